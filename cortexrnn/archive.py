@@ -1,0 +1,244 @@
+"""Runs on disk: the schema of a run, files that are written once, and the shipped archive.
+
+A folder of runs holds, for every plan, ``<plan>.json`` (what was asked for and, at the end, what
+came of it), ``<plan>.parquet`` once the plan is finished, and until then ``shards/*.parquet``.
+Files appear under their final name only when they are complete and are never edited.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+__all__ = [
+    "METRICS",
+    "SCHEMA",
+    "ArchiveError",
+    "load_archive",
+    "published_table",
+    "read_runs",
+    "write_json",
+    "write_runs",
+]
+
+METRICS = {
+    "accuracy": "Accuracy",
+    "loss": "Loss",
+    "validation_accuracy": "Validation_Accuracy",
+    "validation_loss": "Validation_Loss",
+    "entropy": "Entropy",
+    "modularity": "Modularity",
+    "small_worldness": "SmallWorldness",
+    "assortativity": "Assortativity",
+}
+"""Metrics of a run and their names in the published tables."""
+
+SCHEMA = pa.schema(
+    [
+        ("field", pa.string()),
+        ("n_neurons", pa.int64()),
+        ("relation", pa.string()),
+        ("sign", pa.string()),
+        ("arm", pa.string()),
+        ("protocol", pa.string()),
+        ("variant", pa.string()),
+        ("task", pa.string()),
+        ("seed", pa.int64()),
+        ("data_seed", pa.int64()),
+        ("epochs", pa.int64()),
+        ("n_train", pa.int64()),
+        ("n_validation", pa.int64()),
+        *[(name, pa.float64()) for name in METRICS],
+        ("clustering", pa.float64()),
+        ("efficiency", pa.float64()),
+        ("diverged", pa.bool_()),
+        ("diverged_epoch", pa.int64()),
+        ("history_accuracy", pa.list_(pa.float32())),
+        ("history_loss", pa.list_(pa.float32())),
+        ("seconds", pa.float64()),
+        ("seconds_topology", pa.float64()),
+        ("device", pa.string()),
+        ("versions", pa.string()),
+        ("commit", pa.string()),
+        ("finished", pa.string()),
+        ("specification", pa.string()),
+        ("identity", pa.string()),
+    ]
+)
+"""Columns of the archive; times in seconds, `finished` in UTC, `specification` as JSON."""
+
+
+class ArchiveError(ValueError):
+    """A file of runs cannot be read or written."""
+
+
+@contextlib.contextmanager
+def _complete(path: Path) -> Iterator[Path]:
+    """Give a temporary path that takes the final name when it was written without error."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
+    except OSError as error:
+        raise ArchiveError(
+            f"cannot write into {path.parent} ({error.strerror}); choose a folder you may write"
+        ) from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_runs(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Write runs to a Parquet file, completely or not at all.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        Runs with the columns of :data:`SCHEMA`.
+    path : Path
+        The file.
+
+    Raises
+    ------
+    ArchiveError
+        If the folder cannot be written, or a column is missing or unknown.
+    """
+    for row in rows:
+        if wrong := set(row) ^ set(SCHEMA.names):
+            raise ArchiveError(f"{path.name}: columns missing or unknown: {sorted(wrong)}")
+    table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
+    with _complete(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def write_json(content: dict[str, Any], path: Path) -> None:
+    """Write a JSON file, completely or not at all.
+
+    Parameters
+    ----------
+    content : dict
+        Plain data.
+    path : Path
+        The file.
+
+    Raises
+    ------
+    ArchiveError
+        If the folder cannot be written.
+    """
+    with _complete(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def read_runs(path: Path) -> pd.DataFrame:
+    """Read one Parquet file of runs.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    DataFrame
+        With the columns of :data:`SCHEMA`.
+
+    Raises
+    ------
+    ArchiveError
+        If the file is damaged or has other columns.
+    """
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise ArchiveError(
+            f"{path} cannot be read ({error}); move it away and run the plan again"
+        ) from error
+    if table.schema.names != SCHEMA.names:
+        wrong = sorted(set(table.schema.names) ^ set(SCHEMA.names))
+        raise ArchiveError(
+            f"{path} has other columns than this version writes: {wrong}; "
+            "read it with the version that wrote it"
+        )
+    frame: pd.DataFrame = table.to_pandas()
+    frame["diverged_epoch"] = frame["diverged_epoch"].astype("Int64")
+    return frame
+
+
+def load_archive(path: str | Path | None = None) -> pd.DataFrame:
+    """Load finished runs.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        A folder written by ``cortexrnn run``; without it the archive that ships with the
+        package.
+
+    Returns
+    -------
+    DataFrame
+        One row per run with the columns of :data:`SCHEMA`; a run that stands in several plans
+        appears once.
+
+    Raises
+    ------
+    ArchiveError
+        If there is no such folder, no finished plan in it, or a damaged file.
+    """
+    if path is None:
+        with resources.as_file(resources.files("cortexrnn") / "data" / "archive") as folder:
+            return _load_folder(folder)
+    return _load_folder(Path(path))
+
+
+def _load_folder(folder: Path) -> pd.DataFrame:
+    """Read all finished plans of a folder."""
+    if not folder.is_dir():
+        raise ArchiveError(f"there is no folder {folder}; give one written by cortexrnn run")
+    files = sorted(folder.glob("*.parquet"))
+    if not files:
+        raise ArchiveError(f"no finished plan in {folder}; run or resume one with cortexrnn run")
+    frame = pd.concat([read_runs(file) for file in files], ignore_index=True)
+    return frame.drop_duplicates(["identity", "relation", "field"], ignore_index=True)
+
+
+def published_table(name: str = "published_6_6_2") -> pd.DataFrame:
+    """Read a table of the paper's results, as its notebooks printed them.
+
+    Parameters
+    ----------
+    name : {"published_6_6_2", "effects_6_6_2", "groups"}
+        Means and intervals of field 6_6_2; factor effects; pooled comparisons.
+
+    Returns
+    -------
+    DataFrame
+        The table. Tasks carry this package's names.
+
+    Raises
+    ------
+    ArchiveError
+        If there is no such table.
+    """
+    folder = resources.files("cortexrnn") / "data" / "published"
+    known = sorted(Path(item.name).stem for item in folder.iterdir() if item.name.endswith("csv"))
+    if name not in known:
+        raise ArchiveError(f"unknown table {name!r}; choose one of {', '.join(known)}")
+    with (folder / f"{name}.csv").open(encoding="utf-8") as file:
+        frame: pd.DataFrame = pd.read_csv(file)
+    return frame

@@ -1,0 +1,109 @@
+"""Statistics over runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from cortexrnn.archive import METRICS, published_table
+
+__all__ = ["beside_published", "cell_means", "t_interval"]
+
+CELL = ("field", "arm", "protocol", "variant", "task")
+"""Columns that name a cell of the design."""
+
+
+def t_interval(values: ArrayLike, *, level: float = 0.95) -> tuple[float, float, float]:
+    """Mean and its interval from the t distribution.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        Values; NaN is left out.
+    level : float
+        Coverage.
+
+    Returns
+    -------
+    mean, low, high : float
+        NaN where there is no value; the bounds are NaN for a single one.
+    """
+    kept = np.asarray(values, dtype=float)
+    kept = kept[~np.isnan(kept)]
+    if not len(kept):
+        return np.nan, np.nan, np.nan
+    mean = float(kept.mean())
+    if len(kept) == 1:
+        return mean, np.nan, np.nan
+    half = float(stats.sem(kept) * stats.t.ppf((1 + level) / 2, len(kept) - 1))
+    return mean, mean - half, mean + half
+
+
+def cell_means(runs: pd.DataFrame, *, metric: str = "accuracy") -> pd.DataFrame:
+    """Mean and 95 % interval of a metric in every cell of the design.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+    metric : str
+        A column of the archive.
+
+    Returns
+    -------
+    DataFrame
+        One row per field, arm, protocol, variant and task, in the order of the runs, with
+        ``metric, runs, diverged, mean, low, high``. A run that diverged has no value and counts
+        in ``diverged`` only.
+
+    Raises
+    ------
+    KeyError
+        If there is no such metric.
+    """
+    if metric not in METRICS:
+        raise KeyError(f"unknown metric {metric!r}; choose one of {', '.join(METRICS)}")
+    rows = []
+    for key, cell in runs.groupby(list(CELL), sort=False):
+        mean, low, high = t_interval(cell[metric])
+        counts = {"runs": len(cell), "diverged": int(cell["diverged"].sum())}
+        rows.append(
+            dict(zip(CELL, key, strict=True))
+            | {"metric": metric}
+            | counts
+            | {"mean": mean, "low": low, "high": high}
+        )
+    return pd.DataFrame(rows)
+
+
+def beside_published(runs: pd.DataFrame, *, metrics: Sequence[str] = ("accuracy",)) -> pd.DataFrame:
+    """Put every cell beside the published one of field 6_6_2.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+    metrics : sequence of str
+        Columns of the archive.
+
+    Returns
+    -------
+    DataFrame
+        The rows of :func:`cell_means` for each metric, with ``published``, ``published_low``,
+        ``published_high`` (NaN where the paper has no such cell) and ``difference``, the mean
+        less the published mean.
+    """
+    published = published_table().rename(
+        columns={"mean": "published", "ci95_low": "published_low", "ci95_high": "published_high"}
+    )
+    published["arm"] = published["arm"].replace("sign+", "corr+sign")
+    published["metric"] = published["metric"].map({v: k for k, v in METRICS.items()})
+    ours = pd.concat([cell_means(runs, metric=metric) for metric in metrics], ignore_index=True)
+    keys = ["arm", "metric", "variant", "task"]
+    table = ours.merge(published, how="left", on=keys, validate="many_to_one")
+    table["difference"] = table["mean"] - table["published"]
+    return table

@@ -1,0 +1,307 @@
+"""The eleven variants, their controls, their initial weights and their penalties.
+
+Source: table of variants and penalty functions of the code released with Shakiba et al. 2026
+(arXiv:2606.14975).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import ortho_group
+from torch import Tensor
+
+from cortexrnn import priors
+from cortexrnn.field import Field
+from cortexrnn.protocol import PUBLISHED, Protocol, RunSpec, Variant, random_stream
+
+__all__ = [
+    "EMD_STRENGTH",
+    "STRENGTH",
+    "VARIANTS",
+    "Penalty",
+    "Variant",
+    "control",
+    "initial_weights",
+    "penalty",
+    "unit_coordinates",
+]
+
+STRENGTH = 0.3
+"""Strength lambda of the distance penalties."""
+EMD_STRENGTH = 0.1
+"""Strength of the distance between communicability of network and connectome."""
+
+VARIANTS = {
+    name: Variant.parse(name)
+    for name in (
+        "W*D*C",
+        "WD*C",
+        "WDC",
+        "WD*",
+        "WD",
+        "W",
+        "W*D*C*",
+        "WD*C*",
+        "W*DC*",
+        "W!D*C",
+        "W!D*C*",
+    )
+}
+"""The eleven variants of the paper in its order."""
+
+
+def control(base: str, **switches: Any) -> Variant:
+    """Make a control: a variant with one or more switches changed.
+
+    Parameters
+    ----------
+    base : str
+        Name of a variant in the paper's grammar.
+    **switches
+        Any of ``start``, ``distance``, ``communicability`` and ``self_connections``; see
+        :class:`~cortexrnn.protocol.Variant` for their values.
+
+    Returns
+    -------
+    Variant
+        The control, named after its base and what was switched.
+
+    Raises
+    ------
+    ValueError
+        If the base, a switch or a value is unknown.
+
+    Examples
+    --------
+    >>> control("W*D*C", self_connections="removed").name
+    'W*D*C [self_connections=removed]'
+    """
+    return Variant.parse(base).switched(**switches)
+
+
+def initial_weights(spec: RunSpec, field: Field) -> NDArray[np.float64]:
+    """Recurrent weights before training.
+
+    Functional weights are drawn once per seed and shared by all tasks; the permutation is
+    drawn afresh for every variant and task; the orthogonal matrix (Haar measure, as the Keras
+    initialiser) once per seed and task, so that variants of one seed start alike.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        The run.
+    field : Field
+        Its field.
+
+    Returns
+    -------
+    ndarray, shape (N, N)
+        Row = presynaptic neuron.
+
+    Raises
+    ------
+    FieldError
+        If the field lacks the relation.
+    """
+    variant = spec.variant
+    if variant.start == "orthogonal":
+        rng = random_stream(spec.seed, "orthogonal", spec.task)
+        return np.asarray(ortho_group.rvs(field.n_neurons, random_state=rng))
+    rng = random_stream(spec.seed, "functional weights")
+    weights = priors.functional_weights(field, relation=spec.relation, rng=rng)
+    if variant.start == "permuted":
+        rng = random_stream(spec.seed, "permutation", variant.name, spec.task)
+        weights = priors.permuted_weights(weights, rng=rng)
+    return _with_self_connections(weights, variant.self_connections)
+
+
+def _with_self_connections(weights: NDArray[np.float64], what: str) -> NDArray[np.float64]:
+    """Apply the switch `self_connections` and restore the spectral radius."""
+    if what == "kept":
+        return weights
+    diagonal = np.diag(np.diag(weights))
+    changed = weights - diagonal if what == "removed" else diagonal
+    return changed * (priors.SPECTRAL_RADIUS / priors.spectral_radius(changed))
+
+
+def unit_coordinates(
+    variant: Variant,
+    field: Field,
+    *,
+    protocol: Protocol = PUBLISHED,
+    rng: np.random.Generator | None = None,
+) -> NDArray[np.float64] | None:
+    """Coordinates of the units of a variant.
+
+    Parameters
+    ----------
+    variant : Variant
+        Its switch ``distance`` decides.
+    field : Field
+        The field.
+    protocol : Protocol
+        Switches ``coordinates`` and ``grid_scale``.
+    rng : numpy.random.Generator, optional
+        Needed for ``distance="random"`` only.
+
+    Returns
+    -------
+    ndarray, shape (N, 3), or None
+        None for a variant without distances.
+
+    Raises
+    ------
+    ValueError
+        If random points are asked for without `rng`.
+    """
+    if variant.distance is None:
+        return None
+    if variant.distance == "soma":
+        return priors.scaled_positions(field, coordinates=protocol.coordinates)
+    if variant.distance == "grid":
+        return priors.grid_coordinates(field.grid, field.n_neurons, scale=protocol.grid_scale)
+    if rng is None:
+        raise ValueError(f"{variant.name}: random points need rng, a numpy Generator")
+    return rng.random((field.n_neurons, 3))
+
+
+@dataclass(frozen=True, eq=False)
+class Penalty:
+    """Penalty on recurrent weights, a function of a batch of networks.
+
+    Calling it with weights of shape (M, N, N) gives M values, each a function of its own
+    network alone.
+
+    Parameters
+    ----------
+    strength : float
+        Factor of the distance term.
+    distance : Tensor, shape (N, N), or None
+        Weight of each connection's cost; None costs every connection 1.
+    direct : bool
+        Whether the cost is multiplied by the network's communicability.
+    frozen : Tensor, shape (M, N, N) or (N, N), or None
+        Communicability that is multiplied instead and stays as it is.
+    target : Tensor, shape (N * N,), or None
+        Sorted communicability of the connectome.
+    emd_strength : float
+        Factor of the mean absolute difference of sorted communicabilities.
+    """
+
+    strength: float
+    distance: Tensor | None = None
+    direct: bool = False
+    frozen: Tensor | None = None
+    target: Tensor | None = None
+    emd_strength: float = 0.0
+
+    def __call__(self, weights: Tensor) -> Tensor:
+        """Value of the penalty.
+
+        Parameters
+        ----------
+        weights : Tensor, shape (M, N, N)
+            Recurrent weights.
+
+        Returns
+        -------
+        Tensor, shape (M,)
+            One value per network.
+        """
+        cost = weights.abs()
+        if self.distance is not None:
+            cost = cost * self.distance
+        if self.direct:
+            cost = cost * priors.communicability(weights)
+        if self.frozen is not None:
+            cost = cost * self.frozen
+        value = self.strength * cost.sum((-2, -1))
+        if self.target is not None:
+            value = value + self.emd_strength * self._emd(weights, self.target)
+        return value
+
+    @staticmethod
+    def _emd(weights: Tensor, target: Tensor) -> Tensor:
+        """Mean absolute difference of sorted communicabilities, shape (M,)."""
+        own = priors.communicability(weights, strength_offset=priors.ZERO_STRENGTH)
+        return (own.flatten(-2).sort(-1).values - target).abs().mean(-1)
+
+    def to(self, like: Tensor) -> Penalty:
+        """Copy with tensors of the format and device of another tensor.
+
+        Parameters
+        ----------
+        like : Tensor
+            For example the weights that will be penalised.
+
+        Returns
+        -------
+        Penalty
+            The moved penalty.
+        """
+        moved = {k: v.to(like) for k, v in vars(self).items() if isinstance(v, Tensor)}
+        return Penalty(**(vars(self) | moved))
+
+
+def penalty(
+    variant: Variant | str,
+    field: Field,
+    *,
+    protocol: Protocol = PUBLISHED,
+    strength: float = STRENGTH,
+    emd_strength: float = EMD_STRENGTH,
+    initial_weights: ArrayLike | None = None,
+    rng: np.random.Generator | None = None,
+) -> Penalty:
+    """Build the penalty of a variant on a field.
+
+    Parameters
+    ----------
+    variant : Variant or str
+        Variant, control, or a name of the paper.
+    field : Field
+        Gives positions, grid and connectome.
+    protocol : Protocol
+        Published or corrected.
+    strength, emd_strength : float
+        Lambda of the distance term and of the communicability distance.
+    initial_weights : array_like, shape (N, N) or (M, N, N), optional
+        Needed for ``communicability="frozen"`` only: weights before training.
+    rng : numpy.random.Generator, optional
+        Needed for ``distance="random"`` only.
+
+    Returns
+    -------
+    Penalty
+        A function of weights (M, N, N) to values (M,), in float64 until moved.
+
+    Raises
+    ------
+    ValueError
+        If the variant is unknown or an argument it needs is missing.
+    """
+    if isinstance(variant, str):
+        variant = Variant.parse(variant)
+    if variant.distance is None and protocol.plain_strength == "unit":
+        strength = 1.0
+    coordinates = unit_coordinates(variant, field, protocol=protocol, rng=rng)
+    parts: dict[str, Any] = {}
+    if coordinates is not None:
+        parts["distance"] = torch.from_numpy(priors.distances(coordinates))
+    if variant.communicability == "direct":
+        parts["direct"] = True
+    if variant.communicability == "frozen":
+        if initial_weights is None:
+            raise ValueError(f"{variant.name}: a frozen communicability needs initial_weights")
+        start = torch.as_tensor(np.asarray(initial_weights, dtype=float))
+        parts["frozen"] = priors.communicability(start)
+    if variant.communicability == "emd":
+        target = priors.empirical_communicability(field.connectome)
+        parts["target"] = torch.from_numpy(np.sort(target, axis=None))
+        parts["emd_strength"] = emd_strength
+    return Penalty(strength=strength, **parts)

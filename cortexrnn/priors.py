@@ -1,0 +1,304 @@
+"""The three priors of a field: function (W*), geometry (D*) and wiring (C).
+
+Sources: Shakiba et al. 2026 (arXiv:2606.14975) and the code released with it; communicability
+after Estrada and Hatano 2008, normalised by strengths after Crofts and Higham 2009.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import scipy.linalg
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.distance import cdist
+from torch import Tensor
+
+from cortexrnn.field import Field
+from cortexrnn.protocol import RELATIONS, one_of
+
+__all__ = [
+    "communicability",
+    "distances",
+    "empirical_communicability",
+    "functional_weights",
+    "grid_coordinates",
+    "permuted_weights",
+    "scaled_positions",
+    "spectral_radius",
+    "stochastic_exponential",
+]
+
+MEAN_WEIGHT = 0.1
+"""Mean of functional weights before weak ones are lifted."""
+SMALLEST_WEIGHT = 0.01
+"""Weights below this are lifted to it."""
+SPECTRAL_RADIUS = 0.95
+"""Spectral radius of functional weights."""
+ZERO_STRENGTH = 1e-10
+"""Stands for the strength of a neuron without outgoing synapses."""
+
+
+def spectral_radius(weights: ArrayLike) -> float:
+    """Largest absolute eigenvalue of a directed weight matrix.
+
+    Parameters
+    ----------
+    weights : array_like, shape (N, N)
+        Weights; symmetry is not assumed.
+
+    Returns
+    -------
+    float
+        The spectral radius.
+    """
+    return float(np.abs(np.linalg.eigvals(np.asarray(weights, dtype=float))).max())
+
+
+def functional_weights(
+    field: Field, *, relation: str = "correlation", rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Draw functional weights W* from the activity of a field.
+
+    The relation (for ``correlation`` and ``precision`` together with the spike time tiling
+    coefficient) is scaled to [0, 1] over all its entries and multiplied by a lognormal draw;
+    the product is scaled to mean 0.1, weak entries are lifted to 0.01, and the whole is scaled
+    to spectral radius 0.95.
+
+    Parameters
+    ----------
+    field : Field
+        Field with the relation (and with `sttc`).
+    relation : {"correlation", "precision", "sttc"}
+        What the weights are made of.
+    rng : numpy.random.Generator
+        Source of the lognormal draw, which is the only randomness.
+
+    Returns
+    -------
+    ndarray, shape (N, N)
+        Non-negative weights, row = presynaptic neuron; self-connections included.
+
+    Raises
+    ------
+    FieldError
+        If the field lacks a relation that is needed.
+    ValueError
+        If the relation is unknown or constant.
+
+    Notes
+    -----
+    Correlation and tiling coefficient are 1 on the diagonal, so self-connections come out far
+    above all other weights.
+    """
+    one_of("relation", relation, RELATIONS)
+    names = ["sttc"] if relation == "sttc" else [relation, "sttc"]
+    product = rng.lognormal(-0.5, 0.5, (field.n_neurons, field.n_neurons))
+    for name in names:
+        product = product * _unit_range(field.relation(name), f"{field.name}: {name}")
+    product *= MEAN_WEIGHT / product.mean()
+    product[(product > 0) & (product < SMALLEST_WEIGHT)] = SMALLEST_WEIGHT
+    return product * (SPECTRAL_RADIUS / spectral_radius(product))
+
+
+def _unit_range(values: NDArray[np.float64], what: str) -> NDArray[np.float64]:
+    """Scale to [0, 1] over all entries."""
+    low, high = values.min(), values.max()
+    if low == high:
+        raise ValueError(f"{what} is constant ({low:g}) and cannot be scaled to [0, 1]")
+    return (values - low) / (high - low)
+
+
+def permuted_weights(
+    weights: NDArray[np.float64], *, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Relabel the neurons of a weight matrix at random (W!).
+
+    Rows and columns are permuted alike: spectrum, graph and the set of self-connections stay,
+    only the pairing with positions and connectome is lost.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (N, N)
+        Functional weights.
+    rng : numpy.random.Generator
+        Source of the permutation.
+
+    Returns
+    -------
+    ndarray, shape (N, N)
+        The relabelled weights.
+    """
+    order = rng.permutation(len(weights))
+    return weights[np.ix_(order, order)]
+
+
+def scaled_positions(field: Field, *, coordinates: str = "soma") -> NDArray[np.float64]:
+    """Positions scaled to [0, 1] along each axis.
+
+    Parameters
+    ----------
+    field : Field
+        The field.
+    coordinates : {"soma", "reshaped"}
+        ``soma``: each row holds the three coordinates of one neuron. ``reshaped``: the (N, 3)
+        array is read as (3, N) without a transpose and then scaled, as in the released code; a
+        unit then holds three numbers that belong to other neurons, and the different ranges of
+        x, y and z gather the units in three clusters.
+
+    Returns
+    -------
+    ndarray, shape (N, 3)
+        Coordinates of the units. An axis along which all agree becomes 0.
+    """
+    one_of("coordinates", coordinates, ("soma", "reshaped"))
+    positions = field.positions.astype(float)
+    return _unit_axes(positions if coordinates == "soma" else positions.reshape(3, -1).T)
+
+
+def _unit_axes(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale each column to [0, 1]; a constant column becomes 0."""
+    low = points.min(axis=0)
+    extent = points.max(axis=0) - low
+    return (points - low) / np.where(extent > 0, extent, 1.0)
+
+
+def grid_coordinates(
+    grid: tuple[int, int, int], n_neurons: int, *, scale: str = "index"
+) -> NDArray[np.float64]:
+    """Coordinates on a regular grid, the geometry without anatomy (D).
+
+    Parameters
+    ----------
+    grid : tuple of int
+        Points along the three axes.
+    n_neurons : int
+        Number of units; the first `n_neurons` grid points are taken.
+    scale : {"index", "unit"}
+        Integer indices, as in the released code, or each axis scaled to [0, 1].
+
+    Returns
+    -------
+    ndarray, shape (N, 3)
+        Coordinates, in the order of ``numpy.meshgrid`` with its default indexing.
+
+    Raises
+    ------
+    ValueError
+        If the grid has fewer points than there are units.
+    """
+    one_of("grid scale", scale, ("index", "unit"))
+    if math.prod(grid) < n_neurons:
+        raise ValueError(f"grid {grid} has {math.prod(grid)} points for {n_neurons} neurons")
+    axes = np.meshgrid(*(np.arange(k, dtype=float) for k in grid))
+    points = np.stack([axis.ravel() for axis in axes], axis=1)[:n_neurons]
+    return _unit_axes(points) if scale == "unit" else points
+
+
+def distances(coordinates: ArrayLike) -> NDArray[np.float64]:
+    """Euclidean distances between units.
+
+    Parameters
+    ----------
+    coordinates : array_like, shape (N, 3)
+        Coordinates.
+
+    Returns
+    -------
+    ndarray, shape (N, N)
+        Symmetric, zero on the diagonal.
+
+    Raises
+    ------
+    ValueError
+        If the coordinates are not a finite two-dimensional array.
+    """
+    points = np.asarray(coordinates, dtype=float)
+    if points.ndim != 2 or not np.isfinite(points).all():
+        raise ValueError(f"coordinates must be finite, shape (N, 3); got shape {points.shape}")
+    return cdist(points, points)
+
+
+def stochastic_exponential(matrix: Tensor) -> Tensor:
+    """Exponential of non-negative matrices whose rows sum to at most one.
+
+    A Taylor polynomial in Paterson-Stockmeyer form under autograd. The infinity norm is at
+    most one, so the remainder after degree m is below 1/(m+1)! of the unit row sum: degree 12
+    is exact in float32 and degree 20 in float64, without scaling and squaring. Value and
+    gradient together cost 15 (float32) or 21 matrix products.
+
+    Parameters
+    ----------
+    matrix : Tensor, shape (..., N, N)
+        Non-negative, row sums at most 1.
+
+    Returns
+    -------
+    Tensor, shape (..., N, N)
+        The exponential.
+    """
+    width, blocks = 4, 3 if matrix.dtype == torch.float32 else 5
+    powers = [torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device), matrix]
+    while len(powers) <= width:
+        powers.append(powers[-1] @ matrix)
+
+    result = powers[width] / math.factorial(width * blocks)
+    for block in reversed(range(blocks)):
+        if block < blocks - 1:
+            result = result @ powers[width]
+        for exponent in range(width):
+            result = result + powers[exponent] / math.factorial(block * width + exponent)
+    return result
+
+
+def communicability(weights: Tensor, *, strength_offset: float = 0.0) -> Tensor:
+    r"""Communicability C of weighted networks, differentiable.
+
+    C = expm(S^-1/2 \|W\| S^-1/2) with zero diagonal, S the row sums of \|W\|. The argument is
+    similar to the row-stochastic matrix S^-1 \|W\|, whose exponential is computed instead.
+
+    Parameters
+    ----------
+    weights : Tensor, shape (..., N, N)
+        Recurrent weights of any sign.
+    strength_offset : float
+        Added to the strengths.
+
+    Returns
+    -------
+    Tensor, shape (..., N, N)
+        Communicability; NaN where a strength is zero and `strength_offset` is 0.
+    """
+    magnitude = weights.abs()
+    strength = magnitude.sum(-1, keepdim=True) + strength_offset
+    root = strength.sqrt()
+    exponential = stochastic_exponential(magnitude / strength)
+    off_diagonal = 1 - torch.eye(weights.shape[-1], dtype=weights.dtype, device=weights.device)
+    return exponential * off_diagonal * (root / root.transpose(-1, -2))
+
+
+def empirical_communicability(connectome: ArrayLike) -> NDArray[np.float64]:
+    """Communicability C* of a connectome.
+
+    Parameters
+    ----------
+    connectome : array_like, shape (N, N)
+        Synapse counts, row = presynaptic neuron.
+
+    Returns
+    -------
+    ndarray, shape (N, N)
+        Communicability in float64, zero on the diagonal.
+
+    Notes
+    -----
+    A neuron without outgoing synapses gets strength 1e-10, as in the released code. Entries
+    that lead to such a neuron are thereby raised by a factor of up to 1e5.
+    """
+    counts = np.asarray(connectome, dtype=float)
+    strength = counts.sum(axis=1)
+    root = np.sqrt(np.where(strength > 0, strength, ZERO_STRENGTH))
+    result = scipy.linalg.expm(counts / np.outer(root, root))
+    np.fill_diagonal(result, 0.0)
+    return result

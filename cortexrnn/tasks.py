@@ -1,0 +1,376 @@
+"""Three cognitive tasks: one-choice inference, perceptual decision and Go/NoGo.
+
+A trial is a sequence of periods; a network reads ``n_channels`` values per step and answers once,
+after the last step, with one of ``n_classes`` classes. Durations are counted in steps. The defaults
+are the published ones (arXiv:2606.14975 and its code, neurovium/CorticalBlueprintRNN).
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+__all__ = ["PROBLEMS", "TASKS", "GoNoGo", "OneChoice", "Perceptual", "Task"]
+
+LEFT, UP, RIGHT, DOWN = range(4)
+
+#: The eight problems of one-choice inference: goal, the two directions on offer, the answer.
+PROBLEMS: tuple[tuple[int, tuple[int, int], int], ...] = (
+    (1, (UP, LEFT), UP),
+    (1, (RIGHT, DOWN), RIGHT),
+    (3, (LEFT, DOWN), DOWN),
+    (2, (RIGHT, DOWN), DOWN),
+    (2, (UP, LEFT), LEFT),
+    (0, (UP, RIGHT), UP),
+    (3, (LEFT, RIGHT), RIGHT),
+    (0, (LEFT, RIGHT), LEFT),
+)
+
+Period = tuple[str, int, int]
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """What all tasks share; the fields of a subclass are its settings.
+
+    Two tasks are equal, and hash alike, when their kind and all their settings are equal.
+
+    Attributes
+    ----------
+    name : str
+        Key of the task in `TASKS`.
+    title : str
+        The name to print.
+    channel_names : tuple of str
+        One name per input channel.
+    class_names : tuple of str
+        One name per answer, in the order of the targets.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    channel_names: ClassVar[tuple[str, ...]]
+    class_names: ClassVar[tuple[str, ...]]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting and its value, plain literals in a dict of the caller's own."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def with_settings(self, **changes: Any) -> Self:
+        """Copy the task with some settings changed.
+
+        Parameters
+        ----------
+        **changes
+            New values by name of setting; `settings` lists the names.
+
+        Returns
+        -------
+        Task
+            A task of the same kind.
+
+        Raises
+        ------
+        ValueError
+            For a name that is no setting of this task, or a value that it cannot take.
+        """
+        unknown = sorted(set(changes) - set(self.settings))
+        if unknown:
+            raise ValueError(
+                f"task {self.name!r} has no setting {', '.join(map(repr, unknown))}; "
+                f"choose from {', '.join(self.settings)}"
+            )
+        return replace(self, **changes)
+
+    @property
+    @abstractmethod
+    def _durations(self) -> tuple[tuple[str, int], ...]:
+        """Name and length in steps of every period, in order."""
+
+    @abstractmethod
+    def _draw(
+        self, n_trials: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Draw the trials of `sample`, whose arguments were checked there."""
+
+    @property
+    def periods(self) -> list[Period]:
+        """Periods of a trial as (name, first step, step after the last), in order."""
+        result = []
+        start = 0
+        for name, length in self._durations:
+            result.append((name, start, start + length))
+            start += length
+        return result
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of a trial."""
+        return sum(length for _, length in self._durations)
+
+    @property
+    def n_channels(self) -> int:
+        """Input channels."""
+        return len(self.channel_names)
+
+    @property
+    def n_classes(self) -> int:
+        """Possible answers."""
+        return len(self.class_names)
+
+    def sample(
+        self, n_trials: int, *, rng: np.random.Generator
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Draw independent trials.
+
+        Parameters
+        ----------
+        n_trials : int
+            How many, at least 1.
+        rng : numpy.random.Generator
+            The only source of randomness; equal generators give equal trials.
+
+        Returns
+        -------
+        inputs : ndarray of float32, shape (n_trials, n_steps, n_channels)
+            Dimensionless activity of the input channels.
+        targets : ndarray of int64, shape (n_trials,)
+            Index into `class_names` of the right answer.
+
+        Raises
+        ------
+        ValueError
+            If `n_trials` is no positive integer.
+        TypeError
+            If `rng` is no Generator.
+        """
+        n_trials = _integer("n_trials", n_trials, minimum=1)
+        if not isinstance(rng, np.random.Generator):
+            raise TypeError(
+                f"rng is {type(rng).__name__}, expected a numpy.random.Generator; "
+                "make one with numpy.random.default_rng(seed)"
+            )
+        return self._draw(n_trials, rng)
+
+    def _slices(self) -> dict[str, slice]:
+        return {name: slice(start, stop) for name, start, stop in self.periods}
+
+    def _blank(self, n_trials: int) -> np.ndarray[Any, Any]:
+        return np.zeros((n_trials, self.n_steps, self.n_channels), dtype=np.float32)
+
+    def _check_steps(self, **minimum: int) -> None:
+        # A frozen dataclass has no other way of storing a checked value than through object.
+        for name, least in minimum.items():
+            value = _integer(f"{self.name}: {name}", getattr(self, name), minimum=least)
+            object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True)
+class OneChoice(Task):
+    """One-choice inference: a goal is shown, then two directions, one of which leads to it.
+
+    One of eight equally likely problems (`PROBLEMS`) is drawn per trial. A one-hot goal (channels
+    0 to 3) comes first, then silence, then the two directions on offer (channels 4 to 7). Five of
+    the eight can be answered from the offer alone, so an accuracy of 0.625 needs no memory.
+
+    Attributes
+    ----------
+    goal_steps, delay_steps, choice_steps : int
+        Lengths of the three periods, in steps; only the delay may be 0.
+    """
+
+    name: ClassVar[str] = "one_choice"
+    title: ClassVar[str] = "One-choice inference"
+    channel_names: ClassVar[tuple[str, ...]] = (
+        *(f"goal {goal}" for goal in range(4)),
+        *("left", "up", "right", "down"),
+    )
+    class_names: ClassVar[tuple[str, ...]] = ("left", "up", "right", "down")
+
+    goal_steps: int = 20
+    delay_steps: int = 10
+    choice_steps: int = 20
+
+    def __post_init__(self) -> None:
+        """Check the durations."""
+        self._check_steps(goal_steps=1, delay_steps=0, choice_steps=1)
+
+    @property
+    def _durations(self) -> tuple[tuple[str, int], ...]:
+        return (
+            ("goal", self.goal_steps),
+            ("delay", self.delay_steps),
+            ("choice", self.choice_steps),
+        )
+
+    def _draw(
+        self, n_trials: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        goals = np.zeros((len(PROBLEMS), self.n_channels), dtype=np.float32)
+        offers = np.zeros_like(goals)
+        for row, (goal, offer, _) in enumerate(PROBLEMS):
+            goals[row, goal] = 1
+            offers[row, [4 + direction for direction in offer]] = 1
+        answers = np.array([answer for _, _, answer in PROBLEMS], dtype=np.int64)
+
+        problem = rng.integers(len(PROBLEMS), size=n_trials)
+        at = self._slices()
+        inputs = self._blank(n_trials)
+        inputs[:, at["goal"]] = goals[problem, None]
+        inputs[:, at["choice"]] = offers[problem, None]
+        return inputs, answers[problem]
+
+
+@dataclass(frozen=True)
+class Perceptual(Task):
+    """Perceptual decision: tell which of two noisy channels was the stronger one.
+
+    Channel 0 is 1 throughout. During the stimulus the channel with preferred angle theta_k is
+    0.5 + cos(theta_k - theta) coherence / 200 plus Gaussian noise, drawn anew for every step and
+    channel; theta is 0 or pi with equal chance and the coherence one of `coherences`. With the
+    published ones a fifth of the trials carries no signal: even an ideal observer stays near 0.90.
+
+    Attributes
+    ----------
+    fixation_steps, stimulus_steps, delay_steps : int
+        Lengths of the three periods, in steps; only the stimulus must not be 0.
+    coherences : tuple of float
+        Equally likely signal strengths, percent, each from 0 to 100.
+    noise_sd : float
+        Standard deviation of the noise on the two evidence channels.
+    """
+
+    name: ClassVar[str] = "perceptual"
+    title: ClassVar[str] = "Perceptual decision"
+    channel_names: ClassVar[tuple[str, ...]] = ("fixation", "evidence 0", "evidence π")
+    class_names: ClassVar[tuple[str, ...]] = ("angle 0", "angle π")
+
+    fixation_steps: int = 1
+    stimulus_steps: int = 30
+    delay_steps: int = 10
+    coherences: tuple[float, ...] = (0.0, 6.4, 12.8, 25.6, 51.2)
+    noise_sd: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Check durations, coherences and noise."""
+        self._check_steps(fixation_steps=0, stimulus_steps=1, delay_steps=0)
+        given: Any = self.coherences
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise ValueError(
+                f"{self.name}: coherences is {given!r}, expected a list of percentages"
+            )
+        values = tuple(
+            _number(f"{self.name}: one of coherences", value, maximum=100) for value in given
+        )
+        if not values:
+            raise ValueError(f"{self.name}: coherences is empty, expected at least one percentage")
+        object.__setattr__(self, "coherences", values)
+        object.__setattr__(self, "noise_sd", _number(f"{self.name}: noise_sd", self.noise_sd))
+
+    @property
+    def _durations(self) -> tuple[tuple[str, int], ...]:
+        return (
+            ("fixation", self.fixation_steps),
+            ("stimulus", self.stimulus_steps),
+            ("delay", self.delay_steps),
+        )
+
+    def _draw(
+        self, n_trials: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        targets = rng.integers(2, size=n_trials)
+        coherence = np.array(self.coherences)[rng.integers(len(self.coherences), size=n_trials)]
+        noise = rng.normal(0.0, self.noise_sd, size=(n_trials, self.stimulus_steps, 2))
+        preferred = np.array([0.0, np.pi])
+        signal = np.cos(preferred - np.pi * targets[:, None]) * coherence[:, None] / 200
+
+        inputs = self._blank(n_trials)
+        inputs[:, :, 0] = 1
+        inputs[:, self._slices()["stimulus"], 1:] = 0.5 + signal[:, None] + noise
+        return inputs, targets
+
+
+@dataclass(frozen=True)
+class GoNoGo(Task):
+    """Go/NoGo: one of two cues is shown and has to be remembered over a delay.
+
+    The fixation channel (0) is on in fixation and delay, off while the cue (channel 1 for NoGo,
+    2 for Go, equally likely) is on, and off in the decision period, when every channel is silent.
+
+    Attributes
+    ----------
+    fixation_steps, cue_steps, delay_steps, decision_steps : int
+        Lengths of the four periods, in steps; only the cue must not be 0.
+    """
+
+    name: ClassVar[str] = "go_nogo"
+    title: ClassVar[str] = "Go/NoGo"
+    channel_names: ClassVar[tuple[str, ...]] = ("fixation", "NoGo cue", "Go cue")
+    class_names: ClassVar[tuple[str, ...]] = ("NoGo", "Go")
+
+    fixation_steps: int = 5
+    cue_steps: int = 20
+    delay_steps: int = 10
+    decision_steps: int = 5
+
+    def __post_init__(self) -> None:
+        """Check the durations."""
+        self._check_steps(fixation_steps=0, cue_steps=1, delay_steps=0, decision_steps=0)
+
+    @property
+    def _durations(self) -> tuple[tuple[str, int], ...]:
+        return (
+            ("fixation", self.fixation_steps),
+            ("cue", self.cue_steps),
+            ("delay", self.delay_steps),
+            ("decision", self.decision_steps),
+        )
+
+    def _draw(
+        self, n_trials: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        targets = rng.integers(2, size=n_trials)
+        at = self._slices()
+        inputs = self._blank(n_trials)
+        inputs[:, at["fixation"], 0] = 1
+        inputs[:, at["delay"], 0] = 1
+        inputs[:, at["cue"], 1:] = np.eye(2, dtype=np.float32)[targets, None]
+        return inputs, targets
+
+
+def _integer(name: str, value: Any, *, minimum: int) -> int:
+    """Give `value` as an int of at least `minimum`, or say what is wrong with it."""
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        number = minimum - 1
+    if number < minimum:
+        raise ValueError(f"{name} is {value!r}, expected an integer of at least {minimum}")
+    return number
+
+
+def _number(name: str, value: Any, *, maximum: float = math.inf) -> float:
+    """Give `value` as a finite float from 0 to `maximum`, or say what is wrong with it."""
+    try:
+        if isinstance(value, bool | np.bool_ | str):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not (math.isfinite(number) and 0 <= number <= maximum):
+        limit = "" if math.isinf(maximum) else f" and at most {maximum:g}"
+        raise ValueError(f"{name} is {value!r}, expected a finite number of at least 0{limit}")
+    return number
+
+
+#: The tasks with their published settings, in the paper's order.
+TASKS: dict[str, Task] = {task.name: task for task in (OneChoice(), Perceptual(), GoNoGo())}

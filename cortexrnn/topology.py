@@ -1,0 +1,448 @@
+"""Shape of a recurrent weight matrix: entropy, modularity, assortativity, small-worldness.
+
+The definitions are those of the paper's code (arXiv:2606.14975, neurovium/CorticalBlueprintRNN):
+greedy modularity and degree assortativity as networkx defines them, clustering and efficiency as
+the Brain Connectivity Toolbox does for binary undirected graphs (Rubinov & Sporns 2010,
+doi 10.1016/j.neuroimage.2009.10.003), restated here as matrix products.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import tempfile
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pooch
+from numpy.typing import ArrayLike
+from scipy.stats import gaussian_kde
+
+__all__ = [
+    "Nulls",
+    "Topology",
+    "assortativity",
+    "clustering",
+    "efficiency",
+    "entropy",
+    "graph",
+    "measure",
+    "modularity",
+    "null_graphs",
+]
+
+EDGE_QUANTILE = 0.9
+KDE_POINTS = 100
+NULL_THRESHOLD = 0.7
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Measures of one weight matrix.
+
+    Attributes
+    ----------
+    entropy : float
+        Entropy of the distribution of weights, bits; see `entropy`.
+    modularity : float
+        Newman's Q of the greedy communities; see `modularity`.
+    assortativity : float
+        Correlation of the degrees at the two ends of an edge; see `assortativity`.
+    small_worldness : float
+        (clustering / null clustering) x (efficiency / null efficiency).
+    clustering : float
+        Mean clustering coefficient; see `clustering`.
+    efficiency : float
+        Global efficiency; see `efficiency`.
+    edges : float
+        Number of undirected edges, a whole number; NaN where all the other measures are.
+    """
+
+    entropy: float
+    modularity: float
+    assortativity: float
+    small_worldness: float
+    clustering: float
+    efficiency: float
+    edges: float
+
+
+@dataclass(frozen=True)
+class Nulls:
+    """Means and spreads over random graphs, the yardstick of small-worldness.
+
+    Attributes
+    ----------
+    clustering, efficiency : float
+        Means over the graphs.
+    clustering_sd, efficiency_sd : float
+        Standard deviations over the graphs (divisor `n_nulls`).
+    n_nulls : int
+        Number of graphs.
+    """
+
+    clustering: float
+    efficiency: float
+    clustering_sd: float
+    efficiency_sd: float
+    n_nulls: int
+
+
+def measure(weights: ArrayLike, *, n_nulls: int = 1000) -> Topology:
+    """Measure the topology of a recurrent matrix.
+
+    Parameters
+    ----------
+    weights : array_like, shape (N, N)
+        Signed weights; converted to float64.
+    n_nulls : int
+        Random graphs behind small-worldness, the same for all matrices of one size.
+
+    Returns
+    -------
+    Topology
+        All NaN if any weight is NaN or infinite. Without edges: clustering, efficiency and
+        small-worldness 0, modularity and assortativity NaN.
+
+    Raises
+    ------
+    ValueError
+        If `weights` is not a square matrix of real numbers.
+    """
+    matrix = _square("weights", weights)
+    if not np.isfinite(matrix).all():
+        return Topology(**{field.name: math.nan for field in fields(Topology)})
+    adjacency = graph(matrix)
+    nulls = null_graphs(len(matrix), n_nulls=n_nulls)
+    cluster, reach = clustering(adjacency), efficiency(adjacency)
+    return Topology(
+        entropy=entropy(matrix),
+        modularity=modularity(adjacency),
+        assortativity=assortativity(adjacency),
+        small_worldness=_ratio(cluster, nulls.clustering) * _ratio(reach, nulls.efficiency),
+        clustering=cluster,
+        efficiency=reach,
+        edges=float(np.count_nonzero(adjacency) // 2),
+    )
+
+
+def graph(weights: ArrayLike) -> Array:
+    """Keep the strongest tenth of the weights as an undirected graph.
+
+    Two neurons are joined if either of their two weights is, in magnitude, strictly above the 0.9
+    quantile of all N^2 magnitudes, self-connections included; self-loops are dropped afterwards.
+
+    Parameters
+    ----------
+    weights : array_like, shape (N, N)
+        Signed finite weights.
+
+    Returns
+    -------
+    ndarray of bool, shape (N, N)
+        Symmetric adjacency with an empty diagonal.
+
+    Raises
+    ------
+    ValueError
+        If `weights` is not a square matrix of finite real numbers.
+    """
+    magnitude = np.abs(_square("weights", weights))
+    if not np.isfinite(magnitude).all():
+        raise ValueError(
+            "weights: NaN or infinite values, which have no graph; measure() gives NaN instead"
+        )
+    strong = magnitude > np.quantile(magnitude, EDGE_QUANTILE)
+    adjacency = strong | strong.T
+    np.fill_diagonal(adjacency, False)
+    return adjacency
+
+
+def entropy(weights: ArrayLike) -> float:
+    """Entropy of the distribution of all weights.
+
+    A Gaussian kernel density (Scott's bandwidth) of the signed weights is read at 100 points from
+    the smallest to the largest, normalised to sum 1, and its Shannon entropy taken.
+
+    Parameters
+    ----------
+    weights : array_like, shape (N, N)
+        Signed weights.
+
+    Returns
+    -------
+    float
+        Bits, at most log2(100). NaN if a weight is not finite, or if all are equal: a constant
+        has no density.
+
+    Raises
+    ------
+    ValueError
+        If `weights` is not a square matrix of real numbers.
+    """
+    values = _square("weights", weights).ravel()
+    if not np.isfinite(values).all() or values.min() == values.max():
+        return math.nan
+    points = np.linspace(values.min(), values.max(), KDE_POINTS)
+    try:
+        density = gaussian_kde(values)(points)
+    except np.linalg.LinAlgError:  # spread too small for floating point: as good as constant
+        return math.nan
+    share = density[density > 0] / density.sum()
+    return float(-(share * np.log2(share)).sum())
+
+
+def clustering(adjacency: ArrayLike) -> float:
+    """Mean clustering coefficient.
+
+    For a node with k neighbours: the share of its k (k - 1) ordered pairs of neighbours that are
+    joined, 0 for k < 2. A self-loop makes a node its own neighbour, and counts as a link within
+    the neighbourhoods it lies in, as in the Brain Connectivity Toolbox; then the coefficient may
+    exceed 1.
+
+    Parameters
+    ----------
+    adjacency : array_like of bool, shape (N, N)
+        Symmetric; a nonzero diagonal is used as it is.
+
+    Returns
+    -------
+    float
+        0 for a graph without edges.
+
+    Raises
+    ------
+    ValueError
+        If `adjacency` is not a symmetric square matrix.
+    """
+    links = _undirected(adjacency).astype(np.float32)
+    # Whole numbers below 2^24 are exact in float32, so the faster product loses nothing.
+    return _clustering(links, links @ links)
+
+
+def efficiency(adjacency: ArrayLike) -> float:
+    """Global efficiency: mean over all pairs of nodes of 1 / shortest path length.
+
+    Parameters
+    ----------
+    adjacency : array_like of bool, shape (N, N)
+        Symmetric; self-loops change nothing.
+
+    Returns
+    -------
+    float
+        From 0 (no edges, or fewer than two nodes) to 1; unreachable pairs add 0.
+
+    Raises
+    ------
+    ValueError
+        If `adjacency` is not a symmetric square matrix.
+    """
+    links = _undirected(adjacency).astype(np.float32)
+    return _efficiency(links, links @ links)
+
+
+def modularity(adjacency: ArrayLike) -> float:
+    """Modularity of the communities found greedily (Clauset, Newman & Moore 2004).
+
+    networkx in float64 is the definition: other implementations break ties differently and end
+    at other communities. For the same reason a relabelling of the nodes may change the value.
+
+    Parameters
+    ----------
+    adjacency : array_like of bool, shape (N, N)
+        Symmetric, without self-loops.
+
+    Returns
+    -------
+    float
+        Newman's Q; NaN for a graph without edges.
+
+    Raises
+    ------
+    ValueError
+        If `adjacency` is not a symmetric square matrix.
+    """
+    links = _undirected(adjacency)
+    if not links.any():
+        return math.nan
+    network = nx.from_numpy_array(links.astype(np.int64))
+    communities = nx.community.greedy_modularity_communities(network)
+    return float(nx.community.modularity(network, communities))
+
+
+def assortativity(adjacency: ArrayLike) -> float:
+    """Correlation of the degrees at both ends of an edge (Newman 2003).
+
+    The sums are whole numbers and kept exact, so a regular graph, whose degrees do not vary, is
+    recognised without a tolerance.
+
+    Parameters
+    ----------
+    adjacency : array_like of bool, shape (N, N)
+        Symmetric, without self-loops.
+
+    Returns
+    -------
+    float
+        From -1 to 1; NaN without edges, or if every edge joins nodes of the same one degree.
+
+    Raises
+    ------
+    ValueError
+        If `adjacency` is not a symmetric square matrix.
+    """
+    links = _undirected(adjacency)
+    degree = links.sum(axis=1, dtype=np.int64)
+    ends = int(degree.sum())
+    first = int((degree**2).sum())
+    variance = ends * int((degree**3).sum()) - first**2
+    if variance == 0:
+        return math.nan
+    across = int(degree @ (links @ degree))
+    return (ends * across - first**2) / variance
+
+
+def null_graphs(n: int, *, n_nulls: int = 1000, seed: int = 0) -> Nulls:
+    """Clustering and efficiency of random graphs of n nodes.
+
+    A null is (U + U^T) / 2 > 0.7 with U uniform on [0, 1): density 0.18. Its diagonal (density
+    0.3) is kept, as in the paper's code, which raises null clustering. Nulls depend on nothing
+    but the arguments; they are remembered in memory and in small files in the cache folder
+    (`CORTEXRNN_CACHE`, else the user's cache), which is only a convenience: a file that cannot
+    be read is computed again, a folder that cannot be written is passed over.
+
+    Parameters
+    ----------
+    n : int
+        Nodes.
+    n_nulls : int
+        Graphs.
+    seed : int
+        Seed of numpy.random.default_rng, from which the matrices U are drawn one after another.
+
+    Returns
+    -------
+    Nulls
+        Means and standard deviations.
+
+    Raises
+    ------
+    ValueError
+        If `n` or `n_nulls` is below 1, or `seed` negative.
+    """
+    for name, value, least in (("n", n, 1), ("n_nulls", n_nulls, 1), ("seed", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise ValueError(f"{name} is {value!r}, expected an integer of at least {least}")
+    return _cached_nulls(int(n), int(n_nulls), int(seed))
+
+
+@lru_cache(maxsize=256)
+def _cached_nulls(n: int, n_nulls: int, seed: int) -> Nulls:
+    path = _cache_folder() / f"nulls-{n}-{n_nulls}-{seed}.json"
+    nulls = _read_nulls(path, n_nulls)
+    if nulls is None:
+        nulls = _compute_nulls(n, n_nulls, seed)
+        _write_nulls(path, nulls)
+    return nulls
+
+
+def _compute_nulls(n: int, n_nulls: int, seed: int) -> Nulls:
+    rng = np.random.default_rng(seed)
+    values = np.empty((n_nulls, 2))
+    for row in values:
+        uniform = rng.random((n, n))
+        links = ((uniform + uniform.T) / 2 > NULL_THRESHOLD).astype(np.float32)
+        paths = links @ links
+        row[:] = _clustering(links, paths), _efficiency(links, paths)
+    mean, sd = values.mean(axis=0), values.std(axis=0)
+    return Nulls(float(mean[0]), float(mean[1]), float(sd[0]), float(sd[1]), n_nulls)
+
+
+def _clustering(links: Array, paths: Array) -> float:
+    """Mean clustering of `links` (N, N), float32 of 0 and 1, given `paths`, its square."""
+    degree = links.sum(axis=1, dtype=np.float64)
+    closed = np.einsum("ij,ij->i", paths, links, dtype=np.float64)
+    pairs = degree * (degree - 1)
+    return float(np.divide(closed, pairs, out=np.zeros_like(closed), where=pairs > 0).mean())
+
+
+def _efficiency(links: Array, paths: Array) -> float:
+    """Global efficiency of `links` (N, N), float32 of 0 and 1, given `paths`, its square.
+
+    A breadth-first search from all nodes at once; nodes drop out as soon as they have reached
+    every other, or reach nobody new.
+    """
+    n = len(links)
+    if n < 2:
+        return 0.0
+    reached = links > 0
+    np.fill_diagonal(reached, True)
+    total = float(np.count_nonzero(reached) - n)
+    length = 2
+    while reached.size:
+        new = (paths > 0) & ~reached
+        total += np.count_nonzero(new) / length
+        reached |= new
+        searching = new.any(axis=1) & ~reached.all(axis=1)
+        reached = reached[searching]
+        paths = new[searching].astype(np.float32) @ links
+        length += 1
+    return float(total / (n * (n - 1)))
+
+
+def _ratio(value: float, null: float) -> float:
+    return value / null if null > 0 else math.nan
+
+
+def _square(name: str, matrix: ArrayLike) -> Array:
+    array = np.asarray(matrix)
+    if array.ndim != 2 or array.shape[0] != array.shape[1] or array.size == 0:
+        raise ValueError(f"{name}: shape {array.shape}, expected a square matrix (N, N)")
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name}: type {array.dtype}, expected real numbers")
+    return array.astype(np.float64)
+
+
+def _undirected(adjacency: ArrayLike) -> Array:
+    links = _square("adjacency", adjacency) != 0
+    if not np.array_equal(links, links.T):
+        raise ValueError("adjacency: not symmetric; graph() makes the undirected graph")
+    return links
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("CORTEXRNN_CACHE") or pooch.os_cache("cortexrnn"))
+
+
+def _read_nulls(path: Path, n_nulls: int) -> Nulls | None:
+    """Read remembered nulls; None if there are none that can be trusted."""
+    try:
+        nulls = Nulls(**json.loads(path.read_text(encoding="utf-8")))
+        numbers = (nulls.clustering, nulls.efficiency, nulls.clustering_sd, nulls.efficiency_sd)
+        sound = all(isinstance(x, float) and math.isfinite(x) and x >= 0 for x in numbers)
+    except (OSError, ValueError, TypeError):
+        return None
+    return nulls if sound and nulls.n_nulls == n_nulls else None
+
+
+def _write_nulls(path: Path, nulls: Nulls) -> None:
+    """Write atomically: another process sees the whole file or none."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(asdict(nulls), file)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise

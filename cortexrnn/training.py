@@ -1,0 +1,652 @@
+"""Training of many independent networks of one size as one batch.
+
+Network and optimiser as in the code released with Shakiba et al. 2026 (arXiv:2606.14975):
+h_t = relu(x_t K + h_(t-1) R + b), h_0 = 0, softmax read-out of the last state, mean categorical
+cross-entropy plus a penalty on R, Adam as in Keras, batches in fixed order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import Progress
+from torch import Tensor
+
+from cortexrnn import models
+from cortexrnn.field import Field, FieldError
+from cortexrnn.protocol import RunSpec, random_stream
+from cortexrnn.tasks import TASKS, Task
+
+__all__ = ["RNNEnsemble", "Result", "logits", "resolve_device", "train"]
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
+VALIDATION_CHUNK = 512
+"""Trials evaluated at a time."""
+
+COMMON = (
+    "task_settings",
+    "data_seed",
+    "n_train",
+    "n_validation",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "input_noise",
+    "precision",
+)
+"""What members of one ensemble have in common, besides the task."""
+
+METRICS = ("accuracy", "loss", "validation_accuracy", "validation_loss")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Result:
+    """What one run gave.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        The run.
+    metrics : dict of str to float
+        ``accuracy`` and ``loss``: mean over the batches of the last epoch, each before its
+        update, with input noise; ``validation_accuracy`` and ``validation_loss``: after the
+        last epoch, without noise. Losses include the penalty. NaN for a diverged run.
+    history : dict of str to list of float
+        ``accuracy`` and ``loss`` of every completed epoch.
+    weights : dict of str to ndarray
+        ``input`` (I, N), ``recurrent`` (N, N), ``bias`` (N,), ``output`` (N, C),
+        ``output_bias`` (C,) after training.
+    diverged : bool
+        Whether loss or weights stopped being finite.
+    diverged_epoch : int or None
+        Epoch, counted from 1, in which that happened.
+    seconds : float
+        Time of the ensemble divided by its number of runs.
+    device : str
+        Where it was trained.
+    """
+
+    spec: RunSpec
+    metrics: dict[str, float]
+    history: dict[str, list[float]]
+    weights: dict[str, NDArray[np.floating]]
+    diverged: bool
+    diverged_epoch: int | None
+    seconds: float
+    device: str
+
+
+def logits(parameters: dict[str, Tensor], inputs: Tensor) -> Tensor:
+    """Read-out before the softmax, differentiable by autograd.
+
+    This is the plain form of the network; :meth:`RNNEnsemble.step` computes the same with a
+    backward pass written out, and tests compare the two.
+
+    Parameters
+    ----------
+    parameters : dict of str to Tensor
+        As in :class:`RNNEnsemble`.
+    inputs : Tensor, shape (T, B, I) or (M, T, B, I)
+        Inputs, common to all networks or for each.
+
+    Returns
+    -------
+    Tensor, shape (M, B, C)
+        Logits.
+    """
+    drive = inputs @ parameters["input"].unsqueeze(1) + parameters["bias"][:, None, None]
+    state = drive[:, 0].relu()
+    for step in range(1, drive.shape[1]):
+        state = torch.baddbmm(drive[:, step], state, parameters["recurrent"]).relu()
+    return torch.baddbmm(parameters["output_bias"].unsqueeze(1), state, parameters["output"])
+
+
+class RNNEnsemble:
+    """M independent networks trained side by side, each exactly as if alone.
+
+    Parameters
+    ----------
+    parameters : dict of str to Tensor
+        ``input`` (M, I, N), ``recurrent`` (M, N, N), ``bias`` (M, N), ``output`` (M, N, C),
+        ``output_bias`` (M, C); updated in place by :meth:`step`.
+    penalties : sequence of Penalty
+        One for each network; networks that share an object are evaluated together.
+    positive : sequence of bool
+        Whether negative recurrent weights are set to zero after each update.
+    learning_rate : float
+        Of Adam.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of networks disagree.
+    """
+
+    def __init__(
+        self,
+        parameters: dict[str, Tensor],
+        *,
+        penalties: Sequence[models.Penalty],
+        positive: Sequence[bool],
+        learning_rate: float = 1e-3,
+    ) -> None:
+        n_networks = len(parameters["recurrent"])
+        if not n_networks == len(penalties) == len(positive):
+            raise ValueError(
+                f"{n_networks} recurrent matrices, {len(penalties)} penalties and "
+                f"{len(positive)} signs: give one of each for every network"
+            )
+        self.parameters = parameters
+        self.learning_rate = learning_rate
+        self.n_steps = 0
+        self._moments = {
+            name: (torch.zeros_like(value), torch.zeros_like(value))
+            for name, value in parameters.items()
+        }
+        moved = {id(p): p.to(parameters["recurrent"]) for p in penalties}
+        self._penalties = [moved[id(p)] for p in penalties]
+        self._positive = list(positive)
+        self._buffers: dict[tuple[int, ...], tuple[Tensor, Tensor]] = {}
+
+    @property
+    def n_networks(self) -> int:
+        """Number of networks M."""
+        return len(self.parameters["recurrent"])
+
+    def keep(self, mask: Tensor) -> None:
+        """Drop networks, so that diverged ones cost nothing.
+
+        Parameters
+        ----------
+        mask : Tensor of bool, shape (M,)
+            True for the networks that stay.
+        """
+        self.parameters = {name: value[mask] for name, value in self.parameters.items()}
+        self._moments = {
+            name: (first[mask], second[mask]) for name, (first, second) in self._moments.items()
+        }
+        chosen = [i for i, stays in enumerate(mask.tolist()) if stays]
+        self._penalties = [self._penalties[i] for i in chosen]
+        self._positive = [self._positive[i] for i in chosen]
+        self._buffers.clear()
+
+    def penalty(self) -> Tensor:
+        """Value of each network's penalty.
+
+        Returns
+        -------
+        Tensor, shape (M,)
+            The values.
+        """
+        return self._penalty(gradient=None)
+
+    def _penalty(self, *, gradient: Tensor | None) -> Tensor:
+        """Evaluate penalties; add their gradients to `gradient` (M, N, N) where it is given."""
+        recurrent = self.parameters["recurrent"]
+        members: dict[int, list[int]] = {}
+        for i, item in enumerate(self._penalties):
+            members.setdefault(id(item), []).append(i)
+        values = recurrent.new_empty(self.n_networks)
+        for group in members.values():
+            weights = recurrent[group].requires_grad_(gradient is not None)
+            value = self._penalties[group[0]](weights)
+            if gradient is not None:
+                gradient[group] += torch.autograd.grad(value.sum(), weights)[0]
+            values[group] = value.detach()
+        return values
+
+    def step(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """One update of all networks on one batch of trials.
+
+        Parameters
+        ----------
+        inputs : Tensor, shape (T, B, I) or (M, T, B, I)
+            Inputs, common to all networks or for each.
+        targets : Tensor of int, shape (B,)
+            Classes.
+
+        Returns
+        -------
+        loss : Tensor, shape (M,)
+            Loss before the update, penalty included.
+        accuracy : Tensor, shape (M,)
+            Share of right answers before the update.
+        """
+        gradients = {name: torch.empty_like(value) for name, value in self.parameters.items()}
+        # A processor does best with one network at a time, whose states stay in its cache; an
+        # accelerator with all at once.
+        width = 1 if targets.device.type == "cpu" else self.n_networks
+        losses, accuracies = [], []
+        for low in range(0, self.n_networks, width):
+            part = slice(low, low + width)
+            loss, accuracy = self._backpropagate(
+                {name: value[part] for name, value in self.parameters.items()},
+                inputs[part] if inputs.ndim == 4 else inputs.unsqueeze(0),
+                targets,
+                {name: value[part] for name, value in gradients.items()},
+            )
+            losses.append(loss)
+            accuracies.append(accuracy)
+        value = self._penalty(gradient=gradients["recurrent"])
+        self._update(gradients)
+        return torch.cat(losses) + value, torch.cat(accuracies)
+
+    def _backpropagate(
+        self,
+        parameters: dict[str, Tensor],
+        inputs: Tensor,
+        targets: Tensor,
+        gradients: dict[str, Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """Write gradients of the cross-entropy of m networks; return loss and accuracy (m,).
+
+        The gradient of the recurrent weights is one product over time and trials together
+        rather than a sum of T small ones.
+        """
+        recurrent = parameters["recurrent"]
+        n_networks, n_neurons = recurrent.shape[:2]
+        n_steps, n_trials, n_channels = inputs.shape[1:]
+        states, errors = self._state_buffers((n_networks, n_steps, n_trials, n_neurons))
+        flat_inputs = inputs.reshape(len(inputs), -1, n_channels).expand(n_networks, -1, -1)
+        torch.baddbmm(
+            parameters["bias"].unsqueeze(1),
+            flat_inputs,
+            parameters["input"],
+            out=states.view(n_networks, -1, n_neurons),
+        )
+        at, error_at = states.unbind(1), errors.unbind(1)
+        at[0].relu_()
+        for step in range(1, n_steps):
+            at[step].baddbmm_(at[step - 1], recurrent).relu_()
+
+        scores = torch.baddbmm(parameters["output_bias"].unsqueeze(1), at[-1], parameters["output"])
+        log_probabilities = scores.log_softmax(-1)
+        answers = targets.expand(n_networks, -1).unsqueeze(-1)
+        loss = -log_probabilities.gather(-1, answers).squeeze(-1).mean(-1)
+        accuracy = (scores.argmax(-1) == targets).to(scores.dtype).mean(-1)
+
+        score_errors = log_probabilities.exp_()
+        score_errors.scatter_add_(-1, answers, score_errors.new_full(answers.shape, -1.0))
+        score_errors /= n_trials
+        torch.bmm(at[-1].mT, score_errors, out=gradients["output"])
+        torch.sum(score_errors, 1, out=gradients["output_bias"])
+        torch.bmm(score_errors, parameters["output"].mT, out=error_at[-1])
+        error_at[-1].mul_(at[-1] > 0)
+        backward = recurrent.mT
+        for step in reversed(range(n_steps - 1)):
+            torch.bmm(error_at[step + 1], backward, out=error_at[step])
+            error_at[step].mul_(at[step] > 0)
+
+        flat_errors = errors.view(n_networks, -1, n_neurons)
+        torch.bmm(flat_inputs.mT, flat_errors, out=gradients["input"])
+        torch.sum(flat_errors, 1, out=gradients["bias"])
+        before = states[:, :-1].reshape(n_networks, -1, n_neurons)
+        after = errors[:, 1:].reshape(n_networks, -1, n_neurons)
+        torch.bmm(before.mT, after, out=gradients["recurrent"])
+        return loss, accuracy
+
+    def _state_buffers(self, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        """States and errors (m, T, B, N), allocated once for each shape."""
+        if shape not in self._buffers:
+            like = self.parameters["recurrent"]
+            self._buffers[shape] = (like.new_empty(shape), like.new_empty(shape))
+        return self._buffers[shape]
+
+    def _update(self, gradients: dict[str, Tensor]) -> None:
+        """Adam with the epsilon where Keras has it, beside the uncorrected root."""
+        self.n_steps += 1
+        correction = (1 - BETA_2**self.n_steps) ** 0.5 / (1 - BETA_1**self.n_steps)
+        for name, gradient in gradients.items():
+            first, second = self._moments[name]
+            first.lerp_(gradient, 1 - BETA_1)
+            second.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
+            root = second.sqrt().add_(EPSILON)
+            self.parameters[name].addcdiv_(first, root, value=-self.learning_rate * correction)
+        if any(self._positive):
+            rows = torch.tensor(self._positive, device=self.parameters["recurrent"].device)
+            recurrent = self.parameters["recurrent"]
+            recurrent[rows] = recurrent[rows].clamp_(min=0.0)
+
+    @torch.no_grad()
+    def evaluate(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss (penalty included) and accuracy without input noise.
+
+        Parameters
+        ----------
+        inputs : Tensor, shape (T, n, I)
+            Trials common to all networks.
+        targets : Tensor of int, shape (n,)
+            Classes.
+
+        Returns
+        -------
+        loss, accuracy : Tensor, shape (M,)
+            One value per network.
+        """
+        loss = inputs.new_zeros(self.n_networks)
+        right = inputs.new_zeros(self.n_networks)
+        for low in range(0, len(targets), VALIDATION_CHUNK):
+            part = slice(low, low + VALIDATION_CHUNK)
+            answers = targets[part].expand(self.n_networks, -1)
+            scores = logits(self.parameters, inputs[:, part])
+            log_probabilities = scores.log_softmax(-1)
+            loss -= log_probabilities.gather(-1, answers.unsqueeze(-1)).sum((-2, -1))
+            right += (scores.argmax(-1) == answers).sum(-1)
+        return loss / len(targets) + self.penalty(), right / len(targets)
+
+
+def resolve_device(device: str = "auto") -> torch.device:
+    """Turn the name of a device into one that is there.
+
+    Parameters
+    ----------
+    device : str
+        ``auto`` (an accelerator when there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps`` ...
+
+    Returns
+    -------
+    torch.device
+        The device.
+
+    Raises
+    ------
+    ValueError
+        If the device is unknown or not present.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+        torch.empty(1, device=resolved)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"device {device!r} cannot be used here ({reason}); choose 'auto' or 'cpu'"
+        ) from error
+    return resolved
+
+
+@contextlib.contextmanager
+def _flushed_denormals() -> Iterator[None]:
+    """Treat denormal numbers as zero: weights that a penalty shrinks crawl through them."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def train(
+    specs: Sequence[RunSpec],
+    field: Field,
+    *,
+    device: str = "auto",
+    progress: bool = True,
+) -> list[Result]:
+    """Train runs; those that share task, trials and optimiser as one ensemble.
+
+    Parameters
+    ----------
+    specs : sequence of RunSpec
+        The runs, of one field.
+    field : Field
+        The field that the specifications name.
+    device : str
+        See :func:`resolve_device`.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    list of Result
+        One for each specification, in their order.
+
+    Raises
+    ------
+    FieldError
+        If a specification was made for another field.
+    ValueError
+        If the device or a task is unknown.
+    """
+    where = resolve_device(device)
+    for spec in specs:
+        if spec.field_hash != field.hash_without_events:
+            raise FieldError(
+                f"run {spec.variant.name} was specified for field {spec.field} with content "
+                f"{spec.field_hash[:12]}, but {field.name} has {field.hash_without_events[:12]}; "
+                "make the specification from this field"
+            )
+    shared: dict[RunSpec, list[int]] = {}
+    for i, spec in enumerate(specs):
+        shared.setdefault(_common(spec), []).append(i)
+    results: dict[int, Result] = {}
+    with Progress(disable=not progress) as bar, _flushed_denormals():
+        for members in shared.values():
+            group = [specs[i] for i in members]
+            description = f"{group[0].task}, {len(group)} runs"
+            ticket = bar.add_task(description, total=group[0].epochs)
+            fitted = _train_group(group, field, where, partial(bar.advance, ticket))
+            results.update(zip(members, fitted, strict=True))
+    return [results[i] for i in range(len(specs))]
+
+
+def _common(spec: RunSpec) -> RunSpec:
+    """Reduce a specification to what members of one ensemble must share."""
+    plain = RunSpec(field="", field_hash="", variant=models.VARIANTS["W"], task=spec.task, seed=0)
+    return replace(plain, **{name: getattr(spec, name) for name in COMMON})
+
+
+def _train_group(
+    specs: Sequence[RunSpec],
+    field: Field,
+    device: torch.device,
+    on_epoch: Callable[[], None],
+) -> list[Result]:
+    """Train runs that share task, trials and optimiser."""
+    started = time.perf_counter()
+    first = specs[0]
+    task = TASKS[first.task].with_settings(**dict(first.task_settings))
+    ensemble = _build(specs, field, task, device)
+    trials = _trials(first, task, device)
+    fit = _Fit(specs, ensemble, trials[0], trials[1])
+    for epoch in range(1, first.epochs + 1):
+        fit.epoch(epoch)
+        on_epoch()
+    fit.finish(trials[2], trials[3])
+    seconds = (time.perf_counter() - started) / len(specs)
+    return fit.results(seconds, str(device))
+
+
+def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.device) -> RNNEnsemble:
+    """Make the ensemble before training."""
+    dtype = getattr(torch, specs[0].precision)
+    size = (task.n_channels, field.n_neurons, task.n_classes)
+    members = [_member(spec, field, size) for spec in specs]
+    parameters = {
+        name: torch.from_numpy(np.stack([m[name] for m in members])).to(device, dtype)
+        for name in members[0]
+    }
+    known: dict[tuple[object, ...], models.Penalty] = {}
+    penalties = []
+    for spec, member in zip(specs, members, strict=True):
+        variant = spec.variant
+        key: tuple[object, ...] = (
+            variant.distance,
+            variant.communicability,
+            spec.protocol,
+            spec.strength,
+            spec.emd_strength,
+        )
+        if variant.distance == "random" or variant.communicability == "frozen":
+            key = (spec.identity,)
+        if key not in known:
+            known[key] = models.penalty(
+                variant,
+                field,
+                protocol=spec.protocol,
+                strength=spec.strength,
+                emd_strength=spec.emd_strength,
+                initial_weights=member["recurrent"],
+                rng=random_stream(spec.seed, "random points"),
+            )
+        penalties.append(known[key])
+    return RNNEnsemble(
+        parameters,
+        penalties=penalties,
+        positive=[spec.sign == "positive" for spec in specs],
+        learning_rate=specs[0].learning_rate,
+    )
+
+
+def _member(
+    spec: RunSpec, field: Field, size: tuple[int, int, int]
+) -> dict[str, NDArray[np.float64]]:
+    """Make initial parameters; all but the recurrent ones depend on task and seed alone."""
+    n_channels, n_neurons, n_classes = size
+    rng = random_stream(spec.seed, "input and output weights", spec.task)
+    return {
+        "input": _glorot_uniform((n_channels, n_neurons), rng),
+        "recurrent": models.initial_weights(spec, field),
+        "bias": np.zeros(n_neurons),
+        "output": _glorot_uniform((n_neurons, n_classes), rng),
+        "output_bias": np.zeros(n_classes),
+    }
+
+
+def _glorot_uniform(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Glorot and Bengio 2010, the default of Keras for input and read-out weights."""
+    limit = (6 / sum(shape)) ** 0.5
+    return rng.uniform(-limit, limit, shape)
+
+
+def _trials(
+    spec: RunSpec, task: Task, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Training and validation trials, inputs (T, n, I) and targets (n,)."""
+    rng = random_stream(spec.data_seed, "trials", spec.task)
+    made: list[Tensor] = []
+    for n_trials in (spec.n_train, spec.n_validation):
+        inputs, targets = task.sample(n_trials, rng=rng)
+        dtype = getattr(torch, spec.precision)
+        made += [
+            torch.from_numpy(inputs).transpose(0, 1).contiguous().to(device, dtype),
+            torch.from_numpy(targets).to(device),
+        ]
+    return made[0], made[1], made[2], made[3]
+
+
+class _Fit:
+    """Epochs of one ensemble: noise, histories, and networks that diverge."""
+
+    def __init__(
+        self,
+        specs: Sequence[RunSpec],
+        ensemble: RNNEnsemble,
+        inputs: Tensor,
+        targets: Tensor,
+    ) -> None:
+        self.specs, self.ensemble = specs, ensemble
+        self.inputs, self.targets = inputs, targets
+        self.active = list(range(len(specs)))
+        self.diverged: dict[int, int] = {}
+        self.history: list[dict[str, list[float]]] = [{"accuracy": [], "loss": []} for _ in specs]
+        self.metrics = [dict.fromkeys(METRICS, float("nan")) for _ in specs]
+        self.weights: dict[int, dict[str, NDArray[np.floating]]] = {}
+        self._noise = {
+            seed: torch.Generator().manual_seed(
+                int(random_stream(seed, "input noise", specs[0].task).integers(2**63))
+            )
+            for seed in sorted({spec.seed for spec in specs})
+        }
+
+    def epoch(self, epoch: int) -> None:
+        """Pass once over the training trials."""
+        batch_size = self.specs[0].batch_size
+        sums = torch.zeros(2, len(self.specs), dtype=torch.float64)
+        for low in range(0, len(self.targets), batch_size):
+            if not self.active:
+                return
+            targets = self.targets[low : low + batch_size]
+            inputs = self._noisy(self.inputs[:, low : low + batch_size])
+            loss, accuracy = self.ensemble.step(inputs, targets)
+            sums[0, self.active] += accuracy.double().cpu() * len(targets)
+            sums[1, self.active] += loss.double().cpu() * len(targets)
+            self._drop(~torch.isfinite(loss), epoch)
+        self._drop(~_finite(self.ensemble.parameters), epoch)
+        means = (sums / len(self.targets)).tolist()
+        for i in self.active:
+            self.history[i]["accuracy"].append(means[0][i])
+            self.history[i]["loss"].append(means[1][i])
+
+    def _noisy(self, inputs: Tensor) -> Tensor:
+        """Add noise (T, B, I) of each seed; with several seeds the result is (M, T, B, I)."""
+        scale = self.specs[0].input_noise
+        noise = {
+            # Drawn on the processor in one format, so that every device sees the same numbers.
+            seed: torch.randn(inputs.shape, generator=generator).to(inputs)
+            for seed, generator in self._noise.items()
+        }
+        if len(noise) == 1:
+            return inputs + scale * next(iter(noise.values()))
+        return torch.stack([inputs + scale * noise[self.specs[i].seed] for i in self.active])
+
+    def _drop(self, lost: Tensor, epoch: int) -> None:
+        """Take networks that are no longer finite out of the ensemble."""
+        if not bool(lost.any()):
+            return
+        for position in lost.nonzero().flatten().tolist():
+            i = self.active[position]
+            self.diverged[i] = epoch
+            self.weights[i] = self._network(position)
+        self.ensemble.keep(~lost)
+        self.active = [i for i in self.active if i not in self.diverged]
+
+    def _network(self, position: int) -> dict[str, NDArray[np.floating]]:
+        """Copy the parameters of one network to numpy."""
+        return {
+            name: value[position].cpu().numpy().copy()
+            for name, value in self.ensemble.parameters.items()
+        }
+
+    def finish(self, inputs: Tensor, targets: Tensor) -> None:
+        """Validate and collect what the networks became."""
+        if not self.active:
+            return
+        loss, accuracy = (x.tolist() for x in self.ensemble.evaluate(inputs, targets))
+        for position, i in enumerate(self.active):
+            self.weights[i] = self._network(position)
+            self.metrics[i] = {
+                "accuracy": self.history[i]["accuracy"][-1],
+                "loss": self.history[i]["loss"][-1],
+                "validation_accuracy": accuracy[position],
+                "validation_loss": loss[position],
+            }
+
+    def results(self, seconds: float, device: str) -> list[Result]:
+        """Results in the order of the specifications."""
+        return [
+            Result(
+                spec=spec,
+                metrics=self.metrics[i],
+                history=self.history[i],
+                weights=self.weights[i],
+                diverged=i in self.diverged,
+                diverged_epoch=self.diverged.get(i),
+                seconds=seconds,
+                device=device,
+            )
+            for i, spec in enumerate(self.specs)
+        ]
+
+
+def _finite(parameters: dict[str, Tensor]) -> Tensor:
+    """Whether all parameters of each network are finite, shape (M,)."""
+    flat = [value.flatten(1).isfinite().all(-1) for value in parameters.values()]
+    return torch.stack(flat).all(0)

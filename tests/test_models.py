@@ -1,0 +1,254 @@
+"""Variants, controls, initial weights and penalties."""
+
+import numpy as np
+import pytest
+import torch
+
+from cortexrnn import load_field, models, priors
+from cortexrnn.models import VARIANTS, Penalty, control, penalty
+from cortexrnn.protocol import CORRECTED, PUBLISHED, RunSpec, Variant
+from cortexrnn.sources.surrogate import surrogate_field
+
+# The golden file names the penalty of W*DC* after an orthogonal start that is none of the eleven.
+GOLDEN_NAMES = ("W", "WD*", "WD", "WD*C", "WDC", "WD*C*", "WDC*")
+
+
+@pytest.fixture(scope="module")
+def field():
+    return surrogate_field(40)
+
+
+def spec(field, variant, *, task="one_choice", seed=0, **settings):
+    return RunSpec(
+        field=field.name,
+        field_hash=field.hash_without_events,
+        variant=variant,
+        task=task,
+        seed=seed,
+        **settings,
+    )
+
+
+def functional(field, seed=0):
+    return priors.functional_weights(field, relation="correlation", rng=np.random.default_rng(seed))
+
+
+def tiny_penalty(name, recipe):
+    """Build a penalty of the small golden case, whose coordinates and grid enter as they are."""
+    variant = Variant.parse(name)
+    points = {
+        None: None,
+        "soma": recipe["positions"],
+        "grid": priors.grid_coordinates((4, 3, 2), 24),
+    }[variant.distance]
+    distance = None if points is None else torch.from_numpy(priors.distances(points))
+    target = priors.empirical_communicability(recipe["connectome"])
+    emd = variant.communicability == "emd"
+    return Penalty(
+        strength=1.0 if distance is None else models.STRENGTH,
+        distance=distance,
+        direct=variant.communicability == "direct",
+        target=torch.from_numpy(np.sort(target, axis=None)) if emd else None,
+        emd_strength=models.EMD_STRENGTH if emd else 0.0,
+    )
+
+
+def errors(function, weights, theirs):
+    """Relative errors of value and gradient entries in float32, as the authors computed."""
+    tensor = torch.tensor(weights, dtype=torch.float32)[None].requires_grad_()
+    value = function.to(tensor)(tensor)
+    gradient = torch.autograd.grad(value.sum(), tensor)[0][0].double()
+    ours = {
+        "value": value.item(),
+        "grad_abs_mean": gradient.abs().mean().item(),
+        "grad_0_1": gradient[0, 1].item(),
+        "grad_5_3": gradient[5, 3].item(),
+        "grad_2_2": gradient[2, 2].item(),
+    }
+    worst = {}
+    for key, value in ours.items():
+        if theirs[key] == 0:
+            assert value == 0, key
+            continue
+        worst["value" if key == "value" else "gradient"] = max(
+            worst.get("value" if key == "value" else "gradient", 0.0),
+            abs(value / theirs[key] - 1),
+        )
+    return worst
+
+
+def check(worst, what):
+    print(
+        f"{what}: value {worst['value']:.1e} of 1e-4, largest gradient entry "
+        f"{worst['gradient']:.1e} of 1e-3"
+    )
+    assert worst["value"] < 1e-4
+    assert worst["gradient"] < 1e-3
+
+
+@pytest.mark.parametrize("name", GOLDEN_NAMES)
+def test_penalties_of_the_small_case_are_the_authors(golden, tiny, name):
+    worst = errors(tiny_penalty(name, tiny), tiny["weights"], golden["tiny"]["regularizers"][name])
+    check(worst, f"tiny {name}")
+
+
+@pytest.mark.parametrize("coordinates", ["published_coordinates", "soma_coordinates"])
+@pytest.mark.parametrize("field_name", ["6_6_2", "5_3_4"])
+@pytest.mark.parametrize("name", GOLDEN_NAMES)
+def test_penalties_of_real_fields_are_the_authors(mirror, golden, name, field_name, coordinates):
+    real = load_field(field_name, directory=mirror)
+    protocol = PUBLISHED
+    if coordinates == "soma_coordinates":
+        protocol = type(PUBLISHED)(name="soma coordinates only", coordinates="soma")
+    worst = errors(
+        penalty(name, real, protocol=protocol),
+        functional(real),
+        golden[field_name][coordinates][name],
+    )
+    check(worst, f"{field_name} {coordinates} {name}")
+
+
+def test_the_eleven_stand_in_the_papers_order():
+    assert list(VARIANTS) == (
+        ["W*D*C", "WD*C", "WDC", "WD*", "WD", "W", "W*D*C*", "WD*C*", "W*DC*", "W!D*C", "W!D*C*"]
+    )
+    starts = {name: variant.start for name, variant in VARIANTS.items()}
+    assert {n for n, s in starts.items() if s == "functional"} == {"W*D*C", "W*D*C*", "W*DC*"}
+    assert {n for n, s in starts.items() if s == "permuted"} == {"W!D*C", "W!D*C*"}
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
+def test_each_value_belongs_to_its_own_network(field, variant):
+    weights = torch.randn(
+        3, 40, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
+    together = penalty(variant, field)(weights)
+    alone = torch.cat([penalty(variant, field)(one[None]) for one in weights])
+    assert together.shape == (3,)
+    torch.testing.assert_close(together, alone, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("variant", [n for n, v in VARIANTS.items() if v.distance == "soma"])
+def test_renaming_neurons_everywhere_changes_nothing_and_in_weights_alone_something(field, variant):
+    order = np.random.default_rng(3).permutation(field.n_neurons)
+    weights = functional(field)
+    renamed = weights[np.ix_(order, order)]
+
+    def value(some_field, some_weights, protocol):
+        function = penalty(variant, some_field, protocol=protocol)
+        return function(torch.from_numpy(some_weights)[None]).item()
+
+    base = value(field, weights, CORRECTED)
+    assert value(field.permuted(order), renamed, CORRECTED) == pytest.approx(base, rel=1e-9)
+    # W!: weights renamed, field not.
+    assert value(field, renamed, CORRECTED) != pytest.approx(base, rel=1e-6)
+    # The published coordinates depend on the order in which neurons happen to be stored.
+    base = value(field, weights, PUBLISHED)
+    assert value(field.permuted(order), renamed, PUBLISHED) != pytest.approx(base, rel=1e-6)
+
+
+def test_protocol_switches_change_what_they_name_and_nothing_else(field):
+    weights = torch.from_numpy(functional(field))[None]
+
+    def value(variant, **switches):
+        return penalty(variant, field, protocol=type(PUBLISHED)(name="", **switches))(
+            weights
+        ).item()
+
+    assert value("W") == pytest.approx(weights.abs().sum().item())
+    assert value("W", plain_strength="lambda") == pytest.approx(0.3 * value("W"))
+    assert value("WD", plain_strength="lambda") == value("WD")
+    assert value("WD*", coordinates="soma") != pytest.approx(value("WD*"))
+    assert value("WD", coordinates="soma") == value("WD")
+    assert value("WD", grid_scale="unit") < value("WD")
+    assert value("WD*", grid_scale="unit") == value("WD*")
+
+
+def test_strengths_are_factors(field):
+    weights = torch.from_numpy(functional(field))[None]
+    base = penalty("W*D*C*", field)(weights)
+    no_emd = penalty("W*D*C*", field, emd_strength=0.0)(weights)
+    torch.testing.assert_close(no_emd, penalty("W*D*", field)(weights))
+    torch.testing.assert_close(
+        penalty("W*D*C*", field, emd_strength=0.2)(weights) - base, base - no_emd
+    )
+    torch.testing.assert_close(
+        penalty("WD*", field, strength=0.6)(weights), 2 * penalty("WD*", field)(weights)
+    )
+
+
+def test_frozen_communicability_does_not_follow_the_weights(field):
+    start = functional(field)
+    frozen = penalty(control("W*D*C", communicability="frozen"), field, initial_weights=start)
+    weights = torch.from_numpy(start)[None]
+    torch.testing.assert_close(frozen(weights), penalty("W*D*C", field)(weights))
+    torch.testing.assert_close(frozen(2 * weights), 2 * frozen(weights))
+    squared = weights**2
+    assert not torch.isclose(frozen(squared), penalty("W*D*C", field)(squared))
+    with pytest.raises(ValueError, match="needs initial_weights"):
+        penalty(control("W*D*C", communicability="frozen"), field)
+
+
+def test_random_points_need_and_follow_their_generator(field):
+    weights = torch.from_numpy(functional(field))[None]
+    variant = control("W*D*", distance="random")
+    one, same, other = (
+        penalty(variant, field, rng=np.random.default_rng(seed))(weights) for seed in (0, 0, 1)
+    )
+    assert one == same != other
+    with pytest.raises(ValueError, match="need rng"):
+        penalty(variant, field)
+
+
+def test_starts(field):
+    orthogonal = models.initial_weights(spec(field, "WD*"), field)
+    np.testing.assert_allclose(orthogonal @ orthogonal.T, np.eye(40), atol=1e-12)
+    functional = models.initial_weights(spec(field, "W*D*C"), field)
+    relabelled = models.initial_weights(spec(field, "W!D*C"), field)
+    np.testing.assert_array_equal(np.sort(functional, axis=None), np.sort(relabelled, axis=None))
+    assert not np.array_equal(functional, relabelled)
+
+
+def test_what_is_shared_by_variants_and_tasks_and_what_is_drawn_afresh(field):
+    def start(variant, **where):
+        return models.initial_weights(spec(field, variant, **where), field)
+
+    assert np.array_equal(start("W*D*C"), start("W*DC*", task="go_nogo"))
+    assert not np.array_equal(start("W*D*C"), start("W*D*C", seed=1))
+    assert np.array_equal(start("W"), start("WD*C"))
+    assert not np.array_equal(start("W"), start("W", task="go_nogo"))
+    assert not np.array_equal(start("W!D*C"), start("W!D*C*"))
+    assert not np.array_equal(start("W!D*C"), start("W!D*C", task="go_nogo"))
+
+
+def test_self_connections_removed_or_only(field):
+    removed, only = (
+        models.initial_weights(spec(field, control("W*D*C", self_connections=what)), field)
+        for what in ("removed", "only")
+    )
+    assert (np.diag(removed) == 0).all()
+    assert (only[~np.eye(40, dtype=bool)] == 0).all()
+    for weights in (removed, only):
+        assert priors.spectral_radius(weights) == pytest.approx(0.95)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Variant.parse("W**D"), r"unknown variant 'W\*\*D'"),
+        (lambda: control("W*D*C", colour="red"), "unknown switch 'colour'; choose one of start"),
+        (lambda: control("W*D*C", distance="far"), "unknown distance 'far'"),
+        (lambda: control("W*D*C", distance=None), "choose a distance"),
+        (lambda: control("WD*", self_connections="only"), "starts orthogonal"),
+    ],
+)
+def test_unknown_variants_and_switches_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_controls_say_what_was_switched():
+    assert control("W*D*C").name == "W*D*C"
+    assert control("W*D*C", communicability=None, self_connections="only").name == (
+        "W*D*C [communicability=None, self_connections=only]"
+    )

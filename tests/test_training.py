@@ -1,0 +1,271 @@
+"""Training against the authors' values, against autograd, and against training alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from cortexrnn import training
+from cortexrnn.field import FieldError
+from cortexrnn.models import VARIANTS, Penalty, control, penalty
+from cortexrnn.protocol import PUBLISHED, RunSpec, Variant
+from cortexrnn.sources.surrogate import surrogate_field
+from cortexrnn.training import RNNEnsemble, logits, train
+from tests.test_models import tiny_penalty
+
+NO_PENALTY = Penalty(strength=0.0)
+
+
+@pytest.fixture(scope="module")
+def field():
+    return surrogate_field(24)
+
+
+def spec(field, variant="W*D*C", **settings):
+    small = {"n_train": 256, "n_validation": 128, "epochs": 2}
+    return RunSpec(
+        field=field.name,
+        field_hash=field.hash_without_events,
+        variant=variant,
+        **({"task": "go_nogo", "seed": 0} | small | settings),
+    )
+
+
+def tiny_ensemble(tiny, function, *, positive=False):
+    parameters = {
+        "input": tiny["input"],
+        "recurrent": 0.5 * tiny["weights"],
+        "bias": np.zeros(24),
+        "output": tiny["output"],
+        "output_bias": np.zeros(2),
+    }
+    tensors = {k: torch.tensor(v, dtype=torch.float32)[None] for k, v in parameters.items()}
+    return RNNEnsemble(tensors, penalties=[function], positive=[positive])
+
+
+@pytest.mark.parametrize("case", ["none", "WD*", "WD*C", "WD*C* nonneg"])
+def test_training_steps_are_the_authors(golden, tiny, case):
+    theirs = golden["tiny"]["rnn"]["cases"][case]
+    name = case.split()[0]
+    function = NO_PENALTY if name == "none" else tiny_penalty(name, tiny)
+    ensemble = tiny_ensemble(tiny, function, positive="nonneg" in case)
+    inputs = torch.tensor(tiny["inputs"], dtype=torch.float32).transpose(0, 1).contiguous()
+    targets = torch.tensor(tiny["targets"])
+
+    def probabilities():
+        return logits(ensemble.parameters, inputs)[0].softmax(-1).numpy()
+
+    before = probabilities()
+    losses = [ensemble.step(inputs, targets)[0].item() for _ in theirs["loss_per_step"]]
+    recurrent = ensemble.parameters["recurrent"][0].double().numpy()
+    ours = {
+        "sum": recurrent.sum(),
+        "abs_sum": np.abs(recurrent).sum(),
+        "r_0_1": recurrent[0, 1],
+        "r_5_3": recurrent[5, 3],
+        "r_2_2": recurrent[2, 2],
+    }
+    relative = {
+        "probabilities before": np.abs(before / theirs["probs_before"] - 1).max(),
+        "losses": np.abs(losses / np.array(theirs["loss_per_step"]) - 1).max(),
+        "probabilities after": np.abs(probabilities() / theirs["probs_after"] - 1).max(),
+    } | {key: abs(ours[key] / theirs["recurrent_after"][key] - 1) for key in ours}
+    worst = max(relative, key=relative.__getitem__)
+    print(f"{case}: largest relative error {relative[worst]:.1e} ({worst}), tolerance 1e-4")
+    assert relative[worst] < 1e-4
+
+
+def reference_step(parameters, moments, step, inputs, targets, functions, positive):
+    """One update by autograd and the textbook form of Adam in Keras."""
+    leaves = {k: v.detach().clone().requires_grad_() for k, v in parameters.items()}
+    scores = logits(leaves, inputs)
+    loss = sum(
+        torch.nn.functional.cross_entropy(scores[m], targets)
+        + functions[m](leaves["recurrent"][m : m + 1]).sum()
+        for m in range(len(functions))
+    )
+    gradients = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
+    for name, gradient in gradients.items():
+        m, v = moments[name]
+        m.mul_(0.9).add_(0.1 * gradient)
+        v.mul_(0.999).add_(0.001 * gradient**2)
+        rate = 1e-3 * (1 - 0.999**step) ** 0.5 / (1 - 0.9**step)
+        parameters[name] = parameters[name] - rate * m / (v.sqrt() + 1e-7)
+    clipped = parameters["recurrent"].clamp(min=0)
+    keep = torch.tensor(positive)[:, None, None]
+    parameters["recurrent"] = torch.where(keep, clipped, parameters["recurrent"])
+    return parameters
+
+
+@pytest.mark.parametrize("common_inputs", [True, False])
+def test_the_written_out_gradient_is_autograds(field, common_inputs):
+    names = list(VARIANTS)
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    m, n = len(names), field.n_neurons
+    start = {
+        "input": draw(m, 3, n),
+        "recurrent": 0.2 * draw(m, n, n),
+        "bias": 0.1 * draw(m, n),
+        "output": 0.3 * draw(m, n, 2),
+        "output_bias": draw(m, 2),
+    }
+    functions = [penalty(name, field) for name in names]
+    positive = [i % 2 == 1 for i in range(m)]
+    ensemble = RNNEnsemble(
+        {k: v.clone() for k, v in start.items()}, penalties=functions, positive=positive
+    )
+    parameters = {k: v.clone() for k, v in start.items()}
+    moments = {k: (torch.zeros_like(v), torch.zeros_like(v)) for k, v in start.items()}
+    targets = torch.randint(0, 2, (16,), generator=generator)
+    for step in range(1, 11):
+        inputs = draw(9, 16, 3) if common_inputs else draw(m, 9, 16, 3)
+        ensemble.step(inputs, targets)
+        parameters = reference_step(parameters, moments, step, inputs, targets, functions, positive)
+    for key, value in parameters.items():
+        torch.testing.assert_close(ensemble.parameters[key], value, rtol=1e-5, atol=1e-7)
+
+
+def test_one_network_and_the_same_among_eleven(field):
+    specs = [spec(field, name, epochs=3) for name in VARIANTS]
+    together = train(specs, field, device="cpu", progress=False)
+    for one, result in zip(specs, together, strict=True):
+        (alone,) = train([one], field, device="cpu", progress=False)
+        assert alone.history["loss"][0] == pytest.approx(result.history["loss"][0], rel=1e-4)
+        ours, theirs = alone.metrics, result.metrics
+        assert ours["validation_accuracy"] == pytest.approx(theirs["validation_accuracy"], abs=0.01)
+
+
+def test_a_run_repeated_is_the_same_to_the_bit(field):
+    specs = [spec(field, name, seed=seed) for name in ("W*D*C", "W!D*C") for seed in (0, 1)]
+    first, second = (train(specs, field, device="cpu", progress=False) for _ in range(2))
+    for one, other in zip(first, second, strict=True):
+        assert one.metrics == other.metrics
+        for key in one.weights:
+            np.testing.assert_array_equal(one.weights[key], other.weights[key])
+
+
+def test_results_come_in_the_order_of_the_specifications(field):
+    specs = [
+        spec(field, "WD*", task="perceptual"),
+        spec(field, "W*D*C", seed=1),
+        spec(field, "W", task="perceptual", seed=1),
+        spec(field, "W*D*C"),
+    ]
+    results = train(specs, field, device="cpu", progress=False)
+    assert [result.spec for result in results] == specs
+    assert results[0].weights["output"].shape == (24, 2)
+
+
+def test_seeds_differ(field):
+    one, other = train(
+        [spec(field, "W", seed=seed) for seed in (0, 1)], field, device="cpu", progress=False
+    )
+    assert one.history["accuracy"] != other.history["accuracy"]
+
+
+def test_variants_of_a_seed_see_the_same_trials_and_noise(field):
+    # Without a penalty, variants that start alike are the same run.
+    specs = [spec(field, name, strength=0.0) for name in ("WD*", "WD")]
+    one, other = train(specs, field, device="cpu", progress=False)
+    np.testing.assert_array_equal(one.weights["recurrent"], other.weights["recurrent"])
+
+
+def test_learning_happens(field):
+    (result,) = train(
+        [spec(field, "W*D*C", epochs=8, n_train=1024)], field, device="cpu", progress=False
+    )
+    assert result.history["loss"][-1] < result.history["loss"][0]
+    assert len(result.history["accuracy"]) == 8
+    assert result.metrics["accuracy"] == result.history["accuracy"][-1]
+    assert not result.diverged
+
+
+def test_positive_weights_stay_positive(field):
+    free, positive = train(
+        [spec(field, sign=sign) for sign in ("free", "positive")],
+        field,
+        device="cpu",
+        progress=False,
+    )
+    assert (positive.weights["recurrent"] >= 0).all()
+    assert (free.weights["recurrent"] < 0).any()
+
+
+def test_a_diverged_run_is_told_and_leaves_the_others_alone(field):
+    # A learning rate at which an orthogonal start overflows and a penalised W* does not.
+    specs = [
+        spec(field, "W*D*C", sign="positive"),
+        spec(field, control("W", start="functional"), strength=1.0),
+    ]
+    healthy = train(specs, field, device="cpu", progress=False)
+    assert not any(result.diverged for result in healthy)
+    ensemble_specs = [*specs, spec(field, "WD*", sign="positive")]
+    original = training._member
+
+    def overflowing(one, *arguments):
+        member = original(one, *arguments)
+        if one.variant.name == "WD*":
+            member["recurrent"] = np.full_like(member["recurrent"], 1e30)
+        return member
+
+    training._member = overflowing
+    try:
+        *others, lost = train(ensemble_specs, field, device="cpu", progress=False)
+    finally:
+        training._member = original
+    assert lost.diverged
+    assert lost.diverged_epoch == 1
+    assert all(np.isnan(value) for value in lost.metrics.values())
+    assert lost.history == {"accuracy": [], "loss": []}
+    for one, other in zip(others, healthy, strict=True):
+        assert one.metrics == other.metrics
+
+
+def test_loss_includes_the_penalty_and_validation_has_no_noise(field):
+    plain, penalised = (
+        spec(field, "WD*", strength=strength, learning_rate=0.0, input_noise=0.0)
+        for strength in (0.0, 0.3)
+    )
+    a, b = train([plain, penalised], field, device="cpu", progress=False)
+    start = torch.from_numpy(a.weights["recurrent"]).double()[None]
+    expected = penalty("WD*", field, protocol=PUBLISHED)(start).item()
+    for metric in ("loss", "validation_loss"):
+        assert b.metrics[metric] - a.metrics[metric] == pytest.approx(expected, rel=1e-4)
+    noisy = replace(plain, input_noise=1.0)
+    (c,) = train([noisy], field, device="cpu", progress=False)
+    assert c.metrics["loss"] != a.metrics["loss"]
+    assert c.metrics["validation_loss"] == a.metrics["validation_loss"]
+
+
+def test_a_last_batch_that_is_smaller_counts_by_its_trials(field):
+    whole = spec(field, n_train=200, learning_rate=0.0, input_noise=0.0, epochs=1)
+    (parts,) = train([replace(whole, batch_size=64)], field, device="cpu", progress=False)
+    (one,) = train([replace(whole, batch_size=200)], field, device="cpu", progress=False)
+    assert parts.metrics["accuracy"] == pytest.approx(one.metrics["accuracy"])
+    assert parts.metrics["loss"] == pytest.approx(one.metrics["loss"], rel=1e-5)
+
+
+def test_a_specification_of_another_field_is_refused(field):
+    with pytest.raises(FieldError, match="make the specification from this field"):
+        train([spec(field)], surrogate_field(25), progress=False)
+
+
+@pytest.mark.parametrize("device", ["cuda:7", "warp", "meta0"])
+def test_a_device_that_is_not_there_is_refused(device):
+    with pytest.raises(ValueError, match=f"device '{device}' cannot be used here"):
+        training.resolve_device(device)
+
+
+def test_numbers_that_disagree_are_refused(tiny):
+    parameters = tiny_ensemble(tiny, NO_PENALTY).parameters
+    with pytest.raises(ValueError, match="one of each for every network"):
+        RNNEnsemble(parameters, penalties=[NO_PENALTY] * 2, positive=[False])
+
+
+def test_variants_of_the_golden_file_parse():
+    assert Variant.parse("WDC*").communicability == "emd"
