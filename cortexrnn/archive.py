@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
@@ -85,15 +84,14 @@ class ArchiveError(ValueError):
 @contextlib.contextmanager
 def _complete(path: Path) -> Iterator[Path]:
     """Give a temporary path that takes the final name when it was written without error."""
+    temporary = path.with_name(f".{path.stem}-{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
+        temporary.touch()
     except OSError as error:
         raise ArchiveError(
             f"cannot write into {path.parent} ({error.strerror}); choose a folder you may write"
         ) from error
-    os.close(handle)
-    temporary = Path(name)
     try:
         yield temporary
         with temporary.open("rb+") as file:

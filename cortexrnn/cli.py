@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -62,12 +62,11 @@ def _stop(reason: object, status: int) -> NoReturn:
     raise typer.Exit(status)
 
 
-def _listed(value: str, choices: dict[str, Any], what: str) -> list[str]:
+def _listed(value: str, everything: Iterable[str]) -> list[str]:
     """Read ``all`` or names with commas between them."""
-    names = list(choices) if value == "all" else [name.strip() for name in value.split(",")]
-    for name in names:
-        one_of(what, name, choices)
-    return names
+    if value == "all":
+        return list(everything)
+    return [name.strip() for name in value.split(",")]
 
 
 def _show(frame: pd.DataFrame, title: str) -> None:
@@ -165,8 +164,8 @@ def run(
         loaded,
         relation=relation,
         sign=sign,
-        variants=_listed(variants, VARIANTS, "variant"),
-        tasks=_listed(tasks, TASKS, "task"),
+        variants=_listed(variants, VARIANTS),
+        tasks=_listed(tasks, TASKS),
         preset=size,
         protocol=PROTOCOLS[protocol],
     )

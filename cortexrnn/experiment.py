@@ -462,11 +462,13 @@ def _merge(
 
 
 def _remove_shards(specs: Sequence[RunSpec], folder: Path) -> None:
-    """Remove shards whose rows stand in the finished plan."""
+    """Remove shards whose rows stand in the finished plan, and what kills left of them."""
     mine = {spec.identity for spec in specs}
     for path in (folder / "shards").glob("*.parquet"):
         if set(read_runs(path)["identity"]) <= mine:
             path.unlink()
+            for unfinished in path.parent.glob(f".{path.stem}-*.tmp"):
+                unfinished.unlink()
 
 
 def _plan_record(name: str, specs: Sequence[RunSpec]) -> dict[str, Any]:

@@ -93,8 +93,8 @@ def correlation(counts: ArrayLike) -> Floats:
     constant = np.flatnonzero(np.ptp(matrix, axis=1) == 0)
     if constant.size:
         raise ValueError(
-            f"neuron {constant[0]} has the count {matrix[constant[0], 0]:g} in every bin (as have "
-            f"{constant.size - 1} others), so its correlation is undefined; leave such neurons out"
+            f"neuron {constant[0]} has the count {matrix[constant[0], 0]:g} in every bin, so its "
+            f"correlation is undefined; leave out the {constant.size} such neurons"
         )
     n_bins = matrix.shape[1]
     if not np.array_equal(matrix, np.rint(matrix)):

@@ -143,7 +143,9 @@ def server(original: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         running.root, running.asked = original.parent, []
         thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)
         thread.start()
-        monkeypatch.setattr(published, "BASE_URL", f"http://127.0.0.1:{running.server_port}/")
+        base = f"http://127.0.0.1:{running.server_port}/"
+        monkeypatch.setattr(published, "BASE_URL", base)
+        monkeypatch.setattr(published, "SECOND_URL", base)
         yield running
         running.shutdown()
         thread.join()
@@ -404,6 +406,15 @@ def test_places_are_tried_in_order(
     load()
     assert origins == ["download", "cache", "mirror", "directory", "cache"]
     assert len(hashes) == 1
+
+
+def test_an_address_that_is_not_resolved_gives_way_to_the_second(
+    server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(published, "SECOND_URL", published.BASE_URL)
+    monkeypatch.setattr(published, "BASE_URL", published.BASE_URL + "short/")
+    assert published.load_published(NAME).origin == "download"
+    assert any(path.startswith("/short/") for path in server.asked)
 
 
 def test_a_download_without_events(server: Server, cache: Path) -> None:

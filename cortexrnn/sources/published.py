@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pooch
+import requests
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 from rich.console import Console
@@ -52,6 +53,10 @@ __all__ = [
 BASE_URL = (
     "https://raw.githubusercontent.com/neurovium/CorticalBlueprintRNN/8d5e241f/Model/DATA/info/"
 )
+
+#: The same folder under the full id of another commit, asked when the short id above is not
+#: resolved. Digests decide in either case whether a file is the right one.
+SECOND_URL = BASE_URL.replace("8d5e241f", "97e2b14f635bba57a4c9923f9ba97a28ec119d81")
 
 #: Edge lengths in nm of the voxels in which the positions are counted.
 VOXEL_SIZE = (4.0, 4.0, 40.0)
@@ -325,7 +330,11 @@ def _verifying(entry: FileEntry) -> Callable[..., None]:
     download = pooch.HTTPDownloader()
 
     def downloader(url: str, output_file: Any, source: pooch.Pooch) -> None:
-        download(url, output_file, source)
+        try:
+            download(url, output_file, source)
+        except requests.HTTPError:
+            url = SECOND_URL + entry.path
+            download(url, output_file, source)
         entry.verify(Path(output_file).read_bytes(), url)
 
     return downloader

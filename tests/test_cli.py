@@ -1,0 +1,71 @@
+"""The command line, as somebody types it."""
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from cortexrnn import __version__, archive
+from cortexrnn.cli import app
+
+RUN = ["run", "--field", "surrogate_16", "--preset", "smoke", "--variants", "W*D*C,W"]
+RUN += ["--tasks", "go_nogo", "--workers", "1"]
+
+
+@pytest.fixture
+def call(monkeypatch, tmp_path):
+    monkeypatch.setenv("CORTEXRNN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments):
+        return CliRunner().invoke(app, list(map(str, arguments)))
+
+    return run
+
+
+def test_a_design_is_run_resumed_and_tabled(call, tmp_path):
+    out = tmp_path / "runs"
+    first = call(*RUN, "--out", out)
+    assert first.exit_code == 0, first.output
+    assert "surrogate_16: 16 neurons, from surrogate" in first.output
+    assert len(archive.load_archive(out)) == 2
+    again = call(*RUN, "--out", out)
+    assert again.exit_code == 0
+    assert "finished" in call("status", out).output
+    tables = call("tables", out, "--csv", tmp_path / "t.csv")
+    assert tables.exit_code == 0, tables.output
+    assert "surrogate_16 corr published go_nogo" in tables.output
+    assert list(pd.read_csv(tmp_path / "t.csv")["variant"]) == ["W*D*C", "W"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--field", "6_6_3"], "6_6_2"),
+        (["run", "--field", "662"], "did you mean 6_6_2"),
+        ([*RUN, "--variants", "W*D*,DW"], "unknown variant 'DW'; names are W, W* or W!"),
+        ([*RUN, "--tasks", "chess"], "unknown task 'chess'; choose one of one_choice"),
+        ([*RUN, "--preset", "huge"], "unknown preset 'huge'; choose one of smoke, quick, paper"),
+        ([*RUN, "--relation", "corr"], "choose one of correlation, precision, sttc"),
+        ([*RUN, "--protocol", "mine"], "choose one of published, corrected"),
+        ([*RUN, "--device", "cuda:9"], "device 'cuda:9' cannot be used here"),
+        (["tables", "/nowhere"], "there is no folder /nowhere"),
+        (["status", "/nowhere"], "no plan in /nowhere"),
+        (["fetch", "1_2_3"], "1_2_3"),
+    ],
+)
+def test_wrong_input_is_refused_with_the_reason_and_the_choices(
+    call, tmp_path, monkeypatch, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    result = call(*arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_fields_and_version(call):
+    listed = call("fields")
+    assert "6_6_2" in listed.output
+    assert "312" in listed.output
+    assert __version__ in call("--version").output

@@ -1,0 +1,254 @@
+"""Plans, shards, resuming, and what is refused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cortexrnn import archive, experiment
+from cortexrnn.archive import ArchiveError, load_archive, read_runs
+from cortexrnn.field import Field, FieldError
+from cortexrnn.models import VARIANTS
+from cortexrnn.protocol import Preset
+from cortexrnn.sources.surrogate import surrogate_field
+
+TINY = Preset(n_seeds=2, epochs=1, n_train=128, n_validation=64)
+TIMES = ["seconds", "seconds_topology", "finished"]
+
+
+@pytest.fixture(scope="module")
+def field():
+    return surrogate_field(16)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("CORTEXRNN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def make_plan(field, **arguments):
+    chosen = {"variants": ("W*D*C", "WD*", "W"), "tasks": ("go_nogo", "one_choice")}
+    return experiment.plan(field, **({"preset": TINY} | chosen | arguments))
+
+
+def sorted_rows(runs):
+    return runs.drop(columns=TIMES).sort_values("identity", ignore_index=True)
+
+
+def test_a_plan_is_the_whole_design(field):
+    specs = experiment.plan(field, preset="quick")
+    assert len(specs) == 11 * 3 * 3
+    assert len({spec.identity for spec in specs}) == len(specs)
+    assert {spec.epochs for spec in specs} == {10}
+
+
+def test_shards_hold_every_run_once_and_depend_on_the_plan_alone(field):
+    specs = make_plan(field)
+    cut = experiment.shards(specs)
+    assert sorted(s.identity for shard in cut for s in shard) == sorted(s.identity for s in specs)
+    assert {len(shard) for shard in cut} == {3}
+    assert cut == experiment.shards(make_plan(field))
+
+
+def test_an_experiment_writes_every_run(field, tmp_path):
+    specs = make_plan(field)
+    path = experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
+    runs = read_runs(path)
+    assert list(runs["identity"]) == [spec.identity for spec in specs]
+    assert runs[["accuracy", "entropy", "small_worldness"]].notna().all(axis=None)
+    assert json.loads(runs["specification"][0]) == json.loads(
+        json.dumps(specs[0].resolved(), sort_keys=True)
+    )
+    assert list(runs["history_loss"].str.len()) == [1] * len(runs)
+    assert not list((tmp_path / "shards").iterdir())
+    (state,) = experiment.status(tmp_path).to_dict("records")
+    assert (state["done"], state["runs"], state["state"]) == (12, 12, "finished")
+
+
+def test_a_finished_plan_run_again_does_nothing(field, tmp_path, monkeypatch):
+    specs = make_plan(field)
+    path = experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
+    before = path.stat().st_mtime_ns
+    monkeypatch.setattr(experiment, "train", lambda *a, **k: pytest.fail("trained again"))
+    assert experiment.run(specs, field, out=tmp_path, progress=False) == path
+    assert path.stat().st_mtime_ns == before
+
+
+def test_a_smoke_run_is_never_taken_for_a_longer_one(field, tmp_path):
+    experiment.run(make_plan(field), field, out=tmp_path, workers=1, progress=False)
+    longer = make_plan(field, preset=Preset(n_seeds=1, epochs=2, n_train=128, n_validation=64))
+    runs = read_runs(experiment.run(longer, field, out=tmp_path, workers=1, progress=False))
+    assert set(runs["epochs"]) == {2}
+    assert not set(runs["identity"]) & {spec.identity for spec in make_plan(field)}
+
+
+def test_runs_that_do_not_depend_on_the_relation_are_not_repeated(field, tmp_path, monkeypatch):
+    experiment.run(make_plan(field), field, out=tmp_path, workers=1, progress=False)
+    trained = []
+    original = experiment.train
+
+    def counting(specs, *arguments, **options):
+        trained.extend(specs)
+        return original(specs, *arguments, **options)
+
+    monkeypatch.setattr(experiment, "train", counting)
+    other = make_plan(field, relation="sttc")
+    runs = read_runs(experiment.run(other, field, out=tmp_path, workers=1, progress=False))
+    assert {spec.variant.name for spec in trained} == {"W*D*C"}
+    assert set(runs["relation"]) == {"sttc"}
+    assert len(runs) == 12
+    everything = load_archive(tmp_path)
+    assert len(everything) == 24
+    assert everything["diverged"].dtype == bool
+
+
+class Stop(Exception):
+    """Stands for a kill at a chosen moment."""
+
+
+def test_an_experiment_stopped_in_the_middle_goes_on_where_it_was(field, tmp_path, monkeypatch):
+    specs = make_plan(field)
+    whole = read_runs(
+        experiment.run(specs, field, out=tmp_path / "whole", workers=1, progress=False)
+    )
+    original, calls = experiment.write_runs, []
+
+    def failing(rows, path):
+        calls.append(path)
+        if len(calls) == 3:
+            raise Stop
+        original(rows, path)
+
+    monkeypatch.setattr(experiment, "write_runs", failing)
+    with pytest.raises(Stop):
+        experiment.run(specs, field, out=tmp_path / "parts", workers=1, progress=False)
+    (state,) = experiment.status(tmp_path / "parts").to_dict("records")
+    assert (state["done"], state["state"]) == (6, "unfinished")
+    first = {path.name for path in calls[:2]}
+    path = experiment.run(specs, field, out=tmp_path / "parts", workers=1, progress=False)
+    assert not first & {p.name for p in calls[3:]}
+    pd.testing.assert_frame_equal(sorted_rows(read_runs(path)), sorted_rows(whole))
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from cortexrnn import archive, experiment
+from cortexrnn.sources.surrogate import surrogate_field
+from tests.test_experiment import make_plan
+
+field = surrogate_field(16)
+original, written = archive.pq.write_table, []
+
+def slow(table, path, **options):
+    written.append(path)
+    if len(written) == 3:
+        Path(path).write_bytes(b"PAR1 half")
+        Path(sys.argv[2]).touch()
+        import time; time.sleep(60)
+    original(table, path, **options)
+
+archive.pq.write_table = slow
+experiment.run(make_plan(field), field, out=sys.argv[1], workers=1, progress=False)
+"""
+
+
+def test_killed_in_the_middle_of_a_write_nothing_is_lost_or_half_written(field, tmp_path):
+    specs, out, mark = make_plan(field), tmp_path / "killed", tmp_path / "writing"
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(out), str(mark)], cwd=Path(__file__).parents[1]
+    )
+    try:
+        for _ in range(600):
+            if mark.exists() or process.poll() is not None:
+                break
+            time.sleep(0.1)
+        assert mark.exists()
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert len(list(out.glob("shards/*.parquet"))) == 2
+    whole = experiment.run(specs, field, out=tmp_path / "whole", workers=1, progress=False)
+    path = experiment.run(specs, field, out=out, workers=1, progress=False)
+    pd.testing.assert_frame_equal(sorted_rows(read_runs(path)), sorted_rows(read_runs(whole)))
+    assert not [p.name for p in out.rglob("*.tmp")]
+
+
+def test_workers_give_what_one_process_gives(field, tmp_path):
+    specs = make_plan(field)
+    one, two = (
+        read_runs(experiment.run(specs, field, out=tmp_path / str(n), workers=n, progress=False))
+        for n in (1, 2)
+    )
+    columns = ["accuracy", "validation_accuracy", "loss", "entropy"]
+    assert list(one["identity"]) == list(two["identity"])
+    pd.testing.assert_frame_equal(one[columns], two[columns], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"relation": "covariance"}, "unknown relation"),
+        ({"sign": "both"}, "unknown sign"),
+        ({"preset": "huge"}, "unknown preset 'huge'; choose one of smoke, quick, paper"),
+        ({"tasks": ["three_choice"]}, "unknown task 'three_choice'; choose one of one_choice"),
+        ({"variants": ["W*D?"]}, "unknown variant"),
+    ],
+)
+def test_plans_refuse(field, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        experiment.plan(field, **arguments)
+
+
+def test_a_plan_for_a_relation_the_field_lacks_is_refused(field):
+    bare = Field.from_arrays(
+        name="bare",
+        positions=field.positions,
+        connectome=field.connectome,
+        voxel_size=field.voxel_size,
+        sttc=field.sttc,
+    )
+    with pytest.raises(FieldError, match="correlation"):
+        experiment.plan(bare)
+    assert len(experiment.plan(bare, variants=["WD*"], preset="smoke")) == 3
+
+
+def test_a_damaged_file_is_named_and_not_replaced(field, tmp_path):
+    specs = make_plan(field)
+    path = experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ArchiveError, match=path.name):
+        experiment.run(specs, field, out=tmp_path, progress=False)
+    assert path.exists()
+
+
+def test_folders_that_cannot_be_used_are_refused(field, tmp_path):
+    in_the_way = tmp_path / "file"
+    in_the_way.touch()
+    with pytest.raises(ArchiveError, match="choose a folder you may write"):
+        experiment.run(make_plan(field), field, out=in_the_way / "runs", progress=False)
+    with pytest.raises(ArchiveError, match="there is no folder"):
+        load_archive(tmp_path / "nothing")
+    with pytest.raises(ArchiveError, match="no plan in"):
+        experiment.status(tmp_path)
+
+
+def test_rows_with_other_columns_are_refused(tmp_path):
+    with pytest.raises(ArchiveError, match="colour"):
+        archive.write_runs([dict.fromkeys(archive.SCHEMA.names) | {"colour": 1}], tmp_path / "x")
+    assert not list(tmp_path.iterdir())
+
+
+def test_published_tables_are_complete():
+    table = archive.published_table()
+    assert len(table) == 330
+    assert set(table["variant"]) == set(VARIANTS)
+    assert set(table["metric"]) <= set(archive.METRICS.values())
+    with pytest.raises(ArchiveError, match="choose one of effects_6_6_2, groups, published_6_6_2"):
+        archive.published_table("table_9")

@@ -1,0 +1,55 @@
+"""Intervals and tables of cells."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from cortexrnn.archive import METRICS
+from cortexrnn.inference import beside_published, cell_means, t_interval
+
+
+def test_interval_of_a_textbook_sample():
+    # Student 1908, extra hours of sleep with the second drug.
+    sleep = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
+    mean, low, high = t_interval(sleep)
+    expected = stats.ttest_1samp(sleep, 0).confidence_interval(0.95)
+    assert mean == pytest.approx(2.33)
+    assert (low, high) == pytest.approx((expected.low, expected.high))
+
+
+def test_interval_leaves_out_what_is_missing():
+    assert t_interval([1.0, np.nan, 3.0]) == t_interval([1.0, 3.0])
+    assert t_interval([2.0])[0] == 2.0
+    assert np.isnan(t_interval([2.0])[1:]).all()
+    assert np.isnan(t_interval([np.nan])).all()
+
+
+def runs(**columns):
+    base = {"field": "6_6_2", "arm": "corr", "protocol": "published", "variant": "WD*"}
+    base |= {"task": "one_choice", "diverged": False} | dict.fromkeys(METRICS, 0.5)
+    return pd.DataFrame([base | columns] * 3)
+
+
+def test_diverged_runs_are_counted_and_have_no_value():
+    table = pd.concat([runs(accuracy=0.8), runs(accuracy=np.nan, diverged=True).head(1)])
+    (cell,) = cell_means(table).to_dict("records")
+    assert (cell["runs"], cell["diverged"], cell["mean"]) == (4, 1, pytest.approx(0.8))
+
+
+def test_cells_stand_beside_the_published_ones():
+    (cell,) = beside_published(runs(accuracy=0.8)).to_dict("records")
+    assert cell["published"] == 0.787
+    assert cell["difference"] == pytest.approx(0.8 - 0.787)
+    (missing,) = beside_published(runs(variant="W*D*")).to_dict("records")
+    assert np.isnan(missing["published"])
+
+
+def test_positive_cells_find_the_papers_name_of_their_arm():
+    (cell,) = beside_published(runs(arm="corr+sign", variant="W*D*C")).to_dict("records")
+    assert cell["published"] == 0.91
+
+
+def test_an_unknown_metric_is_refused():
+    with pytest.raises(KeyError, match="choose one of accuracy"):
+        cell_means(runs(), metric="speed")
