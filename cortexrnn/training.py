@@ -29,6 +29,8 @@ __all__ = ["RNNEnsemble", "Result", "logits", "resolve_device", "train"]
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 VALIDATION_CHUNK = 512
 """Trials evaluated at a time."""
+THREADED_FROM = 512
+"""Networks of fewer neurons are trained with one thread."""
 
 COMMON = (
     "task_settings",
@@ -374,13 +376,21 @@ def resolve_device(device: str = "auto") -> torch.device:
 
 
 @contextlib.contextmanager
-def _flushed_denormals() -> Iterator[None]:
-    """Treat denormal numbers as zero: weights that a penalty shrinks crawl through them."""
+def _processor_settings(n_neurons: int) -> Iterator[None]:
+    """Set what makes a processor fast here, and set it back.
+
+    Denormal numbers are taken for zero: weights that a penalty shrinks crawl through them. Small
+    matrix products gain nothing from a second thread and lose much on a busy machine.
+    """
+    n_threads = torch.get_num_threads()
     torch.set_flush_denormal(True)
+    if n_neurons < THREADED_FROM:
+        torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_flush_denormal(False)
+        torch.set_num_threads(n_threads)
 
 
 def train(
@@ -427,7 +437,7 @@ def train(
     for i, spec in enumerate(specs):
         shared.setdefault(_common(spec), []).append(i)
     results: dict[int, Result] = {}
-    with Progress(disable=not progress) as bar, _flushed_denormals():
+    with Progress(disable=not progress) as bar, _processor_settings(field.n_neurons):
         for members in shared.values():
             group = [specs[i] for i in members]
             description = f"{group[0].task}, {len(group)} runs"

@@ -1,0 +1,212 @@
+"""Events to counts to relations: definitions, published values, refusals."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cortexrnn import function
+from cortexrnn.sources.published import load_published
+
+WITH_EVENTS = ("5_3_8", "5_3_4", "5_6_8", "6_6_8", "4_7_2")
+
+# Times and windows in sixty-fourths of a second are exact in binary, so a brute-force count meets
+# no rounding at the edge of a window.
+TICK = 1 / 64
+trains = st.lists(st.integers(0, 120), min_size=1, max_size=12).map(
+    lambda ticks: np.sort(ticks) * TICK
+)
+fields = st.lists(trains, min_size=2, max_size=5)
+windows = st.integers(1, 40).map(lambda ticks: ticks * TICK)
+
+
+def tiling_by_hand(a: np.ndarray, b: np.ndarray, window: float, stop: float) -> float:
+    """Spike time tiling coefficient of two trains, one event and one interval at a time."""
+
+    def covered(train: np.ndarray) -> float:
+        total, reached = 0.0, 0.0
+        for time in train:
+            start, end = max(time - window, reached), min(time + window, stop)
+            total, reached = total + max(end - start, 0.0), max(reached, end)
+        return total / stop
+
+    def near(train: np.ndarray, other: np.ndarray) -> float:
+        return float(np.mean([any(abs(t - u) <= window for u in other) for t in train]))
+
+    def term(share: float, tiles: float) -> float:
+        return 1.0 if share * tiles == 1 else (share - tiles) / (1 - share * tiles)
+
+    return (term(near(a, b), covered(b)) + term(near(b, a), covered(a))) / 2
+
+
+@settings(max_examples=100, deadline=None)
+@given(events=fields, window=windows)
+def test_sttc_is_the_definition(events: list[np.ndarray], window: float) -> None:
+    stop = max(train[-1] for train in events) + 0.1
+    found = function.sttc(events, window_s=window)
+    for i, a in enumerate(events):
+        for j, b in enumerate(events):
+            by_hand = 1.0 if i == j else tiling_by_hand(a, b, window, stop)
+            assert found[i, j] == pytest.approx(by_hand, abs=1e-12)
+
+
+@settings(max_examples=50, deadline=None)
+@given(events=fields, window=windows, data=st.data())
+def test_sttc_is_symmetric_bounded_and_follows_the_neurons(
+    events: list[np.ndarray], window: float, data: st.DataObject
+) -> None:
+    found = function.sttc(events, window_s=window)
+    assert np.array_equal(found, found.T)
+    assert np.array_equal(found.diagonal(), np.ones(len(events)))
+    assert np.abs(found).max() <= 1
+    order = data.draw(st.permutations(range(len(events))))
+    shuffled = function.sttc([events[k] for k in order], window_s=window)
+    assert np.array_equal(shuffled, found[np.ix_(order, order)])
+
+
+def test_sttc_of_known_pairs() -> None:
+    a = np.array([1.0, 2.0, 3.0])
+    same, apart = function.sttc([a, a], duration_s=4.0), function.sttc([a, a + 0.5], duration_s=4.0)
+    assert same[0, 1] == pytest.approx(1)
+    # Six tenths of four seconds are covered by either train and nothing coincides.
+    assert apart[0, 1] == pytest.approx(-0.15)
+    assert function.sttc([[0.0], [0.5]], window_s=1.0, duration_s=1.0)[0, 1] == 1
+
+
+def test_sttc_counts_events_exactly_one_window_apart() -> None:
+    found = function.sttc([[1.0], [1.25]], window_s=0.25, duration_s=4.0)
+    assert found[0, 1] == pytest.approx((1 - 0.125) / (1 - 0.125))
+    assert function.sttc([[1.0], [1.2501]], window_s=0.25, duration_s=4.0)[0, 1] < 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(events=fields, width=st.integers(1, 20).map(lambda ticks: ticks * TICK))
+def test_counts_are_histograms(events: list[np.ndarray], width: float) -> None:
+    stop = max(train[-1] for train in events) + 0.1
+    edges = np.arange(0.0, stop, width)
+    if len(edges) < 2:
+        with pytest.raises(ValueError, match="holds no bin"):
+            function.bin_events(events, bin_s=width)
+        return
+    counts = function.bin_events(events, bin_s=width)
+    assert counts.dtype == np.float64
+    for row, train in zip(counts, events, strict=True):
+        assert np.array_equal(row, np.histogram(train, edges)[0])
+
+
+def test_a_duration_sets_the_number_of_bins() -> None:
+    counts = function.bin_events([[0.1, 0.5], []], bin_s=0.25, duration_s=2.1)
+    assert counts.tolist() == [[1, 0, 1, 0, 0, 0, 0, 0], [0] * 8]
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), whole=st.booleans(), data=st.data())
+def test_correlation_is_pearsons(seed: int, whole: bool, data: st.DataObject) -> None:
+    rng = np.random.default_rng(seed)
+    counts = rng.poisson(1.0, (5, 60)).astype(float) if whole else rng.normal(1e4, 1, (5, 60))
+    found = function.correlation(counts)
+    assert np.abs(found - np.corrcoef(counts)).max() < 1e-10
+    assert np.array_equal(found, found.T)
+    assert np.array_equal(found.diagonal(), np.ones(5))
+    assert np.abs(found).max() <= 1
+    if whole:
+        order = data.draw(st.permutations(range(5)))
+        assert np.array_equal(function.correlation(counts[order]), found[np.ix_(order, order)])
+
+
+def test_inputs_are_left_alone() -> None:
+    events = [np.array([0.5, 0.55, 1.0]), np.array([0.2, 1.1])]
+    kept = [train.copy() for train in events]
+    counts = function.bin_events(events)
+    before = counts.copy()
+    function.sttc(events)
+    function.correlation(counts)
+    assert all(np.array_equal(x, y) for x, y in zip(events, kept, strict=True))
+    assert np.array_equal(counts, before)
+
+
+@pytest.mark.parametrize("name", WITH_EVENTS)
+def test_published_relations_are_reproduced(name: str, mirror: Path) -> None:
+    events = load_published(name, directory=mirror).events
+    correlation = np.load(mirror / name / "corr_matrix.npy")
+    tiling = np.load(mirror / name / "sttc_matrix.npy")
+    error = np.abs(function.correlation(function.bin_events(events)) - correlation).max()
+    assert error < 1e-12
+    # Published in the lower triangle only.
+    assert np.abs(np.tril(function.sttc(events)) - np.tril(tiling)).max() < 1e-9
+
+
+def test_published_precision_is_reproduced(mirror: Path) -> None:
+    pytest.importorskip("sklearn", reason="the extra cortexrnn[microns] is not installed")
+    published = np.load(mirror / "5_3_8" / "precision_matrix.npy")
+    events = load_published("5_3_8", directory=mirror).events
+    found = function.precision(function.bin_events(events))
+    assert np.array_equal(found, found.T)
+    assert np.abs(found - published).max() < 1e-3 * published.max()
+
+
+def test_precision_without_scikit_learn_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.covariance", None)
+    with pytest.raises(ImportError, match=r"cortexrnn\[microns\]"):
+        function.precision(np.eye(3))
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        ([], "holds no neuron"),
+        ([[1.0], [2.0, 1.5]], r"neuron 1 are not sorted: 1\.5 s follows 2 s"),
+        ([[1.0], [0.5, np.nan]], "event 1 of neuron 1 is nan"),
+        ([[1.0, np.inf]], "event 1 of neuron 0 is inf"),
+        ([[-0.5, 1.0]], r"neuron 0 has an event at -0\.5 s"),
+        ([[[1.0]]], r"neuron 0 have shape \(1, 1\)"),
+        ([[], []], "no neuron has an event"),
+    ],
+)
+def test_bad_trains_are_refused(events: list, message: str) -> None:
+    for relation in (function.bin_events, function.sttc):
+        with pytest.raises(ValueError, match=message):
+            relation(events)
+
+
+@pytest.mark.parametrize("value", [0, -0.1, np.nan, np.inf])
+def test_times_that_are_not_positive_are_refused(value: float) -> None:
+    events = [[1.0], [2.0]]
+    with pytest.raises(ValueError, match="bin_s is"):
+        function.bin_events(events, bin_s=value)
+    with pytest.raises(ValueError, match="window_s is"):
+        function.sttc(events, window_s=value)
+    with pytest.raises(ValueError, match="duration_s is"):
+        function.sttc(events, duration_s=value)
+
+
+def test_events_after_the_end_are_refused() -> None:
+    for relation in (function.bin_events, function.sttc):
+        with pytest.raises(ValueError, match="event at 2 s lies after the end"):
+            relation([[1.0], [2.0]], duration_s=1.5)
+
+
+def test_a_neuron_without_events_is_named() -> None:
+    events = [[1.0], [2.0], []]
+    with pytest.raises(ValueError, match="neuron 2 has no events"):
+        function.sttc(events)
+    with pytest.raises(ValueError, match="neuron 2 has the count 0 in every bin"):
+        function.correlation(function.bin_events(events))
+
+
+@pytest.mark.parametrize("counts", [np.ones(5), np.ones((3, 1)), np.ones((2, 2, 2))])
+def test_counts_of_another_shape_are_refused(counts: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="counts have shape"):
+        function.correlation(counts)
+
+
+def test_counts_that_are_not_finite_are_refused() -> None:
+    counts = np.eye(3)
+    counts[1, 2] = np.nan
+    with pytest.raises(ValueError, match="count of neuron 1 in bin 2 is nan"):
+        function.correlation(counts)
