@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cortexrnn import priors
 from cortexrnn.sources import load_field, published
 from cortexrnn.sources.published import FIELDS, REGISTRY, FileEntry, SourceError
 
@@ -57,7 +58,9 @@ def write_field(folder: Path) -> dict[str, Any]:
         np.save(folder / f"{key}_{NAME}.npy", truth["ids"] + shift)
     np.save(folder / f"positions_{NAME}.npy", objects(list(truth["positions"])), allow_pickle=True)
     np.save(folder / f"spikes_{NAME}.npy", objects(truth["events"]), allow_pickle=True)
-    pd.DataFrame(truth["connectome"]).to_csv(folder / f"connectome_{NAME}.csv")
+    order = published.released_order(truth["ids"] + 10)
+    released = truth["connectome"][np.ix_(order, order)]
+    pd.DataFrame(released).to_csv(folder / f"connectome_{NAME}.csv")
     return truth
 
 
@@ -231,6 +234,32 @@ def test_events_are_optional_in_a_directory(original: Path) -> None:
     assert plain.events is None and plain.content_hash == without.content_hash
     with pytest.raises(SourceError, match=f"incomplete, missing: spikes_{NAME}.npy"):
         published.load_published(NAME, directory=original, events=True)
+
+
+def test_the_order_of_a_set_is_the_one_in_which_the_connectomes_were_released() -> None:
+    # Ids as large as segment ids, so that order is decided by hash and table size. Another
+    # interpreter that ordered sets otherwise would put wiring on the wrong neurons.
+    ids = [864691135000000000 + 1000003 * k * k for k in range(40)]
+    order = published.released_order(ids)
+    expected = (
+        "0 16 32 31 33 5 2 30 34 25 39 29 35 17 11 10 22 4 12 20 "
+        "9 28 36 13 8 24 1 27 14 18 37 7 3 15 21 6 26 38 23 19"
+    )
+    assert order.tolist() == [int(word) for word in expected.split()]
+    assert order.tolist() != sorted(order.tolist())
+
+
+def test_segments_that_two_neurons_share_leave_the_order_untold(
+    original: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SourceError, match="share a segment id"):
+        published.released_order([5, 6, 5])
+    np.save(original / f"root_ids_{NAME}.npy", np.full(N, 7))
+    register(original, monkeypatch)
+    with pytest.warns(UserWarning, match=f"field {NAME}: .* stay as released"):
+        field = published.load_published(NAME, directory=original)
+    released = pd.read_csv(original / f"connectome_{NAME}.csv", index_col=0).to_numpy()
+    np.testing.assert_array_equal(field.connectome, released)
 
 
 @pytest.mark.parametrize(
@@ -524,3 +553,24 @@ def test_permuting_a_real_field_and_saving_it(mirror: Path, tmp_path: Path) -> N
     again = load_field(field.permuted(order).save(tmp_path / "f.npz"))
     assert again.permuted(np.argsort(order)).content_hash == field.content_hash
     assert again.content_hash != field.content_hash
+
+
+def test_connected_neurons_are_near_neighbours_in_every_real_field(mirror: Path) -> None:
+    scores = {}
+    for folder in sorted(mirror.iterdir()):
+        field = published.load_published(folder.name, directory=mirror)
+        place = field.positions * field.voxel_size / 1000
+        distance = priors.distances(place)
+        order = published.released_order(field.root_ids)
+        others = ~np.eye(field.n_neurons, dtype=bool)
+        mean, sd = distance[others].mean(), distance[others].std()
+        for what, counts in (
+            ("aligned", field.connectome),
+            ("released", field.connectome[np.ix_(order, order)]),
+        ):
+            edges = counts > 0
+            z = (distance[edges].mean() - mean) / sd * np.sqrt(edges.sum())
+            scores.setdefault(what, []).append(z)
+    print({what: np.round(z, 1) for what, z in scores.items()})
+    assert max(scores["aligned"]) < -1.9
+    assert abs(np.mean(scores["released"])) < 1

@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 
 import numpy as np
-from scipy.optimize import curve_fit, least_squares
+from scipy.optimize import brentq, curve_fit, least_squares
 
 from cortexrnn import function
 from cortexrnn.field import Field
@@ -65,32 +65,42 @@ def fit_positions(fields: list[Field]) -> dict:
     }
 
 
+def wiring_decay(lengths: list[tuple[np.ndarray, np.ndarray]]) -> float:
+    """Find k of P ~ exp(-k d) by maximum likelihood, from lengths of all pairs and of edges."""
+
+    def excess(k: float) -> float:
+        expected = (np.average(pairs, weights=np.exp(-k * pairs)) for pairs, _ in lengths)
+        return sum(
+            len(edges) * (edges.mean() - mean)
+            for (_, edges), mean in zip(lengths, expected, strict=True)
+        )
+
+    return float(brentq(excess, 0.0, 0.1))
+
+
 def fit_wiring(fields: list[Field]) -> dict:
     """Density over all but the held-out fields; propensities, decay and counts over `fields`."""
     table = published.FIELDS
     table = table[~table["field"].isin(HELD_OUT)]
     n = table["n_neurons"].to_numpy()
     slope, intercept = np.polyfit(np.log(n), np.log(table["n_edges"] / (n * (n - 1))), 1)
-    sizes, near, far = {"out": [], "in": []}, [], []
+    sizes: dict[str, list[tuple[float, float]]] = {"out": [], "in": []}
+    lengths: list[tuple[np.ndarray, np.ndarray]] = []
     for field in fields:
         edges = np.asarray(field.connectome) > 0
         distance = _distances(micrometres(field))
         others = ~np.eye(field.n_neurons, dtype=bool)
-        # Weighted by the number of edges; under log P = c - k d, k = (far - near) / variance.
-        near.append(edges.sum() * (distance[others].mean() - distance[edges].mean()))
-        far.append(edges.sum() * distance[others].var())
+        lengths.append((distance[others], distance[edges]))
         for side, axis in (("out", 1), ("in", 0)):
             degree = edges.sum(axis=axis)
             sizes[side].append((degree.mean() ** 2, degree.var() - degree.mean()))
     shapes = {side: float(np.divide(*np.sum(pairs, axis=0))) for side, pairs in sizes.items()}
     extra = np.concatenate([f.connectome[f.connectome > 0] for f in fields]) - 1
-    error = 1 / np.sqrt(sum(far))
-    print(f"wiring decay {sum(near) / sum(far):.2g} +- {error:.2g} per micrometre", file=sys.stderr)
     return {
         "density": (round(float(intercept), 3), round(float(slope), 4)),
         "out_size": round(shapes["out"], 2),
         "in_size": round(shapes["in"], 2),
-        "wiring_decay": float(f"{max(0.0, sum(near) / sum(far)):.2g}"),
+        "wiring_decay": round(wiring_decay(lengths), 5),
         "extra_synapses": (
             round(float(extra.mean()), 3),
             round(float(extra.mean() ** 2 / (extra.var() - extra.mean())), 3),
@@ -158,7 +168,11 @@ def relation_moments(place: np.ndarray, correlation: np.ndarray, sttc: np.ndarra
 def fit_loadings(fields: list[Field], recipe: Recipe) -> Recipe:
     """Search the loadings of the shared signals on simulated fields of 120 neurons."""
     target = np.mean(
-        [relation_moments(micrometres(f), f.correlation, f.sttc) for f in fields], axis=0
+        [
+            relation_moments(micrometres(f), f.relation("correlation"), f.relation("sttc"))
+            for f in fields
+        ],
+        axis=0,
     )
     start = np.array([recipe.shared_sd, recipe.shared_length / 300])
 
@@ -184,7 +198,8 @@ def fit_loadings(fields: list[Field], recipe: Recipe) -> Recipe:
 def fit_sparsity(fields: list[Field], recipe: Recipe) -> float:
     """Threshold at which as many partial correlations vanish as in the median field."""
     pairs = [np.tril_indices(field.n_neurons, -1) for field in fields]
-    absent = np.median([(f.precision[p] == 0).mean() for f, p in zip(fields, pairs, strict=True)])
+    zero = [f.relation("precision")[p] == 0 for f, p in zip(fields, pairs, strict=True)]
+    absent = np.median([where.mean() for where in zero])
     rng = np.random.default_rng(0)
     counts = function.bin_events(_events(_positions(120, recipe, rng=rng), recipe, rng=rng))
     inverse = np.linalg.inv(np.cov(counts))

@@ -16,8 +16,8 @@ The numbers in `RECIPE` come from ``tools/fit_surrogate.py``, which reads the fi
 the two that follow). 6_6_2 and 6_6_8 are held out and test the result. Fields of session 9 are left
 out: they were imaged at another frame rate.
 
-Wiring hardly depends on distance in the real fields at this scale, and so it does here; the
-correlation of activity does.
+Wiring and the correlation of activity both fall with distance, but independently of each other:
+that connected neurons are a little more correlated than others at the same distance is left out.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ RECIPE = Recipe(
     density=(-4.356, -0.2147),
     out_size=0.68,
     in_size=5.31,
-    wiring_decay=3.3e-06,
+    wiring_decay=0.01537,
     extra_synapses=(0.091, 0.394),
     log_rate=(-2.971, 0.318),
     private=((0.43, 14.7), (0.223, 887.0)),

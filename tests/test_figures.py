@@ -1,0 +1,247 @@
+"""Figures: each returns a figure whose axes are labelled, and refuses what it cannot show."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from cortexrnn.field import Field
+from cortexrnn.figures import checks
+from cortexrnn.figures import field as field_figures
+from cortexrnn.figures import function as function_figures
+from cortexrnn.figures import networks as network_figures
+from cortexrnn.figures import priors as prior_figures
+from cortexrnn.figures import tasks as task_figures
+from cortexrnn.protocol import RunSpec
+from cortexrnn.tasks import TASKS
+from cortexrnn.training import Result
+
+N = 24
+NAN = float("nan")
+
+
+def symmetric(seed: int) -> np.ndarray:
+    values = np.random.default_rng(seed).normal(0, 0.05, (N, N))
+    matrix = (values + values.T) / 2
+    np.fill_diagonal(matrix, 1.0)
+    return matrix
+
+
+@pytest.fixture(scope="module")
+def field() -> Field:
+    rng = np.random.default_rng(0)
+    counts = (rng.random((N, N)) < 0.1) * rng.integers(1, 3, (N, N))
+    np.fill_diagonal(counts, 0)
+    return Field.from_arrays(
+        name="small",
+        positions=rng.integers(0, 100_000, (N, 3)),
+        voxel_size=(4.0, 4.0, 40.0),
+        connectome=counts,
+        correlation=symmetric(1),
+        sttc=symmetric(2),
+        events=[np.sort(rng.integers(0, 600, 80)) * 0.16 for _ in range(N)],
+    )
+
+
+@pytest.fixture(scope="module")
+def distance(field: Field) -> np.ndarray:
+    points = checks.soma_um(field)
+    return np.linalg.norm(points[:, None] - points[None], axis=-1)
+
+
+def result(variant: str, task: str = "one_choice", **changes: object) -> Result:
+    spec = RunSpec(field="small", field_hash="0", variant=variant, task=task, seed=0)
+    made = Result(
+        spec=spec,
+        metrics={"validation_accuracy": 0.7},
+        history={"accuracy": [0.4, 0.6], "loss": [2.0, 1.0]},
+        weights={},
+        diverged=False,
+        diverged_epoch=None,
+        seconds=1.0,
+        device="cpu",
+    )
+    return replace(made, **changes)
+
+
+def assert_labelled(figure: Figure) -> None:
+    """Every visible panel says what its axes are, by itself or for the whole figure."""
+    assert isinstance(figure, Figure)
+    panels = [
+        axes for axes in figure.axes if axes.get_visible() and axes.get_label() != "<colorbar>"
+    ]
+    assert panels
+    x = figure.get_supxlabel() + "".join(axes.get_xlabel() for axes in panels)
+    y = figure.get_supylabel() + "".join(axes.get_ylabel() for axes in panels)
+    assert x and y
+    figure.draw_without_rendering()  # it can be laid out
+
+
+def test_field_figures_are_labelled(field, distance):
+    two = {"one": field.connectome, "two": field.connectome.T}
+    assert_labelled(field_figures.soma_views(field, field.connectome))
+    assert_labelled(field_figures.adjacency(field.connectome, field.positions[:, 1]))
+    assert_labelled(field_figures.degrees(field.connectome))
+    assert_labelled(field_figures.connection_by_distance(distance, two, bin_um=1000.0))
+
+
+def test_function_figures_are_labelled(field, distance):
+    relations = {"correlation": field.correlation, "STTC": field.sttc}
+    names = ("correlation", "STTC")
+    counts = np.random.default_rng(0).poisson(0.2, (N, 300))
+    assert_labelled(function_figures.event_raster(field.events, seconds=30))
+    assert_labelled(function_figures.binned_counts(counts, bin_s=0.2))
+    assert_labelled(function_figures.relation_against_relation(*relations.values(), names=names))
+    assert_labelled(function_figures.relation_distributions(relations))
+    assert_labelled(function_figures.relation_by_distance(distance, relations, bin_um=1000.0))
+    assert_labelled(function_figures.frame_grid(field.events))
+
+
+def test_prior_figures_are_labelled(field):
+    weights = np.abs(symmetric(3))
+    points = np.random.default_rng(0).random((N, 3))
+    assert_labelled(prior_figures.construction({"a": weights, "b": symmetric(1), "c": weights}))
+    assert_labelled(prior_figures.spectrum({"a": weights}, radius=0.95))
+    assert_labelled(prior_figures.self_connections(weights))
+    assert_labelled(prior_figures.relabelling(weights, weights[::-1, ::-1]))
+    assert_labelled(prior_figures.coordinates({"a": points, "b": points}, points[:, 0]))
+    assert_labelled(prior_figures.distances_against_soma(weights, {"a": weights}))
+    assert_labelled(prior_figures.communicability_ranks(weights, weights, field.connectome))
+
+
+def test_task_figures_are_labelled():
+    for task in TASKS.values():
+        inputs, targets = task.sample(1, rng=np.random.default_rng(0))
+        assert_labelled(task_figures.trial(task, inputs[0], int(targets[0])))
+    curve = {"coherence": [0, 10], "accuracy": [0.5, 1], "predicted": [0.5, 1], "trials": [9, 9]}
+    assert_labelled(task_figures.psychometric(pd.DataFrame(curve)))
+
+
+def test_network_figures_are_labelled():
+    results = [result("W*D*C"), result("WD"), result("WD", task="go_nogo")]
+    weights = symmetric(0)
+    assert_labelled(network_figures.penalty_gradients(pd.Series({"W": 1.0, "WD": 1e-3})))
+    assert_labelled(network_figures.learning_curves(results, levels={"one_choice": 0.6}))
+    assert_labelled(network_figures.final_accuracy(results, levels={"go_nogo": 0.5}))
+    assert_labelled(network_figures.before_after({"W": (weights, weights)}))
+
+
+def test_soma_3d_shows_neurons_and_connections_where_they_are(field):
+    pytest.importorskip("plotly")
+    figure = field_figures.soma_3d(field, field.connectome)
+    wires, somata = figure.data
+    points = checks.soma_um(field)
+    shown = np.stack([somata.x, somata.z, somata.y], axis=1)  # depth is drawn upright
+    np.testing.assert_array_equal(shown, points)
+    assert len(wires.x) == 3 * (field.connectome > 0).sum()
+    first = np.argwhere(field.connectome > 0)[0]
+    assert (wires.x[0], wires.z[0], wires.y[0]) == tuple(points[first[0]])
+
+
+def test_somata_are_drawn_in_micrometres_from_the_corner(field):
+    points = checks.soma_um(field)
+    assert points.min(axis=0).tolist() == [0, 0, 0]
+    extent = np.ptp(field.positions, axis=0) * [0.004, 0.004, 0.04]
+    np.testing.assert_allclose(points.max(axis=0), extent)
+
+
+def test_adjacency_is_ordered_by_depth_with_senders_as_rows():
+    counts = np.zeros((3, 3), dtype=int)
+    counts[0, 2] = 2  # neuron 0, the deepest, sends to neuron 2, the highest
+    axes = field_figures.adjacency(counts, [30.0, 20.0, 10.0]).axes[0]
+    assert axes.collections[0].get_offsets().tolist() == [[0.0, 2.0]]
+
+
+def test_connection_probability_is_the_share_of_ordered_pairs():
+    apart = np.full((N, N), 50.0)
+    counts = np.zeros((N, N), dtype=int)
+    counts[0, 1:12] = 1
+    axes = field_figures.connection_by_distance(apart, {"a": counts}).axes[0]
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), [100 * 11 / (N * (N - 1))])
+
+
+def test_heat_map_is_not_blinded_by_the_diagonal():
+    weights = np.full((N, N), 0.01) + 1e-4 * np.arange(N)
+    np.fill_diagonal(weights, 5.0)
+    image = next(
+        child
+        for child in prior_figures.construction({"a": weights}).axes[0].get_children()
+        if isinstance(child, AxesImage)
+    )
+    assert image.get_clim()[1] < 0.1
+
+
+def test_a_diverged_run_is_a_cross_and_no_accuracy():
+    lost = result("W", diverged=True, metrics={"validation_accuracy": NAN})
+    axes = network_figures.final_accuracy([result("WD"), lost], levels={}).axes[0]
+    cross = [line for line in axes.lines if line.get_marker() == "x"]
+    assert [line.get_xdata()[0] for line in cross] == [0.0]
+
+
+def test_without_events_the_figure_says_so():
+    for figure in (
+        function_figures.event_raster(None),
+        function_figures.binned_counts(None, bin_s=0.2),
+        function_figures.frame_grid(None),
+    ):
+        assert "for this field" in figure.axes[0].texts[0].get_text()
+
+
+SQUARE, BENT = np.ones((4, 4)), np.ones((4, 3))
+REFUSED = {
+    "positions that are none": lambda: field_figures.soma_views(np.ones((4, 3)), SQUARE),
+    "connectome not square": lambda: field_figures.degrees(BENT),
+    "depth of other neurons": lambda: field_figures.adjacency(SQUARE, [1.0, 2.0]),
+    "bin of no width": lambda: field_figures.connection_by_distance(
+        SQUARE, {"a": SQUARE}, bin_um=0
+    ),
+    "three connectomes": lambda: field_figures.connection_by_distance(
+        SQUARE, dict.fromkeys("abc", SQUARE)
+    ),
+    "trains not flat": lambda: function_figures.event_raster([np.ones((2, 2))] * 3),
+    "stretch of no length": lambda: function_figures.event_raster([np.ones(2)] * 3, seconds=0),
+    "flat counts": lambda: function_figures.binned_counts(np.ones(4), bin_s=0.2),
+    "relations of two sizes": lambda: function_figures.relation_against_relation(
+        SQUARE, np.ones((5, 5)), names=("a", "b")
+    ),
+    "no relation": lambda: function_figures.relation_distributions({}),
+    "distance bin of no width": lambda: function_figures.relation_by_distance(
+        SQUARE, {"a": SQUARE}, bin_um=-1
+    ),
+    "one train": lambda: function_figures.frame_grid([np.ones(3)]),
+    "no step": lambda: prior_figures.construction({}),
+    "not finite": lambda: prior_figures.construction({"a": np.full((3, 3), NAN)}),
+    "radius of zero": lambda: prior_figures.spectrum({"a": SQUARE}, radius=0),
+    "negative weight": lambda: prior_figures.self_connections(-SQUARE),
+    "relabelled to another size": lambda: prior_figures.relabelling(SQUARE, np.ones((5, 5))),
+    "coordinates in the plane": lambda: prior_figures.coordinates(
+        {"a": np.ones((4, 2))}, [1.0] * 4
+    ),
+    "no geometry": lambda: prior_figures.coordinates({}, [1.0] * 4),
+    "distances of two sizes": lambda: prior_figures.distances_against_soma(
+        SQUARE, {"a": np.ones((5, 5))}
+    ),
+    "communicability of two sizes": lambda: prior_figures.communicability_ranks(
+        SQUARE, np.ones((5, 5)), SQUARE
+    ),
+    "trial of another task": lambda: task_figures.trial(TASKS["go_nogo"], np.ones((50, 8)), 0),
+    "class that is none": lambda: task_figures.trial(TASKS["go_nogo"], np.ones((40, 3)), 2),
+    "curve without columns": lambda: task_figures.psychometric(pd.DataFrame({"coherence": [0]})),
+    "gradient of zero": lambda: network_figures.penalty_gradients(pd.Series({"W": 0.0})),
+    "no run": lambda: network_figures.learning_curves([], levels={}),
+    "something else than runs": lambda: network_figures.final_accuracy([1], levels={}),
+    "no weights": lambda: network_figures.before_after({}),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_wrong_input_is_refused(name):
+    with pytest.raises(
+        (ValueError, TypeError), match=r"expected|expects|give|lacks|has|reach|holds"
+    ):
+        REFUSED[name]()

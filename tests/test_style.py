@@ -1,0 +1,67 @@
+"""What a chapter tells about its data, and the look of its figures."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+
+from cortexrnn.figures.style import banner, glue, palette, set_style
+from cortexrnn.sources import load_field
+
+
+def test_surrogate_is_called_synthetic() -> None:
+    shown = banner(load_field("surrogate"))
+    assert "synthetic" in shown.text
+    assert "N = 96" in shown.text
+    assert shown.kind == "live"
+    assert shown.short in shown.text
+
+
+def test_published_name_is_called_real_and_any_other_is_not() -> None:
+    assert "real field 6_6_2" in banner("6_6_2").text
+    assert "real" not in banner("mine").text
+    assert "real" not in banner("surrogate").short
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        ([0, 1, 1], "3 recorded runs on real field 6_6_2, 2 seeds"),
+        ([0], "1 recorded run on real field 6_6_2"),
+        ([], "no recorded runs on real field 6_6_2"),
+    ],
+)
+def test_recorded_runs_are_counted(seeds: list[int], said: str) -> None:
+    shown = banner("6_6_2", runs=pd.DataFrame({"seed": seeds}))
+    assert said in shown.text
+    assert shown.kind == "archive"
+
+
+def test_page_and_build_get_the_same_sentence() -> None:
+    shown = banner("6_6_2")
+    data, metadata = shown._repr_mimebundle_()
+    assert data["text/markdown"] == shown.text
+    assert metadata["cortexrnn"] == {"kind": "archive", "short": shown.short}
+
+
+def test_style_is_white_readable_and_colour_blind_safe() -> None:
+    with mpl.rc_context():
+        set_style()
+        assert mpl.rcParams["axes.facecolor"] == mpl.rcParams["figure.facecolor"] == "white"
+        assert mpl.rcParams["font.size"] >= 11
+        colours = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
+        assert tuple(map(mpl.colors.to_hex, colours)) == palette
+
+
+def test_glue_outside_a_notebook_does_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    glue("answer", 42.0)
+    assert capsys.readouterr().out == ""
+
+
+def test_glued_numpy_scalar_is_a_plain_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[str, object] = {}
+    monkeypatch.setattr("cortexrnn.figures.style._shell", lambda: object())
+    monkeypatch.setattr("myst_nb.glue", lambda name, value, display: kept.update({name: value}))
+    glue("half", np.float64(0.5))
+    glue("word", "one")
+    assert repr(kept) == "{'half': 0.5, 'word': 'one'}"
