@@ -23,7 +23,8 @@ def load_field(
     ----------
     name : str or path
         ``"surrogate"`` or ``"surrogate_<N>"`` for a synthetic field of 96 or N neurons; a
-        published name such as ``"6_6_2"``; or the path of a file that :meth:`Field.save` wrote.
+        published name such as ``"6_6_2"``; or the path of a file that
+        :meth:`~cortexrnn.field.Field.save` wrote.
     directory : path, optional
         Where to look for a published field, instead of mirror, cache and public source.
 

@@ -1,0 +1,1 @@
+"""What builds and checks the book; run from the repository, not installed."""

@@ -1,0 +1,158 @@
+"""Parameters of the chapters: what may stand in their cell, and what may be asked for.
+
+papermill only warns about a parameter that a notebook does not have, and its `-p field 6_6_2`
+passes the number 662. Here both are settled before anything runs: an unknown name is refused, and a
+value gets the type of the default that it replaces.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tools.project import BuildError
+from tools.sync_notebooks import read_cells
+
+Literal = bool | int | float | str | None | list["Literal"] | tuple["Literal", ...]
+
+_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def defaults(script: Path) -> dict[str, Literal]:
+    """Read the cell tagged `parameters` of a percent script.
+
+    Parameters
+    ----------
+    script : Path
+        The percent script.
+
+    Returns
+    -------
+    dict
+        Name and value of each parameter; empty for a chapter without such a cell.
+
+    Raises
+    ------
+    BuildError
+        If there is more than one such cell, or a line of it is not `name = literal`.
+    """
+    tagged = [cell for cell in read_cells(script) if "parameters" in cell.metadata.get("tags", [])]
+    if len(tagged) > 1:
+        raise BuildError(f"{script.name}: {len(tagged)} cells are tagged 'parameters'; keep one")
+    if not tagged:
+        return {}
+    return dict(_assignment(line, script) for line in ast.parse(tagged[0].source).body)
+
+
+def _assignment(line: ast.stmt, script: Path) -> tuple[str, Literal]:
+    """Return name and value of one line `name = literal`."""
+    target, value = None, None
+    if isinstance(line, ast.Assign) and len(line.targets) == 1:
+        target, value = line.targets[0], line.value
+    elif isinstance(line, ast.AnnAssign):
+        target, value = line.target, line.value
+    try:
+        if not isinstance(target, ast.Name) or value is None:
+            raise ValueError
+        literal = ast.literal_eval(value)
+        if not _is_plain(literal):
+            raise ValueError
+    except ValueError:
+        raise BuildError(
+            f"{script.name}: the parameters cell holds {ast.unparse(line)!r}; only lines "
+            "'name = literal' with text, numbers, true or false, or lists of them may stand there"
+        ) from None
+    return target.id, literal
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def parse(words: Sequence[str]) -> dict[str, str]:
+    """Split words `NAME=value`; names are taken in lower case, values stay text.
+
+    Raises
+    ------
+    BuildError
+        If a word has no name or no `=`.
+    """
+    asked = {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        if not sign or not name.isidentifier():
+            raise BuildError(f"{word!r} is no parameter; write NAME=value, such as FIELD=6_6_2")
+        asked[name.lower()] = value
+    return asked
+
+
+def assign(
+    asked: Mapping[str, str], offered: Mapping[str, Mapping[str, Literal]]
+) -> dict[str, dict[str, Literal]]:
+    """Give each chapter those of the parameters asked for that it has.
+
+    Parameters
+    ----------
+    asked : mapping of str to str
+        What the command line asks for.
+    offered : mapping of str to mapping
+        For each chapter the names and defaults of its parameters.
+
+    Returns
+    -------
+    dict
+        For each chapter the values that replace its defaults.
+
+    Raises
+    ------
+    BuildError
+        If no chapter has a parameter asked for, or a value does not fit the default's type.
+    """
+    known = sorted({name for chapter in offered.values() for name in chapter})
+    unknown = sorted(set(asked) - set(known))
+    if unknown:
+        raise BuildError(
+            f"no chapter has a parameter {' or '.join(map(repr, unknown))}; "
+            f"there are: {', '.join(known) or 'none'}"
+        )
+    return {
+        chapter: {
+            name: convert(name, text, present[name])
+            for name, text in asked.items()
+            if name in present
+        }
+        for chapter, present in offered.items()
+    }
+
+
+def convert(name: str, text: str, default: Literal) -> Literal:
+    """Turn text into a value of the same type as the default.
+
+    Text stays text, whatever it looks like: the field `6_6_2` is never the number 662. A list is
+    written with commas: `TASKS=one_choice,perceptual`.
+
+    Raises
+    ------
+    BuildError
+        If the text cannot be read as that type.
+    """
+    wanted = type(default).__name__
+    try:
+        if isinstance(default, list | tuple):
+            kind = default[0] if default else ""
+            items = [convert(name, item.strip(), kind) for item in text.split(",") if item.strip()]
+            return items if isinstance(default, list) else tuple(items)
+        if isinstance(default, bool):
+            return _TRUTH[text.lower()]
+        if isinstance(default, int | float):
+            if "_" in text:  # Python reads 6_6_2 as 662; here it is a slip
+                raise ValueError
+            return type(default)(text)
+    except (KeyError, ValueError):
+        raise BuildError(
+            f"parameter {name!r} is {text!r}, which is no {wanted}; its default is {default!r}"
+        ) from None
+    return text
