@@ -45,6 +45,12 @@ def test_functional_weights_have_their_radius_and_stand_above_zero(field, relati
     assert not np.allclose(weights, weights.T)
 
 
+def test_the_weakest_relation_stays_without_a_connection(field):
+    # Only entries above zero are lifted.
+    weights = priors.functional_weights(field, relation="sttc", rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(weights == 0, field.sttc == field.sttc.min())
+
+
 @pytest.mark.parametrize(
     ("name", "relation", "ratio"),
     [

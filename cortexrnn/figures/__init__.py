@@ -1,0 +1,1 @@
+"""Figures of the book: one module for each chapter, one function for each figure."""

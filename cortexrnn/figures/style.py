@@ -1,0 +1,221 @@
+"""One look for every figure, and what a chapter tells about the data it shows.
+
+The first cell of a chapter calls :func:`set_style`. In the book (environment variable
+``CORTEXRNN_BOOK=1``, set by the build) interactive figures then share one script of the site and
+need no network; anywhere else, Colab included, they use what that place offers.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import seaborn as sns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cortexrnn.field import Field
+
+#: Ten colours that stay apart for colour-blind readers (seaborn's "colorblind"), as hex codes.
+palette: tuple[str, ...] = tuple(sns.color_palette("colorblind").as_hex())
+
+#: Width of a figure in inches. At this width the text of a figure that is scaled down to the
+#: screen of a phone (about 360 of 460 points) keeps more than nine pixels.
+WIDTH = 6.4
+
+_FONT_SIZE = 12.0
+
+_STYLE: dict[str, Any] = {
+    "figure.figsize": (WIDTH, 4.0),
+    "figure.facecolor": "white",
+    "figure.dpi": 100,
+    "savefig.facecolor": "white",
+    "savefig.dpi": 200,
+    "axes.facecolor": "white",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": _FONT_SIZE,
+    "axes.titleweight": "bold",
+    "axes.labelsize": _FONT_SIZE,
+    "font.size": _FONT_SIZE,
+    "xtick.labelsize": _FONT_SIZE - 1,
+    "ytick.labelsize": _FONT_SIZE - 1,
+    "legend.fontsize": _FONT_SIZE - 1,
+    "legend.frameon": False,
+    "image.cmap": "viridis",
+    "svg.hashsalt": "cortexrnn",  # the same figure gives the same file
+}
+
+_PLOTLY_CONFIG = {
+    "displaylogo": False,
+    "responsive": True,
+    "modeBarButtonsToRemove": ["sendChartToCloud"],  # nothing leaves the reader's machine
+}
+
+
+def set_style() -> None:
+    """Choose theme, colours, sizes and output formats for all figures that follow.
+
+    Inside IPython figures are stored as SVG (for the page) and PNG (for viewers without SVG). With
+    ``CORTEXRNN_BOOK`` set, plotly figures are written for the book.
+    """
+    sns.set_theme(style="white", palette=list(palette), rc=_STYLE)
+    if _shell() is not None:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("svg", "png")
+    if os.environ.get("CORTEXRNN_BOOK"):
+        _use_book_renderer()
+
+
+def _shell() -> Any:
+    """Return the running IPython shell, or None in a plain interpreter."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    return get_ipython()  # type: ignore[no-untyped-call]
+
+
+def _use_book_renderer() -> None:
+    """Make plotly write figures that load its script from the site itself."""
+    try:
+        import plotly.io as pio
+        from plotly.io.base_renderers import MimetypeRenderer
+    except ImportError:  # plotly belongs to the extra "book"
+        return
+
+    class BookRenderer(MimetypeRenderer):
+        """A plotly figure as a piece of HTML; ``_static/plotly.min.js`` comes with the site."""
+
+        def to_mimebundle(self, fig_dict: dict[str, Any]) -> dict[str, str]:
+            html = pio.to_html(
+                fig_dict,
+                full_html=False,
+                include_plotlyjs="../_static/plotly.min.js",
+                include_mathjax=False,
+                validate=False,
+                default_width="100%",
+                config=_PLOTLY_CONFIG,
+            )
+            return {"text/html": html}
+
+    pio.renderers["book"] = BookRenderer()
+    pio.renderers.default = "book"
+
+
+def glue(name: str, value: object) -> None:
+    """Remember a value under a name, so that prose of the book can quote it.
+
+    Parameters
+    ----------
+    name : str
+        Key, quoted in prose as ``{glue:text}`key:.2f``` (the format is optional on the same page).
+    value : object
+        Number or text.
+
+    Notes
+    -----
+    Does nothing where there is no book to be made: in Colab and in plain Python.
+    """
+    if _shell() is None:
+        return
+    try:
+        from myst_nb import glue as remember
+    except ImportError:
+        return
+    if isinstance(value, np.generic):  # prints as np.float64(0.5), which no format can read
+        value = value.item()
+    remember(name, value, display=False)
+
+
+@dataclass(frozen=True)
+class Banner:
+    """A sentence that tells which data a chapter shows; displays itself in a notebook.
+
+    Attributes
+    ----------
+    text : str
+        The sentence, in Markdown.
+    short : str
+        The same in a few words, for the line at the head of every page of the book.
+    kind : str
+        ``"live"`` (computed on this page) or ``"archive"`` (recorded runs).
+    """
+
+    text: str
+    short: str
+    kind: str
+
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> tuple[dict[str, str], dict[str, Any]]:
+        """Give the text to the page and the record to the build, which reads the metadata."""
+        data = {"text/markdown": self.text, "text/plain": self.text.replace("**", "")}
+        return data, {"cortexrnn": {"kind": self.kind, "short": self.short}}
+
+
+_ORIGINS = {
+    "arrays": "arrays given in Python",
+    "cache": "the local cache of the public source",
+    "download": "the pinned public source",
+    "mirror": "the local mirror",
+}
+
+
+def banner(field: Field | str, *, runs: pd.DataFrame | None = None) -> Banner:
+    """Tell which data a chapter shows; the last line of the cell that loads them.
+
+    Parameters
+    ----------
+    field : Field or str
+        The field that the chapter computes on; or, in a chapter that reads recorded runs, its name.
+    runs : pandas.DataFrame, optional
+        The recorded runs on that field, one a row (column ``seed`` is counted where present).
+
+    Returns
+    -------
+    Banner
+        Shows itself as Markdown: name, number of neurons, real or synthetic, and origin.
+    """
+    if runs is not None or isinstance(field, str):
+        return _archive_banner(field if isinstance(field, str) else field.name, runs)
+    size = f"N = {field.n_neurons}"
+    if _is_surrogate(field.name):
+        what = f"{_called(field.name)} (synthetic, {size})"
+        text = f"{what}: generated from a seed, shaped like the real fields, measured in no animal"
+    else:
+        what = f"{_called(field.name)} ({size})"
+        text = f"{what}, from {_ORIGINS.get(field.origin, field.origin)}"
+    return Banner(f"**Data on this page:** {text}.", what, "live")
+
+
+def _archive_banner(name: str, runs: pd.DataFrame | None) -> Banner:
+    """Tell of recorded runs on the field called `name`; `runs` None: their number is not told."""
+    if runs is None:
+        what = f"recorded runs on {_called(name)}"
+    elif runs.empty:
+        what = f"no recorded runs on {_called(name)} in the archive"
+    else:
+        what = f"{len(runs):,} recorded {'run' if len(runs) == 1 else 'runs'} on {_called(name)}"
+    text = what
+    if runs is not None and "seed" in runs and not runs.empty:
+        seeds = runs["seed"].nunique()
+        text += f", {seeds} {'seed' if seeds == 1 else 'seeds'}"
+    return Banner(f"**Data on this page:** {text}.", what, "archive")
+
+
+def _is_surrogate(name: str) -> bool:
+    return name == "surrogate" or name.startswith("surrogate_")
+
+
+def _called(name: str) -> str:
+    """Name a field the way a reader can tell synthetic from real."""
+    if _is_surrogate(name):
+        return f"field {name}"
+    parts = name.split("_")
+    is_published = len(parts) == 3 and all(part.isdigit() for part in parts)
+    return f"{'real field' if is_published else 'field'} {name}"

@@ -1,0 +1,297 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+
+# %% [markdown]
+# # Three priors
+#
+# A network can take three things from a field before it learns: **function** (where its weights
+# start), **geometry** (which connections are costly) and **wiring** (which connections communicate).
+# This chapter makes each of them, and looks at what is in them besides their names.
+#
+# *Needs:* [A field of cortex](01_field.ipynb),
+# [From activity to functional relations](02_function.ipynb). *Time:* a few seconds on two cores.
+
+# %%
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import ortho_group
+
+from cortexrnn import load_field, priors
+from cortexrnn.figures import priors as figures
+from cortexrnn.figures.style import banner, glue, set_style
+
+set_style()
+
+# %% tags=["parameters"]
+field = "surrogate"  # paper: "6_6_2"; or any published field
+relation = "correlation"  # paper: this, "precision" and "sttc"
+seed = 0  # paper: 20 draws without a stated seed
+
+# %%
+field = load_field(field)
+banner(field)
+
+# %% [markdown]
+# ## Function: $\W^*$
+#
+# ```{admonition} Fact
+# :class: fact
+# $\W^*$ is a product {cite}`shakiba2026`. The relation and the STTC are each scaled to [0, 1] over all
+# their entries and multiplied with each other and with a lognormal draw (μ = −0.5, σ = 0.5). The
+# product is scaled to mean 0.1, entries below 0.01 are lifted to it, and the whole is scaled to spectral
+# radius 0.95. With `relation = "sttc"` the STTC alone is used.
+# ```
+#
+# Step by step, first the two scaled relations:
+
+# %%
+names = ["sttc"] if relation == "sttc" else [relation, "sttc"]
+steps = {}
+for name in names:
+    values = field.relation(name)
+    steps[f"{name.replace('sttc', 'STTC')}, scaled"] = (
+        values - values.min()
+    ) / (values.max() - values.min())
+
+# %% [markdown]
+# then the draw, the product, and the three adjustments.
+
+# %%
+n = field.n_neurons
+draw = np.random.default_rng(seed).lognormal(-0.5, 0.5, (n, n))
+product = draw * np.prod(list(steps.values()), axis=0)
+product = product * 0.1 / product.mean()
+lifted = np.where((product > 0) & (product < 0.01), 0.01, product)
+by_hand = lifted * 0.95 / np.abs(np.linalg.eigvals(lifted)).max()
+
+# %% [markdown]
+# That is all that the library does:
+
+# %%
+weights = priors.functional_weights(
+    field, relation=relation, rng=np.random.default_rng(seed)
+)
+assert np.allclose(weights, by_hand, rtol=1e-10)
+assert np.isclose(priors.spectral_radius(weights), 0.95)
+
+# %% mystnb={"figure": {"name": "fig-construction", "caption": "The ingredients of functional weights and the result for one draw. Each panel has a colour scale of its own that ends at the 99th percentile of what is off the diagonal; an arrow at the end of a scale means that something, here the diagonal, lies beyond it."}, "image": {"alt": "Heat maps of scaled relations, lognormal draw and functional weights."}}
+figures.construction(steps | {"lognormal draw": draw, "W*": weights})
+
+# %% [markdown]
+# ### Where its strength lies
+#
+# Correlation and STTC are 1 on the diagonal and small elsewhere. What happens to that gap in a product?
+
+# %%
+own = np.diag(weights)
+others = weights[~np.eye(n, dtype=bool)]
+alone = priors.spectral_radius(weights - np.diag(own))
+glue("ratio", float(own.mean() / others.mean()))
+glue("radius_rest", float(alone))
+print(f"mean weight to itself {own.mean():.4f}, to others {others.mean():.5f}")
+assert own.mean() > others.mean()
+
+# %% mystnb={"figure": {"name": "fig-self-connections", "caption": "Functional weights of neurons to others and to themselves, both axes logarithmic; dashed lines mark the two means, whose ratio stands in the title. Numbers of weights in parentheses."}, "image": {"alt": "Histograms of off-diagonal weights and of self-connections."}}
+figures.self_connections(weights)
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# A self-connection is on average {glue:text}`ratio:.0f` times as strong as a connection to another
+# neuron. Without the diagonal, the spectral radius would be {glue:text}`radius_rest:.2f` instead of 0.95.
+# ```
+#
+# ```{admonition} Interpretation
+# :class: interpretation
+# A weight from a neuron to itself is a memory: activity that decays by that factor at each step. What
+# $\W^*$ offers a network may be less the pattern of relations between neurons than a bank of such
+# memories. Only controls can tell.
+# ```
+#
+# ### Spectrum
+#
+# The usual start of a recurrent network is a random orthogonal matrix, whose eigenvalues all have
+# absolute value 1.
+
+# %%
+orthogonal = ortho_group.rvs(n, random_state=seed)
+assert np.allclose(orthogonal @ orthogonal.T, np.eye(n))
+assert np.allclose(np.abs(np.linalg.eigvals(orthogonal)), 1)
+
+# %% mystnb={"figure": {"name": "fig-spectrum", "caption": "Eigenvalues of functional weights and of an orthogonal matrix of the same size in the complex plane, one point per eigenvalue. Orange: circle of radius 0.95; dotted: radius 1. The title gives the spectral radius."}, "image": {"alt": "Eigenvalues of functional and orthogonal weights in the complex plane."}}
+figures.spectrum({"W*": weights, "orthogonal": orthogonal}, radius=0.95)
+
+# %%
+values = np.linalg.eigvals(weights)
+imaginary = np.abs(values.imag).max()
+print(f"largest imaginary part {imaginary:.3f}")
+print(f"smallest real part {values.real.min():.3f}")
+
+# %% [markdown]
+# $\W^*$ is not symmetric, since each direction of a pair has a draw of its own, yet its eigenvalues
+# stay close to the real axis: what it does is decay, hardly any rotation. An orthogonal matrix rotates.
+#
+# ### $\W^!$: the same matrix under other names
+#
+# The control for $\W^*$ gives the neurons new numbers at random, rows and columns alike.
+
+# %%
+relabelled = priors.permuted_weights(
+    weights, rng=np.random.default_rng(seed + 1)
+)
+before = np.sort(np.abs(np.linalg.eigvals(weights)))
+after = np.sort(np.abs(np.linalg.eigvals(relabelled)))
+assert np.allclose(before, after, atol=1e-6), "same spectrum"
+assert np.array_equal(np.sort(own), np.sort(np.diag(relabelled))), (
+    "same self-connections"
+)
+assert not np.allclose(weights, relabelled)
+
+# %% mystnb={"figure": {"name": "fig-relabelling", "caption": "Functional weights before and after the neurons are relabelled at random, and the absolute eigenvalues of both in descending order. Colour scales end at the 99th percentile off the diagonal."}, "image": {"alt": "Heat maps of W* and W! and their eigenvalues, which coincide."}}
+figures.relabelling(weights, relabelled)
+
+# %% [markdown]
+# ```{admonition} Interpretation
+# :class: interpretation
+# As a dynamical system $\W^!$ *is* $\W^*$. A network that starts from it can differ only through
+# what its penalty attaches to particular neurons: their places. Equal results for the two say that
+# this pairing does not matter; they do not say that the pattern of relations does not.
+# ```
+#
+# ## Geometry: $\D^*$ and $\D$
+#
+# A penalty can make each connection cost its length. $\D^*$ takes lengths from the somata, each axis
+# scaled to [0, 1]; $\D$ takes them from an integer grid.
+#
+# ```{admonition} Fact
+# :class: fact
+# The released code reads the array of positions, shape (N, 3), as (3, N) without transposing it
+# {cite}`cortical_blueprint`. A unit then holds three numbers that belong to other neurons. The
+# `published` protocol of this book does the same; `corrected` gives each unit its own soma.
+# ```
+
+# %%
+geometries = {
+    "somata": priors.scaled_positions(field, coordinates="soma"),
+    "published D*": priors.scaled_positions(field, coordinates="reshaped"),
+    "grid D": priors.grid_coordinates(field.grid, n),
+}
+lengths = {
+    name: priors.distances(points) for name, points in geometries.items()
+}
+
+# %% mystnb={"figure": {"name": "fig-geometries", "caption": "Coordinates of the units in three geometries. A unit keeps its colour, which tells where its soma lies along x; where colours are mixed, neighbours in the tissue are no longer neighbours. Last panel: distances of all pairs in ascending order, divided by their mean."}, "image": {"alt": "Three-dimensional scatter plots of soma positions, published coordinates and grid, with cumulative distances."}}
+figures.coordinates(geometries, geometries["somata"][:, 0])
+
+# %%
+lower = np.tril_indices(n, -1)
+pairs = pd.DataFrame({name: matrix[lower] for name, matrix in lengths.items()})
+r = pairs.corr()["somata"]
+glue("r_published", float(r["published D*"]))
+glue("r_grid", float(r["grid D"]))
+summary = pd.DataFrame({"mean distance": pairs.mean(), "r with somata": r})
+summary.round(3)
+
+# %% mystnb={"figure": {"name": "fig-distances", "caption": "Distance of each pair of units in the published coordinates (left) and on the grid (right) against the distance of their somata; colour counts pairs on a logarithmic scale. The title gives the correlation over pairs."}, "image": {"alt": "Density plots of published and grid distances against soma distances."}}
+others = {"published": lengths["published D*"], "grid": lengths["grid D"]}
+figures.distances_against_soma(lengths["somata"], others)
+
+# %%
+assert not np.allclose(lengths["somata"], lengths["published D*"])
+assert abs(r["published D*"]) < 0.25
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# Distances in the published coordinates correlate with those of the somata by
+# {glue:text}`r_published:.3f`, those on the grid by {glue:text}`r_grid:.3f`.
+# ```
+#
+# ```{admonition} Interpretation
+# :class: interpretation
+# The published $\D^*$ is a geometry, but not that of the tissue. A grid can agree better with the
+# somata when neurons happen to be listed in an order that follows their place. Also note the scale:
+# grid distances count steps and are many times longer, and so is the penalty that they make.
+# ```
+#
+# ## Wiring: $\C$ and $\C^*$
+#
+# The *communicability* of two neurons adds up all walks from one to the other, longer ones counting
+# less {cite}`estrada2008`. With $s$ the row sums of $|\W|$ and $S = \mathrm{diag}(s)$,
+#
+# $$
+# \C = \exp\left(S^{-1/2}\, |\W|\, S^{-1/2}\right), \qquad \C_{ii} = 0.
+# $$
+#
+# $\C$ is computed from the network's weights and changes with them. $\C^*$ is the same formula applied
+# once to the synapse counts.
+
+# %%
+network = priors.communicability(torch.from_numpy(weights)).numpy()
+connectome = priors.empirical_communicability(field.connectome)
+silent = field.connectome.sum(axis=1) == 0
+reached = silent & (field.connectome.sum(axis=0) > 0)
+glue("silent", int(silent.sum()))
+print(f"{silent.sum()} of {n} neurons have no outgoing synapse here")
+print(f"{reached.sum()} of these receive at least one")
+
+# %% [markdown]
+# ```{admonition} Fact
+# :class: fact
+# The formula divides by the square roots of strengths. A neuron without outgoing synapses has strength
+# zero, and the released code puts $10^{-10}$ in its place: every entry that leads to such a neuron is
+# divided by $10^{-5}$.
+# ```
+
+# %% mystnb={"figure": {"name": "fig-communicability", "caption": "Communicability of functional weights (C) and of the connectome (C*), positive entries off the diagonal in ascending order on a logarithmic axis. Those of the connectome are split by whether the neuron that a walk leads to has an outgoing synapse of its own. Dotted: the largest C. Small entries of long walks are cut off below."}, "image": {"alt": "Sorted entries of the communicability of a network and of a connectome."}}
+figures.communicability_ranks(network, connectome, field.connectome)
+
+# %%
+difference = np.sort(connectome, axis=None) - np.sort(network, axis=None)
+emd = np.abs(difference).mean()
+glue("largest_c", float(network.max()))
+glue("largest_c_star", float(connectome.max()))
+glue("emd_share", float(100 * connectome.mean() / emd))
+print(f"mean |sorted C* - sorted C| = {emd:.4g}")
+print(f"mean of C* alone = {connectome.mean():.4g}")
+assert network.max() < 1
+assert not reached.any() or connectome[:, reached].max() > 1000 * network.max()
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# The largest entry of $\C$ is {glue:text}`largest_c:.3f`, that of $\C^*$
+# {glue:text}`largest_c_star:.3g`. The mean of $\C^*$ alone is {glue:text}`emd_share:.1f` % of the
+# distance that the $\C^*$ penalty takes.
+# ```
+#
+# ```{admonition} Interpretation
+# :class: interpretation
+# The penalty compares two sorted lists whose levels have nothing in common. Where its value is almost
+# entirely the mean of $\C^*$, it is a constant: a network can do nothing about it, and is not moved by it.
+# How weakly, [chapter 5](05_networks.ipynb) measures.
+# ```
+#
+# ## Summary
+#
+# - $\W^*$ is a product of relations and chance, with strong self-connections; $\W^!$ has the same
+#   spectrum and the same self-connections.
+# - The published $\D^*$ are distances between units, not between somata.
+# - $\C$ follows the weights; the comparison with $\C^*$ is dominated by neurons without output.
+#
+# **What's next.** [Three tasks](04_tasks.ipynb) shows what the networks have to do.
+#
+# **References.** Priors: {cite:t}`shakiba2026`, with their code {cite}`cortical_blueprint`.
+# Communicability: {cite:t}`estrada2008`; as a cost of wiring in recurrent networks:
+# {cite:t}`achterberg2023`.

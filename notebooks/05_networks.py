@@ -1,0 +1,242 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+
+# %% [markdown]
+# # Eleven networks
+#
+# The paper compares eleven variants of one recurrent network. They differ in where the weights start
+# and in what they are charged for. This chapter lists them, measures how hard each penalty pulls when
+# training begins, trains all eleven on this page, and looks at what became of the weights.
+#
+# *Needs:* [Three priors](03_priors.ipynb), [Three tasks](04_tasks.ipynb). *Time:* about a minute on one
+# core with the values below; minutes to hours on a real field with a larger preset.
+
+# %%
+from dataclasses import asdict, replace
+
+import numpy as np
+import pandas as pd
+import torch
+
+from cortexrnn import load_field, models
+from cortexrnn.experiment import plan
+from cortexrnn.figures import networks as figures
+from cortexrnn.figures.style import banner, glue, set_style
+from cortexrnn.protocol import PRESETS
+from cortexrnn.training import train
+
+set_style()
+
+# %% tags=["parameters"]
+field = "surrogate"  # paper: "6_6_2"
+preset = "smoke"  # paper: "paper", 20 seeds, 10 epochs, 5120 trials
+tasks = ["one_choice"]  # paper: one_choice, perceptual and go_nogo
+least_epochs = (
+    10  # train at least so long, so that a small preset has something to show
+)
+least_trials = 2560  # train and validate on at least so many trials
+shown = ["W*D*C", "W!D*C", "WD*", "W"]  # variants whose weights are drawn
+
+# %%
+field = load_field(field)
+banner(field)
+
+# %% [markdown]
+# ## The variants
+#
+# ```{admonition} Fact
+# :class: fact
+# A name says what a network takes from the field {cite}`shakiba2026`. Weights start from functional
+# weights (`W*`), from the same relabelled (`W!`), or from an orthogonal matrix (`W`). A connection is
+# charged its length between somata (`D*`), on a grid (`D`), or simply its size. The charge may be
+# multiplied by the communicability of the connection (`C`), or the communicability of the whole may be
+# compared with that of the connectome (`C*`).
+# ```
+
+# %%
+table = pd.DataFrame([asdict(variant) for variant in models.VARIANTS.values()])
+assert len(table) == 11
+table.set_index("base").drop(columns="self_connections").fillna("none")
+
+# %% [markdown]
+# All read the same input with the same kind of network, $h_t = \mathrm{relu}(x_t K + h_{t-1} \W + b)$, and
+# answer from the last state. The loss is cross-entropy plus the penalty, for example
+# $\lambda \sum_{ij} |\W_{ij}|\, \D_{ij}\, \C_{ij}$, and the optimiser is Adam {cite}`kingma2015`.
+
+# %%
+strengths = {
+    "lambda": models.STRENGTH,
+    "lambda of the C* term": models.EMD_STRENGTH,
+}
+pd.Series(strengths, name="strength").to_frame()
+
+# %% [markdown]
+# ## What a penalty does when training begins
+#
+# The plan lists every run: variants × tasks × seeds. It is a preset, with a floor under its size.
+
+# %%
+size = PRESETS[preset]
+epochs, n_train = (
+    max(size.epochs, least_epochs),
+    max(size.n_train, least_trials),
+)
+n_validation = max(size.n_validation, least_trials)
+size = replace(size, epochs=epochs, n_train=n_train, n_validation=n_validation)
+specs = plan(field, tasks=tasks, preset=size)
+assert (
+    len({spec.identity for spec in specs})
+    == len(specs)
+    == 11 * len(tasks) * size.n_seeds
+)
+print(f"{len(specs)} runs: 11 variants × {tasks} × {size.n_seeds} seed(s)")
+print(f"{size.epochs} epochs of {size.n_train} trials each")
+
+# %% [markdown]
+# The pull of a penalty on a weight is its gradient. Its mean size over all weights, before the first
+# step, compares variants on one scale.
+
+# %%
+starts, pull = {}, {}
+for spec in specs[:11]:
+    start = models.initial_weights(spec, field)
+    weights = torch.tensor(start, requires_grad=True)
+    models.penalty(spec.variant, field)(weights[None]).sum().backward()
+    starts[spec.variant.name] = start
+    pull[spec.variant.name] = weights.grad.abs().mean().item()
+pull = pd.Series(pull, name="mean |gradient|")
+
+# %% mystnb={"figure": {"name": "fig-pull", "caption": "Mean absolute gradient of the penalty over all recurrent weights at each variant's own start (first seed, first task), in the published protocol. The axis is logarithmic."}, "image": {"alt": "Bar chart of the mean absolute gradient of eleven penalties on a logarithmic axis."}}
+figures.penalty_gradients(pull)
+
+# %%
+spread = pull.max() / pull.min()
+glue("spread", float(spread))
+glue("strongest", pull.idxmax())
+glue("weakest", pull.idxmin())
+assert pull["WDC"] < pull["WD"], (
+    "communicability below 1 takes strength off a penalty"
+)
+assert pull["WD*C"] < pull["WD*"]
+assert np.isclose(pull["W"], 1), (
+    "the plain penalty has strength 1 in the published protocol"
+)
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# The strongest pull (variant {glue:text}`strongest`) is {glue:text}`spread:.0f` times the weakest
+# ({glue:text}`weakest`).
+# ```
+#
+# ```{admonition} Interpretation
+# :class: interpretation
+# The variants were meant to switch one ingredient on or off at a time. They also switch the *strength* of
+# the penalty by orders of magnitude: adding communicability means multiplying by numbers far below 1.
+# A difference between two variants is first of all a difference in how hard weights are pushed to zero.
+# ```
+#
+# ## Training
+#
+# All eleven see the same trials, and the same input noise, in the same order.
+
+# %%
+results = train(specs, field, progress=False)
+assert [result.spec for result in results] == specs
+print(f"{sum(r.seconds for r in results):.0f} s")
+print(f"{sum(r.diverged for r in results)} runs diverged")
+
+# %% [markdown]
+# [Chapter 4](04_tasks.ipynb) computed what the last input alone allows.
+
+# %%
+levels = {"one_choice": 5 / 8, "perceptual": 1 / 2, "go_nogo": 1 / 2}
+
+# %% mystnb={"figure": {"name": "fig-learning", "caption": "Accuracy on training trials during each epoch (before each update, with input noise), one panel per variant and one line per run, tasks in colours. Dotted: what the last input alone allows. The numbers of runs, epochs and trials are printed above."}, "image": {"alt": "Learning curves of eleven variants in small panels."}}
+figures.learning_curves(results, levels=levels)
+
+# %% mystnb={"figure": {"name": "fig-final", "caption": "Accuracy on validation trials after training, without noise: one point per run. Dotted: what the last input alone allows. A run that diverged is a cross at zero."}, "image": {"alt": "Validation accuracy of eleven variants, one point per run."}}
+figures.final_accuracy(results, levels=levels)
+
+# %%
+runs = pd.DataFrame([r.metrics for r in results])
+runs["variant"] = [r.spec.variant.name for r in results]
+runs["task"] = [r.spec.task for r in results]
+means = runs.pivot_table("validation_accuracy", "variant", "task").reindex(
+    list(models.VARIANTS)
+)
+means.round(3)
+
+# %%
+task = tasks[0]
+above = means.index[means[task] > levels[task] + 0.05]
+glue("task", task)
+glue("above", ", ".join(above) or "none")
+for result in results:
+    if not result.diverged:
+        assert 0 <= result.metrics["validation_accuracy"] <= 1
+        assert result.history["loss"][-1] <= result.history["loss"][0]
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# In task {glue:text}`task`, the variants above the level of the last input by more than 0.05 on this page:
+# {glue:text}`above`.
+# ```
+#
+# ```{admonition} Interpretation
+# :class: interpretation
+# Runs of one variant tend to succeed or to fail entirely, so one run per variant shows that the machinery
+# works and ranks nothing. What can be said needs many runs; [the next chapter](06_ablation.ipynb) reads
+# them.
+# ```
+#
+# ## Weights before and after
+
+# %% mystnb={"figure": {"name": "fig-before-after", "caption": "Recurrent weights of some variants before and after training (first seed, first task). The two matrices of a row share a colour scale, red positive and blue negative, that ends at the 99th percentile of absolute weights off the diagonal before training."}, "image": {"alt": "Heat maps of recurrent weights before and after training."}}
+trained = {
+    result.spec.variant.name: result.weights["recurrent"]
+    for result in results[:11]
+}
+figures.before_after({name: (starts[name], trained[name]) for name in shown})
+
+# %%
+other = ~np.eye(field.n_neurons, dtype=bool)
+change = pd.DataFrame(index=list(starts))
+for when, matrices in (("before", starts), ("after", trained)):
+    change[f"to itself, {when}"] = [
+        np.diag(matrices[name]).mean() for name in starts
+    ]
+    change[f"|to others|, {when}"] = [
+        np.abs(matrices[name][other]).mean() for name in starts
+    ]
+change.round(4)
+
+# %% [markdown]
+# ```{admonition} Fact
+# :class: fact
+# A unit has distance zero to itself: penalties with `D` or `D*` never charge a self-connection, the plain
+# penalty of `W` does. Compare the columns of the table.
+# ```
+#
+# ## Summary
+#
+# - Eleven variants are combinations of a start, a length and a communicability.
+# - Their penalties differ in strength by orders of magnitude before they differ in kind.
+# - They train side by side on the same trials; one run per variant is a demonstration, not a result.
+#
+# **What's next.** [The ablation](06_ablation.ipynb) compares many recorded runs with the published tables.
+#
+# **References.** Variants and training: {cite:t}`shakiba2026`, with their code
+# {cite}`cortical_blueprint`; spatially embedded networks with communicability: {cite:t}`achterberg2023`;
+# optimiser: {cite:t}`kingma2015`; input weights: {cite:t}`glorot2010`.
