@@ -252,3 +252,22 @@ def test_published_tables_are_complete():
     assert set(table["metric"]) <= set(archive.METRICS.values())
     with pytest.raises(ArchiveError, match="choose one of effects_6_6_2, groups, published_6_6_2"):
         archive.published_table("table_9")
+
+
+@pytest.mark.parametrize("moment", ["write", "rename"])
+def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch, moment):
+    def half(table, path, **options):
+        Path(path).write_bytes(b"PAR1 half")
+        raise OSError(28, "No space left on device")
+
+    def refuse(self, target):
+        raise OSError(28, "No space left on device")
+
+    if moment == "write":
+        monkeypatch.setattr(archive.pq, "write_table", half)
+    else:
+        # The final name may only appear by renaming, which is all or nothing.
+        monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        archive.write_runs([dict.fromkeys(archive.SCHEMA.names)], tmp_path / "runs.parquet")
+    assert not list(tmp_path.iterdir())
