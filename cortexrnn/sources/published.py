@@ -4,7 +4,7 @@ Source: github.com/neurovium/CorticalBlueprintRNN at the pinned commit, folder
 ``Model/DATA/info`` (MIT licence); data of the MICrONS Consortium (2025),
 doi 10.1038/s41586-025-08790-w.
 
-Places are tried in this order, and :attr:`~cortexrnn.field.Field.origin` tells which one served:
+Places are tried in this order, and ``Field.origin`` tells which one served:
 an explicit directory (``"directory"``), the mirror named by ``CORTEXRNN_DATA`` (``"mirror"``), the
 cache (``"cache"``), the public source (``"download"``). Every file is compared with the digest in
 ``data/registry.csv`` before anything looks inside it.
