@@ -22,6 +22,7 @@ import networkx as nx
 import numpy as np
 import pooch
 from numpy.typing import ArrayLike
+from scipy.special import entr
 from scipy.stats import gaussian_kde
 
 __all__ = [
@@ -196,8 +197,8 @@ def entropy(weights: ArrayLike) -> float:
         density = gaussian_kde(values)(points)
     except np.linalg.LinAlgError:  # spread too small for floating point: as good as constant
         return math.nan
-    share = density[density > 0] / density.sum()
-    return float(-(share * np.log2(share)).sum())
+    # entr: the limit 0 where a density is so small that its share rounds to zero.
+    return float(entr(density / density.sum()).sum() / math.log(2))
 
 
 def clustering(adjacency: ArrayLike) -> float:

@@ -227,6 +227,16 @@ def test_entropy_does_not_see_scale_or_shift(scale, shift):
     assert entropy(weights * scale + shift) == pytest.approx(value, abs=1e-6)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("far", [23.3, 25.0, 26.5])
+def test_entropy_where_a_density_is_too_small_for_a_float(far):
+    # Tiny weights and one far from them, as a strong penalty leaves them: between the two the
+    # density passes through the smallest numbers that there are.
+    weights = np.random.default_rng(0).normal(size=(40, 40))
+    weights[0, 0] = far
+    assert entropy(1e-6 * weights) == pytest.approx(entropy(weights), abs=1e-6)
+
+
 def test_entropy_falls_as_weights_concentrate():
     weights = tiny_weights()
     sparse = np.where(np.abs(weights) > 0.45, weights, 0)
