@@ -89,21 +89,14 @@ def _cell(value: Any) -> str:
 
 def _comparison(table: pd.DataFrame) -> pd.DataFrame:
     """Put means and intervals into one column each."""
-
-    def interval(row: Any, mean: str, low: str, high: str) -> str:
-        bounds = "" if pd.isna(row[low]) else f" [{row[low]:.3f}, {row[high]:.3f}]"
-        return _cell(row[mean]) + bounds
-
+    texts = inference.readable(table)
     return pd.DataFrame(
         {
             "variant": table["variant"],
             "runs": table["runs"],
             "diverged": table["diverged"],
-            "here": [interval(row, "mean", "low", "high") for _, row in table.iterrows()],
-            "published (6_6_2)": [
-                interval(row, "published", "published_low", "published_high")
-                for _, row in table.iterrows()
-            ],
+            "here": texts["here"],
+            "published (6_6_2)": texts["published"],
             "difference": table["difference"],
         }
     )

@@ -11,7 +11,7 @@ from scipy import stats
 
 from cortexrnn.archive import METRICS, published_table
 
-__all__ = ["beside_published", "cell_means", "t_interval"]
+__all__ = ["beside_published", "cell_means", "readable", "t_interval"]
 
 CELL = ("field", "arm", "protocol", "variant", "task")
 """Columns that name a cell of the design."""
@@ -107,3 +107,37 @@ def beside_published(runs: pd.DataFrame, *, metrics: Sequence[str] = ("accuracy"
     table = ours.merge(published, how="left", on=keys, validate="many_to_one")
     table["difference"] = table["mean"] - table["published"]
     return table
+
+
+def readable(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:
+    """Write every cell and the published one as texts, mean and interval in one.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of :func:`beside_published`.
+    digits : int
+        Digits after the point.
+
+    Returns
+    -------
+    DataFrame
+        One row per row of the table, with ``metric, task, variant, runs, here, published``: such
+        as ``"0.917 [0.853, 0.981]"``, without brackets where there is no interval, empty where
+        there is no value.
+    """
+    names = {"here": ("mean", "low", "high")}
+    names["published"] = ("published", "published_low", "published_high")
+    texts = table[["metric", "task", "variant", "runs"]].copy()
+    for column, (mean, low, high) in names.items():
+        values = table[[mean, low, high]].to_numpy(dtype=float)
+        texts[column] = [_with_interval(*row, digits=digits) for row in values]
+    return texts
+
+
+def _with_interval(mean: float, low: float, high: float, *, digits: int) -> str:
+    if np.isnan(mean):
+        return ""
+    if np.isnan(low):
+        return f"{mean:.{digits}f}"
+    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"

@@ -182,8 +182,12 @@ class OneChoice(Task):
 
     Attributes
     ----------
-    goal_steps, delay_steps, choice_steps : int
-        Lengths of the three periods, in steps; only the delay may be 0.
+    goal_steps : int
+        Length of the first period, in steps.
+    delay_steps : int
+        Length of the second, which alone may be 0.
+    choice_steps : int
+        Length of the third.
     """
 
     name: ClassVar[str] = "one_choice"
@@ -239,8 +243,12 @@ class Perceptual(Task):
 
     Attributes
     ----------
-    fixation_steps, stimulus_steps, delay_steps : int
-        Lengths of the three periods, in steps; only the stimulus must not be 0.
+    fixation_steps : int
+        Length of the first period, in steps.
+    stimulus_steps : int
+        Length of the second, which alone must not be 0.
+    delay_steps : int
+        Length of the third.
     coherences : tuple of float
         Equally likely signal strengths, percent, each from 0 to 100.
     noise_sd : float
@@ -306,8 +314,14 @@ class GoNoGo(Task):
 
     Attributes
     ----------
-    fixation_steps, cue_steps, delay_steps, decision_steps : int
-        Lengths of the four periods, in steps; only the cue must not be 0.
+    fixation_steps : int
+        Length of the first period, in steps.
+    cue_steps : int
+        Length of the second, which alone must not be 0.
+    delay_steps : int
+        Length of the third.
+    decision_steps : int
+        Length of the fourth.
     """
 
     name: ClassVar[str] = "go_nogo"

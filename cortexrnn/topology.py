@@ -82,10 +82,14 @@ class Nulls:
 
     Attributes
     ----------
-    clustering, efficiency : float
-        Means over the graphs.
-    clustering_sd, efficiency_sd : float
-        Standard deviations over the graphs (divisor `n_nulls`).
+    clustering : float
+        Mean over the graphs.
+    efficiency : float
+        Mean over the graphs.
+    clustering_sd : float
+        Standard deviation over the graphs (divisor `n_nulls`).
+    efficiency_sd : float
+        Standard deviation over the graphs (divisor `n_nulls`).
     n_nulls : int
         Number of graphs.
     """

@@ -41,6 +41,7 @@ banner(field)
 
 # %% [markdown]
 # ```{admonition} How to read this book
+# :class: note
 # Sentences of three kinds are kept apart: a **fact** is so by construction or by the source that is
 # named, a **measurement** was computed on this page from the data above, an **interpretation** is what
 # we make of it. Numbers in the text are filled in when the page is built.
@@ -88,10 +89,8 @@ assert field.connectome.min() >= 0
 # %%
 micrometres = field.positions * field.voxel_size / 1000
 distance = distances(micrometres)
-extent = np.ptp(micrometres, axis=0)
-pd.Series(
-    extent.round(), index=["x (µm)", "y (µm)", "z (µm)"], name="extent"
-).to_frame()
+extent = np.ptp(micrometres, axis=0).round().astype(int)
+pd.Series(extent, index=["x", "y", "z"], name="extent (µm)").to_frame()
 
 # %% [markdown]
 # In the published fields the sheet is thin along *y*, which runs from the surface of the brain
@@ -110,7 +109,7 @@ glue("density", float(100 * density))
 glue("no_output", int(no_output))
 print(f"{linked.sum()} connections ({density:.2%} of ordered pairs)")
 print(f"{field.connectome.sum()} synapses")
-print(f"{no_output} of {n} neurons send nothing to another neuron of the field")
+print(f"{no_output} of {n} neurons send nothing to another of the field")
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -184,9 +183,9 @@ figures.connection_by_distance(distance, connectomes)
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# In the order as released, real wiring seems blind to distance; put right, it follows it as expected.
-# The published networks are not touched by this: of the wiring they use only the sorted values of a
-# matrix ([chapter 3](03_priors.ipynb)), which no order changes.
+# On real fields the two orders differ in just this: as released, wiring seems blind to distance; put
+# right, it follows distance as expected. The published networks are not touched: of the wiring they use
+# only the sorted values of a matrix ([chapter 3](03_priors.ipynb)), which no order changes.
 # ```
 #
 # ## The field in space
@@ -209,7 +208,7 @@ figures.adjacency(field.connectome, micrometres[:, 1])
 # %%
 points = int(np.prod(field.grid))
 assert points >= n
-" × ".join(map(str, field.grid)), f"{points} points for {n} neurons"
+print(" × ".join(map(str, field.grid)), f"= {points} points for {n} neurons")
 
 # %% [markdown]
 # ## Summary

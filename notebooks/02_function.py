@@ -143,8 +143,8 @@ pairs = pd.DataFrame(
 pairs.describe().loc[["mean", "std", "min", "50%", "max"]].round(4)
 
 # %% [markdown]
-# Nearly all pairs are related weakly, and each neuron to itself by 1. That gap becomes important in
-# [chapter 3](03_priors.ipynb).
+# Nearly all pairs are related weakly, while correlation and STTC of a neuron with itself are 1. That gap
+# becomes important in [chapter 3](03_priors.ipynb).
 #
 # ## Do they agree?
 

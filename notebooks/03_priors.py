@@ -49,8 +49,8 @@ banner(field)
 # :class: fact
 # $\W^*$ is a product {cite}`shakiba2026`. The relation and the STTC are each scaled to [0, 1] over all
 # their entries and multiplied with each other and with a lognormal draw (μ = −0.5, σ = 0.5). The
-# product is scaled to mean 0.1, entries below 0.01 are lifted to it, and the whole is scaled to spectral
-# radius 0.95. With `relation = "sttc"` the STTC alone is used.
+# product is scaled to mean 0.1, nonzero entries below 0.01 are lifted to it, and the whole is scaled to
+# spectral radius 0.95. With `relation = "sttc"` the STTC alone is used.
 # ```
 #
 # Step by step, first the two scaled relations:
@@ -177,7 +177,7 @@ figures.relabelling(weights, relabelled)
 # ```{admonition} Fact
 # :class: fact
 # The released code reads the array of positions, shape (N, 3), as (3, N) without transposing it
-# {cite}`cortical_blueprint`. A unit then holds three numbers that belong to other neurons. The
+# {cite}`cortical_blueprint`. A unit then holds three numbers of three different neurons. The
 # `published` protocol of this book does the same; `corrected` gives each unit its own soma.
 # ```
 
@@ -222,7 +222,8 @@ assert abs(r["published D*"]) < 0.25
 # :class: interpretation
 # The published $\D^*$ is a geometry, but not that of the tissue. A grid can agree better with the
 # somata when neurons happen to be listed in an order that follows their place. Also note the scale:
-# grid distances count steps and are many times longer, and so is the penalty that they make.
+# grid distances count steps and are several times longer, so that the penalty they make is larger by as
+# much.
 # ```
 #
 # ## Wiring: $\C$ and $\C^*$
@@ -279,8 +280,8 @@ assert not reached.any() or connectome[:, reached].max() > 1000 * network.max()
 # ```{admonition} Interpretation
 # :class: interpretation
 # The penalty compares two sorted lists whose levels have nothing in common. Where its value is almost
-# entirely the mean of $\C^*$, it is a constant: a network can do nothing about it, and is not moved by it.
-# How weakly, [chapter 5](05_networks.ipynb) measures.
+# entirely the mean of $\C^*$, it is nearly a constant: a network can do little about it and is hardly
+# moved by it. [Chapter 5](05_networks.ipynb) compares the pull of penalties with and without this term.
 # ```
 #
 # ## Summary
@@ -288,7 +289,8 @@ assert not reached.any() or connectome[:, reached].max() > 1000 * network.max()
 # - $\W^*$ is a product of relations and chance, with strong self-connections; $\W^!$ has the same
 #   spectrum and the same self-connections.
 # - The published $\D^*$ are distances between units, not between somata.
-# - $\C$ follows the weights; the comparison with $\C^*$ is dominated by neurons without output.
+# - $\C$ follows the weights; the comparison with $\C^*$ is dominated by neurons without output, wherever
+#   such a neuron receives a synapse.
 #
 # **What's next.** [Three tasks](04_tasks.ipynb) shows what the networks have to do.
 #

@@ -104,7 +104,7 @@ print(f"{table.max(axis=1).sum()} of {len(problems)} problems: {ceiling}")
 # ```{admonition} Measurement
 # :class: measurement
 # The memoryless ceiling of one-choice inference is {glue:text}`ceiling:.3f`. A network at that
-# accuracy has learned everything but to remember.
+# accuracy need not have learned to remember anything.
 # ```
 #
 # ## Perceptual decision

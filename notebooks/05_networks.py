@@ -41,10 +41,8 @@ set_style()
 field = "surrogate"  # paper: "6_6_2"
 preset = "smoke"  # paper: "paper", 20 seeds, 10 epochs, 5120 trials
 tasks = ["one_choice"]  # paper: one_choice, perceptual and go_nogo
-least_epochs = (
-    10  # train at least so long, so that a small preset has something to show
-)
-least_trials = 2560  # train and validate on at least so many trials
+least_epochs = 10  # so that even a small preset has something to show
+least_trials = 2560  # at least so many, to train and to validate
 shown = ["W*D*C", "W!D*C", "WD*", "W"]  # variants whose weights are drawn
 
 # %%
@@ -57,10 +55,12 @@ banner(field)
 # ```{admonition} Fact
 # :class: fact
 # A name says what a network takes from the field {cite}`shakiba2026`. Weights start from functional
-# weights (`W*`), from the same relabelled (`W!`), or from an orthogonal matrix (`W`). A connection is
-# charged its length between somata (`D*`), on a grid (`D`), or simply its size. The charge may be
-# multiplied by the communicability of the connection (`C`), or the communicability of the whole may be
-# compared with that of the connectome (`C*`).
+# weights (`W*`), from the same relabelled (`W!`), or from an orthogonal matrix (`W`). The size of a
+# weight is charged for the length of the connection between somata (`D*`; see
+# [chapter 3](03_priors.ipynb) for what the released code takes them to be), for its length on a grid
+# (`D`), or as it is. The charge may be multiplied by the communicability of the connection (`C`, direct),
+# or the communicability of the whole may be compared with that of the connectome (`C*`, by an earth
+# mover's distance, in short `emd`).
 # ```
 
 # %%
@@ -99,7 +99,7 @@ assert (
     == len(specs)
     == 11 * len(tasks) * size.n_seeds
 )
-print(f"{len(specs)} runs: 11 variants × {tasks} × {size.n_seeds} seed(s)")
+print(f"{len(specs)} runs, seeds: {size.n_seeds}, tasks: {', '.join(tasks)}")
 print(f"{size.epochs} epochs of {size.n_train} trials each")
 
 # %% [markdown]
@@ -128,6 +128,7 @@ assert pull["WDC"] < pull["WD"], (
     "communicability below 1 takes strength off a penalty"
 )
 assert pull["WD*C"] < pull["WD*"]
+assert np.isclose(pull["WD*C*"], pull["WD*"], rtol=0.01)
 assert np.isclose(pull["W"], 1), (
     "the plain penalty has strength 1 in the published protocol"
 )
@@ -141,9 +142,10 @@ assert np.isclose(pull["W"], 1), (
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# The variants were meant to switch one ingredient on or off at a time. They also switch the *strength* of
-# the penalty by orders of magnitude: adding communicability means multiplying by numbers far below 1.
-# A difference between two variants is first of all a difference in how hard weights are pushed to zero.
+# Variants switch ingredients on and off. They also switch the *strength* of the penalty by orders of
+# magnitude: adding direct communicability means multiplying by numbers far below 1, while the `C*` term
+# changes the pull of `WD*` hardly at all. Where two penalties differ, the variants differ first of all in
+# how hard weights are pushed to zero.
 # ```
 #
 # ## Training
@@ -196,9 +198,9 @@ for result in results:
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# Runs of one variant tend to succeed or to fail entirely, so one run per variant shows that the machinery
-# works and ranks nothing. What can be said needs many runs; [the next chapter](06_ablation.ipynb) reads
-# them.
+# Runs of one variant can end in very different places: at the dotted line, at the top, or still on the way
+# when training ends. So one run per variant shows that the machinery works and ranks nothing. A ranking
+# needs many runs; [the next chapter](06_ablation.ipynb) reads recorded ones.
 # ```
 #
 # ## Weights before and after
@@ -225,8 +227,9 @@ change.round(4)
 # %% [markdown]
 # ```{admonition} Fact
 # :class: fact
-# A unit has distance zero to itself: penalties with `D` or `D*` never charge a self-connection, the plain
-# penalty of `W` does. Compare the columns of the table.
+# A unit has distance zero to itself: penalties with `D` or `D*` never charge a self-connection (direct `C`
+# even rewards it a little, through the strengths), the plain penalty of `W` does. Compare the columns of
+# the table.
 # ```
 #
 # ## Summary
@@ -235,7 +238,7 @@ change.round(4)
 # - Their penalties differ in strength by orders of magnitude before they differ in kind.
 # - They train side by side on the same trials; one run per variant is a demonstration, not a result.
 #
-# **What's next.** [The ablation](06_ablation.ipynb) compares many recorded runs with the published tables.
+# **What's next.** [The ablation](06_ablation.ipynb) compares recorded runs with the published tables.
 #
 # **References.** Variants and training: {cite:t}`shakiba2026`, with their code
 # {cite}`cortical_blueprint`; spatially embedded networks with communicability: {cite:t}`achterberg2023`;

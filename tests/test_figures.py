@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from cortexrnn.field import Field
+from cortexrnn.figures import ablation as ablation_figures
 from cortexrnn.figures import checks
 from cortexrnn.figures import field as field_figures
 from cortexrnn.figures import function as function_figures
@@ -129,6 +130,46 @@ def test_network_figures_are_labelled():
     assert_labelled(network_figures.learning_curves(results, levels={"one_choice": 0.6}))
     assert_labelled(network_figures.final_accuracy(results, levels={"go_nogo": 0.5}))
     assert_labelled(network_figures.before_after({"W": (weights, weights)}))
+
+
+def cells(**columns: object) -> pd.DataFrame:
+    """Cells of two tasks and three variants beside published ones."""
+    index = pd.MultiIndex.from_product(
+        [["one_choice", "go_nogo", "perceptual"], ["W*D*C", "WD", "W"]], names=["task", "variant"]
+    )
+    base = {"metric": "entropy", "runs": 3, "diverged": 0, "mean": 0.7, "low": 0.6, "high": 0.8}
+    base |= {"published": 0.5, "published_low": 0.4, "published_high": 0.6}
+    return pd.DataFrame([base | columns] * len(index), index=index).reset_index()
+
+
+@pytest.mark.filterwarnings("error")
+def test_ablation_figures_are_labelled_and_their_parts_do_not_overlap():
+    level = dict.fromkeys(["one_choice", "go_nogo", "perceptual"], 0.5)
+    for table in (cells(), cells(low=NAN, high=NAN), cells(mean=NAN, diverged=3)):
+        figure = ablation_figures.beside_published(table, level=level)
+        assert_labelled(figure)
+        (legend,) = figure.legends
+        for axes in figure.axes:
+            assert not axes.xaxis.label.get_window_extent().overlaps(legend.get_window_extent())
+    with pytest.raises(ValueError, match="one metric"):
+        ablation_figures.beside_published(cells().head(0))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("n_seeds", [1, 5, 20])
+def test_single_runs_stay_in_the_row_of_their_variant(n_seeds):
+    table = pd.concat([cells(seed=s, accuracy=0.6, diverged=False) for s in range(n_seeds)])
+    figure = ablation_figures.single_runs(table, level={"one_choice": 0.5})
+    assert_labelled(figure)
+    for axes in figure.axes:
+        rows = axes.lines[0].get_ydata()
+        assert len(rows) == 3 * n_seeds
+        off = np.abs(np.sort(rows).reshape(3, n_seeds) - np.arange(3)[:, None])
+        assert off.max() < 0.4 and off.mean() < 0.3
+        assert n_seeds > 1 or off.max() == 0
+    lost = ablation_figures.single_runs(table.assign(diverged=True), level={})
+    assert_labelled(lost)
+    assert all((axes.lines[0].get_xdata() == 0).all() for axes in lost.axes)
 
 
 def test_soma_3d_shows_neurons_and_connections_where_they_are(field):

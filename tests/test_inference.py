@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from cortexrnn.archive import METRICS
-from cortexrnn.inference import beside_published, cell_means, t_interval
+from cortexrnn.inference import beside_published, cell_means, readable, t_interval
 
 
 def test_interval_of_a_textbook_sample():
@@ -53,3 +53,14 @@ def test_positive_cells_find_the_papers_name_of_their_arm():
 def test_an_unknown_metric_is_refused():
     with pytest.raises(KeyError, match="choose one of accuracy"):
         cell_means(runs(), metric="speed")
+
+
+def test_cells_are_written_with_the_interval_they_have():
+    several = pd.concat([runs(accuracy=0.7), runs(accuracy=0.9)])
+    one = runs(variant="W*D*").head(1)
+    lost = runs(variant="W", accuracy=np.nan, diverged=True)
+    texts = readable(beside_published(pd.concat([several, one, lost])))
+    mean, low, high = t_interval(several["accuracy"])
+    assert texts["here"].tolist() == [f"{mean:.3f} [{low:.3f}, {high:.3f}]", "0.500", ""]
+    assert texts["published"].iloc[0].startswith("0.787 [")
+    assert texts["published"].iloc[1] == ""  # the paper has no such cell

@@ -252,6 +252,7 @@ def test_fine_site_has_no_faults(site: Path) -> None:
         ('<img src="https://example.org/x.png">', "loads https://example.org/x.png"),
         ("<style>a {background: url(https://example.org/x.png)}</style>", "loads https://example"),
         ('<div class="output traceback"></div>', "1 cell output(s) with an error"),
+        ('<div class="output stderr"><pre>UserWarning: x</pre></div>', "1 warning(s) of the code"),
     ],
 )
 def test_planted_fault_is_found(site: Path, markup: str, fault: str) -> None:
@@ -267,6 +268,12 @@ def test_links_to_elsewhere_are_no_loads(site: Path) -> None:
     (site / "a.html").write_text(
         GOOD + '<a href="https://example.org">x</a><a href="mailto:a@b.c">'
     )
+    assert check_site.faults(check_site.read_site(site)) == []
+
+
+def test_other_messages_of_the_code_are_no_faults(site: Path) -> None:
+    progress = '<div class="output stderr"><pre>Downloading</pre></div><pre>A Warning: x</pre>'
+    (site / "a.html").write_text(GOOD + progress)
     assert check_site.faults(check_site.read_site(site)) == []
 
 

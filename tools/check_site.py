@@ -2,7 +2,7 @@
 
 ``python -m tools.check_site _build/html`` reports links to files or anchors that the site does not
 have, scripts, styles and pictures that would be loaded from elsewhere, pages that do not tell which
-data they show, and cells that ended in an error. Sphinx sees none of these.
+data they show, cells that ended in an error, and warnings of the code. Sphinx sees none of these.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Page:
     loads: list[str] = field(default_factory=list)
     has_banner: bool = False
     n_errors: int = 0
+    n_warnings: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class _Parser(HTMLParser):
         super().__init__()
         self.page = Page(name)
         self._inside = ""
+        self._in_stderr = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
@@ -80,6 +82,7 @@ class _Parser(HTMLParser):
         self.page.anchors |= {values[key] for key in ("id", "name") if values.get(key)}
         self.page.has_banner |= "data-banner" in classes
         self.page.n_errors += {"output", "traceback"} <= classes
+        self._in_stderr |= {"output", "stderr"} <= classes
         self._look_for_style_loads(values.get("style", ""))
         for key in ("src", "href", "data"):
             if values.get(key) and not values[key].startswith(_NO_TARGET):
@@ -87,12 +90,14 @@ class _Parser(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         self._inside = ""
+        self._in_stderr &= tag != "pre"
 
     def handle_data(self, data: str) -> None:
         if self._inside == "script":
             self.page.loads += _SCRIPT_LOAD.findall(data)
         elif self._inside == "style":
             self._look_for_style_loads(data)
+        self.page.n_warnings += self._in_stderr and "Warning:" in data
 
     def _look_for_style_loads(self, style: str) -> None:
         self.page.loads += _STYLE_LOAD.findall(style)
@@ -148,6 +153,8 @@ def faults(site: Site) -> list[str]:
             found.add(f"{page.name}: does not tell which data it shows")
         if page.n_errors:
             found.add(f"{page.name}: {page.n_errors} cell output(s) with an error")
+        if page.n_warnings:
+            found.add(f"{page.name}: {page.n_warnings} warning(s) of the code among the outputs")
     return sorted(found)
 
 

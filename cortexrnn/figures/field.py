@@ -69,16 +69,17 @@ def soma_3d(field: Field, connectome: ArrayLike) -> go.Figure:
     extent = np.ptp(points, axis=0)
     ratio = 1.5 * extent / extent.max()  # the same scale on all axes, and all of it in view
     axes = {"backgroundcolor": "white", "gridcolor": "#dddddd", "zerolinecolor": "#dddddd"}
+    depth = {"title": {"text": "depth y (µm)"}, "autorange": "reversed", "dtick": 100}
     figure.update_layout(
         scene={
             "xaxis": axes | {"title": {"text": "x (µm)"}},
             "yaxis": axes | {"title": {"text": "z (µm)"}},
-            "zaxis": axes | {"title": {"text": "depth y (µm)"}, "autorange": "reversed"},
+            "zaxis": axes | depth,
             "aspectmode": "manual",
             "aspectratio": dict(zip("xzy", ratio.tolist(), strict=True)),
-            "camera": {"eye": {"x": 0.4, "y": -1.45, "z": 0.95}},
+            "camera": {"eye": {"x": 0.49, "y": -1.82, "z": 1.19}},
         },
-        showlegend=False, paper_bgcolor="white", height=480,
+        showlegend=False, paper_bgcolor="white",  # the height is left to the page
         margin={"l": 0, "r": 0, "t": 10, "b": 10},
     )  # fmt: skip
     # Plotly hangs the depth axis on its z; y and z of the data change places with it.

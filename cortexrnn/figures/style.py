@@ -99,6 +99,7 @@ def _use_book_renderer() -> None:
                 include_mathjax=False,
                 validate=False,
                 default_width="100%",
+                default_height="min(440px, 95vw)",  # on a phone as high as it is wide
                 config=_PLOTLY_CONFIG,
             )
             return {"text/html": html}

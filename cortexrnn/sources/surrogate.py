@@ -50,18 +50,26 @@ class Recipe:
 
     Attributes
     ----------
-    corner, extent : tuple of 2 floats
-        First corner and size of the sheet along x and z.
+    corner : tuple of 2 floats
+        First corner of the sheet along x and z.
+    extent : tuple of 2 floats
+        Size of the sheet along x and z.
     crowding : tuple of 2 floats
         Shape a of the symmetric beta distribution along x and z (1: uniform).
-    depth, tilt, thickness : float, tuple of 2 floats, float
-        Mean depth (y), its slopes along x and z, and the scatter about the tilted plane.
+    depth : float
+        Mean depth (y).
+    tilt : tuple of 2 floats
+        Slopes of the depth along x and z.
+    thickness : float
+        Scatter about the tilted plane.
     spacing : float
         Smallest distance of two somata.
     density : tuple of 2 floats
         Intercept and slope of log edge density against log number of neurons.
-    out_size, in_size : float
-        Shapes of the gamma distributed propensities to send and to receive.
+    out_size : float
+        Shape of the gamma distributed propensities to send.
+    in_size : float
+        Shape of the gamma distributed propensities to receive.
     wiring_decay : float
         Fall of log connection probability per micrometre.
     extra_synapses : tuple of 2 floats
@@ -72,9 +80,12 @@ class Recipe:
         (variance, time constant) of the fast and the slow part of a neuron's own log rate.
     shared : tuple of 2 pairs
         (share of variance, time constant) of the fast and the slow part of a shared signal.
-    shared_sd, shared_length, n_waves : float, float, int
-        Standard deviation of the summed shared signals in a neuron's log rate, length constant
-        over which two neurons share them, and number of waves over the sheet (two signals each).
+    shared_sd : float
+        Standard deviation of the summed shared signals in a neuron's log rate.
+    shared_length : float
+        Length constant over which two neurons share them.
+    n_waves : int
+        Number of waves over the sheet, two signals each.
     sparsity : float
         Threshold for partial correlations in the precision matrix.
     """
