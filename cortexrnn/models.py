@@ -170,6 +170,43 @@ def unit_coordinates(
     return rng.random((field.n_neurons, 3))
 
 
+class _SortedDifference(torch.autograd.Function):
+    """Mean absolute difference of sorted values (M, K) and a sorted target (K,), shape (M,).
+
+    The slope of a value is the sign of the difference at its rank. Signs change at few ranks, so
+    comparing values with those found there replaces sorting the values' places along with them.
+    """
+
+    MOST_CHANGES = 64
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, target: Tensor) -> Tensor:
+        if values.device.type == "cpu":  # where numpy sorts three times as fast as torch
+            ordered = torch.from_numpy(np.sort(values.detach().numpy(), axis=-1))
+        else:
+            ordered = values.sort(-1).values
+        difference = ordered - target
+        ctx.save_for_backward(values, ordered, difference.sign())
+        return difference.abs_().mean(-1)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
+        slopes = torch.stack(
+            [_SortedDifference._signs(*one) for one in zip(*ctx.saved_tensors, strict=True)]
+        )
+        return slopes.mul_(upstream[0].unsqueeze(-1) / slopes.shape[-1]), None
+
+    @staticmethod
+    def _signs(values: Tensor, ordered: Tensor, signs: Tensor) -> Tensor:
+        """Signs (K,) put back from the order of ranks to that of the values."""
+        changes = (signs[1:] != signs[:-1]).nonzero().flatten() + 1
+        tied = ordered[changes] == ordered[changes - 1]
+        if len(changes) > _SortedDifference.MOST_CHANGES or bool(tied.any()):
+            return torch.empty_like(signs).scatter_(0, values.argsort(), signs)
+        levels = torch.cat([signs[:1], signs[changes]])
+        return levels[torch.bucketize(values, ordered[changes], right=True)]
+
+
 @dataclass(frozen=True, eq=False)
 class Penalty:
     """Penalty on recurrent weights, a function of a batch of networks.
@@ -228,8 +265,9 @@ class Penalty:
     @staticmethod
     def _emd(weights: Tensor, target: Tensor) -> Tensor:
         """Mean absolute difference of sorted communicabilities, shape (M,)."""
-        own = priors.communicability(weights, strength_offset=priors.ZERO_STRENGTH)
-        return (own.flatten(-2).sort(-1).values - target).abs().mean(-1)
+        own = priors.communicability(weights, strength_offset=priors.ZERO_STRENGTH).flatten(-2)
+        value: Tensor = _SortedDifference.apply(own, target)  # type: ignore[no-untyped-call]
+        return value
 
     def to(self, like: Tensor) -> Penalty:
         """Copy with tensors of the format and device of another tensor.

@@ -280,11 +280,11 @@ class RNNEnsemble:
         torch.bmm(at[-1].mT, score_errors, out=gradients["output"])
         torch.sum(score_errors, 1, out=gradients["output_bias"])
         torch.bmm(score_errors, parameters["output"].mT, out=error_at[-1])
-        error_at[-1].mul_(at[-1] > 0)
+        error_at[-1].mul_(at[-1].sign())
         backward = recurrent.mT
         for step in reversed(range(n_steps - 1)):
             torch.bmm(error_at[step + 1], backward, out=error_at[step])
-            error_at[step].mul_(at[step] > 0)
+            error_at[step].mul_(at[step].sign())
 
         flat_errors = errors.view(n_networks, -1, n_neurons)
         torch.bmm(flat_inputs.mT, flat_errors, out=gradients["input"])

@@ -177,6 +177,41 @@ def test_strengths_are_factors(field):
     )
 
 
+@pytest.mark.parametrize("levels", [None, 3, 1])
+def test_the_gradient_of_the_sorted_difference_is_that_of_sorting(levels):
+    # With few levels, values tie; then slopes among equals may be exchanged, their sum not.
+    generator = torch.Generator().manual_seed(0)
+    values = torch.rand(2, 500, generator=generator, dtype=torch.float64)
+    target = torch.rand(500, generator=generator, dtype=torch.float64).sort().values ** 3
+    if levels is not None:
+        values = (values * levels).round()
+    slopes, expected = [], []
+    for found, function in (
+        (slopes, models._SortedDifference.apply),
+        (expected, lambda v, t: (v.sort(-1).values - t).abs().mean(-1)),
+    ):
+        leaf = values.clone().requires_grad_()
+        value = function(leaf, target)
+        found += [
+            value.detach(),
+            torch.autograd.grad((value * torch.tensor([1.0, 3.0])).sum(), leaf)[0],
+        ]
+    torch.testing.assert_close(slopes[0], expected[0])
+    if levels is None:
+        torch.testing.assert_close(slopes[1], expected[1])
+    for level in values.unique():
+        at = values == level
+        torch.testing.assert_close(slopes[1][at].sum(), expected[1][at].sum())
+
+
+def test_the_sorted_difference_copes_with_many_changes_of_sign():
+    values = torch.linspace(0, 1, 400, dtype=torch.float64).requires_grad_()
+    target = values.detach() + 1e-4 * (-1.0) ** torch.arange(400)
+    value = models._SortedDifference.apply(values[None], target)
+    (slopes,) = torch.autograd.grad(value.sum(), values)
+    torch.testing.assert_close(slopes, -((-1.0) ** torch.arange(400).double()) / 400)
+
+
 def test_frozen_communicability_does_not_follow_the_weights(field):
     start = functional(field)
     frozen = penalty(control("W*D*C", communicability="frozen"), field, initial_weights=start)

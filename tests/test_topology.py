@@ -179,12 +179,32 @@ def test_modularity_of_two_cliques():
 
 
 @pytest.mark.filterwarnings("error")
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(graphs.filter(lambda links: links.any()))
 def test_modularity_is_that_of_networkx(links):
     network = nx.from_numpy_array(links)
     best = nx.community.greedy_modularity_communities(network)
-    assert modularity(links) == nx.community.modularity(network, best)
+    assert modularity(links) == pytest.approx(nx.community.modularity(network, best), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        nx.cycle_graph(30),
+        nx.grid_2d_graph(5, 7),
+        nx.hypercube_graph(5),
+        nx.complete_bipartite_graph(4, 9),
+        nx.random_regular_graph(3, 40, seed=1),
+        nx.disjoint_union(nx.petersen_graph(), nx.star_graph(6)),
+    ],
+    ids=["cycle", "grid", "hypercube", "bipartite", "regular", "two parts"],
+)
+def test_communities_are_those_of_networkx_where_gains_tie(network):
+    links = nx.to_numpy_array(network) > 0
+    network = nx.from_numpy_array(links)
+    theirs = {frozenset(c) for c in nx.community.greedy_modularity_communities(network)}
+    labels = topology._greedy_communities(links)
+    assert {frozenset(np.flatnonzero(labels == k).tolist()) for k in set(labels)} == theirs
 
 
 def test_graph_by_the_letter():
