@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -17,6 +18,7 @@ from rich.table import Table
 from cortexrnn import __version__, archive, experiment, inference, sources
 from cortexrnn.field import FieldError
 from cortexrnn.models import VARIANTS
+from cortexrnn.presence import PresenceError
 from cortexrnn.protocol import PRESETS, PROTOCOLS, RELATIONS, SIGNS, one_of
 from cortexrnn.sources import published
 from cortexrnn.tasks import TASKS
@@ -33,6 +35,8 @@ REFUSED = 2
 """Exit status for input that was refused, as typer's own."""
 FAILED = 1
 """Exit status for work that could not be finished."""
+TERMINATED = 143
+"""Exit status after SIGTERM, as a shell gives it."""
 
 Directory = Annotated[
     Path | None, typer.Option(help="Folder laid out as the authors' Model/DATA/info.")
@@ -44,16 +48,30 @@ def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
+        usual = signal.signal(signal.SIGTERM, _terminate)
         try:
             command(*args, **kwargs)
         except experiment.ExperimentError as error:
             _stop(error, FAILED)
-        except (FieldError, published.SourceError, archive.ArchiveError, ValueError) as error:
+        except (FieldError, PresenceError, published.SourceError, ValueError) as error:
             _stop(error, REFUSED)
         except KeyboardInterrupt:
-            _stop("stopped; finished shards are kept, give the same command again", FAILED)
+            _stop(f"interrupted; {experiment.KEPT}", FAILED)
+        except _Terminated:
+            _stop(f"terminated; {experiment.KEPT}", TERMINATED)
+        finally:
+            signal.signal(signal.SIGTERM, usual)
 
     return wrapped
+
+
+class _Terminated(BaseException):
+    """SIGTERM came."""
+
+
+def _terminate(*_: object) -> NoReturn:
+    """Turn SIGTERM into an exception, so that everything is put away."""
+    raise _Terminated
 
 
 def _stop(reason: object, status: int) -> NoReturn:
@@ -145,6 +163,8 @@ def run(
     protocol: Annotated[str, typer.Option(help=", ".join(PROTOCOLS))] = "published",
     directory: Directory = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: cores.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://host:8786.")] = None,
+    slurm: Annotated[bool, typer.Option("--slurm", help="Start --workers through SLURM.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
 ) -> None:
     """Train a design and write its runs; the same command resumes what was stopped."""
@@ -162,7 +182,15 @@ def run(
         preset=size,
         protocol=PROTOCOLS[protocol],
     )
-    finished = experiment.run(specs, loaded, out=out, workers=workers, device=device)
+    finished = experiment.run(
+        specs,
+        loaded,
+        out=out,
+        workers=workers,
+        scheduler=scheduler,
+        slurm=slurm,
+        device=device,
+    )
     runs = archive.read_runs(finished)
     console.print(f"{len(runs)} runs, {runs['diverged'].sum()} diverged: {finished}")
 
@@ -171,7 +199,12 @@ def run(
 @_plain_errors
 def status(out: Annotated[Path, typer.Argument(help="Folder of runs.")] = Path("runs")) -> None:
     """Tell how far the plans of a folder have come."""
-    _show(experiment.status(out), str(out))
+    table = experiment.status(out)
+    at_work = table.pop("at_work")
+    _show(table, str(out))
+    for plan, process in zip(table["plan"], at_work, strict=True):
+        if process:
+            console.print(f"{plan}: {process}")
 
 
 @app.command()

@@ -7,21 +7,17 @@ finished is never run again.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
-import os
 import platform
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +29,6 @@ from rich.progress import (
     Progress,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 
 from cortexrnn import topology
@@ -44,8 +39,10 @@ from cortexrnn.archive import (
     write_json,
     write_runs,
 )
+from cortexrnn.engine import EngineError, Rows, choose
 from cortexrnn.field import Field
 from cortexrnn.models import VARIANTS
+from cortexrnn.presence import at_work, present
 from cortexrnn.protocol import (
     PRESETS,
     PUBLISHED,
@@ -61,6 +58,10 @@ from cortexrnn.tasks import TASKS
 from cortexrnn.training import Result, resolve_device, train
 
 __all__ = ["ExperimentError", "plan", "plan_name", "run", "run_shard", "shards", "status"]
+
+
+KEPT = "finished shards are kept, give the same command again to go on"
+"""What a person is told when an experiment stops."""
 
 
 class ExperimentError(RuntimeError):
@@ -185,6 +186,8 @@ def run(
     *,
     out: str | Path,
     workers: int | None = None,
+    scheduler: str | None = None,
+    slurm: bool = False,
     device: str = "auto",
     progress: bool = True,
 ) -> Path:
@@ -198,11 +201,11 @@ def run(
         The field.
     out : str or Path
         Folder of runs.
-    workers : int, optional
-        Processes, each with one torch thread; without it one per core, or a single one where
-        an accelerator is used.
+    workers, scheduler, slurm
+        Where shards are run, see :func:`cortexrnn.engine.choose`; without them on all cores of
+        this machine, or on its accelerator.
     device : str
-        See :func:`cortexrnn.training.resolve_device`.
+        See :func:`cortexrnn.training.resolve_device`; a cluster's workers resolve it there.
     progress : bool
         Whether to show a progress bar.
 
@@ -216,7 +219,11 @@ def run(
     ArchiveError
         If the folder cannot be written or holds a damaged file.
     ExperimentError
-        If a worker died; what was finished is kept.
+        If workers, memory or disk gave out; what was finished is kept.
+    PresenceError
+        If another process is at work on the plan.
+    ValueError
+        If there is no such engine or device.
     """
     folder, name = Path(out), plan_name(specs)
     final = folder / f"{name}.parquet"
@@ -224,99 +231,33 @@ def run(
         read_runs(final)
         _remove_shards(specs, folder)
         return final
-    where = resolve_device(device).type
+    elsewhere = slurm or scheduler is not None
+    accelerated = not elsewhere and resolve_device(device).type != "cpu"
+    engine = choose(workers=workers, scheduler=scheduler, slurm=slurm, accelerated=accelerated)
     record = _plan_record(name, specs)
-    write_json(record, folder / f"{name}.json")
-    finished = _finished_elsewhere(folder)
-    todo = [spec for spec in specs if spec.identity not in finished]
-    cut = shards(todo)
-    pending = [shard for shard in cut if not _shard_path(folder, shard).exists()]
-    n_done = len(specs) - sum(map(len, pending))
-    if workers is None:
-        workers = 1 if where != "cpu" else os.cpu_count() or 1
-    with _bar(progress) as bar:
-        ticket = bar.add_task(name, total=len(specs), completed=n_done)
-        work = _inline if min(workers, len(pending)) <= 1 else functools.partial(_pool, workers)
-        work(pending, field, folder, device, lambda n: bar.advance(ticket, n))
-    _merge(specs, finished, cut, folder, record)
+    if not (folder / f"{name}.json").exists():
+        write_json(record, folder / f"{name}.json")
+    try:
+        with present(folder / f"{name}.running", engine=engine.name):
+            finished = _finished_elsewhere(folder)
+            cut = shards([spec for spec in specs if spec.identity not in finished])
+            pending = [shard for shard in cut if not _shard_path(folder, shard).exists()]
+            with _bar(name, len(specs), sum(map(len, pending)), show=progress) as advance:
+                work = functools.partial(run_shard, device=device)
+                with contextlib.closing(engine.run(pending, field, work=work)) as results:
+                    for i, rows in results:
+                        _store(pending[i], rows, folder)
+                        advance(len(rows))
+            _merge(specs, finished, cut, folder, record)
+    except (EngineError, OSError) as error:
+        raise ExperimentError(f"{error}; {KEPT}") from error
     return final
 
 
-def _bar(progress: bool) -> Progress:
-    """One bar for a whole plan."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("runs,"),
-        TimeElapsedColumn(),
-        TextColumn("passed,"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-        disable=not progress,
-        speed_estimate_period=3600,
-    )
-
-
-def _inline(
-    pending: Sequence[list[RunSpec]],
-    field: Field,
-    folder: Path,
-    device: str,
-    advance: Callable[[int], None],
-) -> None:
-    """Run shards one after another in this process."""
-    for shard in pending:
-        run_shard(shard, field, folder=folder, device=device)
-        advance(len(shard))
-
-
-def _pool(
-    workers: int,
-    pending: Sequence[list[RunSpec]],
-    field: Field,
-    folder: Path,
-    device: str,
-    advance: Callable[[int], None],
-) -> None:
-    """Run shards in several processes."""
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
-        jobs = {
-            pool.submit(run_shard, shard, field, folder=folder, device=device): shard
-            for shard in pending
-        }
-        try:
-            for job in as_completed(jobs):
-                job.result()
-                advance(len(jobs[job]))
-        except BrokenProcessPool as error:
-            raise ExperimentError(
-                "a worker process died; finished shards are kept, give the same command again "
-                "to go on"
-            ) from error
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _start_worker() -> None:
-    """Give a worker one torch thread, and let it end when its parent is gone."""
-    torch.set_num_threads(1)
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def run_shard(
-    shard: Sequence[RunSpec], field: Field, *, folder: Path, device: str = "auto"
-) -> Path:
-    """Train one shard, measure its networks and write the rows.
+    shard: Sequence[RunSpec], field: Field, *, device: str = "auto"
+) -> list[dict[str, Any]]:
+    """Train one shard and measure its networks.
 
     Parameters
     ----------
@@ -324,20 +265,59 @@ def run_shard(
         Runs that are trained together.
     field : Field
         Their field.
-    folder : Path
-        Folder of runs.
     device : str
         Where to train.
 
     Returns
     -------
-    Path
-        The shard's file.
+    list of dict
+        Rows of the archive.
     """
-    results = train(shard, field, device=device, progress=False)
-    path = _shard_path(folder, shard)
-    write_runs([_row(result, field) for result in results], path)
-    return path
+    return [_row(result, field) for result in train(shard, field, device=device, progress=False)]
+
+
+def _store(shard: Sequence[RunSpec], rows: Rows, folder: Path) -> None:
+    """Write the rows of a shard, if they are what was asked for."""
+    if [row["identity"] for row in rows] != [spec.identity for spec in shard]:
+        raise ExperimentError(
+            "a worker gave other runs than it was asked for; install the same version of "
+            f"cortexrnn there ({rows[0]['versions']}) as here ({_versions()})"
+        )
+    try:
+        write_runs(rows, _shard_path(folder, shard))
+    except ArchiveError as error:
+        raise ExperimentError(f"{error}; {KEPT}") from error
+
+
+@contextlib.contextmanager
+def _bar(name: str, n_runs: int, n_left: int, *, show: bool) -> Iterator[Callable[[int], None]]:
+    """One bar for a whole plan; gives what moves it."""
+    columns = (
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("runs {task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
+    )
+    started = time.monotonic()
+    with Progress(*columns, disable=not show, expand=True) as bar:
+        bar.print(name)
+        ticket = bar.add_task("", total=n_runs, completed=n_runs - n_left, rate="", left="")
+        done = 0
+
+        def advance(n: int) -> None:
+            nonlocal done
+            done += n
+            rate, left = _pace(done, n_left - done, time.monotonic() - started)
+            bar.update(ticket, advance=n, rate=f"{rate:.3g}/s", left=f"{left} left")
+
+        yield advance
+
+
+def _pace(done: int, left: int, seconds: float) -> tuple[float, str]:
+    """Reckon runs per second, and the time that is left as hours, minutes and seconds."""
+    rate = done / max(seconds, 1e-3)
+    return rate, str(timedelta(seconds=round(left / rate)))
 
 
 def _row(result: Result, field: Field) -> dict[str, Any]:
@@ -503,7 +483,9 @@ def status(out: str | Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per plan: ``plan, runs, done, diverged, state, last_finished``.
+        One row per plan: ``plan, runs, done, diverged, state, rate, left, last_finished,
+        at_work``. The state is ``finished``, ``running`` or ``unfinished``; rate (runs per
+        second since the process at work began) and time left are those of a running plan.
 
     Raises
     ------
@@ -519,19 +501,27 @@ def status(out: str | Path) -> pd.DataFrame:
     columns = ["identity", "diverged", "finished"]
     runs = pd.concat([p[columns] for p in parts]) if parts else pd.DataFrame(columns=columns)
     runs = runs.drop_duplicates("identity").set_index("identity")
-    table = []
-    for path in plans:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        mine = runs[runs.index.isin(record["identities"])]
-        finished = (folder / f"{record['plan']}.parquet").exists()
-        table.append(
-            {
-                "plan": record["plan"],
-                "runs": record["runs"],
-                "done": record["runs"] if finished else len(mine),
-                "diverged": int(mine["diverged"].sum()),
-                "state": "finished" if finished else "unfinished",
-                "last_finished": mine["finished"].max() if len(mine) else "",
-            }
-        )
-    return pd.DataFrame(table)
+    return pd.DataFrame([_state(json.loads(p.read_text("utf-8")), runs, folder) for p in plans])
+
+
+def _state(record: dict[str, Any], runs: pd.DataFrame, folder: Path) -> dict[str, Any]:
+    """Tell how far one plan has come."""
+    mine = runs[runs.index.isin(record["identities"])]
+    finished = (folder / f"{record['plan']}.parquet").exists()
+    process = None if finished else at_work(folder / f"{record['plan']}.running")
+    rate, left = float("nan"), ""
+    if process is not None and (n_new := int((mine["finished"] >= process.started).sum())):
+        last = datetime.fromisoformat(mine["finished"].max())
+        seconds = (last - datetime.fromisoformat(process.started)).total_seconds()
+        rate, left = _pace(n_new, record["runs"] - len(mine), max(seconds, 1))
+    return {
+        "plan": record["plan"],
+        "runs": record["runs"],
+        "done": record["runs"] if finished else len(mine),
+        "diverged": int(mine["diverged"].sum()),
+        "state": "finished" if finished else "running" if process else "unfinished",
+        "rate": rate,
+        "left": left,
+        "last_finished": mine["finished"].max() if len(mine) else "",
+        "at_work": str(process or ""),
+    }

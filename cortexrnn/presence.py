@@ -1,0 +1,134 @@
+"""Presence: which process is at work on a plan.
+
+A process at work keeps a file beside its plan and touches it every few seconds. The file of a
+process that was killed stays and is recognised by its age, or at once on the same machine.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+__all__ = ["Presence", "PresenceError", "at_work", "present"]
+
+BEAT_S = 10.0
+"""Seconds between signs of life."""
+SILENT_S = 60.0
+"""Seconds without a sign of life after which a process is taken for dead."""
+
+log = logging.getLogger(__name__)
+
+
+class PresenceError(RuntimeError):
+    """Another process is at work on the plan."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Presence:
+    """A process at work.
+
+    Parameters
+    ----------
+    host : str
+        Its machine.
+    pid : int
+        Its number there.
+    started : str
+        When it started, UTC.
+    engine : str
+        What it works with.
+    """
+
+    host: str
+    pid: int
+    started: str
+    engine: str
+
+    def __str__(self) -> str:
+        """Say who is at work."""
+        return f"process {self.pid} on {self.host} ({self.engine})"
+
+
+def at_work(path: Path) -> Presence | None:
+    """Read who is at work.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    Presence or None
+        None if there is no file, or if its process is dead.
+    """
+    try:
+        age = time.time() - path.stat().st_mtime
+        other = Presence(**json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+    here = other.host == socket.gethostname()
+    return None if age > SILENT_S or (here and not psutil.pid_exists(other.pid)) else other
+
+
+@contextmanager
+def present(path: Path, *, engine: str) -> Iterator[None]:
+    """Be at work, alone.
+
+    Parameters
+    ----------
+    path : Path
+        The file; removed at the end.
+    engine : str
+        What this process works with.
+
+    Raises
+    ------
+    PresenceError
+        If another process is at work.
+    """
+    if other := at_work(path):
+        raise PresenceError(
+            f"{other} is at work on this plan since {other.started}; wait for it, look at it with "
+            f"cortexrnn status {path.parent}, or end it"
+        )
+    if path.exists():
+        log.warning("the last process on this plan ended without a word; its work is taken over")
+        path.unlink(missing_ok=True)
+    me = Presence(
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        engine=engine,
+    )
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(me)))
+    except FileExistsError as error:
+        raise PresenceError(f"{path}: another process has just begun with this plan") from error
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(BEAT_S):
+            with suppress(OSError):
+                os.utime(path)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        path.unlink(missing_ok=True)
