@@ -1,4 +1,4 @@
-"""Command line: ``cortexrnn fields, fetch, run, status, tables``."""
+"""Command line: ``cortexrnn fields, fetch, run, status, tables, bench``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cortexrnn import __version__, archive, experiment, inference, sources
+from cortexrnn import __version__, archive, bench, cost, experiment, inference, peer, sources
 from cortexrnn.field import FieldError
 from cortexrnn.models import VARIANTS
 from cortexrnn.presence import PresenceError
@@ -51,7 +51,7 @@ def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
         usual = signal.signal(signal.SIGTERM, _terminate)
         try:
             command(*args, **kwargs)
-        except experiment.ExperimentError as error:
+        except (experiment.ExperimentError, peer.PeerError) as error:
             _stop(error, FAILED)
         except (FieldError, PresenceError, published.SourceError, ValueError) as error:
             _stop(error, REFUSED)
@@ -223,6 +223,102 @@ def tables(
         _show(_comparison(part), " ".join(key))
     if csv is not None:
         table.to_csv(csv, index=False)
+
+
+def _numbers(value: str, what: str) -> list[int]:
+    """Read whole numbers with commas between them."""
+    try:
+        return [int(number) for number in value.split(",")]
+    except ValueError:
+        raise ValueError(f"{what} is {value!r}; give whole numbers with commas between") from None
+
+
+def _joined(numbers: Iterable[int]) -> str:
+    return ",".join(map(str, numbers))
+
+
+@app.command("bench")
+@_plain_errors
+def measure_cost(
+    out: Annotated[Path, typer.Option(help="JSON file to write or to go on with.")] = Path(
+        "bench.json"
+    ),
+    sizes: Annotated[str, typer.Option(help="Numbers of neurons.")] = _joined(bench.SIZES),
+    members: Annotated[str, typer.Option(help="Networks in a batch.")] = _joined(bench.MEMBERS),
+    threads: Annotated[
+        str | None, typer.Option(help="Threads; default: 1 and all cores, with --peer 1.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, about a minute.")] = False,
+    limit: Annotated[float, typer.Option(help="Seconds that one call may take.")] = 40.0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "cpu",
+    with_peer: Annotated[
+        bool, typer.Option("--peer", help="Time whole runs against Keras and bctpy instead.")
+    ] = False,
+    field: Annotated[str, typer.Option(help="Field, for --peer.")] = "surrogate_312",
+    variants: Annotated[str, typer.Option(help="Variants, for --peer.")] = ",".join(
+        bench.PEER_VARIANTS
+    ),
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs, for --peer.")] = 10,
+    nulls: Annotated[
+        int, typer.Option(min=1, help="Nulls that are timed, for --peer; scaled to 1000.")
+    ] = bench.N_NULLS,
+    rounds: Annotated[int, typer.Option(min=1, help="Pairs of a variant, for --peer.")] = 2,
+) -> None:
+    """Measure what training and topology cost here; the same command goes on where it stopped."""
+    if with_peer:
+        record = bench.run_pairs(
+            out=out,
+            field=field,
+            variants=_listed(variants, bench.PEER_VARIANTS),
+            threads=_numbers(threads or "1", "--threads"),
+            epochs=epochs,
+            n_nulls=nulls,
+            rounds=rounds,
+            tell=console.print,
+        )
+    else:
+        all_cores = bench.cores()
+        counts = [1] if quick or all_cores == 1 else [1, all_cores]
+        wanted = bench.points(
+            bench.QUICK_SIZES if quick else _numbers(sizes, "--sizes"),
+            members=bench.QUICK_MEMBERS if quick else _numbers(members, "--members"),
+            threads=_numbers(threads, "--threads") if threads else counts,
+            processes=sorted({1, all_cores}),
+            device=device,
+        )
+        budget = bench.QUICK_BUDGET_S if quick else bench.BUDGET_S
+        record = bench.run(wanted, out=out, budget=budget, limit=limit, tell=console.print)
+    _show_cost(cost.load(out))
+    if record["failed"]:
+        _stop(f"{len(record['failed'])} points failed; give the same command again", FAILED)
+
+
+def _show_cost(measured: cost.Measurements) -> None:
+    """Print exponents, and the comparison with the peer where there is one."""
+    fitted = cost.exponents(measured.table)
+    shown = pd.DataFrame(
+        {
+            "curve": [
+                f"{row.kind} {row.what}, {row.members} x {row.threads}"
+                for row in fitted.itertuples()
+            ],
+            "exponent": [f"{row.exponent:.2f} ± {row.error:.2f}" for row in fitted.itertuples()],
+            "over N": [f"{row.smallest} to {row.largest}" for row in fitted.itertuples()],
+            "seconds": fitted["seconds"],
+            "/ floor": fitted["times_floor"],
+        }
+    )
+    _show(shown, "Growth with N (members x threads); seconds at the largest N")
+    if not measured.pairs.empty:
+        table = cost.peer_table(measured.pairs)
+        columns = ["stage", "ours", "peer", "ratio", "times_floor", "rounds"]
+        for key, part in table.groupby(["field", "variant", "threads", "epochs", "n_nulls"]):
+            name, variant, threads, epochs, nulls = key
+            _show(
+                part[columns],
+                f"{variant} on {name}: {epochs} epochs, threads {threads}, {nulls} nulls timed; "
+                "seconds",
+            )
 
 
 if __name__ == "__main__":

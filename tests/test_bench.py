@@ -1,0 +1,414 @@
+"""Counting operations, reading clocks, files of measurements, and what is told from them."""
+
+import json
+import math
+import time
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.figure import Figure
+from torch.utils.flop_counter import FlopCounterMode
+from typer.testing import CliRunner
+
+from cortexrnn import bench, cost, models, priors, topology
+from cortexrnn.archive import ArchiveError
+from cortexrnn.bench import Point
+from cortexrnn.cli import app
+from cortexrnn.figures import cost as figures
+from cortexrnn.protocol import RunSpec
+from cortexrnn.training import logits
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("CORTEXRNN_CACHE", str(tmp_path / "cache"))
+
+
+# --- operations
+
+
+def test_operations_of_an_update_are_those_that_autograd_makes():
+    n, steps, batch, channels, classes = 12, 7, 5, 3, 2
+    parameters = {
+        "input": torch.rand(1, channels, n),
+        "recurrent": torch.rand(1, n, n),
+        "bias": torch.rand(1, n),
+        "output": torch.rand(1, n, classes),
+        "output_bias": torch.rand(1, classes),
+    }
+    for value in parameters.values():
+        value.requires_grad_(True)
+    sizes = {"n_steps": steps, "n_trials": batch, "n_channels": channels, "n_classes": classes}
+    with FlopCounterMode(display=False) as forward:
+        scores = logits(parameters, torch.rand(steps, batch, channels))
+    assert forward.get_total_flops() == bench.forward_flops(n, **sizes)
+    with FlopCounterMode(display=False) as backward:
+        scores.sum().backward()
+    both = forward.get_total_flops() + backward.get_total_flops()
+    assert both == bench.step_flops(n, **sizes)
+
+
+def test_operations_of_communicability_are_those_that_autograd_makes():
+    weights = torch.rand(1, 9, 9, requires_grad=True)
+    with FlopCounterMode(display=False) as counted:
+        priors.communicability(weights).sum().backward()
+    assert counted.get_total_flops() == bench.penalty_flops(9, "direct")
+    assert bench.penalty_flops(9, "emd") == bench.penalty_flops(9, "direct")
+    assert bench.penalty_flops(9, "plain") == 0
+
+
+def test_a_run_of_the_paper_is_one_and_three_quarters_of_a_teraflop():
+    spec = RunSpec(field="f", field_hash="0", variant="WD*", task="one_choice", seed=0)
+    assert bench.run_flops(spec, 312, validations=10) == pytest.approx(1.75e12, rel=0.02)
+    direct = replace(spec, variant=models.VARIANTS["W*D*C"])
+    extra = bench.run_flops(direct, 312) - bench.run_flops(spec, 312)
+    assert extra == pytest.approx(400 * 30 * 312**3)
+
+
+# --- clocks
+
+
+class Clock:
+    """A clock that only moves when work is done, and notes who looked at it."""
+
+    def __init__(self, monkeypatch, *, seconds):
+        self.now, self.events, self.seconds = 0.0, [], seconds
+        monkeypatch.setattr(bench, "time", SimpleNamespace(perf_counter=self.read))
+
+    def read(self):
+        self.events.append("read")
+        return self.now
+
+    def work(self):
+        self.events.append("work")
+        self.now += self.seconds
+
+
+def test_an_accelerator_is_waited_for_before_each_reading(monkeypatch):
+    clock = Clock(monkeypatch, seconds=0.02)
+    fake = SimpleNamespace(synchronize=lambda: clock.events.append("wait"))
+    monkeypatch.setattr(torch, "cuda", fake)
+    seconds = bench.repeated(clock.work, device=torch.device("cuda"), repeats=3, budget=10)
+    assert seconds == pytest.approx([0.02] * 3)
+    before = [clock.events[i - 1] for i, event in enumerate(clock.events) if event == "read"]
+    assert set(before) == {"wait"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "times", "calls"),
+    [(0.001, 5, 1 + 5 * 50), (0.4, 5, 6), (1.5, 2, 2), (20.0, 1, 1)],
+)
+def test_short_calls_are_gathered_and_long_ones_not_repeated(monkeypatch, seconds, times, calls):
+    clock = Clock(monkeypatch, seconds=seconds)
+    found = bench.repeated(clock.work, device=CPU, repeats=5, budget=3.0)
+    assert found == pytest.approx([seconds] * times)
+    assert clock.events.count("work") == calls
+
+
+# --- measurements
+
+
+@pytest.mark.parametrize("point", bench.points([16], members=[1, 2]), ids=str)
+def test_every_kind_of_point_gives_a_whole_row(point):
+    row = bench.measure(point, repeats=2, budget=0.01)
+    assert sorted(row) == sorted(cost.COLUMNS)
+    json.dumps(row)
+    assert 0 < row["low"] <= row["seconds"] <= row["high"]
+    assert (row["flops"] is None) == (row["floor_seconds"] is None)
+    products = point.kind in ("step", "run", "processes") or point.what in (
+        "direct", "emd", "clustering", "efficiency", "measure", "nulls",
+    )  # fmt: skip
+    assert (row["flops"] is not None) == products
+
+
+def test_nulls_are_drawn_anew_at_every_call(monkeypatch):
+    seeds = []
+    monkeypatch.setattr(
+        topology, "null_graphs", lambda n, *, n_nulls, seed: seeds.append(seed) or time.sleep(0.01)
+    )
+    bench.measure(Point(kind="topology", what="nulls", n_neurons=16), repeats=2, budget=1)
+    assert len(seeds) == len(set(seeds)) > 1
+
+
+def test_nulls_of_large_graphs_are_fewer_and_scaled(monkeypatch):
+    counted = []
+    monkeypatch.setattr(
+        topology, "null_graphs", lambda n, *, n_nulls, seed: counted.append(n_nulls)
+    )
+    timed = bench._nulls(624, lambda call: call() or [0.5])
+    assert counted == [125]
+    assert timed.scaled_from == 125
+    assert timed.seconds == [4.0]
+
+
+def test_large_weights_have_the_statistics_of_smaller_ones(monkeypatch):
+    monkeypatch.setattr(bench, "LARGEST_FIELD", 24)
+    bench._material.cache_clear()
+    small, _ = bench._material(24)
+    large, penalties = bench._material(200)
+    bench._material.cache_clear()
+    assert priors.spectral_radius(large) == pytest.approx(priors.SPECTRAL_RADIUS, rel=1e-6)
+    shares = [w.diagonal().mean() / w[~np.eye(len(w), dtype=bool)].mean() for w in (small, large)]
+    assert shares[1] == pytest.approx(shares[0], rel=0.3)
+    values = [p(torch.from_numpy(large)[None]) for p in penalties.values()]
+    assert torch.isfinite(torch.stack(values)).all()
+
+
+def test_points_are_listed_once_small_first():
+    listed = bench.points([2048, 64], members=[4, 1], threads=[1, 2], processes=[1, 2])
+    assert len(set(listed)) == len(listed)
+    sizes = [point.n_neurons for point in listed if point.kind != "processes"]
+    assert sizes == sorted(sizes)
+    assert not [p for p in listed if p.kind == "run" and p.n_neurons > bench.LARGEST_FIELD]
+    assert {p.kind for p in listed if p.threads == 2} == {"step", "penalty"}
+    assert not [p for p in bench.points([64], device="cuda") if p.kind == "processes"]
+
+
+@pytest.mark.parametrize("wrong", [{"sizes": [4]}, {"members": [0]}, {"threads": []}])
+def test_numbers_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ValueError, match="give numbers of at least"):
+        bench.points(**({"sizes": [16]} | wrong))
+
+
+# --- many measurements and their file
+
+
+class Inline:
+    """A worker that measures nothing: each call takes a given time."""
+
+    calls: list[Point] = []  # noqa: RUF012
+
+    def __init__(self, threads):
+        self.threads = threads
+
+    def __call__(self, function, point, **kwargs):
+        Inline.calls.append(point)
+        if point.what == "emd":
+            raise BrokenProcessPool("the process died")
+        return row(point.n_neurons, (point.n_neurons / 64) ** 3) | asdict(point)
+
+    def close(self):
+        pass
+
+
+def row(n, seconds, *, kind="step", what="plain", members=1, processes=1):
+    return {
+        "kind": kind, "what": what, "n_neurons": n, "members": members, "threads": 1,
+        "processes": processes, "device": "cpu", "seconds": seconds, "low": 0.9 * seconds,
+        "high": 1.2 * seconds, "repeats": 3, "flops": 1.0, "floor_seconds": seconds / 2,
+        "gemm_gflops": 1.0, "scaled_from": None, "finished": "2026-01-01T00:00:00+00:00",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def inline(monkeypatch):
+    Inline.calls = []
+    monkeypatch.setattr(bench, "_Worker", Inline)
+
+
+STEPS = [Point(kind="step", what="plain", n_neurons=n) for n in (64, 128, 256)]
+
+
+def test_what_would_take_too_long_is_left_out_and_listed(inline, tmp_path):
+    record = bench.run(STEPS, out=tmp_path / "b.json", limit=20, tell=lambda _: None)
+    assert [point.n_neurons for point in Inline.calls] == [64, 128]
+    assert [point["n_neurons"] for point in record["skipped"]] == [256]
+    assert record["skipped"][0]["expected_seconds"] == pytest.approx(64)
+
+
+def test_the_same_command_goes_on_where_it_stopped(inline, tmp_path):
+    out = tmp_path / "b.json"
+    bench.run(STEPS[:2], out=out, limit=1e9, tell=lambda _: None)
+    bench.run(STEPS, out=out, limit=1e9, tell=lambda _: None)
+    assert Inline.calls == STEPS
+    assert len(cost.load(out).table) == 3
+
+
+def test_a_process_that_dies_costs_one_point(inline, tmp_path):
+    lost = Point(kind="step", what="emd", n_neurons=64)
+    record = bench.run([lost, *STEPS], out=tmp_path / "b.json", limit=1e9, tell=lambda _: None)
+    assert [point["what"] for point in record["failed"]] == ["emd"]
+    assert len(record["measurements"]) == 3
+
+
+def test_the_file_is_written_after_every_point(inline, tmp_path):
+    out, held = tmp_path / "b.json", []
+    bench.run(STEPS, out=out, limit=1e9, tell=lambda _: held.append(len(cost.load(out).table)))
+    assert held == [1, 2, 3]
+
+
+def test_a_file_of_another_machine_is_not_gone_on_with(inline, tmp_path):
+    out = tmp_path / "b.json"
+    record = bench.run(STEPS, out=out, tell=lambda _: None)
+    record["machine"]["processor"] = "another"
+    out.write_text(json.dumps(record))
+    with pytest.raises(ValueError, match="another processor; choose another file"):
+        bench.run(STEPS, out=out, tell=lambda _: None)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2, "measurements": [], "pairs": []}'])
+def test_a_file_that_is_none_is_refused(tmp_path, text):
+    path = tmp_path / "b.json"
+    path.write_text(text)
+    with pytest.raises(ArchiveError, match="cortexrnn bench"):
+        cost.load(path)
+
+
+def test_processes_of_their_own_measure_from_end_to_end(tmp_path):
+    out = tmp_path / "b.json"
+    wanted = [
+        Point(kind="step", what="direct", n_neurons=16),
+        Point(kind="topology", what="measure", n_neurons=16),
+    ]
+    record = bench.run(wanted, out=out, repeats=2, budget=0.1, tell=lambda _: None)
+    assert record["failed"] == []
+    assert list(cost.load(out).table["kind"]) == ["step", "topology"]
+
+
+def test_command_refuses_what_it_cannot_read(tmp_path):
+    for arguments, message in (
+        (["--sizes", "64;128"], "--sizes is '64;128'; give whole numbers with commas"),
+        (["--sizes", "4"], "give numbers of at least 8"),
+        (["--threads", "0"], "threads are [0]"),
+    ):
+        result = CliRunner().invoke(app, ["bench", "--out", str(tmp_path / "b.json"), *arguments])
+        assert result.exit_code == 2
+        assert message in result.output
+    assert not (tmp_path / "b.json").exists()
+
+
+def test_command_writes_and_tells_exponents(inline, monkeypatch, tmp_path):
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(bench, "VARIANTS", {"plain": "W", "direct": "W*D*C"})
+    out = tmp_path / "b.json"
+    result = CliRunner().invoke(app, ["bench", "--quick", "--out", str(out), "--limit", "1e9"])
+    assert result.exit_code == 0, result.output
+    assert "3.00 ± 0.00" in result.output
+
+
+# --- reading
+
+
+def test_exponent_of_a_power_law_is_found_whatever_overhead_small_sizes_have():
+    sizes = np.array([64, 128, 256, 512, 1024, 2048])
+    law = cost.fit_exponent(sizes[::-1], (3e-9 * sizes**2.5)[::-1])
+    assert law.exponent == pytest.approx(2.5)
+    assert law.factor == pytest.approx(3e-9)
+    assert law.error == pytest.approx(0, abs=1e-9)
+    assert (law.smallest, law.largest, law.n_sizes) == (512, 2048, 3)
+    slow = 3e-9 * sizes**2.5
+    slow[:3] = 1.0
+    assert cost.fit_exponent(sizes, slow).exponent == pytest.approx(2.5)
+
+
+def test_error_of_an_exponent_is_that_of_least_squares():
+    statsmodels = pytest.importorskip("statsmodels.api")
+    sizes = np.array([512.0, 800, 1024, 2048])
+    seconds = sizes**2 * np.array([1.0, 1.1, 0.9, 1.05])
+    design = statsmodels.add_constant(np.log(sizes))
+    reference = statsmodels.OLS(np.log(seconds), design).fit()
+    law = cost.fit_exponent(sizes, seconds)
+    assert [law.exponent, law.error] == pytest.approx([reference.params[1], reference.bse[1]])
+
+
+@pytest.mark.parametrize(("sizes", "seconds"), [([64, 128], [1, 2]), ([64, 64, 128], [1, 1, 2])])
+def test_too_few_sizes_have_no_exponent(sizes, seconds):
+    with pytest.raises(ValueError, match="needs 3 different ones"):
+        cost.fit_exponent(sizes, seconds)
+
+
+def example():
+    rows = []
+    for n in (64, 128, 256, 512, 1024):
+        for what, factor in (("plain", 1.0), ("direct", 2.0), ("emd", 3.0)):
+            rows.append(row(n, factor * 1e-7 * n**2, what=what))
+            if n <= 256:
+                rows.append(row(n, factor * 5e-5 * n**2, kind="run", what=what))
+        rows.append(row(n, 1e-9 * n**2, kind="topology", what="measure"))
+        rows.append(row(n, 3e-7 * n**2, members=4))
+    rows += [row(256, 1.0, kind="processes"), row(256, 1.25, kind="processes", processes=2)]
+    return pd.DataFrame(rows)[cost.COLUMNS]
+
+
+def measured(table, pairs=()):
+    return cost.Measurements(
+        machine={}, table=table, pairs=pd.DataFrame(pairs, columns=cost.PAIR_COLUMNS),
+        skipped=[], failed=[],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("n", [32, 64, 100, 256, 700, 4096])
+def test_a_run_is_interpolated_inside_and_follows_its_parts_outside(n):
+    low, middle, high = cost.run_seconds(example(), n, "direct")
+    assert [low, middle, high] == pytest.approx([1e-4 * n**2 * f for f in (0.9, 1.0, 1.2)])
+
+
+def test_hours_of_a_design_count_runs_cores_variants_and_slowdown():
+    found = cost.design_hours(measured(example()), n_neurons=100, n_runs=661, cores=2)
+    kinds = [cost.stands_for(variant) for variant in models.VARIANTS]
+    assert {kind: kinds.count(kind) for kind in set(kinds)} == {"plain": 3, "direct": 4, "emd": 4}
+    mean = (3 * 0.5 + 4 * 1.0 + 4 * 1.5) / 11
+    assert found["hours"] == pytest.approx(331 * mean * 1.25 / 3600)
+    assert found["low"] < found["hours"] < found["high"]
+    alone = cost.design_hours(measured(example()), n_neurons=100, n_runs=1, cores=8)
+    assert alone["hours"] == pytest.approx(mean / 3600)
+    with pytest.raises(ValueError, match="cores is 0"):
+        cost.design_hours(measured(example()), n_neurons=100, n_runs=1, cores=0)
+
+
+def test_without_a_measured_run_nothing_is_told():
+    table = example()
+    with pytest.raises(ValueError, match="run cortexrnn bench"):
+        cost.run_seconds(table[table["kind"] != "run"], 100, "plain")
+
+
+def side(who, number, training, measure, nulls):
+    values = dict.fromkeys(cost.PAIR_COLUMNS, 1)
+    return values | {
+        "field": "f", "variant": "W", "side": who, "round": number, "training": training,
+        "topology": measure, "nulls": nulls, "floor_seconds": 2.0,
+    }  # fmt: skip
+
+
+def test_sides_are_compared_within_rounds():
+    pairs = [side("ours", 0, 4.0, 0.5, 1.0), side("peer", 0, 40.0, 5.0, 100.0)]
+    pairs += [side("ours", 1, 5.0, 0.5, 1.0), side("peer", 1, 60.0, 5.0, 100.0)]
+    pairs += [side("ours", 2, 999.0, 1.0, 1.0)]  # its peer is still to come
+    table = cost.peer_table(pd.DataFrame(pairs)).set_index("stage")
+    training = table.loc["training"]
+    assert training[["ours", "peer", "rounds"]].tolist() == [4.5, 50.0, 2]
+    assert training[["ratio_low", "ratio_high"]].tolist() == [10.0, 12.0]
+    assert training["times_floor"] == pytest.approx(2.25)
+    assert table.loc["topology, nulls drawn anew", "ratio"] == pytest.approx(105 / 1.5)
+    assert table.loc["topology, nulls cached", "ratio"] == pytest.approx(10)
+    assert table.loc["whole, each as it is", "peer"] == pytest.approx(155)
+    assert table.loc["whole, each as it is", "ours"] == pytest.approx(5)
+    assert math.isnan(table.loc["topology, nulls cached", "floor"])
+    with pytest.raises(ValueError, match="one side is missing"):
+        cost.peer_table(pd.DataFrame(pairs[:1]))
+
+
+def test_figures_show_points_laws_and_floors():
+    figure = figures.curves(example(), kinds=("step", "run"))
+    assert isinstance(figure, Figure)
+    figure.draw_without_rendering()
+    step = figure.axes[0]
+    assert step.get_ylabel() == "seconds"
+    assert "N^2.0" in " ".join(text.get_text() for text in step.get_legend().get_texts())
+    assert any(line.get_linestyle() == ":" for line in step.lines)
+    ensembles = figures.members(example()).axes[0]
+    assert ensembles.lines[0].get_ydata() == pytest.approx([1e-4 * 64**2, 3e-4 * 64**2 / 4])
+
+
+def test_figures_refuse_what_was_not_measured():
+    with pytest.raises(ValueError, match="expected"):
+        figures.curves(example(), kinds=("chess",))
+    with pytest.raises(ValueError, match="expected"):
+        figures.members(example()[example()["members"] == 1])
