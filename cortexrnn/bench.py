@@ -10,7 +10,7 @@ classes; a product of (a, b) and (b, c) counts 2 a b c:
 - update: 2 B (3 (T - 1) N^2 + 2 T I N + 3 N C), the recurrent term once forward, once backward and
   once for the gradient of the weights;
 - forward pass only, for validation: 2 B ((T - 1) N^2 + T I N + N C);
-- communicability with its gradient: 15 products, 30 N^3 (:func:`priors.stochastic_exponential`);
+- communicability with its gradient: 15 products, 30 N^3 (:func:`cortexrnn.priors.stochastic_exponential`);
 - clustering or efficiency of a graph: one product, 2 N^3.
 
 Fields up to 1,000 neurons are surrogates. Above, where making one would take longer than measuring
@@ -26,6 +26,7 @@ import os
 import platform
 import queue
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -53,9 +54,11 @@ from cortexrnn.tasks import TASKS
 from cortexrnn.training import RNNEnsemble, resolve_device, train
 
 __all__ = [
+    "MEASURES",
     "MEMBERS",
     "PEER_VARIANTS",
     "SIZES",
+    "VARIANTS",
     "Point",
     "forward_flops",
     "gemm_rate",
@@ -676,7 +679,8 @@ class _Worker:
 
     def __call__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+            context = get_context("spawn")
+            self._pool = ProcessPoolExecutor(1, context, initializer=_end_with_parent)
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         with _environment(dict.fromkeys(names, str(self.threads))):
             future = self._pool.submit(function, *args, **kwargs)
@@ -690,6 +694,18 @@ class _Worker:
         """End the process."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when its parent was killed; it would wait for ever."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def run(

@@ -23,6 +23,8 @@ from cortexrnn.protocol import Variant
 __all__ = [
     "COLUMNS",
     "FORMAT",
+    "PAIR_COLUMNS",
+    "SERIES",
     "Exponent",
     "Measurements",
     "design_hours",
@@ -347,6 +349,8 @@ def _at(curve: pd.Series, n_neurons: float) -> float:
     sizes, seconds = curve.index.to_numpy(float), curve.to_numpy(float)
     right = int(np.clip(np.searchsorted(sizes, n_neurons), 1, len(sizes) - 1))
     growth = slope(sizes[right - 1], seconds[right - 1], sizes[right], seconds[right])
+    if n_neurons > sizes[-1]:
+        growth = max(growth, 0.0)  # noise between small sizes must not make large ones cheap
     return float(seconds[right - 1] * (n_neurons / sizes[right - 1]) ** growth)
 
 

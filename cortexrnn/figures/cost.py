@@ -40,7 +40,7 @@ def curves(table: pd.DataFrame, *, kinds: tuple[str, ...]) -> Figure:
     if alone.empty:
         raise ValueError(f"table: expected measurements of {', '.join(kinds)}")
     shown = [kind for kind in kinds if kind in set(alone["kind"])]
-    figure = Figure(figsize=(WIDTH, 3.9 * len(shown)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.2 * len(shown)), layout="constrained")
     panels = figure.subplots(len(shown), 1, squeeze=False, sharex=True)[:, 0]
     fitted = cost.exponents(alone).set_index(["kind", "what"])
     for axes, kind in zip(panels, shown, strict=True):
