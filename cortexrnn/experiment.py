@@ -220,7 +220,7 @@ def run(
         If the folder cannot be written or holds a damaged file.
     ExperimentError
         If workers, memory or disk gave out; what was finished is kept.
-    PresenceError
+    ~cortexrnn.presence.PresenceError
         If another process is at work on the plan.
     ValueError
         If there is no such engine or device.
