@@ -19,7 +19,8 @@ from cortexrnn.protocol import Preset
 from cortexrnn.sources.surrogate import surrogate_field
 
 TINY = Preset(n_seeds=2, epochs=1, n_train=128, n_validation=64)
-TIMES = ["seconds", "seconds_topology", "finished"]
+# What may differ between two times the same experiment is run.
+TIMES = ["seconds", "seconds_topology", "finished", "commit"]
 
 
 @pytest.fixture(scope="module")
