@@ -377,7 +377,7 @@ def _local(workers: int, n_shards: int) -> Iterator[Client]:
             n_workers=min(workers, n_shards),
             threads_per_worker=1,
             memory_limit=0,
-            dashboard_address=None,
+            dashboard_address=":0",  # any free port: several experiments may run
             silence_logs=logging.CRITICAL,
         ) as cluster,
         _client(cluster) as client,

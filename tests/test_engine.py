@@ -108,7 +108,7 @@ def test_a_scheduler_that_is_there_is_used(field, tmp_path):
     from distributed import LocalCluster
 
     specs = make_plan(field)
-    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": ":0"}
     with LocalCluster(processes=True, **options) as cluster:
         path = experiment.run(
             specs,
