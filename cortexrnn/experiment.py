@@ -76,6 +76,7 @@ def plan(
     variants: Iterable[str | Variant] = tuple(VARIANTS),
     tasks: Iterable[str] = tuple(TASKS),
     preset: str | Preset = "quick",
+    seeds: Iterable[int] | None = None,
     protocol: Protocol = PUBLISHED,
     **settings: Any,
 ) -> list[RunSpec]:
@@ -93,6 +94,8 @@ def plan(
         Names of tasks.
     preset : str or Preset
         Number of seeds, epochs and trials.
+    seeds : iterable of int, optional
+        Seeds instead of the first ones, as many as the preset says.
     protocol : Protocol
         Published or corrected.
     **settings
@@ -122,6 +125,7 @@ def plan(
     if any(variant.uses_function for variant in chosen):
         field.relation(relation)
     sizes = {k: v for k, v in asdict(preset).items() if k != "n_seeds"}
+    simulations = range(preset.n_seeds) if seeds is None else list(seeds)
     return [
         RunSpec(
             field=field.name,
@@ -135,7 +139,7 @@ def plan(
             **(sizes | settings),
         )
         for task in names
-        for seed in range(preset.n_seeds)
+        for seed in simulations
         for variant in chosen
     ]
 

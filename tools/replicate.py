@@ -1,0 +1,140 @@
+"""Run the experiments of the replication, one plan after another.
+
+Usage: ``python -m tools.replicate --out runs`` runs what is not yet finished, in the order below;
+``--only NAME`` one experiment, ``--list`` names them. Finished plans are two files each, made to be
+copied into ``cortexrnn/data/archive``. An interrupted experiment goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cortexrnn import experiment
+from cortexrnn.models import VARIANTS
+from cortexrnn.protocol import RunSpec, one_of
+from cortexrnn.sources import load_field
+
+FUNCTIONAL = tuple(name for name, variant in VARIANTS.items() if variant.uses_function)
+"""Variants that depend on the relation; the others are the same runs under every relation."""
+
+BLOCK = 5
+"""Seeds of one plan, so that a plan is finished, and can be kept, within the hour."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A design on one field.
+
+    Parameters
+    ----------
+    name : str
+        What it is called on the command line.
+    field : str
+        The field.
+    relation, sign : str
+        The arm.
+    n_seeds : int
+        Simulations of each cell.
+    variants : tuple of str
+        Names of the paper.
+    data_seeds : tuple of int
+        Draws of trials.
+    """
+
+    name: str
+    field: str
+    relation: str = "correlation"
+    sign: str = "free"
+    n_seeds: int = 20
+    variants: tuple[str, ...] = tuple(VARIANTS)
+    data_seeds: tuple[int, ...] = (0,)
+
+    def plans(self) -> Iterator[list[RunSpec]]:
+        """Cut the design into plans of a few seeds.
+
+        Yields
+        ------
+        list of RunSpec
+            One plan.
+        """
+        field = load_field(self.field)
+        for first in range(0, self.n_seeds, BLOCK):
+            yield [
+                spec
+                for data_seed in self.data_seeds
+                for spec in experiment.plan(
+                    field,
+                    relation=self.relation,
+                    sign=self.sign,
+                    variants=self.variants,
+                    preset="paper",
+                    seeds=range(first, min(first + BLOCK, self.n_seeds)),
+                    data_seed=data_seed,
+                )
+            ]
+
+
+def _experiments() -> Iterator[Experiment]:
+    """List the experiments in the order in which they are run."""
+    for field in ("6_6_2", "5_3_4", "5_6_8"):
+        for sign in ("free", "positive"):
+            yield Experiment(name=f"{field} correlation {sign}", field=field, sign=sign)
+        if field != "6_6_2":  # what another draw of trials would change, see book/rules.md
+            yield Experiment(
+                name=f"{field} draws", field=field, n_seeds=2, data_seeds=tuple(range(10))
+            )
+    for relation in ("precision", "sttc"):
+        for field, n_seeds in {"5_3_4": 20, "5_6_8": 20, "6_6_2": 10}.items():
+            yield Experiment(
+                name=f"{field} {relation} free",
+                field=field,
+                relation=relation,
+                n_seeds=n_seeds,
+                variants=FUNCTIONAL,
+            )
+    for field in ("5_3_8", "4_7_2", "6_6_8", "5_7_6", "9_6_4"):
+        yield Experiment(name=f"{field} correlation free", field=field, n_seeds=3)
+
+
+EXPERIMENTS = {item.name: item for item in _experiments()}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what was asked for.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Instead of those of the command line.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of runs")
+    parser.add_argument("--only", action="append", help="an experiment; may be repeated")
+    parser.add_argument("--list", action="store_true", help="name the experiments")
+    parser.add_argument("--workers", type=int, help="processes; default: cores")
+    given = parser.parse_args(arguments)
+    if given.list:
+        print("\n".join(EXPERIMENTS))
+        return 0
+    names = given.only or list(EXPERIMENTS)
+    for name in names:
+        one_of("experiment", name, EXPERIMENTS)
+    for name in names:
+        field = load_field(EXPERIMENTS[name].field)
+        for specs in EXPERIMENTS[name].plans():
+            print(f"{name}: {len(specs)} runs", flush=True)
+            print(experiment.run(specs, field, out=given.out, workers=given.workers), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
