@@ -184,6 +184,15 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(field, tmp_path):
     pd.testing.assert_frame_equal(sorted_rows(read_runs(parts)), sorted_rows(read_runs(whole)))
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Rows of the experiment of :func:`begin` when nothing ends it."""
+    out = tmp_path_factory.mktemp("undisturbed")
+    assert begin(out).wait(120) == 0
+    (final,) = out.glob("*.parquet")
+    return sorted_rows(read_runs(final))
+
+
 @pytest.mark.parametrize(
     ("sent", "status", "last"),
     [
@@ -192,7 +201,7 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(field, tmp_path):
         (signal.SIGKILL, -9, ""),
     ],
 )
-def test_a_signal_ends_all_processes_and_loses_nothing(tmp_path, sent, status, last):
+def test_a_signal_ends_all_processes_and_loses_nothing(tmp_path, undisturbed, sent, status, last):
     process = begin(tmp_path)
     started(tmp_path)
     children = psutil.Process(process.pid).children(recursive=True)
@@ -209,7 +218,8 @@ def test_a_signal_ends_all_processes_and_loses_nothing(tmp_path, sent, status, l
     again = begin(tmp_path)
     _, said = again.communicate(timeout=180)
     assert again.returncode == 0, said
-    assert len(read_runs(next(tmp_path.glob("*.parquet")))) == 4
+    (final,) = tmp_path.glob("*.parquet")
+    pd.testing.assert_frame_equal(sorted_rows(read_runs(final)), undisturbed)
 
 
 def test_one_process_at_a_time_works_on_a_plan(field, tmp_path):
