@@ -19,6 +19,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cortexrnn.models import VARIANTS
+from cortexrnn.protocol import PRESETS, PUBLISHED
+from cortexrnn.tasks import TASKS
+
 __all__ = [
     "METRICS",
     "SCHEMA",
@@ -26,6 +30,7 @@ __all__ = [
     "load_archive",
     "published_table",
     "read_runs",
+    "select",
     "write_json",
     "write_runs",
 ]
@@ -202,6 +207,38 @@ def load_archive(path: str | Path | None = None) -> pd.DataFrame:
         with resources.as_file(resources.files("cortexrnn") / "data" / "archive") as folder:
             return _load_folder(folder)
     return _load_folder(Path(path))
+
+
+def select(
+    runs: pd.DataFrame, *, field: str, relation: str = "correlation", sign: str = "free"
+) -> pd.DataFrame:
+    """Select the runs of one arm of one field that can stand beside the paper.
+
+    Those are runs of the paper's size and of its eleven variants, under the ``published``
+    protocol, on the first draw of trials.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+    field, relation, sign : str
+        Field and arm.
+
+    Returns
+    -------
+    DataFrame
+        Possibly without rows, in the order of task, seed and variant of the paper.
+    """
+    paper = PRESETS["paper"]
+    wanted: dict[str, Any] = {"field": field, "relation": relation, "sign": sign, "data_seed": 0}
+    wanted |= {"protocol": PUBLISHED.name}
+    wanted |= {name: getattr(paper, name) for name in ("epochs", "n_train", "n_validation")}
+    chosen = runs[(runs[list(wanted)] == pd.Series(wanted)).all(axis=1)]
+    chosen = chosen[chosen["variant"].isin(VARIANTS)]
+    for column, names in {"task": list(TASKS), "variant": list(VARIANTS)}.items():
+        chosen = chosen.assign(**{column: pd.Categorical(chosen[column], names, ordered=True)})
+    chosen = chosen.sort_values(["task", "seed", "variant"], ignore_index=True)
+    return chosen.astype({"task": str, "variant": str})
 
 
 def _load_folder(folder: Path) -> pd.DataFrame:

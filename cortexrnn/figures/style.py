@@ -7,6 +7,8 @@ need no network; anywhere else, Colab included, they use what that place offers.
 
 from __future__ import annotations
 
+import base64
+import html
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,8 @@ import numpy as np
 import seaborn as sns
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from cortexrnn.field import Field
@@ -92,7 +96,7 @@ def _use_book_renderer() -> None:
         """A plotly figure as a piece of HTML; ``_static/plotly.min.js`` comes with the site."""
 
         def to_mimebundle(self, fig_dict: dict[str, Any]) -> dict[str, str]:
-            html = pio.to_html(
+            page = pio.to_html(
                 fig_dict,
                 full_html=False,
                 include_plotlyjs="../_static/plotly.min.js",
@@ -102,7 +106,7 @@ def _use_book_renderer() -> None:
                 default_height="min(440px, 95vw)",  # on a phone as high as it is wide
                 config=_PLOTLY_CONFIG,
             )
-            return {"text/html": html}
+            return {"text/html": page}
 
     pio.renderers["book"] = BookRenderer()
     pio.renderers.default = "book"
@@ -131,6 +135,78 @@ def glue(name: str, value: object) -> None:
     if isinstance(value, np.generic):  # prints as np.float64(0.5), which no format can read
         value = value.item()
     remember(name, value, display=False)
+
+
+@dataclass(frozen=True)
+class Html:
+    """A piece of a page; displays itself in a notebook.
+
+    Attributes
+    ----------
+    page : str
+        HTML.
+    text : str
+        What is shown where there is no HTML.
+    """
+
+    page: str
+    text: str
+
+    def _repr_html_(self) -> str:
+        return self.page
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def download(table: pd.DataFrame, name: str) -> Html:
+    """Offer a table as a CSV file that travels inside the page.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Written with all digits and without its index.
+    name : str
+        Name of the file, ``something.csv``.
+
+    Returns
+    -------
+    Html
+        A link that works without a server and without a network.
+    """
+    content = base64.b64encode(table.to_csv(index=False).encode()).decode()
+    size = f"{len(table):,} rows, {len(table.columns)} columns"
+    page = (
+        f'<a class="download" download="{html.escape(name)}" '
+        f'href="data:text/csv;base64,{content}">{html.escape(name)}</a> ({size})'
+    )
+    return Html(page, f"{name}: {size}")
+
+
+def cells_of_runs(runs: pd.DataFrame, *, values: Sequence[str]) -> Html:
+    """List the runs behind every cell, folded up.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+    values : sequence of str
+        Metrics that are shown beside seed, epoch of divergence, time and identity.
+
+    Returns
+    -------
+    Html
+        For each variant and task a line that unfolds into its runs.
+    """
+    shown = ["seed", *values, "diverged_epoch", "seconds", "commit", "identity"]
+    parts = []
+    for (task, variant), cell in runs.groupby(["task", "variant"], sort=False):
+        table = cell.sort_values("seed")[shown].to_html(
+            index=False, border=0, float_format="{:.4g}".format, na_rep="", classes="runs"
+        )
+        name = html.escape(f"{task}, {variant}: {len(cell)} runs")
+        parts.append(f'<details class="runs"><summary>{name}</summary>{table}</details>')
+    return Html("".join(parts), f"{len(runs)} runs in {len(parts)} cells")
 
 
 @dataclass(frozen=True)
