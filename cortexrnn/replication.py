@@ -6,7 +6,8 @@ there is a constant here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,15 +15,19 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from cortexrnn.archive import METRICS, published_table
+from cortexrnn.models import VARIANTS
+from cortexrnn.protocol import PRESETS, PUBLISHED
 
 __all__ = [
     "FALSE_DISCOVERY_RATE",
     "LEAST_RUNS",
     "MARGINS",
+    "VERDICTS",
     "compare",
     "draw_variance",
+    "error_rates",
     "published_cells",
-    "two_one_sided",
+    "tests",
     "verdicts",
 ]
 
@@ -40,6 +45,9 @@ A tenth of the span of the published means of the free arm, to one significant d
 FALSE_DISCOVERY_RATE = 0.05
 """Expected share of false ones among the cells called equivalent, and among those called different.
 """
+
+VERDICTS = ("equivalent", "different", "inconclusive", "both diverge")
+"""What a cell can be found to be."""
 
 LEAST_RUNS = 10
 """Runs that did not diverge, below which a cell is not compared by its mean."""
@@ -86,8 +94,8 @@ def draw_variance(runs: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     runs : DataFrame
-        Runs of the archive; those of cells with fewer than two draws or two seeds are left out,
-        as are tables with a diverged run.
+        Runs of the archive. Only those of the paper's size, variants and protocol count, and of
+        them the seeds with a value on every draw, where there are two seeds and two draws or more.
 
     Returns
     -------
@@ -96,12 +104,14 @@ def draw_variance(runs: pd.DataFrame) -> pd.DataFrame:
         ``sd``, and ``tables``, the number of tables behind it.
     """
     rows = []
-    for (_, _, _, task), cell in runs.groupby(["field", "arm", "variant", "task"], sort=False):
+    chosen = runs[(runs["protocol"] == PUBLISHED.name) & runs["variant"].isin(VARIANTS)]
+    chosen = chosen[chosen["n_train"] == PRESETS["paper"].n_train]
+    for (_, _, _, task), cell in chosen.groupby(["field", "arm", "variant", "task"], sort=False):
         for metric in MARGINS:
             table = cell.pivot_table(index="seed", columns="data_seed", values=metric).dropna()
             if min(table.shape) >= 2:
                 rows.append((metric, task, _draw_component(table.to_numpy())))
-    parts = pd.DataFrame(rows, columns=["metric", "task", "variance"])
+    parts = pd.DataFrame(rows, columns=["metric", "task", "variance"]).astype({"variance": float})
     grouped = parts.groupby(["metric", "task"], sort=False)["variance"]
     result = grouped.median().clip(lower=0.0).reset_index()
     result["sd"] = result["variance"] ** 0.5
@@ -119,28 +129,49 @@ def _draw_component(table: NDArray[np.float64]) -> float:
     return float((between - within) / n_seeds)
 
 
-def two_one_sided(
-    difference: ArrayLike, error: ArrayLike, df: ArrayLike, margin: ArrayLike
-) -> NDArray[np.float64]:
-    """Test equivalence by two one-sided t tests (Schuirmann 1987).
+def tests(
+    difference: ArrayLike,
+    *,
+    own_error: ArrayLike,
+    own_runs: ArrayLike,
+    published_error: ArrayLike,
+    draw: ArrayLike,
+    margin: ArrayLike,
+) -> dict[str, NDArray[np.float64]]:
+    """Test whether two means differ, and whether they differ by less than a margin.
 
     Parameters
     ----------
-    difference, error, df : array_like
-        Estimated difference, its standard error and degrees of freedom.
+    difference : array_like
+        Our mean less the published one.
+    own_error, published_error : array_like
+        Standard errors of the two means.
+    own_runs : array_like
+        Runs behind our mean.
+    draw : array_like
+        Variance of a mean over draws of trials; it enters once for each side.
     margin : array_like
         Half-width of the region of equivalence.
 
     Returns
     -------
-    ndarray
-        The larger p of the two tests.
+    dict of str to ndarray
+        ``error`` of the difference, ``df`` after Welch and Satterthwaite, ``p_different`` of the
+        two-sided t test, ``p_equivalent``: the larger p of two one-sided tests (Schuirmann 1987).
     """
-    difference, error = np.asarray(difference, float), np.asarray(error, float)
-    margin = np.asarray(margin, float)
-    below = stats.t.sf((margin - difference) / error, df)
-    above = stats.t.sf((margin + difference) / error, df)
-    return np.asarray(np.maximum(below, above))
+    d, margin = np.asarray(difference, dtype=float), np.asarray(margin, dtype=float)
+    own, theirs = np.asarray(own_error, float) ** 2, np.asarray(published_error, float) ** 2
+    error = np.sqrt(own + theirs + 2 * np.asarray(draw, dtype=float))
+    df = (own + theirs) ** 2 / (
+        own**2 / (np.asarray(own_runs, dtype=float) - 1) + theirs**2 / (PUBLISHED_RUNS - 1)
+    )
+    one_sided = [stats.t.sf((margin + sign * d) / error, df) for sign in (-1, 1)]
+    return {
+        "error": error,
+        "df": df,
+        "p_different": 2 * stats.t.sf(np.abs(d) / error, df),
+        "p_equivalent": np.maximum(*one_sided),
+    }
 
 
 def compare(runs: pd.DataFrame, *, variance: Mapping[tuple[str, str], float]) -> pd.DataFrame:
@@ -193,20 +224,103 @@ def compare(runs: pd.DataFrame, *, variance: Mapping[tuple[str, str], float]) ->
     table["low"], table["high"] = table["mean"] - half, table["mean"] + half
     table["margin"] = table["metric"].map(MARGINS)
     table["difference"] = table["mean"] - table["published"]
-    draw = np.array([variance[key] for key in zip(table["metric"], table["task"], strict=True)])
-    own, theirs = table["own_error"] ** 2, table["published_error"] ** 2
-    table["error"] = np.sqrt(own + theirs + 2 * draw)
-    table["df"] = (own + theirs) ** 2 / (
-        own**2 / (table["values"] - 1) + theirs**2 / (PUBLISHED_RUNS - 1)
+    draw = [variance[pair] for pair in zip(table["metric"], table["task"], strict=True)]
+    tested_all = tests(
+        table["difference"],
+        own_error=table["own_error"],
+        own_runs=table["values"],
+        published_error=table["published_error"],
+        draw=draw,
+        margin=table["margin"],
     )
-    t = table["difference"].abs() / table["error"]
-    table["p_different"] = 2 * stats.t.sf(t, table["df"])
-    table["p_equivalent"] = two_one_sided(
-        table["difference"], table["error"], table["df"], table["margin"]
-    )
+    table = table.assign(**tested_all)
     tested = ~table["published_diverged"] & (table["values"] >= LEAST_RUNS)
     table.loc[~tested, ["p_different", "p_equivalent"]] = np.nan
     return table.assign(verdict=verdicts(table))
+
+
+def error_rates(
+    runs: pd.DataFrame,
+    *,
+    variance: Mapping[tuple[str, str], float],
+    shifts: Sequence[float] = (0.0, 0.5, 1.0, 2.0, 4.0),
+    n_runs: int = PUBLISHED_RUNS,
+    n_tables: int = 200,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Find by simulation how often the procedure gives each verdict.
+
+    The recorded runs of every cell stand for its population. For a simulated table, both sides
+    draw `n_runs` of them with replacement and a shift of the mean for their draw of trials; ours
+    is then moved by a known part of the margin. All cells go through :func:`verdicts` together.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive; cells with fewer than :data:`LEAST_RUNS` values are left out.
+    variance : mapping of (metric, task) to float
+        See :func:`compare`.
+    shifts : sequence of float
+        True differences, in margins.
+    n_runs : int
+        Runs of a cell on each side.
+    n_tables : int
+        Simulated tables for each shift.
+    rng : numpy.random.Generator
+        Source of all draws.
+
+    Returns
+    -------
+    DataFrame
+        One row per shift with the share of cells found ``equivalent``, ``different`` and
+        ``inconclusive``, over all tables; ``cells`` and ``tables`` say how many.
+
+    Raises
+    ------
+    ValueError
+        If no cell has enough runs.
+    """
+    pools: list[NDArray[np.float64]] = []
+    margins: list[float] = []
+    draws: list[float] = []
+    for (_, _, task), cell in runs.groupby(["arm", "variant", "task"], sort=False):
+        for metric in MARGINS:
+            values = cell[metric].dropna().to_numpy()
+            if len(values) >= LEAST_RUNS:
+                pools.append(values)
+                margins.append(MARGINS[metric])
+                draws.append(variance[metric, task])
+    if not pools:
+        raise ValueError(f"no cell has {LEAST_RUNS} runs; more are needed to simulate from")
+    margin, draw = np.array(margins), np.array(draws)
+    sizes = np.array([len(pool) for pool in pools])
+    padded = np.stack([np.resize(pool, sizes.max()) for pool in pools])
+
+    def side() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        chosen = (rng.random((n_runs, len(pools))) * sizes).astype(int)
+        sample = padded[np.arange(len(pools)), chosen]
+        mean = sample.mean(axis=0) + rng.normal(size=len(pools)) * np.sqrt(draw)
+        return mean, stats.sem(sample, axis=0)
+
+    rows = []
+    for shift in shifts:
+        counts: Counter[str] = Counter()
+        for _ in range(n_tables):
+            (own, own_error), (theirs, published_error) = side(), side()
+            found = tests(
+                own + shift * margin - theirs,
+                own_error=own_error,
+                own_runs=n_runs,
+                published_error=np.hypot(published_error, ROUNDING),
+                draw=draw,
+                margin=margin,
+            )
+            table = pd.DataFrame(found).assign(published_diverged=False, runs=1, diverged=0)
+            counts.update(verdicts(table).tolist())
+        total = n_tables * len(pools)
+        shares = {name: counts[name] / total for name in VERDICTS[:3]}
+        rows.append({"shift": shift, **shares, "cells": len(pools), "tables": n_tables})
+    return pd.DataFrame(rows)
 
 
 def verdicts(table: pd.DataFrame) -> NDArray[np.str_]:

@@ -1,0 +1,226 @@
+"""Published cells beside replicated ones: the rules, carried out."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.weightstats import ttost_ind
+
+from cortexrnn import replication
+from cortexrnn.archive import METRICS, published_table
+from cortexrnn.models import VARIANTS
+from cortexrnn.replication import MARGINS, compare, draw_variance, error_rates, published_cells
+from cortexrnn.tasks import TASKS
+
+PUBLISHED = published_cells().query("arm == 'corr'")
+NO_DRAWS = {(metric, task): 0.0 for metric in MARGINS for task in TASKS}
+SIZE = {"epochs": 10, "n_train": 5120, "n_validation": 2560, "protocol": "published"}
+
+
+def cell(values, *, variant="W*D*C", task="one_choice", metric="accuracy", **columns):
+    """Runs of one cell; metrics that are not given lie where the paper has them."""
+    here = (PUBLISHED["variant"] == variant) & (PUBLISHED["task"] == task)
+    known = PUBLISHED[here].set_index("metric")["published"].to_dict()
+    base = {"field": "6_6_2", "arm": "corr", "variant": variant, "task": task, "data_seed": 0}
+    base |= SIZE | {"diverged": False} | known | columns
+    rows = [base | {metric: value, "seed": seed} for seed, value in enumerate(values)]
+    for row in rows:
+        row["diverged"] = bool(np.isnan(row[metric])) or row["diverged"]
+        if row["diverged"]:
+            row |= dict.fromkeys(MARGINS, np.nan)
+    return pd.DataFrame(rows)
+
+
+def verdict(table, metric="accuracy"):
+    (found,) = table.loc[table["metric"] == metric, "verdict"]
+    return found
+
+
+def spread(mean, sd, n=20):
+    """Values with exactly this mean and standard deviation."""
+    values = np.linspace(-1, 1, n)
+    return mean + sd * values / values.std(ddof=1)
+
+
+# --- the constants are what the rules say they are
+
+
+def test_margins_are_a_tenth_of_the_published_span_to_one_digit():
+    table = published_table()
+    free = table[table["arm"] == "corr"].groupby("metric")["mean"]
+    tenth = (free.max() - free.min()) / 10
+    for metric, margin in MARGINS.items():
+        value = tenth[METRICS[metric]]
+        digits = -int(np.floor(np.log10(value)))
+        assert margin == pytest.approx(round(value, digits))
+
+
+def test_240_cells_are_testable_and_90_diverged():
+    cells = published_cells()
+    assert len(cells) == 330
+    assert cells["published_diverged"].sum() == 90
+    lost = cells[cells["published_diverged"]]
+    assert set(lost["arm"]) == {"corr+sign"}
+    assert all(VARIANTS[name].start == "orthogonal" for name in lost["variant"])
+
+
+def test_published_errors_are_those_of_the_intervals():
+    cells = published_cells()
+    known = cells.dropna(subset=["published_low", "published_high"])
+    low = known["published"] - stats.t.ppf(0.975, 19) * known["published_error"]
+    assert (low - known["published_low"]).abs().max() < 2e-3
+    assert (cells["published_error"] > 0).all()
+
+
+# --- the tests themselves
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shift=st.floats(-1, 1),
+    sds=st.tuples(st.floats(0.01, 1), st.floats(0.01, 1)),
+    margin=st.floats(0.01, 1),
+)
+def test_without_draws_they_are_those_of_scipy_and_statsmodels(shift, sds, margin):
+    ours, theirs = spread(shift, sds[0]), spread(0.0, sds[1])
+    found = replication.tests(
+        shift,
+        own_error=stats.sem(ours),
+        own_runs=20,
+        published_error=stats.sem(theirs),
+        draw=0.0,
+        margin=margin,
+    )
+    welch = stats.ttest_ind(ours, theirs, equal_var=False)
+    p, *_ = ttost_ind(ours, theirs, -margin, margin, usevar="unequal")
+    assert found["p_different"] == pytest.approx(welch.pvalue, rel=1e-6, abs=1e-12)
+    assert found["p_equivalent"] == pytest.approx(p, rel=1e-6, abs=1e-12)
+
+
+def test_a_draw_of_trials_on_each_side_widens_the_error():
+    arguments = {"own_error": 0.03, "own_runs": 20, "published_error": 0.04, "margin": 0.05}
+    found = replication.tests(0.1, draw=0.06**2, **arguments)
+    assert found["error"] == pytest.approx((0.05**2 + 2 * 0.06**2) ** 0.5)
+
+
+# --- verdicts
+
+
+def test_a_difference_within_the_margin_is_equivalent_even_if_it_is_sure():
+    runs = cell(spread(0.625 + 0.01, 0.002), variant="W")
+    table = compare(runs, variance=NO_DRAWS)
+    assert verdict(table) == "equivalent"
+    assert float(table.loc[table["metric"] == "accuracy", "p_different"].iloc[0]) < 1e-6
+
+
+def test_a_large_difference_is_different():
+    assert verdict(compare(cell(spread(0.5, 0.05)), variance=NO_DRAWS)) == "different"
+
+
+def test_scattered_runs_are_inconclusive_which_is_no_agreement():
+    runs = cell(spread(0.917, 0.2))
+    assert verdict(compare(runs, variance=NO_DRAWS)) == "inconclusive"
+
+
+def test_a_difference_that_another_draw_would_explain_is_not_called_different():
+    runs = cell(spread(0.70, 0.002), variant="W")
+    assert verdict(compare(runs, variance=NO_DRAWS)) == "different"
+    wide = NO_DRAWS | {("accuracy", "one_choice"): 0.05**2}
+    assert verdict(compare(runs, variance=wide)) == "inconclusive"
+
+
+def test_fewer_than_ten_values_are_not_compared():
+    few = np.where(np.arange(20) < 11, np.nan, 0.3)
+    assert verdict(compare(cell(few), variance=NO_DRAWS)) == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("arm", "variant", "value", "expected"),
+    [
+        ("corr+sign", "WD*", np.nan, "both diverge"),
+        ("corr+sign", "WD*", 0.6, "different"),
+        ("corr", "WD*", np.nan, "different"),
+        ("corr+sign", "W*D*C", np.nan, "different"),
+    ],
+)
+def test_divergence_on_one_side_is_a_difference(arm, variant, value, expected):
+    runs = cell(np.full(20, value), variant=variant).assign(arm=arm)
+    assert set(compare(runs, variance=NO_DRAWS)["verdict"]) >= {expected}
+    assert verdict(compare(runs, variance=NO_DRAWS)) == expected
+
+
+def test_many_cells_are_adjusted_together():
+    n = 40
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"p_different": rng.uniform(size=n), "p_equivalent": np.ones(n)})
+    table = table.assign(published_diverged=False, runs=1, diverged=0)
+    table.loc[0, "p_different"] = 0.03  # alone it would be different
+    assert "different" not in replication.verdicts(table)
+    assert replication.verdicts(table.head(1)).tolist() == ["different"]
+
+
+@pytest.mark.parametrize("column", ["field", "data_seed", "protocol"])
+def test_runs_that_cannot_be_compared_together_are_refused(column):
+    runs = cell(spread(0.9, 0.1))
+    runs.loc[3, column] = 1 if column == "data_seed" else "other"
+    with pytest.raises(ValueError, match=column):
+        compare(runs, variance=NO_DRAWS)
+
+
+# --- the draw of trials
+
+
+def draws(tau, sd, *, n_draws, n_seeds, seed=0):
+    rng = np.random.default_rng(seed)
+    moved, own = tau * rng.normal(size=n_draws), 0.2 * rng.normal(size=n_seeds)
+    noise = sd * rng.normal(size=(n_seeds, n_draws))
+    parts = [
+        cell(own + moved[i] + noise[:, i], variant="WD", seed=None).assign(data_seed=i)
+        for i in range(n_draws)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_the_component_of_the_draws_is_found_whatever_seeds_add():
+    found = draw_variance(draws(0.05, 0.01, n_draws=400, n_seeds=3))
+    row = found[(found["metric"] == "accuracy") & (found["task"] == "one_choice")].iloc[0]
+    assert row["sd"] == pytest.approx(0.05, rel=0.1)
+    assert row["tables"] == 1
+
+
+def test_without_an_effect_of_draws_nothing_below_zero_is_told():
+    found = [draw_variance(draws(0.0, 0.05, n_draws=10, n_seeds=2, seed=s)) for s in range(6)]
+    variance = pd.concat(found).query("metric == 'accuracy'")["variance"]
+    assert (variance >= 0).all()
+    assert (variance == 0).any()  # half of the estimates would be negative
+
+
+def test_one_draw_or_one_seed_tells_nothing():
+    assert draw_variance(draws(0.1, 0.1, n_draws=1, n_seeds=5)).empty
+    assert draw_variance(draws(0.1, 0.1, n_draws=5, n_seeds=1)).empty
+
+
+# --- rates of the procedure
+
+
+def test_rates_of_error_are_what_is_promised():
+    populations = [cell(spread(0.9, 0.01), variant=name) for name in VARIANTS]
+    rates = error_rates(
+        pd.concat(populations),
+        variance=NO_DRAWS,
+        shifts=(0.0, 1.0, 2.0),
+        n_tables=40,
+        rng=np.random.default_rng(0),
+    ).set_index("shift")
+    assert rates.loc[0.0, "different"] <= 0.05
+    assert rates.loc[0.0, "equivalent"] > 0.95
+    assert rates.loc[1.0, "equivalent"] <= 0.05 + 0.02  # at the margin: half its level of error
+    assert rates.loc[2.0, "different"] > 0.95
+    assert np.allclose(rates[list(replication.VERDICTS[:3])].sum(axis=1), 1)
+
+
+def test_rates_need_runs():
+    with pytest.raises(ValueError, match="10 runs"):
+        error_rates(cell([0.5] * 5), variance=NO_DRAWS, rng=np.random.default_rng(0))
