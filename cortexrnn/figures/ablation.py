@@ -6,18 +6,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from cortexrnn.figures.style import WIDTH, palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["beside_published", "single_runs"]
+__all__ = ["beside_published", "divergence", "learning_curves", "single_runs"]
 
 OFFSET = 0.17
 """Half the vertical distance of the two marks of a cell."""
+
+CURVE_COLUMNS = 4
+"""Panels side by side in :func:`learning_curves`."""
 
 MARKS = "os"
 """Marks of the recorded and of the published mean."""
@@ -32,7 +37,8 @@ def beside_published(table: pd.DataFrame, *, level: dict[str, float] | None = No
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`cortexrnn.inference.beside_published` for one metric.
+        Rows of :func:`cortexrnn.inference.beside_published` or, with a verdict for each cell, of
+        :func:`cortexrnn.replication.compare`, for one metric.
     level : dict of str to float, optional
         For each task a value to mark with a dotted line.
 
@@ -40,6 +46,7 @@ def beside_published(table: pd.DataFrame, *, level: dict[str, float] | None = No
     -------
     Figure
         Variants from top to bottom in the order of the table; circles: here, squares: published.
+        Verdicts: full circle equivalent, empty circle inconclusive, red cross different.
 
     Raises
     ------
@@ -59,14 +66,130 @@ def beside_published(table: pd.DataFrame, *, level: dict[str, float] | None = No
             mean, low, high = (mine[name].to_numpy() for name in names)
             axes.hlines(place + shift, low, high, color=colour, linewidth=2)
             axes.plot(mean, place + shift, mark, color=colour, markersize=5, clip_on=False)
-        for row in np.flatnonzero(mine["diverged"] == mine["runs"]):
-            axes.text(0.5, row - OFFSET, "diverged", transform=axes.get_yaxis_transform(),
-                      ha="center", va="center", fontsize="x-small", color=palette[0])  # fmt: skip
+        if "verdict" in mine:
+            _mark_verdicts(axes, mine)
+        lost = (mine["diverged"] == mine["runs"]).to_numpy()
+        sides = [(lost, -OFFSET, palette[0])]
+        if "published_diverged" in mine:
+            sides.append((mine["published_diverged"].to_numpy(), OFFSET, palette[1]))
+        for rows, shift, colour in sides:
+            for row in np.flatnonzero(rows):
+                axes.text(0.5, row + shift, "diverged", transform=axes.get_yaxis_transform(),
+                          ha="center", va="center", fontsize="x-small", color=colour)  # fmt: skip
         if level is not None:
             axes.axvline(level.get(task, np.nan), color="0.4", linestyle=":")
     labels = zip(palette, MARKS, ("here", "published (field 6_6_2)"), strict=False)
     handles = [Line2D([], [], color=c, marker=mark, label=name) for c, mark, name in labels]
+    if "verdict" in table:
+        handles += _verdict_handles()
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure
+
+
+def _mark_verdicts(axes: Axes, cells: pd.DataFrame) -> None:
+    """Empty our mark where a cell is inconclusive, cross it where it is different."""
+    place = np.arange(len(cells)) - OFFSET
+    mean, verdict = cells["mean"].to_numpy(), cells["verdict"].to_numpy()
+    open_, crossed = verdict == "inconclusive", verdict == "different"
+    axes.plot(mean[open_], place[open_], "o", color="white", markersize=3, clip_on=False)
+    axes.plot(mean[crossed], place[crossed], "x", color=palette[3], markersize=9,
+              markeredgewidth=2, clip_on=False)  # fmt: skip
+
+
+def _verdict_handles() -> list[Line2D]:
+    """Explain the marks of :func:`_mark_verdicts`."""
+    blank = {"color": palette[0], "linestyle": "", "marker": "o", "markersize": 5}
+    return [
+        Line2D([], [], **blank, label="equivalent"),
+        Line2D([], [], **blank | {"markerfacecolor": "white"}, label="inconclusive"),
+        Line2D([], [], color=palette[3], linestyle="", marker="x", label="different"),
+    ]
+
+
+def learning_curves(runs: pd.DataFrame) -> Figure:
+    """Accuracy of every run in every epoch, one small panel per variant, one colour per task.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+
+    Returns
+    -------
+    Figure
+        Thin lines: runs; a run that diverged ends where it did. Thick lines: medians over the
+        runs that did not.
+
+    Raises
+    ------
+    ValueError
+        If there is no run.
+    """
+    if runs.empty:
+        raise ValueError("runs: expected at least one")
+    names = list(dict.fromkeys(runs["variant"]))
+    tasks = list(dict.fromkeys(runs["task"]))
+    n_rows = -(-len(names) // CURVE_COLUMNS)
+    figure = Figure(figsize=(WIDTH, 0.9 + 1.45 * n_rows), layout="constrained")
+    grid = figure.subplots(n_rows, CURVE_COLUMNS, sharex=True, sharey=True, squeeze=False)
+    for axes, name in zip(grid.flat, names, strict=False):
+        axes.set_title(name, loc="left", fontsize="small")
+        axes.set_ylim(0, 1.03)
+        for task, colour in zip(tasks, palette, strict=False):
+            mine = runs[(runs["variant"] == name) & (runs["task"] == task)]
+            for history in mine["history_accuracy"]:
+                axes.plot(np.arange(1, len(history) + 1), history, color=colour, lw=0.5, alpha=0.4)
+            whole = mine.loc[~mine["diverged"], "history_accuracy"]
+            if len(whole):
+                median = np.median(np.stack(list(whole)), axis=0)
+                axes.plot(np.arange(1, len(median) + 1), median, color=colour, linewidth=2)
+    for axes in list(grid.flat)[len(names) :]:
+        axes.set_axis_off()
+    figure.supylabel("accuracy", fontsize="medium")
+    grid[-1, 0].set_xlabel("epoch")
+    labels = zip(palette, tasks, strict=False)
+    handles = [Line2D([], [], color=colour, label=task) for colour, task in labels]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(tasks))
+    return figure
+
+
+def divergence(runs: pd.DataFrame) -> Figure:
+    """Epoch in which runs diverged, one panel per task, counted in every variant.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+
+    Returns
+    -------
+    Figure
+        Stacked bars per variant: runs that diverged in each epoch, and those that did not.
+
+    Raises
+    ------
+    ValueError
+        If there is no run.
+    """
+    if runs.empty:
+        raise ValueError("runs: expected at least one")
+    figure, panels = _panels(runs, "runs")
+    names = list(dict.fromkeys(runs["variant"]))
+    epochs = sorted(runs["diverged_epoch"].dropna().unique())
+    colours = ["0.85", *sns.color_palette("rocket", max(len(epochs), 1))]
+    for task, axes in panels.items():
+        mine = runs[runs["task"] == task]
+        epoch = mine["diverged_epoch"].astype(float).fillna(0.0)
+        counts = pd.crosstab(mine["variant"], epoch).reindex(names, fill_value=0)
+        left = np.zeros(len(names))
+        for value, colour in zip([0.0, *map(float, epochs)], colours, strict=False):
+            width = counts.get(value, pd.Series(0, index=names)).to_numpy()
+            axes.barh(range(len(names)), width, left=left, color=colour, height=0.7)
+            left = left + width
+    labels = ["did not diverge", *(f"in epoch {int(epoch)}" for epoch in epochs)]
+    pairs = zip(colours, labels, strict=False)
+    handles = [Patch(color=colour, label=label) for colour, label in pairs]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 
 
