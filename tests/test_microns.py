@@ -683,9 +683,11 @@ def public_files(truth: Truth, *, header_inside: bool = False) -> dict[str, byte
         if name == cave.SYNAPSES:
             continue
         plain = frame.drop(columns="id_ref", errors="ignore").rename(columns=old)
-        for axis in set("xyz") & set(plain):
+        for axis in [axis for axis in "xyz" if axis in plain]:
             plain[axis] = plain[axis].astype(int)
-        text = plain.replace({True: "t", False: "f"}).to_csv(header=False, index=False)
+        if "status_axon" in plain:
+            plain["status_axon"] = np.where(plain["status_axon"], "t", "f")
+        text = plain.to_csv(header=False, index=False)
         made[f"/v1412/{name}_merged.csv.gz"] = gzip.compress(text.encode())
         head = "".join(f"{column},{dtype}\n" for column, dtype in plain.dtypes.items())
         made[f"/v1412/{name}_merged_header.csv"] = head.encode()
