@@ -156,14 +156,31 @@ def test_every_published_setting_is_a_default_and_a_parameter() -> None:
     assert {name for name in theirs if name not in ours} <= {"cv", "eps", "verbose"}
 
 
-def test_precision_follows_its_settings() -> None:
+def test_precision_hands_every_setting_on(monkeypatch: pytest.MonkeyPatch) -> None:
     covariance = pytest.importorskip("sklearn.covariance", reason="scikit-learn is not installed")
+    made = []
+
+    class Recorded(covariance.GraphicalLassoCV):
+        def fit(self, counts: np.ndarray, y: None = None) -> Any:
+            made.append(self)
+            return super().fit(counts)
+
+    monkeypatch.setattr(covariance, "GraphicalLassoCV", Recorded)
     counts = np.random.default_rng(1).poisson(1.0, (4, 300)).astype(float)
-    settings: dict[str, Any] = {"alphas": [0.02, 0.3], "cv": 3, "assume_centered": True}
+    settings: dict[str, Any] = {
+        "alphas": [0.02, 0.3],
+        "n_refinements": 2,
+        "cv": 3,
+        "tol": 1e-3,
+        "enet_tol": 1e-3,
+        "max_iter": 50,
+        "mode": "lars",
+        "assume_centered": True,
+        "n_jobs": 1,
+    }
     found = function.precision(counts, **settings)
-    expected = covariance.GraphicalLassoCV(**settings).fit(counts.T).precision_
-    assert np.abs(found - expected).max() < 1e-12
-    assert np.abs(found - function.precision(counts)).max() > 1e-3
+    assert {name: made[0].get_params()[name] for name in settings} == settings
+    assert np.array_equal(found, (made[0].precision_ + made[0].precision_.T) / 2)
 
 
 def maxima_by_hand(trace: list[int], threshold: float) -> list[int]:
@@ -221,6 +238,8 @@ def test_redeconvolution_finds_the_events_of_a_made_up_trace() -> None:
         (times,) = function.trace_events(found[:1], frame_rate_hz=1.0, threshold=0.2)
         assert len(times) == len(frames)
         assert np.abs(times - frames).max() <= 1
+        other = function.redeconvolve([noisy], order=3 - order)
+        assert np.abs(other - found[:1]).max() > 0.05  # one has a rise and the other has none
 
 
 @pytest.mark.parametrize(

@@ -333,6 +333,13 @@ def test_events_of_your_own_make_the_relations(
         microns.assemble(**QUIET, client=client, events={u: [1.0] for u in truth.units[:-1]})
 
 
+def test_an_unknown_route_or_activity_is_refused(server: CaveServer, client: Any) -> None:
+    with pytest.raises(MicronsError, match="route is 'ftp'; choose 'cave'"):
+        microns.assemble(**QUIET, route="ftp")
+    with pytest.raises(MicronsError, match="activity is 'calcium'; choose 'nwb'"):
+        microns.assemble(**QUIET, client=client, activity="calcium")
+
+
 def test_nothing_is_asked_twice(truth: Truth, server: CaveServer, client: Any) -> None:
     microns.assemble(**QUIET, client=client, activity=None)
     server.asked.clear()
@@ -882,6 +889,20 @@ def test_a_field_gets_its_activity_from_the_recording(
     assert rate == pytest.approx(RATE)
 
 
+def test_another_file_of_the_scan_is_not_taken_for_the_first(
+    truth: Truth, scan: Any, files: tuple[str, type[Files]], tmp_path: Path
+) -> None:
+    traces = scan[0]()
+    nwb.recording(6, 6, 2, truth.units, progress=False)
+    with h5py.File(tmp_path / "scan.nwb", "r+") as file:
+        file["processing/ophys/Fluorescence/RoiResponseSeries2/data"][:] += 1
+    files[1].contents["/other.nwb"] = (tmp_path / "scan.nwb").read_bytes()
+    url = f"{files[0]}/other.nwb"
+    found = nwb.recording(6, 6, 2, truth.units, url=url, progress=False)
+    columns = truth.units - MASKS[0] - 1
+    assert np.array_equal(found.fluorescence, traces[1][:, columns].T + np.float32(1))
+
+
 def test_blocks_that_arrived_are_not_asked_again(truth: Truth, scan: Any) -> None:
     publish, _ = scan
     traces = publish()
@@ -1012,6 +1033,11 @@ def test_axon_status_of_old_and_new_tables(status: Any, strategy: Any, word: str
     assert found["axon"].tolist() == ["not proofread", word]
     assert found["axon_current"].tolist() == [False, True]
     assert tables.axon_status([3], None)["axon"].tolist() == ["unknown"]
+
+
+def test_an_axon_whose_check_cannot_be_compared_is_not_called_current() -> None:
+    frame = pd.DataFrame({"pt_root_id": [4, 5], "status_axon": [True, True], "valid_id": [4, None]})
+    assert tables.axon_status([4, 5], frame)["axon_current"].tolist() == [False, False]
 
 
 def test_sparsity_needs_one_status_per_neuron() -> None:

@@ -16,7 +16,7 @@ from cortexrnn.field import Field
 from cortexrnn.sources.microns import nwb
 from cortexrnn.sources.microns.cave import CAVE_VERSION, Cave
 from cortexrnn.sources.microns.static import STATIC_VERSION, Static
-from cortexrnn.sources.microns.store import MicronsError, Store, digest
+from cortexrnn.sources.microns.store import MicronsError, digest
 from cortexrnn.sources.microns.tables import (
     VOXEL_SIZE,
     Source,
@@ -167,16 +167,16 @@ def assemble(
     if excitatory_only:
         other = neurons["classification"] != "excitatory_neuron"
         neurons, left_out = _without(neurons, left_out, other, "not classified as excitatory")
-    provenance: dict[str, Any] = {"route": source.route, "version": source.version}
-    trains: list[NDArray[np.float64]] | None = None
-    if events is not None:
-        trains, told = _given(neurons, events), {"activity": "event times given by the caller"}
-        provenance |= told
-    elif activity == "nwb":
-        trains, told = _streamed(
-            (session, scan, field), neurons, nwb_url, order, frame_rate_hz, threshold, progress
-        )
-        provenance |= told
+    trains, told = _activity(
+        (session, scan, field),
+        neurons,
+        activity if events is None else events,
+        url=nwb_url,
+        order=order,
+        frame_rate_hz=frame_rate_hz,
+        threshold=threshold,
+        progress=progress,
+    )
     if trains is not None:
         silent = pd.Series([not len(train) for train in trains], index=neurons.index)
         trains = [train for train in trains if len(train)]
@@ -184,8 +184,7 @@ def assemble(
     if len(neurons) < 2:
         raise MicronsError(
             f"field {session}_{scan}_{field} keeps {len(neurons)} of {len(rows)} coregistered "
-            "rows; "
-            f"the others: {left_out['reason'].value_counts().to_dict()}"
+            f"rows; the others: {left_out['reason'].value_counts().to_dict()}"
         )
     relations: dict[str, Any] = _relations(trains, bin_s, window_s, duration_s, precision=precision)
     made = Field.from_arrays(
@@ -201,7 +200,8 @@ def assemble(
         **relations,
     )
     settings = {"bin_s": bin_s, "window_s": window_s, "duration_s": duration_s}
-    return Assembly(made, neurons, left_out, provenance | settings)
+    provenance = {"route": source.route, "version": source.version, **told, **settings}
+    return Assembly(made, neurons, left_out, provenance)
 
 
 def field_name(session: int, scan: int, field: int, *, route: str, version: int) -> str:
@@ -298,27 +298,34 @@ def _given(neurons: pd.DataFrame, events: Mapping[int, ArrayLike]) -> list[NDArr
     return [np.asarray(events[unit], dtype=np.float64) for unit in units]
 
 
-def _streamed(
+def _activity(
     place: tuple[int, int, int],
     neurons: pd.DataFrame,
+    source: Literal["nwb"] | Mapping[int, ArrayLike] | None,
+    *,
     url: str | None,
     order: Literal[1, 2],
     frame_rate_hz: float | None,
     threshold: float,
     progress: bool,
-) -> tuple[list[NDArray[np.float64]], dict[str, Any]]:
-    """Events out of the fluorescence of the scan's NWB file, and what to say about them."""
+) -> tuple[list[NDArray[np.float64]] | None, dict[str, Any]]:
+    """Events of the neurons from wherever they come, and what to say about them."""
+    if source is None:
+        return None, {"activity": None}
+    if isinstance(source, Mapping):
+        return _given(neurons, source), {"activity": "event times given by the caller"}
+    if source != "nwb":
+        raise MicronsError(f"activity is {source!r}; choose 'nwb' or None, or give events=...")
     units = neurons["unit"].to_numpy()
     found = nwb.recording(*place, units, url=url, progress=progress)
     rate = found.frame_rate_hz if frame_rate_hz is None else frame_rate_hz
-    store = Store(f"nwb-{nwb.DANDI_VERSION}/{place[0]}_{place[1]}_{place[2]}")
-    traces = store.array(
+    traces = nwb.kept_in(*place, url).array(
         f"redeconvolved_{order}_{digest(units)}",
         lambda: function.redeconvolve(found.fluorescence, order=order),
     )
     told = {
         "activity": "re-deconvolved",
-        "dandi_version": nwb.DANDI_VERSION,
+        "recording": url or f"dandiset {nwb.DANDISET} {nwb.DANDI_VERSION}",
         "order": order,
         "frame_rate_hz": rate,
         "threshold": threshold,

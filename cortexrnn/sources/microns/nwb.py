@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cortexrnn.sources.microns.store import MicronsError, Store, get, steps
+from cortexrnn.sources.microns.store import MicronsError, Store, digest, get, steps
 
 __all__ = ["DANDI_VERSION", "Recording", "asset_url", "mask_columns", "recording"]
 
@@ -95,7 +95,7 @@ def recording(
         unit lies outside the masks of the field.
     """
     units = np.asarray(unit_ids, dtype=np.int64)
-    store = Store(f"nwb-{DANDI_VERSION}/{session}_{scan}_{field}")
+    store = kept_in(session, scan, field, url)
     source = _Lazily(lambda: _opened(url or asset_url(session, scan)))
     try:
         about = _about(store, source, field)
@@ -122,6 +122,12 @@ def recording(
         traces[np.argsort(np.digitize(columns, edges), kind="stable")] = np.concatenate(parts)
     rate = float(about["frame_rate_hz"])
     return Recording(np.ascontiguousarray(traces), units, rate, tuple(about["masks"]))
+
+
+def kept_in(session: int, scan: int, field: int, url: str | None) -> Store:
+    """Folder of the cache for one imaging field; another file than DANDI's has one of its own."""
+    source = f"nwb-{DANDI_VERSION}" if url is None else f"nwb-{digest(url)}"
+    return Store(f"{source}/{session}_{scan}_{field}")
 
 
 def mask_columns(unit_ids: ArrayLike, masks: ArrayLike, field: int) -> NDArray[np.int64]:

@@ -209,13 +209,21 @@ def axon_status(roots: ArrayLike, proofreading: pd.DataFrame | None) -> pd.DataF
     need(proofreading, ("pt_root_id", "status_axon"), table)
     rows = pd.DataFrame({"root": int64(proofreading, "pt_root_id", table)})
     rows["axon"] = [_axon(row) for row in proofreading.to_dict("records")]
-    checked = "valid_id" if "valid_id" in proofreading else "pt_root_id"
-    rows["axon_current"] = int64(proofreading, checked, table) == rows["root"]
+    rows["axon_current"] = _current(proofreading, rows["root"])
     # A segment with two rows counts as proofread if one of them says so.
     rows = rows.sort_values("axon", key=lambda axon: axon == UNPROOFREAD, kind="stable")
     rows = rows.drop_duplicates("root").set_index("root").reindex(order).reset_index(drop=True)
     current = rows["axon_current"].eq(True)
     return pd.DataFrame({"axon": rows["axon"].fillna(UNPROOFREAD), "axon_current": current})
+
+
+def _current(proofreading: pd.DataFrame, roots: pd.Series) -> ArrayLike:
+    """Tell which rows still name the segment that was checked."""
+    if "valid_id" not in proofreading:
+        return np.ones(len(roots), dtype=bool)
+    checked = proofreading["valid_id"]
+    # Where some are empty they all arrive as floats, which cannot be compared any more.
+    return np.zeros(len(roots), dtype=bool) if checked.dtype.kind == "f" else checked == roots
 
 
 def _axon(row: dict[Any, Any]) -> str:
