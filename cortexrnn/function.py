@@ -60,8 +60,7 @@ def redeconvolve(fluorescence: ArrayLike, *, order: Literal[1, 2] = 2) -> Floats
     if flat.size:
         raise ValueError(
             f"the fluorescence of neuron {flat[0]} is {traces[flat[0], 0]:g} in every frame: "
-            "nothing "
-            f"can be deconvolved; leave out the {flat.size} such neurons"
+            f"nothing can be deconvolved; leave out the {flat.size} such neurons"
         )
     try:
         from oasis.functions import deconvolve

@@ -232,8 +232,8 @@ def named(name: str) -> Field:
     if match is None:
         raise MicronsError(
             f"no field called {name!r}; fields of the release are named microns_6_6_2 (through "
-            "CAVE), "
-            "microns_6_6_2_v943 (another version) or microns_6_6_2_static1412 (public files)"
+            "CAVE), microns_6_6_2_v943 (another version) or microns_6_6_2_static1412 (public "
+            "files)"
         )
     session, scan, imaging = (int(match[k]) for k in (1, 2, 3))
     return assemble(
@@ -292,8 +292,7 @@ def _given(neurons: pd.DataFrame, events: Mapping[int, ArrayLike]) -> list[NDArr
     if missing:
         raise MicronsError(
             f"events lacks {len(missing)} of {len(units)} units, the first is {missing[0]}; give "
-            "an "
-            "array of seconds for each, empty for a silent one"
+            "an array of seconds for each, empty for a silent one"
         )
     return [np.asarray(events[unit], dtype=np.float64) for unit in units]
 

@@ -53,8 +53,7 @@ RETRY_WAITS_S = (2.0, 10.0)
 
 REMEDY_WITHOUT = (
     "without a token, route='static' reads the public tables, and load_field('6_6_2') the "
-    "published "
-    "fields"
+    "published fields"
 )
 
 
@@ -310,8 +309,7 @@ def _message(error: Exception, what: str, version: int | None) -> str:
     if isinstance(error, requests.ConnectionError | requests.Timeout):
         return (
             f"{what}: the CAVE server cannot be reached ({type(error).__name__}). Check the "
-            "network "
-            "and try again: finished questions stay in the cache and are not asked again; "
+            "network and try again: finished questions stay in the cache and are not asked again; "
             f"{REMEDY_WITHOUT}"
         )
     kind = type(error).__name__
@@ -343,8 +341,7 @@ def _http_message(reply: requests.Response, what: str, version: int | None) -> s
     if status == 404:
         return (
             f"{what} does not exist at version {version}. Use a version that has it "
-            "(coregistration "
-            "from 943 on), or ask client.materialize.get_tables() for the names"
+            "(coregistration from 943 on), or ask client.materialize.get_tables() for the names"
         )
     return (
         f"{what}: the server failed with status {status}: {reply.text[:200]}. Try again later: "

@@ -158,11 +158,10 @@ def mask_columns(unit_ids: ArrayLike, masks: ArrayLike, field: int) -> NDArray[n
     outside = units[(units <= before) | (units > last[field - 1])]
     if outside.size:
         raise MicronsError(
-            f"unit {outside[0]} and {outside.size - 1} more lie outside field {field}, whose "
-            "masks are "
-            f"the units {before + 1} to {last[field - 1]}: the rule from units to masks does not "
-            "hold "
-            "here, so no trace is given to anyone. Take events from elsewhere (events=...)"
+            f"unit {outside[0]} and {outside.size - 1} more lie outside field {field}, whose masks "
+            f"are the units {before + 1} to {last[field - 1]}: the rule from units to masks does "
+            "not hold here, so no trace is given to anyone. Take events from elsewhere "
+            "(events=...)"
         )
     return units - before - 1
 
@@ -182,8 +181,7 @@ def asset_url(session: int, scan: int) -> str:
     if not exact:
         raise MicronsError(
             f"dandiset {DANDISET} {DANDI_VERSION} lists no {path}; check session {session} and "
-            "scan "
-            f"{scan}"
+            f"scan {scan}"
         )
     # The download address forwards to a signed one that expires; the bucket behind it is public.
     reply = get(f"{API}/assets/{exact[0]['asset_id']}/download/")
@@ -279,8 +277,7 @@ def _n_masks(segmentation: Any, plane: int) -> int:
     if not np.array_equal(ids, np.arange(1, len(ids) + 1)):
         raise MicronsError(
             f"masks of field {plane} are not numbered 1 to {len(ids)}: the rule from units to "
-            "masks "
-            "does not hold here, so no trace is given to anyone. Take events from elsewhere"
+            "masks does not hold here, so no trace is given to anyone. Take events from elsewhere"
         )
     return len(ids)
 

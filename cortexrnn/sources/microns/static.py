@@ -168,6 +168,5 @@ def usable(path: Path) -> Iterator[None]:
         path.unlink(missing_ok=True)
         raise MicronsError(
             f"{path.name} is damaged or laid out otherwise ({error}); it was removed from the "
-            "cache, "
-            "run this again"
+            "cache, run this again"
         ) from error
