@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import gzip
 import http.server
 import json
@@ -349,6 +350,16 @@ def test_nothing_is_asked_twice(truth: Truth, server: CaveServer, client: Any) -
     assert server.asked == []
     microns.assemble(**QUIET, client=client, activity=None, version=943)  # another version is
     assert server.asked
+
+
+def test_two_fields_in_one_cache_do_not_mix(truth: Truth, server: CaveServer, client: Any) -> None:
+    other = microns.assemble(session=6, scan=6, field=4, client=client, activity=None)
+    assert other.field.unit_ids.tolist() == [51, 52, 53]
+    assert other.field.name == "microns_6_6_4"
+    made = microns.assemble(**QUIET, client=client, activity=None)
+    truth.check(made)
+    assert (made.neurons["cell_type"] == "23P").sum() == N - 1
+    assert (made.neurons["axon"] == "not proofread").sum() == N - 2
 
 
 def test_a_broken_off_query_goes_on_with_the_chunk_it_lacks(
@@ -868,6 +879,48 @@ def test_streamed_traces_are_those_that_were_written(chunks: Any, truth: Truth, 
     again = nwb.recording(6, 6, 2, units, progress=False)
     assert np.array_equal(again.fluorescence, found.fluorescence)
     assert handler.asked == []
+
+
+def write_with_pynwb(path: Path) -> np.ndarray:
+    """Write a scan of two fields with the format's own library; return the traces of the second."""
+    pynwb = pytest.importorskip("pynwb", reason="the extra cortexrnn[test] is not installed")
+    start = datetime.datetime(2018, 3, 1, tzinfo=datetime.UTC)
+    file = pynwb.NWBFile("a scan", "17797-6-6", start)
+    light = pynwb.ophys.OpticalChannel(name="green", description="emission", emission_lambda=500.0)
+    device = file.create_device("mesoscope")
+    masks, traces = pynwb.ophys.ImageSegmentation(), pynwb.ophys.Fluorescence()
+    module = file.create_processing_module("ophys", "two-photon imaging")
+    module.add([masks, traces])
+    for field, n_masks in enumerate(MASKS[:2], start=1):
+        plane = file.create_imaging_plane(
+            name=f"ImagingPlane{field}", optical_channel=light, device=device, description="plane",
+            excitation_lambda=920.0, indicator="GCaMP6s", location="cortex",
+        )  # fmt: skip
+        table = masks.create_plane_segmentation("masks", plane, name=f"PlaneSegmentation{field}")
+        for mask in range(1, n_masks + 1):
+            table.add_roi(id=mask, image_mask=np.ones((2, 2)))
+        data = fluorescence(n_masks, field)
+        traces.create_roi_response_series(
+            name=f"RoiResponseSeries{field}", data=data, unit="n.a.",
+            rois=table.create_roi_table_region("all", region=list(range(n_masks))),
+            timestamps=np.arange(N_FRAMES) / RATE,
+        )  # fmt: skip
+    with pynwb.NWBHDF5IO(path, "w") as out:
+        out.write(file)
+    return data
+
+
+@pytest.mark.filterwarnings("ignore:The linked table")
+def test_a_file_that_pynwb_wrote_gives_back_its_traces(
+    truth: Truth, files: tuple[str, type[Files]], tmp_path: Path
+) -> None:
+    data = write_with_pynwb(tmp_path / "scan.nwb")
+    files[1].contents["/scan.nwb"] = (tmp_path / "scan.nwb").read_bytes()
+    url = f"{files[0]}/scan.nwb"
+    found = nwb.recording(6, 6, 2, truth.units, url=url, progress=False)
+    assert np.array_equal(found.fluorescence, data[:, truth.units - MASKS[0] - 1].T)
+    assert found.masks == MASKS[:2]
+    assert found.frame_rate_hz == pytest.approx(RATE)
 
 
 def test_a_field_gets_its_activity_from_the_recording(
