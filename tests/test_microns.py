@@ -747,6 +747,17 @@ def test_a_field_from_public_files_is_the_arrays_it_was_made_from(
     assert public.asked == []
 
 
+def test_of_all_connected_pairs_only_those_between_coregistered_cells_are_kept(
+    truth: Truth, public: type[Files]
+) -> None:
+    microns.assemble(**QUIET, route="static", activity=None)
+    store = Store("static-1412")
+    kept = store.table("pairs_of_coregistered", lambda: pytest.fail("it is not in the cache"))
+    known = truth.coregistration["pt_root_id"]
+    assert len(kept) and kept["pre"].isin(known).all() and kept["post"].isin(known).all()
+    assert not (store.folder / "connections_with_nuclei.csv.gz").exists()
+
+
 def test_a_download_that_broke_off_goes_on_where_it_stopped(
     truth: Truth, public: type[Files]
 ) -> None:
