@@ -112,7 +112,8 @@ class Field:
         repeat, and 0 means that there is none.
     origin : str
         How the field was had: ``"surrogate"``, ``"directory"``, ``"mirror"``, ``"cache"``,
-        ``"download"``, ``"file"`` or ``"arrays"``. Not part of the content hash.
+        ``"download"``, ``"cave"``, ``"static"``, ``"file"`` or ``"arrays"``. Not part of the
+        content hash.
 
     Raises
     ------

@@ -1,24 +1,131 @@
-"""From events to counts, and from counts and events to functional relations.
+"""From traces to events, to counts, and from counts and events to functional relations.
 
 A *train* is the sorted event times of one neuron, in seconds from the start of the recording. The
 conventions are those that reproduce the published matrices: the recording ends a tenth of a second
 after the last event of the field, counts are taken in 200 ms bins, and two events coincide when
 they are at most 100 ms apart.
+
+Events come from deconvolved traces: `trace_events` takes their local maxima. Where only the
+fluorescence is to be had, `redeconvolve` deconvolves it once more; the result is never the trace
+that the release deconvolved, and carries a name of its own for that reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["bin_events", "correlation", "precision", "sttc"]
+__all__ = ["bin_events", "correlation", "precision", "redeconvolve", "sttc", "trace_events"]
 
 Floats = NDArray[np.float64]
 
 #: Seconds between the last event of a field and the end of its recording.
 TAIL_S = 0.1
+
+
+def redeconvolve(fluorescence: ArrayLike, *, order: Literal[1, 2] = 2) -> Floats:
+    """Deconvolve calcium fluorescence anew, one trace after the other.
+
+    The release deconvolved its traces with CaImAn (``constrained_foopsi`` with an autoregressive
+    model of order 2 and a free baseline) and its NWB files hold only the fluorescence. Here OASIS
+    does it, with the same order and a free baseline, all other settings as in ``oasis-deconv``. How
+    close the two come has not been measured, so say "re-deconvolved" wherever this is used.
+
+    Parameters
+    ----------
+    fluorescence : array, shape (N, n_frames)
+        One row per neuron, in any unit.
+    order : {2, 1}
+        Order of the autoregressive model of the calcium: 2 has a rise and a decay, 1 only a decay.
+
+    Returns
+    -------
+    trace : ndarray, shape (N, n_frames), float64
+        Activity, 0 or more, in the unit of the fluorescence.
+
+    Raises
+    ------
+    ImportError
+        If ``oasis-deconv`` is missing; it comes with the extra ``cortexrnn[microns]``.
+    ValueError
+        If the fluorescence is no finite matrix of at least three frames, or a row is constant.
+    """
+    traces = _checked_traces(fluorescence, "fluorescence")
+    if order not in (1, 2):
+        raise ValueError(f"order is {order!r}; give 2 (rise and decay) or 1 (decay only)")
+    flat = np.flatnonzero(np.ptp(traces, axis=1) == 0)
+    if flat.size:
+        raise ValueError(
+            f"the fluorescence of neuron {flat[0]} is {traces[flat[0], 0]:g} in every frame: "
+            f"nothing can be deconvolved; leave out the {flat.size} such neurons"
+        )
+    try:
+        from oasis.functions import deconvolve
+    except ImportError as error:
+        raise ImportError(
+            "deconvolution needs oasis-deconv: pip install 'cortexrnn[microns]'; events can also "
+            "be had from a trace that is deconvolved already, with trace_events"
+        ) from error
+    rise = 0 if order == 1 else None
+    found = [deconvolve(row, tau_r=rise, b_nonneg=False)[1] for row in traces]
+    return np.maximum(np.asarray(found, dtype=np.float64), 0.0)
+
+
+def trace_events(
+    traces: ArrayLike, *, frame_rate_hz: float, threshold: float = 0.0
+) -> list[Floats]:
+    """Take the local maxima of deconvolved traces as events.
+
+    Frame k is an event if the trace there is above the threshold, larger than one frame before, and
+    falls afterwards. A plateau, equal values in a row, counts once, at its first frame, and only if
+    the trace falls at its end. The first and the last frame have one neighbour only and are never
+    events. Two events of a neuron are therefore at least two frames apart, and frames 1 to
+    ``n_frames - 2``, counted from 0, can hold one.
+
+    Parameters
+    ----------
+    traces : array, shape (N, n_frames)
+        Deconvolved activity, one row per neuron; frame k was taken ``k / frame_rate_hz`` seconds
+        after the start.
+    frame_rate_hz : float
+        Frames per second: nominally 6.3009 in sessions 4 to 8 of MICrONS. There is no default,
+        since session 9 was imaged at another rate.
+    threshold : float
+        Maxima up to this value are no events, in the unit of the traces. The default 0 keeps every
+        positive maximum.
+
+    Returns
+    -------
+    events : list of N ndarrays, float64
+        Sorted times in seconds; empty for a trace without such a maximum.
+
+    Raises
+    ------
+    ValueError
+        If the traces are no finite matrix of at least three frames, the frame rate is not positive
+        or the threshold is negative or not finite.
+    """
+    matrix = _checked_traces(traces, "traces")
+    rate = float(frame_rate_hz)
+    if not (np.isfinite(rate) and rate > 0):
+        raise ValueError(
+            f"frame_rate_hz is {frame_rate_hz}; give a positive number of frames a second"
+        )
+    if not (np.isfinite(threshold) and threshold >= 0):
+        raise ValueError(f"threshold is {threshold}; give 0 or a positive number")
+    return [_maxima(row, threshold) / rate for row in matrix]
+
+
+def _maxima(trace: Floats, threshold: float) -> NDArray[np.int64]:
+    """Frames of the local maxima of one trace, plateaus at their first frame."""
+    starts = np.flatnonzero(np.diff(trace, prepend=np.nan) != 0)  # of runs of equal values
+    levels = trace[starts]
+    inner = levels[1:-1]
+    peaks = (inner > levels[:-2]) & (inner > levels[2:]) & (inner > threshold)
+    return starts[1:-1][peaks]
 
 
 def bin_events(
@@ -109,16 +216,45 @@ def correlation(counts: ArrayLike) -> Floats:
     return result
 
 
-def precision(counts: ArrayLike) -> Floats:
+def precision(
+    counts: ArrayLike,
+    *,
+    alphas: int | Sequence[float] = 4,
+    n_refinements: int = 4,
+    cv: int = 5,
+    tol: float = 1e-4,
+    enet_tol: float = 1e-4,
+    max_iter: int = 100,
+    mode: Literal["cd", "lars"] = "cd",
+    assume_centered: bool = False,
+    n_jobs: int | None = None,
+) -> Floats:
     """Inverse covariance of the counts by the graphical lasso with cross-validated penalty.
 
-    scikit-learn's ``GraphicalLassoCV`` with its defaults, on raw, unstandardised counts: what the
-    published precision matrices are.
+    scikit-learn's ``GraphicalLassoCV`` on raw, unstandardised counts. The defaults are those of
+    scikit-learn, written out, and give the published precision matrices. Slow: seconds for a
+    hundred neurons, minutes for six hundred.
 
     Parameters
     ----------
     counts : array, shape (N, n_bins)
         Counts per neuron and bin, as from `bin_events`.
+    alphas : int or sequence of float
+        Number of penalties on the grid, or the penalties themselves.
+    n_refinements : int
+        How often the grid is refined around its best penalty.
+    cv : int
+        Number of folds, consecutive in time.
+    tol, enet_tol : float
+        Tolerances of the dual gap and of the inner elastic net.
+    max_iter : int
+        Largest number of iterations per fit.
+    mode : {"cd", "lars"}
+        Coordinate descent, or least angle regression for very sparse graphs.
+    assume_centered : bool
+        Whether the means of the counts are taken to be 0.
+    n_jobs : int, optional
+        Processes for the folds. It changes nothing but the time.
 
     Returns
     -------
@@ -139,7 +275,18 @@ def precision(counts: ArrayLike) -> Floats:
         raise ImportError(
             "the precision matrix needs scikit-learn: pip install 'cortexrnn[microns]'"
         ) from error
-    estimate = np.asarray(GraphicalLassoCV().fit(matrix.T).precision_, dtype=np.float64)
+    lasso = GraphicalLassoCV(
+        alphas=alphas,
+        n_refinements=n_refinements,
+        cv=cv,
+        tol=tol,
+        enet_tol=enet_tol,
+        max_iter=max_iter,
+        mode=mode,
+        assume_centered=assume_centered,
+        n_jobs=n_jobs,
+    )
+    estimate = np.asarray(lasso.fit(matrix.T).precision_, dtype=np.float64)
     return (estimate + estimate.T) / 2
 
 
@@ -293,6 +440,24 @@ def _checked_counts(counts: ArrayLike) -> Floats:
         neuron, place = bad[0]
         raise ValueError(
             f"the count of neuron {neuron} in bin {place} is {matrix[neuron, place]}; counts must "
+            "be finite"
+        )
+    return matrix
+
+
+def _checked_traces(values: ArrayLike, name: str) -> Floats:
+    """Return traces as a float64 matrix, or an error that says what is wrong with them."""
+    matrix = np.asarray(values, dtype=np.float64)
+    if matrix.ndim != 2 or matrix.shape[0] < 1 or matrix.shape[1] < 3:
+        raise ValueError(
+            f"{name} has shape {matrix.shape}; give a matrix (neurons, frames) of three frames or "
+            "more"
+        )
+    bad = np.argwhere(~np.isfinite(matrix))
+    if bad.size:
+        neuron, frame = bad[0]
+        raise ValueError(
+            f"{name} of neuron {neuron} is {matrix[neuron, frame]} in frame {frame}; traces must "
             "be finite"
         )
     return matrix

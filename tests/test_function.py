@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,6 +120,162 @@ def test_correlation_is_pearsons(seed: int, whole: bool, data: st.DataObject) ->
     if whole:
         order = data.draw(st.permutations(range(5)))
         assert np.array_equal(function.correlation(counts[order]), found[np.ix_(order, order)])
+
+
+def test_sttc_is_elephants() -> None:
+    neo = pytest.importorskip("neo", reason="elephant is not installed")
+    quantities = pytest.importorskip("quantities", reason="elephant is not installed")
+    elephant = pytest.importorskip("elephant.spike_train_correlation", reason="not installed")
+    rng = np.random.default_rng(4)
+    # On the frame grid and short: elephant compares times with a relative tolerance of 1e-5 on top
+    # of the window, which on this grid reaches the next frame only after an hour and a half.
+    events = [
+        np.sort(rng.choice(np.arange(1, 1200), k, replace=False)) / 6.3009 for k in (9, 80, 300)
+    ]
+    stop = 195.0
+    found = function.sttc(events, duration_s=stop)
+    trains = [neo.SpikeTrain(train, units="s", t_stop=stop) for train in events]
+    for i, a in enumerate(trains):
+        for j, b in enumerate(trains):
+            other = elephant.spike_time_tiling_coefficient(a, b, dt=0.1 * quantities.s)
+            assert found[i, j] == pytest.approx(other, abs=1e-12)
+
+
+def test_every_published_setting_is_a_default_and_a_parameter() -> None:
+    def defaults(relation: Callable) -> dict[str, Any]:
+        named = inspect.signature(relation).parameters.values()
+        return {item.name: item.default for item in named if item.kind is item.KEYWORD_ONLY}
+
+    assert defaults(function.bin_events) == {"bin_s": 0.2, "duration_s": None}
+    assert defaults(function.sttc) == {"window_s": 0.1, "duration_s": None}
+    covariance = pytest.importorskip("sklearn.covariance", reason="scikit-learn is not installed")
+    theirs = inspect.signature(covariance.GraphicalLassoCV).parameters
+    ours = defaults(function.precision)
+    assert ours.pop("cv") == 5  # where scikit-learn says None and means five
+    assert ours == {name: theirs[name].default for name in ours}
+    assert {name for name in theirs if name not in ours} <= {"cv", "eps", "verbose"}
+
+
+def test_precision_hands_every_setting_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    covariance = pytest.importorskip("sklearn.covariance", reason="scikit-learn is not installed")
+    made = []
+
+    class Recorded(covariance.GraphicalLassoCV):
+        def fit(self, counts: np.ndarray, y: None = None) -> Any:
+            made.append(self)
+            return super().fit(counts)
+
+    monkeypatch.setattr(covariance, "GraphicalLassoCV", Recorded)
+    counts = np.random.default_rng(1).poisson(1.0, (4, 300)).astype(float)
+    settings: dict[str, Any] = {
+        "alphas": [0.02, 0.3],
+        "n_refinements": 2,
+        "cv": 3,
+        "tol": 1e-3,
+        "enet_tol": 1e-3,
+        "max_iter": 50,
+        "mode": "lars",
+        "assume_centered": True,
+        "n_jobs": 1,
+    }
+    found = function.precision(counts, **settings)
+    assert {name: made[0].get_params()[name] for name in settings} == settings
+    assert np.array_equal(found, (made[0].precision_ + made[0].precision_.T) / 2)
+
+
+def maxima_by_hand(trace: list[int], threshold: float) -> list[int]:
+    """Frames of local maxima, one frame at a time."""
+    found = []
+    for k in range(1, len(trace) - 1):
+        after = k
+        while after < len(trace) and trace[after] == trace[k]:
+            after += 1
+        rises = trace[k - 1] < trace[k]
+        falls = after < len(trace) and trace[after] < trace[k]
+        if rises and falls and trace[k] > threshold:
+            found.append(k)
+    return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    trace=st.lists(st.integers(-1, 4), min_size=3, max_size=25),
+    threshold=st.integers(0, 3),
+)
+def test_events_are_local_maxima_above_the_threshold(trace: list[int], threshold: int) -> None:
+    (found,) = function.trace_events([trace], frame_rate_hz=8.0, threshold=threshold)
+    assert (found * 8).tolist() == maxima_by_hand(trace, threshold)
+    assert (np.diff(found) >= 2 / 8).all()
+
+
+def test_a_plateau_counts_once_at_its_first_frame_and_only_if_it_falls() -> None:
+    traces = [[0, 3, 3, 3, 1, 0, 0], [0, 2, 2, 5, 5, 5, 5], [4, 1, 0, 0, 0, 1, 4]]
+    found = function.trace_events(traces, frame_rate_hz=1.0)
+    assert [train.tolist() for train in found] == [[1.0], [], []]
+
+
+def test_event_times_are_frames_over_the_frame_rate() -> None:
+    trace = np.zeros(40_000)
+    trace[[2, 4, 39_998]] = 1.0
+    (found,) = function.trace_events([trace], frame_rate_hz=6.3009)
+    assert found.tolist() == [2 / 6.3009, 4 / 6.3009, 39_998 / 6.3009]
+
+
+def test_redeconvolution_finds_the_events_of_a_made_up_trace() -> None:
+    pytest.importorskip("oasis", reason="the extra cortexrnn[microns] is not installed")
+    rng = np.random.default_rng(0)
+    frames = np.arange(20, 1500, 60)
+    events = np.zeros(1500)
+    events[frames] = 1.0
+    decay = np.exp(-np.arange(60) / 6)
+    rise_and_decay = decay - np.exp(-np.arange(60) / 1.5)
+    for order, kernel in ((1, decay), (2, rise_and_decay)):
+        calcium = np.convolve(events, kernel)[:1500]
+        noisy = calcium / calcium.max() - 0.5 + 0.02 * rng.normal(size=1500)
+        found = function.redeconvolve([noisy, 2 * noisy], order=order)
+        assert found.shape == (2, 1500) and (found >= 0).all()
+        assert np.allclose(found[1], 2 * found[0], atol=1e-2)
+        (times,) = function.trace_events(found[:1], frame_rate_hz=1.0, threshold=0.2)
+        assert len(times) == len(frames)
+        assert np.abs(times - frames).max() <= 1
+        other = function.redeconvolve([noisy], order=3 - order)
+        assert np.abs(other - found[:1]).max() > 0.05  # one has a rise and the other has none
+
+
+@pytest.mark.parametrize(
+    ("traces", "message"),
+    [
+        ([1.0, 2.0, 3.0], r"shape \(3,\)"),
+        ([[1.0, 2.0]], "three frames"),
+        ([[0.0, 1.0, 0.0], [0.0, np.nan, 0.0]], "neuron 1 is nan in frame 1"),
+    ],
+)
+def test_traces_that_cannot_be_are_refused(traces: list, message: str) -> None:
+    with pytest.raises(ValueError, match="traces .*" + message):
+        function.trace_events(traces, frame_rate_hz=6.3)
+    with pytest.raises(ValueError, match="fluorescence .*" + message):
+        function.redeconvolve(traces)
+
+
+@pytest.mark.parametrize("value", [0, -1.0, np.nan, np.inf])
+def test_frame_rates_that_are_not_positive_are_refused(value: float) -> None:
+    with pytest.raises(ValueError, match="frame_rate_hz is"):
+        function.trace_events([[0.0, 1.0, 0.0]], frame_rate_hz=value)
+
+
+def test_settings_of_traces_that_mean_nothing_are_refused() -> None:
+    with pytest.raises(ValueError, match="threshold is -1"):
+        function.trace_events([[0.0, 1.0, 0.0]], frame_rate_hz=1.0, threshold=-1)
+    with pytest.raises(ValueError, match="order is 3"):
+        function.redeconvolve([[0.0, 1.0, 0.0]], order=3)
+    with pytest.raises(ValueError, match="neuron 1 is 2 in every frame"):
+        function.redeconvolve([[0.0, 1.0, 0.0], [2.0, 2.0, 2.0]])
+
+
+def test_deconvolution_without_oasis_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "oasis.functions", None)
+    with pytest.raises(ImportError, match=r"cortexrnn\[microns\]"):
+        function.redeconvolve([[0.0, 1.0, 0.0]])
 
 
 def test_inputs_are_left_alone() -> None:

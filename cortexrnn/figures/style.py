@@ -238,8 +238,10 @@ class Banner:
 _ORIGINS = {
     "arrays": "arrays given in Python",
     "cache": "the local cache of the public source",
+    "cave": "the MICrONS release through CAVE",
     "download": "the pinned public source",
     "mirror": "the local mirror",
+    "static": "the public tables of the MICrONS release",
 }
 
 

@@ -23,8 +23,9 @@ def load_field(
     ----------
     name : str or path
         ``"surrogate"`` or ``"surrogate_<N>"`` for a synthetic field of 96 or N neurons; a
-        published name such as ``"6_6_2"``; or the path of a file that
-        :meth:`~cortexrnn.field.Field.save` wrote.
+        published name such as ``"6_6_2"``; ``"microns_6_6_2"`` for the same imaging field built
+        from the release itself (:func:`cortexrnn.sources.microns.field_name` tells the forms); or
+        the path of a file that :meth:`~cortexrnn.field.Field.save` wrote.
     directory : path, optional
         Where to look for a published field, instead of mirror, cache and public source.
 
@@ -40,14 +41,17 @@ def load_field(
         replaced by a surrogate.
     """
     text = _name_as_text(name)
-    if not text.startswith("surrogate") and (text in _published() or not _looks_like_file(text)):
+    made = text.startswith(("surrogate", "microns_")) and text not in _published()
+    if not made and (text in _published() or not _looks_like_file(text)):
         return load_published(text, directory=directory)
     if directory is not None:
         raise FieldError(
             f"field {text!r} is not looked up in a directory, but directory={str(directory)!r} was "
             "given; leave it out, or name a published field"
         )
-    return Field.load(text) if _looks_like_file(text) else _surrogate(text)
+    if _looks_like_file(text):
+        return Field.load(text)
+    return _microns(text) if text.startswith("microns_") else _surrogate(text)
 
 
 def _published() -> set[str]:
@@ -70,6 +74,14 @@ def _surrogate(text: str) -> Field:
     from cortexrnn.sources.surrogate import surrogate_field
 
     return surrogate_field() if match[1] is None else surrogate_field(int(match[1]))
+
+
+def _microns(text: str) -> Field:
+    """Build the field of the release that the name stands for."""
+    # Imported here for the same reason.
+    from cortexrnn.sources.microns import named
+
+    return named(text)
 
 
 def _name_as_text(name: object) -> str:
