@@ -14,19 +14,28 @@
 # %% [markdown]
 # # The ablation
 #
-# The paper's central claim: networks whose weights start from the activity of cortex gain most, the
-# real geometry comes second, and communicability helps selectively. The evidence is a table of eleven
-# variants and three tasks. This chapter puts recorded runs of the same design beside that table.
+# **Claim.** Networks whose weights start from the activity of cortex gain most, its real geometry comes
+# second, and communicability helps selectively {cite}`shakiba2026`. The evidence is a table of eleven
+# variants and three tasks. This chapter puts recorded runs of the same design beside it, cell by cell, by
+# [rules](../book/rules.md) that were fixed before the runs.
 #
 # *Needs:* [Eleven networks](05_networks.ipynb). *Time:* seconds; nothing is trained on this page.
 
 # %%
+import numpy as np
 import pandas as pd
 
-from cortexrnn.archive import load_archive
+from cortexrnn import replication
+from cortexrnn.archive import load_archive, select
 from cortexrnn.figures import ablation as figures
-from cortexrnn.figures.style import banner, glue, set_style
-from cortexrnn.inference import beside_published, cell_means, readable
+from cortexrnn.figures.style import (
+    banner,
+    cells_of_runs,
+    download,
+    glue,
+    set_style,
+)
+from cortexrnn.inference import beside_published, readable
 from cortexrnn.models import VARIANTS
 
 set_style()
@@ -38,30 +47,28 @@ sign = "free"  # paper: "free" here, "positive" in its Table 3
 
 # %% [markdown]
 # Runs are read from the archive that ships with the package: those of the `published` protocol, which does
-# what the released code does.
+# what the released code does, and of the paper's size.
 
 # %%
 archive = load_archive()
-archive = archive[archive["protocol"] == "published"]
-archive = archive[archive["variant"].isin(VARIANTS)]
-archive = archive[(archive["relation"] == relation) & (archive["sign"] == sign)]
-assert len(archive), f"no recorded runs of {relation}, {sign}"
-
-# %%
-recorded = list(dict.fromkeys(archive["field"]))
-default = "6_6_2" if "6_6_2" in recorded else recorded[0]
-shown = field if field in recorded else default
+recorded = [
+    name
+    for name in dict.fromkeys(archive["field"])
+    if len(select(archive, field=name, relation=relation, sign=sign))
+]
+assert recorded, f"no recorded runs of {relation}, {sign}"
+shown = field if field in recorded else recorded[0]
 if shown != field:
     print(f"No recorded runs of field {field}; these are those of {shown}.")
 print(f"Fields with recorded runs of this arm: {', '.join(recorded)}")
 
 # %%
-runs = archive[archive["field"] == shown]
+runs = select(archive, field=shown, relation=relation, sign=sign)
 glue("field", shown)
 banner(shown, runs=runs)
 
 # %% [markdown]
-# Every cell of the design must be there, every run once, all of one size. Seeds per cell:
+# Every cell of the design must be there, every run once. Seeds per cell:
 
 # %%
 cells = (
@@ -70,9 +77,6 @@ cells = (
 assert set(cells.index) == set(VARIANTS)
 assert cells.notna().all(axis=None)
 assert runs["identity"].is_unique
-assert (
-    runs[["epochs", "n_train", "n_validation"]].drop_duplicates().shape[0] == 1
-)
 cells
 
 # %%
@@ -89,7 +93,7 @@ for versions in sorted(set(runs["versions"])):
     print("with", versions.replace(", ", "\n     "))
 
 # %% [markdown]
-# ## Accuracy
+# ## Verdict
 #
 # ```{admonition} Fact
 # :class: fact
@@ -98,40 +102,95 @@ for versions in sorted(set(runs["versions"])):
 # the training trials of the last epoch, as in the paper's Tables 2 and 3.
 # ```
 #
-# A network that forgets the goal can still answer five of the eight problems of the one-choice task
-# ([chapter 4](04_tasks.ipynb)); the two-class tasks can be guessed half of the time.
+# Two means are *equivalent* if their difference is shown to be below the margin of the metric, *different* if
+# it is shown not to be zero and not shown to be that small, and *inconclusive* otherwise, which is no
+# agreement. How much another draw of trials moves a mean is estimated from runs on several draws; where there
+# are none yet, that part is left out, and differences are found too easily.
 
 # %%
+draws = replication.draw_variance(archive)
+keys = [(metric, task) for metric in replication.MARGINS for task in cells]
+known = draws.set_index(["metric", "task"])["variance"]
+variance = known.reindex(
+    pd.MultiIndex.from_tuples(keys), fill_value=0
+).to_dict()
+glue("n_estimated", len(known))
+glue("n_variances", len(keys))
+draws.pivot(index="metric", columns="task", values="sd").round(4)
+
+# %% [markdown]
+# The table shows the standard deviation of a mean over draws; {glue:text}`n_estimated` of
+# {glue:text}`n_variances` are estimated. The paper has these tables for field 6_6_2 alone: on any other field
+# there is nothing to judge, and its means only stand beside.
+
+# %%
+judged = shown == "6_6_2" and relation == "correlation"
+if judged:
+    table = replication.compare(runs, variance=variance)
+else:
+    table = beside_published(runs, metrics=list(replication.MARGINS))
+    print(f"{shown}, {relation}: no published table, no verdict")
+order = {name: i for i, name in enumerate(VARIANTS)}
+table = table.sort_values("variant", key=lambda names: names.map(order))
+metric = {name: table[table["metric"] == name] for name in replication.MARGINS}
 level = {"one_choice": 5 / 8, "perceptual": 1 / 2, "go_nogo": 1 / 2}
-accuracy = beside_published(runs, metrics=["accuracy"])
 
-# %% mystnb={"figure": {"name": "fig-ablation-accuracy", "caption": "Accuracy in the last epoch: mean and 95 % interval over the recorded runs of this page, and as published for field 6_6_2 (20 simulations). A single run has no interval, and one smaller than the mark is not seen. Dotted: what a network reaches without memory. The field and the number of runs are told above."}, "image": {"alt": "Accuracy of eleven variants on three tasks, recorded and published, with intervals."}}
-figures.beside_published(accuracy, level=level)
+# %% mystnb={"figure": {"name": "fig-ablation-accuracy", "caption": "Accuracy in the last epoch: mean and 95 % interval over the recorded runs of this page (circles), and as published for field 6_6_2 (squares, 20 simulations). Full circle: equivalent; empty: inconclusive; red cross: different. A single run has no interval, and one smaller than the mark is not seen. Dotted: what a network reaches without memory. Field and number of runs are told above."}, "image": {"alt": "Accuracy of eleven variants on three tasks, recorded and published, with intervals and verdicts."}}
+figures.beside_published(metric["accuracy"], level=level)
 
 # %%
-known = accuracy[accuracy["published"].notna()]
-inside = known["mean"].between(known["published_low"], known["published_high"])
-glue("n_cells", len(known))
-glue("n_inside", int(inside.sum()))
-glue("mean_difference", known["difference"].abs().mean())
-outside = known.loc[~inside].set_index(["variant", "task"])
-outside = outside[["mean", "published", "difference"]]
-outside.sort_values("difference").rename(columns={"mean": "here"}).round(3)
+if not judged:
+    table = table.assign(verdict="inconclusive")
+counts = pd.crosstab(table["metric"], table["verdict"], margins=True)
+counts = counts.reindex(
+    columns=[*replication.VERDICTS, "All"], fill_value=0
+).reindex([*replication.MARGINS, "All"])
+testable = counts.loc["All", "All"] - counts.loc["All", "both diverge"]
+for name in replication.VERDICTS:
+    glue(name.replace(" ", "_"), int(counts.loc["All", name]))
+glue("testable", int(testable))
+glue("share_different", float(counts.loc["All", "different"] / testable))
+counts
 
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# Field {glue:text}`field` (the published one: 6_6_2): {glue:text}`n_runs` runs, {glue:text}`seeds`,
-# {glue:text}`n_diverged` diverged, {glue:text}`hours:.2f` hours of computing. In
-# {glue:text}`n_inside` of {glue:text}`n_cells` cells the mean of these runs is within the published
-# interval; the table lists the others. The mean absolute difference is
-# {glue:text}`mean_difference:.3f`.
+# Field {glue:text}`field`: {glue:text}`n_runs` runs, {glue:text}`seeds`, {glue:text}`n_diverged` diverged,
+# {glue:text}`hours:.2f` hours of computing. Of {glue:text}`testable` testable cells {glue:text}`equivalent` are
+# equivalent, {glue:text}`different` different ({glue:text}`share_different:.1%`) and {glue:text}`inconclusive`
+# inconclusive; in {glue:text}`both_diverge` more both sides diverge. With fewer than ten runs in a cell all are
+# inconclusive by rule.
 # ```
 #
-# Is a mean outside the published interval a contradiction? Not by itself. The mean of these runs has an
-# uncertainty of its own. All runs of a task share one draw of trials, here and in the paper, so no
-# interval contains what another draw would do: at the level without memory it moves all cells of a task
-# together. And runs of one cell need not lie around their mean, but may fall into groups.
+# Cells that are different:
+
+# %%
+different = table[table["verdict"] == "different"]
+columns = ["metric", "variant", "task", "mean", "published", "difference"]
+different[columns].set_index(columns[:3]).round(3)
+
+# %% [markdown]
+# ### How good is the procedure?
+#
+# Recorded runs stand for the population of each cell. Both sides draw 20 of them, ours is moved by a known
+# part of the margin, and the whole table is judged: how often is which verdict given?
+
+# %%
+enough = runs.groupby(["variant", "task"])["accuracy"].count().max()
+if enough >= replication.LEAST_RUNS:
+    rates = replication.error_rates(
+        runs, variance=variance, n_tables=60, rng=np.random.default_rng(0)
+    )
+    assert rates.loc[rates["shift"] == 0, "different"].item() <= 0.05
+    print(rates.round(3).to_string(index=False))
+else:
+    print(f"{enough} runs in a cell are too few to simulate from")
+
+# %% [markdown]
+# `shift` is the true difference in margins. At 0 the share of *different* is that of false alarms; at 1, the
+# edge of the margin, the share of *equivalent* is false; beyond it *different* is the power.
+#
+# ## Runs succeed or fail as a whole
 
 # %% mystnb={"figure": {"name": "fig-ablation-runs", "caption": "Accuracy in the last epoch of every recorded run of this page; a cross at zero is a run that diverged. Where a cell holds several runs, they are moved apart vertically. Dotted: what a network reaches without memory."}, "image": {"alt": "Accuracy of single runs of eleven variants on three tasks."}}
 figures.single_runs(runs, level=level)
@@ -168,7 +227,11 @@ glue("n_ended_cells", len(both))
 # says little. Published means that lie between the two levels may be such mixtures. From means and
 # intervals alone that cannot be told, which is why single runs are kept here.
 # ```
-#
+
+# %% mystnb={"figure": {"name": "fig-ablation-curves", "caption": "Accuracy in every epoch. Thin lines: runs of this page; thick lines: their medians."}, "image": {"alt": "Learning curves of eleven variants on three tasks."}}
+figures.learning_curves(runs)
+
+# %% [markdown]
 # ## What each ingredient adds
 #
 # Means of the variants that share an ingredient, here and in the paper. Such a grouping does *not* hold
@@ -176,6 +239,7 @@ glue("n_ended_cells", len(both))
 # at a time takes [controls](../book/adapt.md).
 
 # %%
+accuracy = metric["accuracy"]
 parts = {}
 for ingredient in ("start", "distance", "communicability"):
     levels = {k: getattr(v, ingredient) for k, v in VARIANTS.items()}
@@ -200,10 +264,6 @@ gain.round(3)
 known = gain.dropna()
 glue("agree", int(((known["here"] > 0) == (known["published"] > 0)).sum()))
 glue("n_tasks", len(known))
-permuted = accuracy[accuracy["variant"].str.startswith("W!")]
-by_hand = permuted.groupby("task")["mean"].mean()
-shared = parts["start", "here"].loc["permuted"]
-assert (shared - by_hand).abs().max() < 1e-12 or permuted["mean"].isna().any()
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -224,25 +284,19 @@ assert (shared - by_hand).abs().max() < 1e-12 or permuted["mean"].isna().any()
 #
 # The same comparison for what training leaves behind: entropy of the weights, and modularity,
 # small-worldness and assortativity of the graph of the strongest tenth of connections
-# ([methods](../book/methods.md)). One figure per measure.
-
-# %%
-topology = {
-    name: beside_published(runs, metrics=[name])
-    for name in ("entropy", "modularity", "small_worldness", "assortativity")
-}
+# ([methods](../book/methods.md)). One figure per measure; marks as in {numref}`fig-ablation-accuracy`.
 
 # %% mystnb={"figure": {"name": "fig-ablation-entropy", "caption": "Entropy of the trained recurrent weights in bits: mean and 95 % interval over the recorded runs of this page, and as published for field 6_6_2."}, "image": {"alt": "Entropy of eleven variants on three tasks, recorded and published."}}
-figures.beside_published(topology["entropy"])
+figures.beside_published(metric["entropy"])
 
 # %% mystnb={"figure": {"name": "fig-ablation-modularity", "caption": "Modularity of the strongest tenth of connections: mean and 95 % interval over the recorded runs of this page, and as published for field 6_6_2."}, "image": {"alt": "Modularity of eleven variants on three tasks, recorded and published."}}
-figures.beside_published(topology["modularity"])
+figures.beside_published(metric["modularity"])
 
 # %% mystnb={"figure": {"name": "fig-ablation-smallworldness", "caption": "Small-worldness against random graphs of the same size: mean and 95 % interval over the recorded runs of this page, and as published for field 6_6_2. The random graphs depend on the number of neurons alone, not on the network."}, "image": {"alt": "Small-worldness of eleven variants on three tasks, recorded and published."}}
-figures.beside_published(topology["small_worldness"])
+figures.beside_published(metric["small_worldness"])
 
 # %% mystnb={"figure": {"name": "fig-ablation-assortativity", "caption": "Degree assortativity of the strongest tenth of connections: mean and 95 % interval over the recorded runs of this page, and as published for field 6_6_2."}, "image": {"alt": "Assortativity of eleven variants on three tasks, recorded and published."}}
-figures.beside_published(topology["assortativity"])
+figures.beside_published(metric["assortativity"])
 
 # %% [markdown]
 # How well do the patterns agree? The rank correlation of the cells, here against published, tells; for
@@ -250,25 +304,38 @@ figures.beside_published(topology["assortativity"])
 # chance.
 
 # %%
-agreement = pd.Series(
-    {
-        name: table["mean"].corr(table["published"], "spearman")
-        for name, table in topology.items()
-    }
-)
-agreement["accuracy"] = accuracy["mean"].corr(accuracy["published"], "spearman")
-agreement.rename("rank correlation").round(2).to_frame()
+agreement = {
+    name: part["mean"].corr(part["published"], "spearman")
+    for name, part in metric.items()
+}
+pd.Series(agreement, name="rank correlation").round(2).to_frame()
 
 # %% [markdown]
-# ## All cells
+# ## All cells and their runs
 #
 # Means, with 95 % intervals in brackets where there is more than one run.
 
 # %% tags=["scroll-output"]
-tables = pd.concat([accuracy, *topology.values()])
-assert accuracy["mean"].equals(cell_means(runs, metric="accuracy")["mean"])
-pd.set_option("display.max_rows", len(tables))
-readable(tables).set_index(["metric", "task", "variant"])
+pd.set_option("display.max_rows", len(table))
+readable(table).assign(verdict=table["verdict"]).set_index(
+    ["metric", "task", "variant"]
+)
+
+# %%
+download(table, f"cells_{shown}_{relation}_{sign}.csv")
+
+# %%
+download(
+    runs.drop(columns=["history_accuracy", "history_loss"]),
+    f"runs_{shown}_{relation}_{sign}.csv",
+)
+
+# %% [markdown]
+# The second file has one row per run with its full specification. The same runs by cell, each with its
+# identity, which is the hash of that specification:
+
+# %%
+cells_of_runs(runs, values=["accuracy", "modularity"])
 
 # %% [markdown]
 # ## Summary
@@ -279,7 +346,7 @@ readable(tables).set_index(["metric", "task", "variant"])
 # - A difference between two cells tells of everything in which the two variants differ: start, strength of
 #   the penalty, self-connections.
 #
-# **What's next.** [Run it yourself](../book/run.md), on this or another field;
-# [the method in full](../book/methods.md).
+# **What's next.** [Positive weights](07_positive.ipynb): the same design where recurrent weights may not
+# be negative.
 #
 # **References.** Claims and tables: {cite:t}`shakiba2026`, with their code {cite}`cortical_blueprint`.

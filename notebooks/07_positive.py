@@ -1,0 +1,229 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+
+# %% [markdown]
+# # Positive weights only
+#
+# **Claim.** When recurrent weights may not be negative, training works only from a cortical start, W* or
+# its relabelling W! {cite}`shakiba2026`. This chapter puts recorded runs beside the paper's Table 3, and shows
+# which networks diverge, when, and why an orthogonal start does.
+#
+# *Needs:* [The ablation](06_ablation.ipynb). *Time:* seconds; nothing is trained on this page.
+
+# %%
+import numpy as np
+import pandas as pd
+
+from cortexrnn import replication
+from cortexrnn.archive import load_archive, select
+from cortexrnn.figures import ablation as figures
+from cortexrnn.figures.style import (
+    banner,
+    cells_of_runs,
+    download,
+    glue,
+    set_style,
+)
+from cortexrnn.inference import beside_published
+from cortexrnn.models import VARIANTS, initial_weights
+from cortexrnn.priors import spectral_radius
+from cortexrnn.protocol import RunSpec
+from cortexrnn.sources import load_field
+
+set_style()
+
+# %% tags=["parameters"]
+field = "6_6_2"  # paper: "6_6_2"
+seeds = 5  # starts whose spectral radius is measured
+
+# %%
+archive = load_archive()
+recorded = [
+    name
+    for name in dict.fromkeys(archive["field"])
+    if len(select(archive, field=name, sign="positive"))
+]
+assert recorded, "no recorded runs with positive weights"
+shown = field if field in recorded else recorded[0]
+if shown != field:
+    print(f"No recorded runs of field {field}; these are those of {shown}.")
+print(f"Fields with recorded runs of this arm: {', '.join(recorded)}")
+
+# %%
+runs = select(archive, field=shown, sign="positive")
+glue("field", shown)
+glue("n_runs", len(runs))
+glue("seeds", int(runs["seed"].nunique()))
+banner(shown, runs=runs)
+
+# %% [markdown]
+# ## Verdict
+#
+# ```{admonition} Fact
+# :class: fact
+# After every update the released code sets negative recurrent weights to zero {cite}`cortical_blueprint`. Where
+# weights then stop being finite, its accuracy is the share of trials of the first class, and its topology is
+# missing. Such a run is recorded here as diverged, with the epoch, and stops at once.
+# ```
+
+# %%
+judged = shown == "6_6_2"
+draws = replication.draw_variance(archive).set_index(["metric", "task"])
+keys = [(m, task) for m in replication.MARGINS for task in set(runs["task"])]
+index = pd.MultiIndex.from_tuples(keys)
+variance = draws["variance"].reindex(index, fill_value=0).to_dict()
+if judged:
+    table = replication.compare(runs, variance=variance)
+else:
+    table = beside_published(runs, metrics=list(replication.MARGINS))
+    print(f"{shown}: the paper has no table of this field, so no verdict")
+order = {name: i for i, name in enumerate(VARIANTS)}
+table = table.sort_values("variant", key=lambda names: names.map(order))
+level = {"one_choice": 5 / 8, "perceptual": 1 / 2, "go_nogo": 1 / 2}
+accuracy = table[table["metric"] == "accuracy"]
+
+# %% mystnb={"figure": {"name": "fig-positive-accuracy", "caption": "Accuracy with positive recurrent weights: mean and 95 % interval over the recorded runs of this page that did not diverge (circles), and as published for field 6_6_2 (squares). Where all simulations diverged there is no accuracy; the published value is then the share of one class. Dotted: what a network reaches without memory."}, "image": {"alt": "Accuracy of eleven variants on three tasks with positive weights, recorded and published."}}
+figures.beside_published(accuracy, level=level)
+
+# %%
+counts = pd.crosstab(table["metric"], table["verdict"]) if judged else None
+counts if judged else "no verdicts on this field"
+
+# %% [markdown]
+# ## What diverges, and when
+
+# %% mystnb={"figure": {"name": "fig-positive-divergence", "caption": "Recorded runs of this page by the epoch in which they diverged; grey: they did not. One panel per task."}, "image": {"alt": "Bars of runs by epoch of divergence for eleven variants and three tasks."}}
+figures.divergence(runs)
+
+# %%
+start = runs["variant"].map(
+    {name: variant.start for name, variant in VARIANTS.items()}
+)
+lost = runs.groupby([start.rename("start"), "task"])["diverged"]
+share = lost.agg(["mean", "sum", "count"])
+glue("orthogonal", float(runs.loc[start == "orthogonal", "diverged"].mean()))
+glue("cortical", float(runs.loc[start != "orthogonal", "diverged"].mean()))
+glue("last_epoch", int(runs["diverged_epoch"].max()))
+share.rename(columns={"mean": "share", "sum": "diverged", "count": "runs"})
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# Field {glue:text}`field`, {glue:text}`n_runs` runs, {glue:text}`seeds` seeds. Of the runs with an orthogonal
+# start {glue:text}`orthogonal:.0%` diverged, of those with a functional start, relabelled or not,
+# {glue:text}`cortical:.0%`; the last one in epoch {glue:text}`last_epoch`.
+# ```
+#
+# ### Why an orthogonal start diverges
+#
+# An orthogonal matrix keeps the length of every state: all its eigenvalues lie on the unit circle. Its
+# positive part does not, and with rectified units nothing holds the states back. The spectral radius of the
+# starts, before and after negative entries are set to zero:
+
+# %%
+measured = load_field("surrogate_312" if shown == "6_6_2" else "surrogate")
+rows = []
+for name in ("WD*", "W*D*C", "W!D*C"):
+    for seed in range(seeds):
+        spec = RunSpec(
+            field=measured.name,
+            field_hash=measured.hash_without_events,
+            variant=name,
+            task="one_choice",
+            seed=seed,
+        )
+        weights = initial_weights(spec, measured)
+        whole, positive = map(spectral_radius, (weights, weights.clip(min=0)))
+        rows.append({"start": name, "whole": whole, "positive": positive})
+radius = pd.DataFrame(rows).groupby("start", sort=False).mean()
+radius.round(3)
+
+# %%
+assert radius.loc["WD*", "whole"] < 1.001 < radius.loc["WD*", "positive"]
+assert (radius.loc[["W*D*C", "W!D*C"], "positive"] < 1).all()
+glue("n_neurons", measured.n_neurons)
+glue("radius", float(radius.loc["WD*", "positive"]))
+n_steps = 49  # recurrent steps of the one-choice task
+growth = n_steps * np.log10(radius.loc["WD*", "positive"])
+glue("growth", float(growth))
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# With {glue:text}`n_neurons` units the positive part of an orthogonal matrix has a spectral radius of
+# {glue:text}`radius:.2f` (mean of the seeds): over the steps of one trial of the one-choice task states can grow
+# by a factor of about ten to the power {glue:text}`growth:.0f`. Functional starts are positive from the
+# beginning and keep their radius of 0.95. (Orthogonal matrices do not depend on the field; the functional ones
+# here are those of a synthetic field.)
+# ```
+#
+# ```{admonition} Interpretation
+# :class: interpretation
+# That an orthogonal start fails with positive weights is a matter of scale before it is one of biology: its
+# positive part was never brought to a radius below one, while functional weights were. Whether a positive start
+# *without* cortex, random but of radius 0.95, trains as well is a question for
+# [a control](../book/adapt.md); the published design does not ask it.
+# ```
+#
+# ## Those that train
+
+# %%
+alive = runs[~runs["diverged"]]
+kept = alive.groupby(["variant", "task"], sort=False)["accuracy"]
+kept.agg(["mean", "min", "max", "count"]).unstack("task").round(3)
+
+# %% mystnb={"figure": {"name": "fig-positive-curves", "caption": "Accuracy in every epoch with positive weights. Thin lines: runs of this page, which end where they diverged; thick lines: medians of those that did not."}, "image": {"alt": "Learning curves of eleven variants on three tasks with positive weights."}}
+figures.learning_curves(runs)
+
+# %% mystnb={"figure": {"name": "fig-positive-modularity", "caption": "Modularity of networks with positive weights: mean and 95 % interval over the recorded runs of this page, and as published for field 6_6_2; marks as above."}, "image": {"alt": "Modularity of eleven variants on three tasks with positive weights."}}
+figures.beside_published(table[table["metric"] == "modularity"])
+
+# %% [markdown]
+# ## Free and positive
+#
+# The same seed has the same start, trials and noise in both arms, so their difference is one of sign alone.
+
+# %%
+free = select(archive, field=shown)
+pairs = alive.merge(
+    free, on=["variant", "task", "seed"], suffixes=("", "_free")
+)
+pairs["change"] = pairs["accuracy"] - pairs["accuracy_free"]
+paired = pairs.groupby(["variant", "task"], sort=False)["change"]
+paired.agg(["mean", "std", "count"]).unstack("task").round(3)
+
+# %% [markdown]
+# ## All cells and their runs
+
+# %%
+download(table, f"cells_{shown}_positive.csv")
+
+# %%
+download(
+    runs.drop(columns=["history_accuracy", "history_loss"]),
+    f"runs_{shown}_positive.csv",
+)
+
+# %%
+cells_of_runs(runs, values=["accuracy", "modularity"])
+
+# %% [markdown]
+# ## Summary
+#
+# - With positive weights an orthogonal start has a spectral radius far above one, and its runs diverge early.
+# - A run that diverged has no accuracy; the published share of one class is not one.
+# - Free and positive runs of a seed are pairs: same start, same trials, same noise.
+#
+# **What's next.** [Methods](../book/methods.md), and [the rules](../book/rules.md) by which cells are judged.
+#
+# **References.** Claims and tables: {cite:t}`shakiba2026`, with their code {cite}`cortical_blueprint`.
