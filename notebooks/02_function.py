@@ -170,7 +170,7 @@ recorded.pivot(
 
 # %%
 worst = recorded.groupby("relation")[["difference", "relative"]].max()
-for name, value in worst["difference"].items():
+for name, value in worst["difference"].drop("precision").items():
     glue(f"worst_{name}", f"{value:.0e}" if value else "exactly 0")
 glue("worst_precision", f"{worst.loc['precision', 'relative']:.0e}")
 glue("n_recorded", recorded["field"].nunique())

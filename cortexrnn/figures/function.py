@@ -355,8 +355,9 @@ def side_by_side(made: dict[str, Any] | None, own: dict[str, Any]) -> Figure:
         low, high = np.percentile(values, (1, 99))
         for axes, shown in zip(row, (matrix, brought[name]), strict=False):
             image = axes.imshow(shown, vmin=low, vmax=high, cmap="viridis", interpolation="none")
-        bar = {"location": "bottom", "extend": "both", "label": name}
-        figure.colorbar(image, ax=row[:2], shrink=0.8, aspect=30, pad=0.02, **bar)
+        figure.colorbar(
+            image, ax=row[:2], location="bottom", extend="both", label=name, aspect=30, pad=0.02
+        )
         _difference(row[2], np.abs(matrix - brought[name]))
     for axes, title in zip(panels[0], ("computed", "the field's", "|difference|"), strict=True):
         axes.set_title(title, loc="left")

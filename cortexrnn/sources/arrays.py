@@ -474,9 +474,9 @@ def _once(edges: pd.DataFrame, where: str) -> None:
     """Refuse two counts for one pair: nobody knows whether they add up."""
     twice = edges.duplicated(["pre", "post"])
     if twice.any():
-        row = edges[twice].iloc[0]
+        pre, post = edges.loc[twice, list(EDGE_COLUMNS[:2])].iloc[0]
         raise FieldError(
-            f"{where}: the pair {int(row['pre'])}, {int(row['post'])} has two counts; add them up "
+            f"{where}: the pair {pre}, {post} has two counts; add them up "
             "or drop one, or leave out the column count if every row is one synapse"
         )
 
