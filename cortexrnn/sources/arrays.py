@@ -427,7 +427,7 @@ def _from_table(source: Any, wanted: Ids | None) -> tuple[NDArray[Any], Ids]:
     columns = _unique(_ids(frame.columns, f"{where}, header"), f"{where}, header")
     order = rows if wanted is None else wanted
     for own, other, what in ((order, rows, "rows"), (order, columns, "header")):
-        _known(own, other, "the neurons", inside=f"{where}, {what}")
+        _known(own, other, where, inside=f"its {what}")
         _known(other, own, f"{where}, {what}")
     counts = np.stack([_numbers(frame.iloc[:, k], f"{where}, column {c}") for k, c in
                        enumerate(columns)], axis=1)  # fmt: skip
@@ -456,7 +456,7 @@ def _frame(source: Any, what: str) -> tuple[pd.DataFrame, str]:
         raise FieldError(f"{where}: no rows; give at least one besides the header")
     if frame.columns.has_duplicates:
         twice = frame.columns[frame.columns.duplicated()][0]
-        raise FieldError(f"{where}: column {twice!r} occurs twice; keep one")
+        raise FieldError(f"{where}: column {twice} occurs twice; keep one")
     return frame, where
 
 
