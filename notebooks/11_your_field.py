@@ -86,6 +86,8 @@ connectome = rng.poisson(1.2 * near * (1 - np.eye(n_own)))
 frames = int(600 * minutes)
 shared = np.convolve(rng.normal(size=frames), np.ones(20) / 20, mode="same")
 rate = 0.05 * np.exp(3 * np.outer(rng.uniform(0, 1, n_own), shared))
+
+# %%
 fired = rng.random((n_own, frames)) < np.clip(rate, 0, 1)
 events = [np.flatnonzero(row) / 10 for row in fired]
 print(f"{connectome.sum()} synapses, {fired.sum()} events")
@@ -139,6 +141,8 @@ tables = {
         }
     ),
 }
+
+# %%
 for name, table in tables.items():
     shuffled = table.sample(frac=1, random_state=seed)
     shuffled.to_csv(folder / f"{name}.csv", index=False)
@@ -164,6 +168,8 @@ assert from_csv.content_hash == own.content_hash
 # %%
 wide = pd.DataFrame(connectome, index=ids, columns=ids)
 wide.to_csv(folder / "matrix.csv")
+
+# %%
 from_matrix = field_from_data(
     name="mine",
     ids=ids,
@@ -183,6 +189,8 @@ assert from_matrix.content_hash == own.content_hash
 graph = nx.DiGraph()
 for k, i in enumerate(ids.tolist()):
     graph.add_node(i, position=positions[k], events=events[k])
+
+# %%
 edges = tables["edges"].to_numpy().tolist()
 graph.add_weighted_edges_from(edges)
 from_graph = field_from_data(name="mine", connectome=graph, ids=ids)
@@ -200,6 +208,8 @@ print(f"spectral radius of W*: {priors.spectral_radius(weights):.2f}")
 size = replace(
     PRESETS["smoke"], epochs=epochs, n_train=n_train, n_validation=n_train
 )
+
+# %%
 specs = plan(own, variants=["W*D*C", "WD"], tasks=["go_nogo"], preset=size)
 results = train(specs, own, progress=False)
 assert all(not result.diverged for result in results)
@@ -216,6 +226,8 @@ measured = pd.DataFrame(
     ],
     index=names,
 )
+
+# %%
 measured["accuracy"] = [r.metrics["validation_accuracy"] for r in results]
 columns = ["accuracy", "entropy", "modularity", "small_worldness"]
 assert measured["accuracy"].between(0, 1).all()
@@ -234,8 +246,12 @@ floats = tables["somata"].assign(id=ids.astype(float))
 strange = tables["edges"].assign(post=ids[post] + 1)
 twice = pd.concat([tables["edges"], tables["edges"].head(1)])
 named = nx.DiGraph([("AVAL", "AVAR")])
+
+# %%
 spoilt = np.where(np.eye(n_own) > 0, np.nan, connectome)
 milliseconds = [1e9 * train for train in events]
+
+# %%
 broken = {
     "a neuron too many": {"connectome": np.zeros((n_own + 1, n_own + 1))},
     "NaN in the connectome": {"connectome": spoilt},
@@ -258,6 +274,8 @@ broken |= {
         "activity": rng.normal(size=(n_own, 99)),
     },
 }
+
+# %%
 given = {"name": "mine", "ids": ids, "connectome": connectome}
 given |= {"positions": positions, "events": events}
 
@@ -281,6 +299,8 @@ try:
     Field.from_arrays(**bare, voxel_size=(1000,) * 3, correlation=lower)
 except ValueError as error:
     print(error, "\n")
+
+# %%
 try:
     plan(field_from_data(**bare), variants=["W*D*C"])
 except ValueError as error:
@@ -313,6 +333,8 @@ mute = sides.loc["sends", "without partner"]
 deaf = sides.loc["receives", "without partner"]
 glue("mute", f"{mute:.0%}")
 glue("deaf", f"{deaf:.0%}")
+
+# %%
 glue("spread_out", f"{sides.loc['sends', 's.d. / mean']:.1f}")
 glue("spread_in", f"{sides.loc['receives', 's.d. / mean']:.1f}")
 sides.round(3)
@@ -347,6 +369,8 @@ thin = {
     name: proofreading.thinning(c, shares=shares, draws=draws, seed=seed)
     for name, c in sparse.items()
 }
+
+# %%
 by_share = {
     name: table.groupby("share").mean().drop(columns="draw")
     for name, table in thin.items()
@@ -362,9 +386,13 @@ glue("largest_share", f"{real.index[-1]:.0%}")
 glue("left", f"{real['density'].iloc[-1] / real['density'].iloc[0]:.0%}")
 glue("mean_all", f"{real['mean'].iloc[0]:.2g}")
 glue("mean_senders", f"{real['mean_senders'].iloc[0]:.2g}")
+
+# %%
 glue("made_up_all", f"{made_up['mean'].iloc[0]:.2g}")
 glue("made_up_first", f"{made_up['mean'].iloc[1]:.2g}")
 glue("first_share", f"{made_up.index[1]:.0%}")
+
+# %%
 for table in by_share.values():
     assert table["density"].is_monotonic_decreasing
     assert table["silent"].is_monotonic_increasing
