@@ -370,7 +370,8 @@ class Field:
         try:
             expected = str(arrays["content_hash"])
             field = cls._from_saved(arrays)
-        except (KeyError, FieldError, ValueError, TypeError) as error:
+        # What an altered file holds can be of any type and size.
+        except (LookupError, ValueError, TypeError, ArithmeticError, AttributeError) as error:
             raise FieldError(
                 f"{path} does not hold a usable field: {error}; save the field again"
             ) from error
@@ -486,9 +487,11 @@ class _Checker:
     def numbers(self, key: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
         """Check for real finite numbers of the given shape (-1: any length)."""
         want = f"({', '.join('N' if s < 0 else str(s) for s in shape)})"
+        if np.ma.isMaskedArray(value):
+            raise self.error(key, "masked values", "fill them in by a rule you can state")
         try:
             array = np.asarray(value)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise self.error(key, f"not an array ({error})", f"pass shape {want}") from error
         if array.dtype.kind not in "biuf":
             raise self.error(key, f"holds {array.dtype}", f"pass plain numbers of shape {want}")
@@ -510,7 +513,9 @@ class _Checker:
             where = np.argwhere(array != np.round(array))[0]
             remedy = "pass integers"
             raise self.error(key, f"{array[tuple(where)]} at {where.tolist()} is no count", remedy)
-        if array.size and array.max() > np.iinfo(np.int64).max:
+        # 2.0 ** 63 is the first float beyond int64, whose own maximum no float can hold.
+        largest = 2.0**63 if array.dtype.kind == "f" else np.iinfo(np.int64).max + 1
+        if array.size and array.max() >= largest:
             raise self.error(key, f"{array.max()} does not fit int64", "pass int64")
         return array.astype(np.int64)
 
@@ -588,7 +593,11 @@ class _Checker:
             raise self.error("events", problem, "pass one array for each neuron, empty if silent")
         checked = []
         for i, train in enumerate(trains):
-            times = self.numbers(f"events[{i}]", train, (-1,)).astype(np.float64)
+            array = self.numbers(f"events[{i}]", train, (-1,))
+            if array.dtype == bool:
+                remedy = "a raster is not a train: pass the seconds at which it is True"
+                raise self.error(f"events[{i}]", "holds bool", remedy)
+            times = array.astype(np.float64)
             if (times < 0).any():
                 remedy = "count seconds from the start of the recording"
                 raise self.error(f"events[{i}]", f"{times.min()} s is before 0", remedy)

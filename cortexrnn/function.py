@@ -25,6 +25,9 @@ Floats = NDArray[np.float64]
 #: Seconds between the last event of a field and the end of its recording.
 TAIL_S = 0.1
 
+#: Most counts (neurons times bins) that are made, 4 GB; the largest published field has 20 million.
+MOST_COUNTS = 500_000_000
+
 
 def redeconvolve(fluorescence: ArrayLike, *, order: Literal[1, 2] = 2) -> Floats:
     """Deconvolve calcium fluorescence anew, one trace after the other.
@@ -154,11 +157,17 @@ def bin_events(
     ------
     ValueError
         If a train is unsorted, negative or not finite, if no neuron has an event, if an event
-        lies after ``duration_s``, or if the recording is shorter than one bin.
+        lies after ``duration_s``, or if the recording is shorter than one bin or has so many bins
+        that the times are hardly seconds.
     """
     trains = _checked_trains(events)
     width = _checked_positive(bin_s, "bin_s")
     stop = _recording_end(trains, duration_s)
+    if len(trains) * stop / width > MOST_COUNTS:
+        raise ValueError(
+            f"a recording of {stop:g} s has {stop / width:.3g} bins of {width:g} s for "
+            f"{len(trains)} neurons, more than fit in memory; give times in seconds, or wider bins"
+        )
     edges = np.arange(0.0, stop, width)
     n_bins = edges.size - 1
     if n_bins < 1:
@@ -377,7 +386,9 @@ def _tiling_terms(near: Floats, covered: Floats) -> Floats:
 
 def _checked_trains(events: Sequence[ArrayLike]) -> list[Floats]:
     """Event trains as float64 arrays, or an error that names the neuron and the fault."""
-    trains = [np.asarray(train, dtype=np.float64) for train in events]
+    trains = [
+        _checked_numbers(train, f"events of neuron {neuron}") for neuron, train in enumerate(events)
+    ]
     if not trains:
         raise ValueError("events holds no neuron; give one array of event times per neuron")
     for neuron, train in enumerate(trains):
@@ -404,12 +415,24 @@ def _checked_trains(events: Sequence[ArrayLike]) -> list[Floats]:
     return trains
 
 
+def _checked_numbers(values: ArrayLike, name: str) -> Floats:
+    """Real numbers as float64, or an error: text, booleans and masked values are not taken."""
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name} are not an array ({error}); give rows of one length") from error
+    if array.size and (array.dtype.kind not in "iuf" or np.ma.isMaskedArray(values)):
+        kind = "masked values" if np.ma.isMaskedArray(values) else str(array.dtype)
+        raise ValueError(f"{name} hold {kind}; give plain real numbers")
+    return array.astype(np.float64)
+
+
 def _checked_positive(value: float, name: str) -> float:
     """Return the value as a float, or an error if it is not a positive number of seconds."""
-    number = float(value)
-    if not (np.isfinite(number) and number > 0):
-        raise ValueError(f"{name} is {value}; give a positive number of seconds")
-    return number
+    usable = isinstance(value, int | float | np.number) and not isinstance(value, bool | complex)
+    if not (usable and np.isfinite(value) and value > 0):
+        raise ValueError(f"{name} is {value!r}; give a positive number of seconds")
+    return float(value)
 
 
 def _recording_end(trains: list[Floats], duration_s: float | None) -> float:
@@ -430,7 +453,7 @@ def _recording_end(trains: list[Floats], duration_s: float | None) -> float:
 
 def _checked_counts(counts: ArrayLike) -> Floats:
     """Return counts as a float64 matrix, or an error that says what is wrong with them."""
-    matrix = np.asarray(counts, dtype=np.float64)
+    matrix = _checked_numbers(counts, "counts")
     if matrix.ndim != 2 or matrix.shape[0] < 1 or matrix.shape[1] < 2:
         raise ValueError(
             f"counts have shape {matrix.shape}; give a matrix (neurons, bins) of two bins or more"

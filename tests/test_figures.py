@@ -10,12 +10,14 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from cortexrnn import proofreading
 from cortexrnn.field import Field
 from cortexrnn.figures import ablation as ablation_figures
 from cortexrnn.figures import checks
 from cortexrnn.figures import field as field_figures
 from cortexrnn.figures import function as function_figures
 from cortexrnn.figures import networks as network_figures
+from cortexrnn.figures import own as own_figures
 from cortexrnn.figures import priors as prior_figures
 from cortexrnn.figures import tasks as task_figures
 from cortexrnn.protocol import RunSpec
@@ -101,6 +103,23 @@ def test_function_figures_are_labelled(field, distance):
     assert_labelled(function_figures.relation_distributions(relations))
     assert_labelled(function_figures.relation_by_distance(distance, relations, bin_um=1000.0))
     assert_labelled(function_figures.frame_grid(field.events))
+    off = {name: matrix + 1e-9 * np.eye(N) for name, matrix in relations.items()}
+    assert_labelled(function_figures.side_by_side(off, relations))
+    assert_labelled(function_figures.bin_widths(0.159))
+    held = np.resize([1, 2, 1], 300)
+    assert_labelled(function_figures.beat(counts, held, relations))
+    rows = {"setting": ["bin", "window"], "seconds": 0.2, "mean": 0.1, "relation_r": 0.9}
+    rows |= {"weights_r": 0.9, "self_ratio": 50.0}
+    assert_labelled(function_figures.settings(pd.DataFrame(rows)))
+
+
+def test_own_field_figures_are_labelled(field):
+    assert_labelled(own_figures.out_and_in(field.connectome))
+    counts = np.ones((N, N), dtype=int)
+    table = proofreading.thinning(counts, shares=[0, 0.5], draws=1)
+    figure = own_figures.thinned({"a": table})
+    assert_labelled(figure)
+    assert max(figure.axes[0].lines[0].get_ydata()) == pytest.approx(100)
 
 
 def test_prior_figures_are_labelled(field):
@@ -229,6 +248,10 @@ def test_without_events_the_figure_says_so():
         function_figures.event_raster(None),
         function_figures.binned_counts(None, bin_s=0.2),
         function_figures.frame_grid(None),
+        function_figures.side_by_side(None, {}),
+        function_figures.bin_widths(None),
+        function_figures.beat(None, None, None),
+        function_figures.settings(None),
     ):
         assert "for this field" in figure.axes[0].texts[0].get_text()
 
@@ -254,6 +277,14 @@ REFUSED = {
     "distance bin of no width": lambda: function_figures.relation_by_distance(
         SQUARE, {"a": SQUARE}, bin_um=-1
     ),
+    "made of another size": lambda: function_figures.side_by_side(
+        {"a": SQUARE}, {"a": np.ones((5, 5))}
+    ),
+    "frame of no length": lambda: function_figures.bin_widths(0),
+    "frames of other bins": lambda: function_figures.beat(SQUARE, np.ones(3), {"a": SQUARE}),
+    "sweep without columns": lambda: function_figures.settings(pd.DataFrame({"setting": []})),
+    "thinned without columns": lambda: own_figures.thinned({"a": pd.DataFrame({"share": [0]})}),
+    "nothing thinned": lambda: own_figures.thinned({}),
     "one train": lambda: function_figures.frame_grid([np.ones(3)]),
     "no step": lambda: prior_figures.construction({}),
     "not finite": lambda: prior_figures.construction({"a": np.full((3, 3), NAN)}),

@@ -6,20 +6,28 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator, ScalarFormatter
 from numpy.typing import ArrayLike, NDArray
 
+from cortexrnn.derivation import frames_in_bins
 from cortexrnn.figures.checks import named_matrices, square
 from cortexrnn.figures.style import WIDTH, palette
 
 __all__ = [
+    "beat",
+    "bin_widths",
     "binned_counts",
     "event_raster",
     "frame_grid",
     "relation_against_relation",
     "relation_by_distance",
     "relation_distributions",
+    "settings",
+    "side_by_side",
 ]
 
 BLUE, ORANGE, GREEN = palette[0], palette[1], palette[2]
@@ -311,3 +319,219 @@ def _lags(first: NDArray[Any], second: NDArray[Any], within: float) -> NDArray[A
     source = np.repeat(np.arange(len(first)), high - low)
     start = np.repeat(low - np.concatenate([[0], np.cumsum(high - low)[:-1]]), high - low)
     return np.asarray(second[start + np.arange(len(source))] - first[source])
+
+
+def side_by_side(made: dict[str, Any] | None, own: dict[str, Any]) -> Figure:
+    """Relations computed from events beside those that the field brought, and their difference.
+
+    Parameters
+    ----------
+    made : dict of str to array_like, shape (N, N), or None
+        Relations by title; None gives a figure that says that there were no events.
+    own : dict of str to array_like, shape (N, N)
+        The field's own under the same titles.
+
+    Returns
+    -------
+    Figure
+        One row per relation: computed, the field's own, absolute difference. The first two share a
+        colour scale that leaves the diagonal out; that of the difference is logarithmic.
+
+    Raises
+    ------
+    ValueError
+        If titles or sizes differ.
+    """
+    if made is None:
+        return _absent("event times")
+    computed = named_matrices(made, "made")
+    if set(own) < set(computed):
+        raise ValueError(f"own has {', '.join(own)}; expected {', '.join(computed)}")
+    brought = named_matrices({name: own[name] for name in computed}, "own")
+    figure = Figure(figsize=(WIDTH, 0.4 + 2.9 * len(computed)), layout="constrained")
+    panels = figure.subplots(len(computed), 3, squeeze=False, sharex=True, sharey=True)
+    for row, (name, matrix) in zip(panels, computed.items(), strict=True):
+        values = _pairs(brought[name], name, size=len(matrix))
+        low, high = np.percentile(values, (1, 99))
+        for axes, shown in zip(row, (matrix, brought[name]), strict=False):
+            image = axes.imshow(shown, vmin=low, vmax=high, cmap="viridis", interpolation="none")
+        figure.colorbar(
+            image, ax=row[:2], location="bottom", extend="both", label=name, aspect=30, pad=0.02
+        )
+        _difference(row[2], np.abs(matrix - brought[name]))
+    for axes, title in zip(panels[0], ("computed", "the field's", "|difference|"), strict=True):
+        axes.set_title(title, loc="left")
+    panels[-1, 0].set(xlabel="neuron")
+    for axes in panels[:, 0]:
+        axes.set(ylabel="neuron")
+    return figure
+
+
+def _difference(axes: Axes, difference: NDArray[Any]) -> None:
+    """Draw an absolute difference on a logarithmic scale; what is exactly 0 stays white."""
+    high = float(difference.max())
+    if high == 0:
+        axes.imshow(np.full(difference.shape, np.nan))
+        middle = (len(difference) - 1) / 2
+        axes.text(middle, middle, "equal\neverywhere", ha="center", va="center")
+        return
+    low = max(difference[difference > 0].min(), 1e-4 * high) / 2
+    image = axes.imshow(
+        np.ma.masked_equal(difference, 0),
+        norm=LogNorm(low, high),
+        cmap="Greys",
+        interpolation="none",
+    )
+    figure = axes.get_figure()
+    assert figure is not None
+    bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.9, pad=0.02, label=" ")
+    bar.ax.xaxis.set_major_locator(LogLocator(numticks=3))
+    bar.ax.xaxis.set_minor_locator(NullLocator())
+
+
+def bin_widths(frame_s: float | None, *, bin_s: float = 0.2, up_to_s: float = 1.0) -> Figure:
+    """How many frames bins of one width hold, for every width.
+
+    Parameters
+    ----------
+    frame_s : float or None
+        Length of a frame in seconds; None gives a figure that says that there are no frames.
+    bin_s : float
+        Width that is marked, in seconds.
+    up_to_s : float
+        Largest width.
+
+    Returns
+    -------
+    Figure
+        Top: fewest and most frames in a bin. Bottom: standard deviation over bins in units of the
+        mean.
+
+    Raises
+    ------
+    ValueError
+        If a length is not positive.
+    """
+    if frame_s is None:
+        return _absent("frames")
+    if not (frame_s > 0 and bin_s > 0 and up_to_s > 0):
+        raise ValueError(f"lengths are {frame_s}, {bin_s}, {up_to_s}; give positive seconds")
+    # Widths halfway between round numbers: at whole multiples of a frame, rounding would decide.
+    widths = (np.arange(200) + 0.5) / 200 * up_to_s
+    held = [frames_in_bins(frame_s, width, 2000) for width in widths]
+    figure = Figure(figsize=(WIDTH, 4.8), layout="constrained")
+    top, bottom = figure.subplots(2, 1, sharex=True)
+    top.step(widths, [h.max() for h in held], color=ORANGE, where="mid", label="most")
+    top.step(widths, [h.min() for h in held], color=BLUE, where="mid", label="fewest")
+    top.set(ylabel="frames in a bin", ylim=(0, None))
+    top.legend(loc="upper left")
+    bottom.plot(widths, [h.std() / h.mean() for h in held], color=GREEN)
+    bottom.set(xlabel="width of a bin (s)", ylabel="s.d. / mean", ylim=(0, 1.5), xlim=(0, up_to_s))
+    for axes in (top, bottom):
+        axes.axvline(bin_s, color="black", linestyle="--", linewidth=1)
+    return figure
+
+
+def beat(
+    counts: ArrayLike | None, held: ArrayLike | None, pairs: dict[str, ArrayLike] | None
+) -> Figure:
+    """Show what it does to counts that some bins hold more frames than others.
+
+    Parameters
+    ----------
+    counts : array_like, shape (N, n_bins), or None
+        Events of each neuron in each bin; None gives a figure that says that there are none.
+    held : array_like, shape (n_bins,)
+        Frames in each bin.
+    pairs : dict of str to array_like, shape (N, N)
+        Correlations with and without the beat, by title.
+
+    Returns
+    -------
+    Figure
+        Left: events of a neuron in bins that hold one, two, ... frames (median over neurons and
+        middle half). Right: distribution of both correlations over pairs.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ.
+    """
+    if counts is None or held is None or pairs is None:
+        return _absent("frames")
+    matrix, frames = np.asarray(counts, dtype=float), np.asarray(held)
+    if matrix.ndim != 2 or frames.shape != matrix.shape[1:]:
+        raise ValueError(f"counts have shape {matrix.shape}, expected (N, {len(frames)})")
+    figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.6))
+    kinds = np.unique(frames)
+    levels = np.array([matrix[:, frames == kind].mean(axis=1) for kind in kinds])
+    low, middle, high = np.percentile(levels, (25, 50, 75), axis=1)
+    left.errorbar(kinds, middle, (middle - low, high - middle), fmt="o", color=BLUE, capsize=4)
+    left.set(xlabel="frames in the bin", ylabel="events per neuron", xticks=kinds, ylim=(0, None))
+    left.set_xlim(kinds[0] - 0.5, kinds[-1] + 0.5)
+    values = {name: _pairs(correlation, name) for name, correlation in pairs.items()}
+    both = np.concatenate(list(values.values()))
+    low_edge, high_edge = np.percentile(both, (0.5, 99.5)).tolist()
+    bins = np.linspace(low_edge, high_edge, 31)
+    for (name, shown), colour in zip(values.items(), (ORANGE, BLUE), strict=False):
+        label = f"{name}\nmean {shown.mean():.4f}"
+        right.hist(shown, bins=bins, histtype="step", color=colour, linewidth=1.8, label=label)
+    right.set(xlabel="correlation", ylabel="pairs of neurons")
+    right.xaxis.set_major_locator(MaxNLocator(4))
+    right.set_ylim(0, 1.45 * right.get_ylim()[1])
+    right.legend(loc="upper right", fontsize="small")
+    return figure
+
+
+def settings(table: pd.DataFrame | None) -> Figure:
+    """How functional weights change with the width of bins and with the window.
+
+    Parameters
+    ----------
+    table : DataFrame or None
+        As :func:`cortexrnn.derivation.sweep` gives it; None gives a figure that says that there
+        were no events.
+
+    Returns
+    -------
+    Figure
+        Columns: bins, window. Rows: mean of the relation over pairs; agreement with the published
+        setting over pairs; self-connection over mean other connection.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
+    """
+    if table is None:
+        return _absent("event times")
+    missing = {"setting", "seconds", "mean", "relation_r", "weights_r", "self_ratio"} - set(table)
+    if missing:
+        raise ValueError(f"the table lacks {', '.join(sorted(missing))}; derivation.sweep gives it")
+    figure = Figure(figsize=(WIDTH, 6.6), layout="constrained")
+    panels = figure.subplots(3, 2, sharex="col", sharey="row")
+    for column, (setting, kept, name) in enumerate(
+        (("bin", 0.2, "correlation"), ("window", 0.1, "STTC"))
+    ):
+        rows = table[table["setting"] == setting].sort_values("seconds")
+        first, second, third = panels[:, column]
+        first.plot(rows["seconds"], rows["mean"], "o-", color=GREEN)
+        first.axhline(0, color="0.7", linewidth=0.8, zorder=0)
+        second.plot(rows["seconds"], rows["relation_r"], "o-", color=BLUE, label="relation")
+        second.plot(rows["seconds"], rows["weights_r"], "s-", color=ORANGE, label="weights W*")
+        third.plot(rows["seconds"], rows["self_ratio"], "o-", color=BLUE)
+        third.set(xscale="log", yscale="log", xlabel=f"{setting} (s)")
+        third.xaxis.set_major_formatter(ScalarFormatter())
+        third.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        third.yaxis.set_major_formatter(ScalarFormatter())
+        third.yaxis.set_minor_formatter(NullFormatter())
+        first.set_title(f"{name}, by {setting}", loc="left")
+        for axes in panels[:, column]:
+            axes.axvline(kept, color="black", linestyle="--", linewidth=1)
+    for axes, label in zip(
+        panels[:, 0], ("mean over pairs", "r with published", "self / others"), strict=True
+    ):
+        axes.set_ylabel(label)
+    panels[1, 0].legend(loc="lower right", fontsize="small")
+    return figure

@@ -180,14 +180,14 @@ def load_published(
     return Field.from_arrays(
         name=name,
         ids=files.plain(f"target_ids_{name}.npy"),
-        positions=np.stack([np.asarray(p) for p in files.objects(f"positions_{name}.npy", n)]),
+        positions=files.rows(f"positions_{name}.npy", n),
         voxel_size=VOXEL_SIZE,
         grid=[int(side) for side in row["grid"].split("x")],
-        connectome=_aligned(files.table(f"connectome_{name}.csv"), root_ids, name),
-        correlation=_mirrored(files.plain("corr_matrix.npy")),
-        sttc=_mirrored(files.plain("sttc_matrix.npy")),
-        precision=_mirrored(files.plain("precision_matrix.npy")),
-        events=[np.sort(t) for t in files.objects(f"spikes_{name}.npy", n)] if has_events else None,
+        connectome=_aligned(files.table(f"connectome_{name}.csv", n), root_ids, name),
+        correlation=files.relation("corr_matrix.npy", n),
+        sttc=files.relation("sttc_matrix.npy", n),
+        precision=files.relation("precision_matrix.npy", n),
+        events=files.trains(f"spikes_{name}.npy", n) if has_events else None,
         root_ids=root_ids,
         unit_ids=files.plain(f"unit_ids_{name}.npy"),
         origin=origin,
@@ -444,10 +444,43 @@ class _Files:
         stream, path = self.read(file)
         return _object_array(stream, n=n, place=str(path))
 
-    def table(self, file: str) -> NDArray[Any]:
+    def rows(self, file: str, n: int) -> NDArray[Any]:
+        """Object array of n rows of three numbers, as one array."""
+        rows = self.objects(file, n)
+        if any(np.shape(row) != (3,) for row in rows):
+            raise SourceError(f"{self.folder / file}: not every neuron has three coordinates")
+        return np.stack([np.asarray(row) for row in rows])
+
+    def trains(self, file: str, n: int) -> list[NDArray[Any]]:
+        """Object array of n flat arrays of numbers, each sorted."""
+        trains = [np.asarray(train) for train in self.objects(file, n)]
+        if any(train.ndim != 1 or train.dtype.kind not in "iuf" for train in trains):
+            raise SourceError(f"{self.folder / file}: not every neuron has a flat array of seconds")
+        return [np.sort(train) for train in trains]
+
+    def relation(self, file: str, n: int) -> NDArray[Any]:
+        """Matrix that is symmetric, or has nothing above its diagonal."""
+        matrix = self.plain(file)
+        if matrix.shape != (n, n) or matrix.dtype.kind not in "iuf":
+            raise SourceError(
+                f"{self.folder / file} holds {matrix.dtype} of shape {matrix.shape}, expected "
+                f"numbers of shape ({n}, {n})"
+            )
+        upper, lower = np.triu(matrix, 1), np.tril(matrix, -1).T
+        if upper.any() and not np.allclose(upper, lower, rtol=1e-9, atol=1e-9, equal_nan=True):
+            raise SourceError(f"{self.folder / file} is not symmetric")
+        return _mirrored(matrix)
+
+    def table(self, file: str, n: int) -> NDArray[Any]:
         """Square table of a CSV file whose first column is an index."""
-        stream, _ = self.read(file)
-        return pd.read_csv(stream, index_col=0).to_numpy()
+        stream, path = self.read(file)
+        try:
+            table = pd.read_csv(stream, index_col=0).to_numpy()
+        except ValueError as error:  # pandas' own parser errors are ValueErrors
+            raise SourceError(f"{path} holds no table: {error}") from error
+        if table.shape != (n, n):
+            raise SourceError(f"{path} holds a table of shape {table.shape}, expected ({n}, {n})")
+        return table
 
 
 #: The only globals a published pickle may name, under the module names of numpy 1 and 2.
