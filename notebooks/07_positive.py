@@ -23,6 +23,7 @@
 # %%
 import numpy as np
 import pandas as pd
+from scipy.stats import ortho_group
 
 from cortexrnn import replication
 from cortexrnn.archive import load_archive, select
@@ -113,7 +114,8 @@ lost = runs.groupby([start.rename("start"), "task"])["diverged"]
 share = lost.agg(["mean", "sum", "count"])
 glue("orthogonal", float(runs.loc[start == "orthogonal", "diverged"].mean()))
 glue("cortical", float(runs.loc[start != "orthogonal", "diverged"].mean()))
-glue("last_epoch", int(runs["diverged_epoch"].max()))
+last = runs["diverged_epoch"].max()
+glue("last", "none" if pd.isna(last) else f"the last one in epoch {last}")
 share.rename(columns={"mean": "share", "sum": "diverged", "count": "runs"})
 
 # %% [markdown]
@@ -121,7 +123,7 @@ share.rename(columns={"mean": "share", "sum": "diverged", "count": "runs"})
 # :class: measurement
 # Field {glue:text}`field`, {glue:text}`n_runs` runs, {glue:text}`seeds` seeds. Of the runs with an orthogonal
 # start {glue:text}`orthogonal:.0%` diverged, of those with a functional start, relabelled or not,
-# {glue:text}`cortical:.0%`; the last one in epoch {glue:text}`last_epoch`.
+# {glue:text}`cortical:.0%` ({glue:text}`last`).
 # ```
 #
 # ### Why an orthogonal start diverges
@@ -167,9 +169,22 @@ glue("growth", float(growth))
 # here are those of a synthetic field.)
 # ```
 #
+# A smaller network has a smaller radius, and its states may stay finite for as long as a trial lasts. Whether
+# a run diverges is then a question of the number of neurons and of steps:
+
+# %%
+bounded = {}
+for n in (42, 70, 160, 312):
+    positive = ortho_group.rvs(n, random_state=0).clip(min=0)
+    bounded[n] = spectral_radius(positive)
+sizes = pd.Series(bounded, name="radius of the positive part").rename_axis("N")
+assert sizes.is_monotonic_increasing
+sizes.round(2).to_frame()
+
+# %% [markdown]
 # ```{admonition} Interpretation
 # :class: interpretation
-# That an orthogonal start fails with positive weights is a matter of scale before it is one of biology: its
+# That an orthogonal start diverges with positive weights, where it does, is a matter of scale before it is one of biology: its
 # positive part was never brought to a radius below one, while functional weights were. Whether a positive start
 # *without* cortex, random but of radius 0.95, trains as well is a question for
 # [a control](../book/adapt.md); the published design does not ask it.
@@ -220,7 +235,8 @@ cells_of_runs(runs, values=["accuracy", "modularity"])
 # %% [markdown]
 # ## Summary
 #
-# - With positive weights an orthogonal start has a spectral radius far above one, and its runs diverge early.
+# - The positive part of an orthogonal matrix has a spectral radius above one that grows with the number of
+#   neurons; where runs of an orthogonal start diverge, they do so for that reason.
 # - A run that diverged has no accuracy; the published share of one class is not one.
 # - Free and positive runs of a seed are pairs: same start, same trials, same noise.
 #

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -98,7 +98,7 @@ def _mark_verdicts(axes: Axes, cells: pd.DataFrame) -> None:
 
 def _verdict_handles() -> list[Line2D]:
     """Explain the marks of :func:`_mark_verdicts`."""
-    blank = {"color": palette[0], "linestyle": "", "marker": "o", "markersize": 5}
+    blank: dict[str, Any] = {"color": palette[0], "linestyle": "", "marker": "o", "markersize": 5}
     return [
         Line2D([], [], **blank, label="equivalent"),
         Line2D([], [], **blank | {"markerfacecolor": "white"}, label="inconclusive"),

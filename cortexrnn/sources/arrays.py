@@ -335,7 +335,7 @@ def _audible(field: Field, silent: str) -> Field:
 
 
 def _maxima(activity: ArrayLike, frame_rate_hz: float | None, n: int) -> Trains:
-    """Take local maxima of deconvolved traces as events; a plateau counts once, where it begins."""
+    """Events of deconvolved traces, after a check that names what a user gave."""
     traces = _array(activity, "activity")
     if traces.dtype.kind not in "iuf" or traces.ndim != 2 or len(traces) != n:
         raise FieldError(
@@ -349,13 +349,7 @@ def _maxima(activity: ArrayLike, frame_rate_hz: float | None, n: int) -> Trains:
             "negative, deconvolve fluorescence first and fill gaps by a rule you can state"
         )
     rate = _positive(frame_rate_hz, "frame_rate_hz", "frames a second, which activity needs")
-    trains = []
-    for trace in traces:
-        starts = np.flatnonzero(np.diff(trace, prepend=-1) != 0)
-        levels = trace[starts]
-        peaks = (levels[1:-1] > levels[:-2]) & (levels[1:-1] > levels[2:])
-        trains.append(starts[1:-1][peaks] / rate)
-    return trains
+    return list(function.trace_events(traces, frame_rate_hz=rate))
 
 
 def _positive(value: Any, name: str, what: str) -> float:
