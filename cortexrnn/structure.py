@@ -31,6 +31,7 @@ __all__ = [
     "random_graph",
     "rank_correlations",
     "rewired",
+    "share_within",
     "starts",
 ]
 
@@ -153,6 +154,26 @@ def rewired(
     return links
 
 
+def share_within(adjacency: ArrayLike, label: ArrayLike) -> float:
+    """Share of edges whose two nodes carry the same label.
+
+    Parameters
+    ----------
+    adjacency : array_like of bool, shape (N, N)
+        Symmetric, without self-loops.
+    label : array_like, shape (N,)
+        Label of each node.
+
+    Returns
+    -------
+    float
+        From 0 to 1; NaN for a graph without edges.
+    """
+    links, groups = np.asarray(adjacency, dtype=bool), np.asarray(label)
+    same = groups[:, None] == groups[None, :]
+    return float((links & same).sum() / links.sum()) if links.any() else np.nan
+
+
 def null_densities(n: int, densities: Sequence[float], *, n_graphs: int = 5) -> pd.DataFrame:
     """Measure random graphs of one size at several densities.
 
@@ -202,31 +223,36 @@ def against_chance(kept: Sequence[KeptRun], *, n_graphs: int = 3) -> pd.DataFram
         ``modularity`` of the graph, and ``chance_modularity`` of the first random graph of that
         kind (NaN for the paper's, which it does not use).
     """
-    rows = []
-    for run in kept:
-        links = run.matrix.graph()
-        n = len(links)
-        nulls = topology.null_graphs(n)
-        rng = random_stream(run.seed, "chance", run.identity)
-        chances = {"paper": (nulls.clustering, nulls.efficiency, np.nan)}
-        for name, draw in (("density", random_graph), ("degrees", rewired)):
-            made = [draw(links, rng=rng) for _ in range(n_graphs)]
-            chances[name] = (
-                float(np.mean([topology.clustering(one) for one in made])),
-                float(np.mean([topology.efficiency(one) for one in made])),
-                topology.modularity(made[0]),
-            )
-        edges = np.count_nonzero(links) // 2
-        told: dict[str, Any] = {"task": run.task, "variant": run.variant, "identity": run.identity}
-        told |= {"edges": edges, "density": edges / (n * (n - 1) / 2)}
-        own = topology.clustering(links), topology.efficiency(links), topology.modularity(links)
-        rows += [
-            told
-            | {"chance": name, "small_worldness": own[0] / null[0] * own[1] / null[1]}
-            | {"modularity": own[2], "chance_modularity": null[2]}
-            for name, null in chances.items()
-        ]
-    return pd.DataFrame(rows)
+    columns = ["task", "variant", "identity", "edges", "density", "chance", "small_worldness"]
+    columns += ["modularity", "chance_modularity"]
+    rows = [row for run in kept for row in _beside_chance(run, n_graphs)]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _beside_chance(run: KeptRun, n_graphs: int) -> list[dict[str, Any]]:
+    """Compare one kept graph with the three kinds of chance."""
+    links = run.matrix.graph()
+    n, edges = len(links), np.count_nonzero(links) // 2
+    nulls = topology.null_graphs(n)
+    rng = random_stream(run.seed, "chance", run.identity)
+    chances = {"paper": (nulls.clustering, nulls.efficiency, np.nan)}
+    for name, draw in (("density", random_graph), ("degrees", rewired)):
+        made = [draw(links, rng=rng) for _ in range(n_graphs)]
+        chances[name] = (
+            float(np.mean([topology.clustering(one) for one in made])),
+            float(np.mean([topology.efficiency(one) for one in made])),
+            topology.modularity(made[0]),
+        )
+    cluster, reach = topology.clustering(links), topology.efficiency(links)
+    told: dict[str, Any] = {"task": run.task, "variant": run.variant, "identity": run.identity}
+    told |= {"edges": edges, "density": edges / (n * (n - 1) / 2)}
+    told["modularity"] = topology.modularity(links)
+    return [
+        told
+        | {"chance": name, "small_worldness": cluster / null[0] * reach / null[1]}
+        | {"chance_modularity": null[2]}
+        for name, null in chances.items()
+    ]
 
 
 def rank_correlations(runs: pd.DataFrame, *, metrics: Sequence[str] = COURSE) -> pd.DataFrame:

@@ -412,3 +412,24 @@ def test_a_cache_that_cannot_be_written_is_passed_over(obstacle, own_cache, monk
 
 def _refuse(self, target):
     raise PermissionError(f"cannot write {target}")
+
+
+def test_communities_are_those_behind_modularity_and_sorted_by_size():
+    links = nx.to_numpy_array(nx.planted_partition_graph(3, 12, 0.8, 0.05, seed=1)).astype(bool)
+    label = topology.communities(links)
+    sizes = np.bincount(label)
+    assert (np.diff(sizes) <= 0).all()
+    parts = [set(np.flatnonzero(label == k)) for k in range(len(sizes))]
+    network = nx.from_numpy_array(links)
+    assert nx.community.modularity(network, parts) == pytest.approx(modularity(links))
+    assert topology.communities(np.zeros((3, 3))).tolist() == [0, 1, 2]
+
+
+def test_the_strongest_tenth_makes_the_graph():
+    weights = np.random.default_rng(0).normal(size=(20, 20))
+    strong = topology.strongest(weights)
+    assert strong.sum() == 40
+    assert np.abs(weights[strong]).min() > np.abs(weights[~strong]).max()
+    both = strong | strong.T
+    np.fill_diagonal(both, False)
+    np.testing.assert_array_equal(graph(weights), both)

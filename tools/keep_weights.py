@@ -36,6 +36,9 @@ from tools.project import ROOT
 TOLERANCE = {name: 0.05 for name in METRICS}
 """Largest difference that another machine may make to a metric without being told as a failure."""
 
+ROUNDING = 1e-12
+"""Differences up to this are those of the order of sums, not of networks."""
+
 SUCCESS = 0.05
 """Accuracies closer than this are the same success or the same failure."""
 
@@ -164,7 +167,7 @@ def _verdict(difference: dict[str, float], run: KeptRun) -> str:
     here = {name: value for name, value in difference.items() if not np.isnan(run.metrics[name])}
     if not all(np.isfinite(value) for value in here.values()):
         return "success differs"  # one diverged
-    if all(value == 0 for value in here.values()):
+    if all(abs(value) <= ROUNDING for value in here.values()):
         return "identical"
     if abs(difference["accuracy"]) > SUCCESS:
         return "success differs"

@@ -67,20 +67,15 @@ def verdict(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`cortexrnn.replication.compare`.
+        Rows of :func:`cortexrnn.replication.compare`; without any the figure says so.
 
     Returns
     -------
     Figure
         One mark per cell with both 95 % intervals; the band around equality is the margin.
-
-    Raises
-    ------
-    ValueError
-        If there is no row.
     """
     if table.empty:
-        raise ValueError("table: expected at least one compared cell")
+        return _without("No published cells are known")
     figure = Figure(figsize=(WIDTH, 6.8), layout="constrained")
     panels = figure.subplots(2, 2)
     for axes, metric in zip(panels.flat, COURSE, strict=True):
@@ -106,7 +101,9 @@ def verdict(table: pd.DataFrame) -> Figure:
 
 
 def _equality(axes: Axes, cells: pd.DataFrame) -> None:
-    """Draw where both means are equal, and the margin around it."""
+    """Draw where both means are equal, and the margin around it; nothing for no cells."""
+    if cells.empty:
+        return
     low = cells[["published", "mean"]].min().min()
     high = cells[["published", "mean"]].max().max()
     room = 0.08 * (high - low) or 0.1
@@ -235,7 +232,7 @@ def course(kept: Sequence[KeptRun]) -> Figure:
         Measures by tasks, one line per run; epoch 0 is the start.
     """
     if not kept:
-        return _without("no epoch-by-epoch measures")
+        return _without("No measures of single epochs are kept")
 
     def draw(axes: Axes, metric: str, task: str) -> None:
         for run in kept:
@@ -281,7 +278,7 @@ def correlations(table: pd.DataFrame) -> Figure:
             rows = np.arange(len(COURSE)) + shift
             axes.hlines(rows, mine["low"], mine["high"], color=colour, linewidth=2)
             axes.plot(mine["correlation"], rows, mark, color=colour, markersize=5)
-        axes.set(xlim=(-1.05, 1.05), ylim=(len(COURSE) - 0.5, -0.5))
+        axes.set(xlim=(-1.05, 1.05), ylim=(len(COURSE) - 0.5, -0.5), xticks=(-0.7, 0, 0.7))
         axes.set_yticks(range(len(COURSE)), [LABELS[name].split(" (")[0] for name in COURSE])
         axes.set_title(task, loc="left", fontsize="medium")
     panels[len(tasks) // 2].set_xlabel("rank correlation with accuracy")
@@ -306,7 +303,7 @@ def chance(table: pd.DataFrame) -> Figure:
         One panel per task, one row per variant; dotted at 1, where a graph is as chance.
     """
     if table.empty:
-        return _without("no graphs")
+        return _without("No graphs are kept")
     tasks = list(dict.fromkeys(table["task"]))
     names = list(dict.fromkeys(table["variant"]))
     told = {
@@ -350,7 +347,7 @@ def weight_histograms(kept: Sequence[KeptRun]) -> Figure:
         logarithmic axis.
     """
     if not kept:
-        return _without("no distributions of weights")
+        return _without("No distributions of weights are kept")
     rows = -(-len(kept) // 2)
     figure = Figure(figsize=(WIDTH, 0.6 + 2.0 * rows), layout="constrained")
     panels = figure.subplots(rows, 2, squeeze=False, sharey=True)
@@ -380,12 +377,12 @@ def matrices(kept: Sequence[KeptRun]) -> Figure:
     -------
     Figure
         Red: positive, blue: negative, white: not kept. The scale of each panel ends at the 95th
-        percentile of the kept magnitudes off the diagonal.
+        percentile of the kept magnitudes off the diagonal, which its title gives.
     """
     if not kept:
-        return _without("no matrices")
+        return _without("No matrices are kept")
     rows = -(-len(kept) // 2)
-    figure = Figure(figsize=(WIDTH, 0.3 + 2.9 * rows), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.0 + 3.3 * rows), layout="constrained")
     panels = figure.subplots(rows, 2, squeeze=False)
     for axes, run in zip(panels.flat, kept, strict=False):
         label = topology.communities(run.matrix.graph())
@@ -393,18 +390,18 @@ def matrices(kept: Sequence[KeptRun]) -> Figure:
         dense = run.matrix.dense()[np.ix_(order, order)]
         off = np.abs(dense[~np.eye(len(dense), dtype=bool)])
         limit = float(np.percentile(off[off > 0], 95)) if off.any() else 1.0
-        image = axes.imshow(dense, vmin=-limit, vmax=limit, cmap="RdBu_r", interpolation="none")
-        for stop in np.cumsum(np.bincount(label))[:-1]:
-            if np.bincount(label)[label[order[stop]]] > 5:
-                axes.axhline(stop - 0.5, color="0.5", linewidth=0.5)
-                axes.axvline(stop - 0.5, color="0.5", linewidth=0.5)
+        image = axes.imshow(dense / limit, vmin=-1, vmax=1, cmap="RdBu_r", interpolation="none")
+        sizes = np.bincount(label)
+        for stop in np.cumsum(sizes)[sizes > 5]:
+            axes.axhline(stop - 0.5, color="0.6", linewidth=0.5)
+            axes.axvline(stop - 0.5, color="0.6", linewidth=0.5)
         ticks = (0, len(dense) - 1)
         axes.set(xticks=ticks, yticks=ticks, xlabel="to neuron", ylabel="from neuron")
-        axes.set_title(f"{run.variant}, {run.task}", loc="left", fontsize="medium")
-        bar = figure.colorbar(image, ax=axes, shrink=0.8, extend="both", ticks=[-limit, 0, limit])
-        bar.ax.set_yticklabels([f"{-limit:.1g}", "0", f"{limit:.1g}"])
+        axes.set_title(f"{run.variant}, ±{limit:.1g}", loc="left", fontsize="medium")
     for axes in panels.flat[len(kept) :]:
         axes.set_visible(False)
+    bar = figure.colorbar(image, ax=panels, location="bottom", shrink=0.6, extend="both")
+    bar.set_label("weight in units of the number in the title")
     return figure
 
 
@@ -418,7 +415,8 @@ def node_link(
     kept : sequence of KeptRun
         A few runs; without any the figure says so.
     positions : array_like, shape (N, 2), optional
-        Where the neurons are, in micrometres; without it each graph lays itself out by springs.
+        Where the neurons are: x and z in micrometres; without it each graph lays itself out by
+        springs.
     n_edges : int
         How many connections are drawn.
 
@@ -433,9 +431,13 @@ def node_link(
         If there are not as many positions as neurons.
     """
     if not kept:
-        return _without("no graphs")
+        return _without("No graphs are kept")
     rows = -(-len(kept) // 2)
-    figure = Figure(figsize=(WIDTH, 0.3 + 2.9 * rows), layout="constrained")
+    height = 3.3
+    if positions is not None:
+        x, y = np.ptp(np.asarray(positions), axis=0)
+        height = 0.9 + 2.4 * y / x
+    figure = Figure(figsize=(WIDTH, 0.3 + height * rows), layout="constrained")
     panels = figure.subplots(rows, 2, squeeze=False)
     for axes, run in zip(panels.flat, kept, strict=False):
         graph = run.matrix.graph()
@@ -476,8 +478,7 @@ def _axes_of_places(axes: Axes, measured: bool) -> None:
     """Label axes in micrometres where positions are measured; springs have no unit."""
     axes.set_aspect("equal")
     if measured:
-        axes.set(xlabel="x (µm)", ylabel="depth y (µm)")
-        axes.invert_yaxis()
+        axes.set(xlabel="x (µm)", ylabel="z (µm)")
     else:
         axes.set(xticks=[], yticks=[], xlabel="spring layout", ylabel="no unit")
 
@@ -486,7 +487,7 @@ def _without(what: str) -> Figure:
     """Say in the place of a figure that there is nothing to show."""
     figure = Figure(figsize=(WIDTH, 1.2), layout="constrained")
     axes = figure.subplots()
-    axes.text(0.5, 0.5, f"{what} are kept for this field and arm", ha="center", va="center",
+    axes.text(0.5, 0.5, f"{what} for this field and arm.", ha="center", va="center",
               transform=axes.transAxes)  # fmt: skip
     axes.set(xticks=[], yticks=[])
     return figure
