@@ -121,6 +121,19 @@ def test_simpson_s_paradox_is_shown_not_hidden():
     assert inside["correlation"] == pytest.approx(-1) and inside["high"] < 0
 
 
+def test_within_variants_is_one_correlation_of_the_ranks_inside_each():
+    cells = {"a": ([1, 2, 3, 4], [1, 2, 3, 4]), "b": ([9, 8, 7], [1, 3, 2]), "c": ([1, 2], [2, 1])}
+    inside = correlation(rank_correlations(runs(cells), metrics=["modularity"]), "within variants")
+    # Centred ranks: a gives xy = 5, xx = yy = 5; b gives -1, 2, 2; c gives -0.5, 0.5, 0.5.
+    assert inside["correlation"] == pytest.approx((5 - 1 - 0.5) / (5 + 2 + 0.5))
+
+
+def test_two_runs_of_a_variant_are_too_few_for_ranks():
+    cells = {str(k): ([0.1, 0.2], [0.1, 0.2]) for k in range(6)}
+    inside = correlation(rank_correlations(runs(cells), metrics=["modularity"]), "within variants")
+    assert np.isnan(inside["correlation"])
+
+
 def test_unrelated_runs_have_intervals_around_zero():
     rng = np.random.default_rng(1)
     table = rank_correlations(runs({n: rng.random((2, 20)) for n in "abcdefgh"}),
