@@ -381,7 +381,7 @@ figures.matrices(examples)
 # %%
 places = soma_um(cortex)[:, [0, 2]] if available else None
 
-# %% mystnb={"figure": {"name": "fig-topology-graphs", "caption": "The 400 strongest connections between different neurons in four trained networks; neurons coloured by community of the whole graph (of the largest nine, others grey). At their soma positions where the field is at hand, else in a spring layout without units. One run each; task as in the parameters."}, "image": {"alt": "Node-link drawings of four trained networks, neurons coloured by community."}}
+# %% mystnb={"figure": {"name": "fig-topology-graphs", "caption": "The 400 strongest connections between different neurons in four trained networks; neurons coloured by community of the whole graph (of the largest nine, others grey). At their soma positions where the field is at hand, else in a spring layout without units, where neurons without such a connection stand around. One run each; task as in the parameters."}, "image": {"alt": "Node-link drawings of four trained networks, neurons coloured by community."}}
 figures.node_link(examples, positions=places)
 
 # %% [markdown]
@@ -457,10 +457,10 @@ cells_of_runs(runs, values=["accuracy", *COURSE])
 # %% [markdown]
 # ## Summary
 #
-# - Published and replicated topology stand side by side in {numref}`fig-topology-verdict`, with the rules
-#   that decide.
-# - Functional weights are low in entropy before any training; {numref}`fig-topology-starts` parts what
-#   training adds from what was there.
+# - Published and replicated topology stand side by side in the first figure, with the rules that
+#   decide.
+# - Functional weights are low in entropy before any training; the second figure parts what training adds
+#   from what was there.
 # - Training the same run twice tells which measures of a single network can be trusted.
 # - Whether better networks have more structure depends on whether variants or runs of one variant are
 #   compared.
