@@ -40,6 +40,7 @@ from cortexrnn.models import VARIANTS
 from cortexrnn.priors import scaled_positions
 from cortexrnn.sources import load_field
 from cortexrnn.sources.published import at_hand
+from cortexrnn.tasks import TASKS
 from cortexrnn.weights import COURSE, kept_weights, stated_loss
 
 set_style()
@@ -56,6 +57,7 @@ task = "one_choice"  # of the matrices and graphs that are drawn
 # it.
 
 # %%
+assert task in TASKS, f"task is {task!r}; choose one of {', '.join(TASKS)}"
 archive = load_archive()
 chosen = {"field": field, "relation": relation, "sign": sign}
 if select(archive, **chosen).empty:
