@@ -29,12 +29,14 @@ __all__ = [
     "Topology",
     "assortativity",
     "clustering",
+    "communities",
     "efficiency",
     "entropy",
     "graph",
     "measure",
     "modularity",
     "null_graphs",
+    "strongest",
 ]
 
 EDGE_QUANTILE = 0.9
@@ -141,8 +143,8 @@ def measure(weights: ArrayLike, *, n_nulls: int = 1000) -> Topology:
 def graph(weights: ArrayLike) -> Array:
     """Keep the strongest tenth of the weights as an undirected graph.
 
-    Two neurons are joined if either of their two weights is, in magnitude, strictly above the 0.9
-    quantile of all N^2 magnitudes, self-connections included; self-loops are dropped afterwards.
+    Two neurons are joined if either of their two weights is among the :func:`strongest`;
+    self-loops are dropped afterwards.
 
     Parameters
     ----------
@@ -159,15 +161,37 @@ def graph(weights: ArrayLike) -> Array:
     ValueError
         If `weights` is not a square matrix of finite real numbers.
     """
+    strong = strongest(weights)
+    adjacency = strong | strong.T
+    np.fill_diagonal(adjacency, False)
+    return adjacency
+
+
+def strongest(weights: ArrayLike) -> Array:
+    """Mark the strongest tenth of the weights.
+
+    Parameters
+    ----------
+    weights : array_like, shape (N, N)
+        Signed finite weights.
+
+    Returns
+    -------
+    ndarray of bool, shape (N, N)
+        Where the magnitude is strictly above the 0.9 quantile of all N^2 magnitudes,
+        self-connections included.
+
+    Raises
+    ------
+    ValueError
+        If `weights` is not a square matrix of finite real numbers.
+    """
     magnitude = np.abs(_square("weights", weights))
     if not np.isfinite(magnitude).all():
         raise ValueError(
             "weights: NaN or infinite values, which have no graph; measure() gives NaN instead"
         )
-    strong = magnitude > np.quantile(magnitude, EDGE_QUANTILE)
-    adjacency = strong | strong.T
-    np.fill_diagonal(adjacency, False)
-    return adjacency
+    return np.asarray(magnitude > np.quantile(magnitude, EDGE_QUANTILE))
 
 
 def entropy(weights: ArrayLike) -> float:
@@ -286,6 +310,31 @@ def modularity(adjacency: ArrayLike) -> float:
     inside = links[community[:, None] == community].sum()
     shares = np.bincount(community, weights=degrees) / total
     return float(inside / total - (shares**2).sum())
+
+
+def communities(adjacency: ArrayLike) -> Array:
+    """Find the communities behind :func:`modularity`.
+
+    Parameters
+    ----------
+    adjacency : array_like of bool, shape (N, N)
+        Symmetric, without self-loops.
+
+    Returns
+    -------
+    ndarray of int, shape (N,)
+        Community of each node: 0 for the largest, and so on.
+
+    Raises
+    ------
+    ValueError
+        If `adjacency` is not a symmetric square matrix.
+    """
+    links = _undirected(adjacency)
+    named = _greedy_communities(links) if links.any() else np.arange(len(links))
+    _, label, sizes = np.unique(named, return_inverse=True, return_counts=True)
+    rank = np.argsort(np.argsort(-sizes, kind="stable"))
+    return np.asarray(rank[label])
 
 
 def _greedy_communities(links: Array) -> Array:

@@ -399,6 +399,7 @@ def train(
     *,
     device: str = "auto",
     progress: bool = True,
+    watch: Callable[[RunSpec, int, NDArray[np.floating]], None] | None = None,
 ) -> list[Result]:
     """Train runs; those that share task, trials and optimiser as one ensemble.
 
@@ -412,6 +413,10 @@ def train(
         See :func:`resolve_device`.
     progress : bool
         Whether to show a progress bar.
+    watch : callable, optional
+        Called after every epoch for every network that has not diverged, with its specification,
+        the epoch (counted from 1) and a copy of its recurrent weights, shape (N, N). Watching
+        changes no number.
 
     Returns
     -------
@@ -442,7 +447,7 @@ def train(
             group = [specs[i] for i in members]
             description = f"{group[0].task}, {len(group)} runs"
             ticket = bar.add_task(description, total=group[0].epochs)
-            fitted = _train_group(group, field, where, partial(bar.advance, ticket))
+            fitted = _train_group(group, field, where, partial(bar.advance, ticket), watch)
             results.update(zip(members, fitted, strict=True))
     return [results[i] for i in range(len(specs))]
 
@@ -458,6 +463,7 @@ def _train_group(
     field: Field,
     device: torch.device,
     on_epoch: Callable[[], None],
+    watch: Callable[[RunSpec, int, NDArray[np.floating]], None] | None,
 ) -> list[Result]:
     """Train runs that share task, trials and optimiser."""
     started = time.perf_counter()
@@ -469,6 +475,9 @@ def _train_group(
     for epoch in range(1, first.epochs + 1):
         fit.epoch(epoch)
         on_epoch()
+        if watch is not None:
+            for spec, weights in fit.recurrent():
+                watch(spec, epoch, weights)
     fit.finish(trials[2], trials[3])
     seconds = (time.perf_counter() - started) / len(specs)
     return fit.results(seconds, str(device))
@@ -624,6 +633,14 @@ class _Fit:
             name: value[position].cpu().numpy().copy()
             for name, value in self.ensemble.parameters.items()
         }
+
+    def recurrent(self) -> Iterator[tuple[RunSpec, NDArray[np.floating]]]:
+        """Give the recurrent weights of each network that has not diverged."""
+        for position, i in enumerate(self.active):
+            yield (
+                self.specs[i],
+                self.ensemble.parameters["recurrent"][position].cpu().numpy().copy(),
+            )
 
     def finish(self, inputs: Tensor, targets: Tensor) -> None:
         """Validate and collect what the networks became."""

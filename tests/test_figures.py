@@ -20,9 +20,12 @@ from cortexrnn.figures import networks as network_figures
 from cortexrnn.figures import own as own_figures
 from cortexrnn.figures import priors as prior_figures
 from cortexrnn.figures import tasks as task_figures
+from cortexrnn.figures import topology as topology_figures
 from cortexrnn.protocol import RunSpec
 from cortexrnn.tasks import TASKS
 from cortexrnn.training import Result
+from cortexrnn.weights import COURSE
+from tests.test_weights import kept, matrix, sparsify
 
 N = 24
 NAN = float("nan")
@@ -191,6 +194,106 @@ def test_single_runs_stay_in_the_row_of_their_variant(n_seeds):
     assert all((axes.lines[0].get_xdata() == 0).all() for axes in lost.axes)
 
 
+def topology_runs(n_seeds: int = 3) -> pd.DataFrame:
+    """Runs of two tasks and three variants with topology; each cell's first run diverged."""
+    rng = np.random.default_rng(0)
+    tables = []
+    for seed in range(n_seeds):
+        table = cells(seed=seed, diverged=seed == 0 and n_seeds > 1)
+        table[["accuracy", *COURSE]] = rng.random((len(table), 1 + len(COURSE)))
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def starts() -> pd.DataFrame:
+    rows = [dict.fromkeys(COURSE, 0.5) | {"start": s} for s in ("orthogonal", "functional")]
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture(scope="module")
+def examples() -> list:
+    """Give kept runs of two variants."""
+    return [kept(0), kept(1, variant="WD"), kept(2, variant="W!D*C")]
+
+
+@pytest.mark.filterwarnings("error")
+def test_topology_figures_are_labelled(starts, examples):
+    correlated = pd.DataFrame(
+        [
+            {
+                "task": "go_nogo",
+                "metric": m,
+                "over": over,
+                "correlation": c,
+                "low": low,
+                "high": 0.5,
+            }
+            for m in COURSE
+            for over, c, low in (("all runs", 0.1, -0.5), ("within variants", NAN, NAN))
+        ]
+    )
+    compared = pd.concat([cells(metric=m, margin=0.1, verdict="equivalent") for m in COURSE])
+    random = pd.DataFrame(
+        [{"task": "a", "variant": "W", "chance": c, "small_worldness": 1.2} for c in ("paper",)]
+    )
+    assert_labelled(topology_figures.verdict(compared))
+    assert_labelled(topology_figures.verdict(compared.assign(mean=NAN)))
+    for n_seeds in (1, 3):
+        assert_labelled(topology_figures.start_and_end(starts, topology_runs(n_seeds)))
+        assert_labelled(topology_figures.against_accuracy(topology_runs(n_seeds)))
+    assert_labelled(topology_figures.course(examples))
+    assert_labelled(topology_figures.correlations(correlated))
+    assert_labelled(topology_figures.chance(random))
+    assert_labelled(topology_figures.weight_histograms(examples))
+    assert_labelled(topology_figures.matrices(examples))
+    assert_labelled(topology_figures.node_link(examples))
+    places = np.random.default_rng(0).random((20, 2)) * [1000, 400]
+    assert_labelled(topology_figures.node_link(examples, positions=places))
+
+
+def test_without_kept_runs_the_figure_says_so():
+    empty = pd.DataFrame()
+    for figure in (
+        topology_figures.verdict(empty),
+        topology_figures.course([]),
+        topology_figures.chance(empty),
+        topology_figures.weight_histograms([]),
+        topology_figures.matrices([]),
+        topology_figures.node_link([]),
+    ):
+        assert "for this field and arm" in figure.axes[0].texts[0].get_text()
+
+
+def test_every_verdict_has_its_mark_and_only_those_present_are_explained():
+    compared = pd.concat([cells(metric=m, margin=0.1, verdict="equivalent") for m in COURSE])
+    compared.iloc[0, compared.columns.get_loc("verdict")] = "different"
+    figure = topology_figures.verdict(compared)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["equivalent", "different"]
+    marks = [len(line.get_xdata()) for line in figure.axes[0].lines if line.get_marker() != "None"]
+    assert sorted(marks) == [1, 8]
+
+
+def test_matrices_are_sorted_by_community():
+    blocks = np.kron(np.eye(2), np.ones((10, 10))) + 0.001
+    mixed = np.random.default_rng(0).permutation(20)
+    run = kept(0, matrix=sparsify(blocks[np.ix_(mixed, mixed)] * matrix(3)))
+    axes = topology_figures.matrices([run]).axes[0]
+    shown = axes.images[0].get_array() != 0
+    assert (shown[:10, 10:] | shown[10:, :10]).sum() < 0.2 * shown.sum()
+
+
+def test_links_drawn_are_the_strongest_and_end_at_their_neurons():
+    weights = np.zeros((20, 20))
+    weights[3, 7], weights[8, 2], weights[0, 1] = 2.0, -3.0, 0.5
+    places = np.random.default_rng(0).random((20, 2))
+    run = kept(0, matrix=sparsify(weights))
+    axes = topology_figures.node_link([run], positions=places, n_edges=2).axes[0]
+    drawn = {tuple(line.get_xdata()) for line in axes.lines}
+    assert drawn == {(places[2, 0], places[8, 0]), (places[3, 0], places[7, 0])}
+
+
 def test_soma_3d_shows_neurons_and_connections_where_they_are(field):
     pytest.importorskip("plotly")
     figure = field_figures.soma_3d(field, field.connectome)
@@ -308,6 +411,12 @@ REFUSED = {
     "no run": lambda: network_figures.learning_curves([], levels={}),
     "something else than runs": lambda: network_figures.final_accuracy([1], levels={}),
     "no weights": lambda: network_figures.before_after({}),
+    "no start": lambda: topology_figures.start_and_end(pd.DataFrame(), topology_runs()),
+    "no run that ended": lambda: topology_figures.against_accuracy(
+        topology_runs().assign(diverged=True)
+    ),
+    "no correlation": lambda: topology_figures.correlations(pd.DataFrame()),
+    "places of other neurons": lambda: topology_figures.node_link([kept(0)], positions=SQUARE),
 }
 
 

@@ -412,3 +412,26 @@ def test_a_cache_that_cannot_be_written_is_passed_over(obstacle, own_cache, monk
 
 def _refuse(self, target):
     raise PermissionError(f"cannot write {target}")
+
+
+def test_communities_are_those_behind_modularity_and_sorted_by_size():
+    blocks = nx.disjoint_union_all([nx.complete_graph(size) for size in (4, 9, 6)])
+    links = nx.to_numpy_array(blocks).astype(bool)
+    links[0, 5] = links[5, 0] = True
+    label = topology.communities(links)
+    sizes = np.bincount(label)
+    assert sizes.tolist() == [9, 6, 4]
+    parts = [set(np.flatnonzero(label == k)) for k in range(len(sizes))]
+    network = nx.from_numpy_array(links)
+    assert nx.community.modularity(network, parts) == pytest.approx(modularity(links))
+    assert topology.communities(np.zeros((3, 3))).tolist() == [0, 1, 2]
+
+
+def test_the_strongest_tenth_makes_the_graph():
+    weights = np.random.default_rng(0).normal(size=(20, 20))
+    strong = topology.strongest(weights)
+    assert strong.sum() == 40
+    assert np.abs(weights[strong]).min() > np.abs(weights[~strong]).max()
+    both = strong | strong.T
+    np.fill_diagonal(both, False)
+    np.testing.assert_array_equal(graph(weights), both)

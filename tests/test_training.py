@@ -269,3 +269,17 @@ def test_numbers_that_disagree_are_refused(tiny):
 
 def test_variants_of_the_golden_file_parse():
     assert Variant.parse("WDC*").communicability == "emd"
+
+
+def test_watching_shows_every_epoch_and_changes_no_number(field):
+    specs = [spec(field), spec(field, "WD*")]
+    seen = {}
+    watched = train(
+        specs, field, progress=False, watch=lambda s, epoch, w: seen.update({(s, epoch): w})
+    )
+    for one, alone in zip(watched, train(specs, field, progress=False), strict=True):
+        assert (one.metrics, one.history) == (alone.metrics, alone.history)
+        np.testing.assert_array_equal(one.weights["recurrent"], alone.weights["recurrent"])
+        np.testing.assert_array_equal(seen[one.spec, 2], one.weights["recurrent"])
+        assert (seen[one.spec, 1] != seen[one.spec, 2]).any()
+    assert len(seen) == 4

@@ -194,6 +194,28 @@ def load_published(
     )
 
 
+def at_hand(name: str) -> bool:
+    """Tell whether a published field can be read without a network, apart from its events.
+
+    Parameters
+    ----------
+    name : str
+        Any name.
+
+    Returns
+    -------
+    bool
+        Whether mirror or cache hold it; False for a name that is not published.
+    """
+    entries = _entries(name, events=False)
+    named = os.environ.get("CORTEXRNN_DATA")
+    folders = [Path(named).expanduser() / name] if named else []
+    folders.append(cache_directory() / name)
+    return bool(entries) and any(
+        all((folder / Path(entry.path).name).is_file() for entry in entries) for folder in folders
+    )
+
+
 def released_order(root_ids: ArrayLike) -> NDArray[np.int64]:
     """Tell which neuron each row and column of a released connectome belongs to.
 

@@ -1,0 +1,477 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+
+# %% [markdown]
+# # Topology of the learned networks
+#
+# The paper's claim in one sentence: networks that are trained with cortical priors become low-entropy,
+# modular and small-world. The first figure tells whether the published numbers come out again. The rest
+# of the chapter asks what they mean: what the matrices had before training, what a random graph has, and
+# whether better networks have more of it.
+#
+# *Needs:* [The ablation](06_ablation.ipynb). *Time:* half a minute; nothing is trained on this page.
+
+# %%
+import numpy as np
+import pandas as pd
+
+from cortexrnn import replication, structure, topology
+from cortexrnn.archive import load_archive, select
+from cortexrnn.figures import topology as figures
+from cortexrnn.figures.checks import soma_um
+from cortexrnn.figures.style import (
+    banner,
+    cells_of_runs,
+    download,
+    glue,
+    set_style,
+)
+from cortexrnn.models import VARIANTS
+from cortexrnn.priors import scaled_positions
+from cortexrnn.sources import load_field
+from cortexrnn.sources.published import at_hand
+from cortexrnn.tasks import TASKS
+from cortexrnn.weights import COURSE, kept_weights, stated_loss
+
+set_style()
+
+# %% tags=["parameters"]
+field = "6_6_2"  # paper: "6_6_2", and for robustness "5_3_4" and "5_6_8"
+relation = "correlation"  # paper: "correlation" in the main text
+sign = "free"  # paper: "free", and "positive" in its Table 3
+task = "one_choice"  # of the matrices and graphs that are drawn
+
+# %% [markdown]
+# Recorded runs at the paper's size, under the `published` protocol, come from the archive that ships with
+# the package. Of one run per variant and task the trained matrix is kept as well, as far as its graph needs
+# it.
+
+# %%
+assert task in TASKS, f"task is {task!r}; choose one of {', '.join(TASKS)}"
+archive = load_archive()
+chosen = {"field": field, "relation": relation, "sign": sign}
+if select(archive, **chosen).empty:
+    print("No recorded runs of", ", ".join(chosen.values()))
+    chosen = {"field": "6_6_2", "relation": "correlation", "sign": "free"}
+runs = select(archive, **chosen)
+assert len(runs), "the archive holds no runs of the paper's field and arm"
+
+# %%
+ended = runs[~runs["diverged"]]
+shown, arm = str(runs["field"].iloc[0]), str(runs["arm"].iloc[0])
+n_neurons = int(runs["n_neurons"].iloc[0])
+kept = [run for run in kept_weights(shown) if run.arm == arm]
+banner(shown, runs=runs)
+
+# %%
+n_seeds = runs["seed"].nunique()
+glue("field", shown)
+glue("arm", arm)
+glue("n_neurons", n_neurons)
+glue("n_runs", len(runs))
+glue("seeds", "1 seed" if n_seeds == 1 else f"{n_seeds} seeds")
+glue("n_kept", len(kept))
+print("Arm:", arm)
+print("Runs:", len(runs), "of which", len(ended), "did not diverge")
+print("Matrices kept:", len(kept))
+
+# %% [markdown]
+# ## The verdict
+#
+# The [rules](../book/rules.md) were fixed before the first full run. A cell is *equivalent* to the published
+# one, *different*, or *inconclusive*; false discoveries are controlled over all cells of both signs and all
+# five metrics together, of which this page shows the four of topology. Fewer than ten values are always
+# inconclusive.
+
+# %%
+drawn = replication.draw_variance(archive)
+variance = {
+    (metric, name): 0.0
+    for metric in replication.MARGINS
+    for name in set(runs["task"])
+}
+keys = zip(drawn["metric"], drawn["task"], strict=True)
+variance |= dict(zip(keys, drawn["variance"], strict=True))
+missing = len(variance) - len(drawn)
+print(
+    f"Variance of the draw of trials: {len(drawn)} estimates, {missing} taken as zero"
+)
+
+# %%
+both = [select(archive, **(chosen | {"sign": s})) for s in ("free", "positive")]
+compared = replication.compare(pd.concat(both), variance=variance)
+compared = compared[compared["arm"] == arm]
+compared = compared[compared["metric"].isin(COURSE)].reset_index(drop=True)
+if shown != "6_6_2":
+    compared["verdict"] = "other field"
+
+# %% mystnb={"figure": {"name": "fig-topology-verdict", "caption": "Every cell of the ablation by four measures: published mean of 20 simulations of field 6_6_2 against the mean of the recorded runs of this page, each with its 95 % interval from the t distribution. Grey band: the margin of equivalence. Fewer than ten runs are inconclusive by rule; runs of another field are not compared. Field and number of runs are told above."}, "image": {"alt": "Published against replicated entropy, modularity, small-worldness and assortativity, with intervals and verdicts."}}
+figures.verdict(compared)
+
+# %%
+verdicts = compared["verdict"].value_counts()
+for name in ("equivalent", "different", "inconclusive"):
+    glue(f"n_{name}", int(verdicts.get(name, 0)))
+glue("n_compared", len(compared))
+glue("draws", f"{missing} of {len(variance)}")
+pd.crosstab(compared["metric"], compared["verdict"])
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# Field {glue:text}`field`, arm {glue:text}`arm`, {glue:text}`n_runs` runs, {glue:text}`seeds`: of
+# {glue:text}`n_compared` cells of topology {glue:text}`n_equivalent` are equivalent,
+# {glue:text}`n_different` different and {glue:text}`n_inconclusive` inconclusive. For
+# {glue:text}`draws` pairs of metric and task no other draws of trials are recorded; there the variance of
+# the draw is taken as zero, which makes the verdicts firmer than they should be.
+# ```
+#
+# ## What the matrices had before training
+#
+# A trained network has structure of two kinds: what training put there, and what was there when it began.
+# The starts are measured on this page, by the same functions: an orthogonal matrix (W), functional weights
+# (W\*), and the same with neurons relabelled at random (W!).
+
+# %%
+available = at_hand(shown)
+cortex = load_field(shown if available else f"surrogate_{n_neurons}")
+what = "the real field" if available else "a surrogate of the same size"
+glue("starts_from", what)
+print(f"Functional weights are made from {what}.")
+
+# %%
+starts = structure.starts(cortex, relation=chosen["relation"])
+before = starts.groupby("start", sort=False)[[*COURSE, "density"]].mean()
+assert before.loc["functional", "entropy"] < before.loc["orthogonal", "entropy"]
+before.round(3)
+
+# %% mystnb={"figure": {"name": "fig-topology-starts", "caption": "From start to end: black bars mark one untrained matrix of each variant's kind, symbols the mean of the recorded runs after training, one for each task. Diverged runs are left out; field and number of runs are told above."}, "image": {"alt": "Four measures of topology before and after training for every variant and task."}}
+figures.start_and_end(starts, runs)
+
+# %%
+for name, row in before.iterrows():
+    for measure in COURSE:
+        glue(f"{name}_{measure}", float(row[measure]))
+origin = ended["variant"].map({k: v.start for k, v in VARIANTS.items()})
+shift = ended[list(COURSE)] - before.loc[origin, list(COURSE)].to_numpy()
+moved = shift.groupby(origin).median()
+moved.rename_axis("start").round(3)
+
+# %%
+fell = (shift["entropy"] < 0).groupby(origin).mean()
+rose = (shift["modularity"] > 0).groupby(origin).mean()
+for name in structure.STARTS:
+    glue(f"{name}_fell", 100 * float(fell[name]) if name in fell else np.nan)
+    glue(f"{name}_rose", 100 * float(rose[name]) if name in rose else np.nan)
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# Starts made from {glue:text}`starts_from`, N = {glue:text}`n_neurons`. Untrained functional weights have an
+# entropy of {glue:text}`functional_entropy:.2f` bits, a modularity of
+# {glue:text}`functional_modularity:.2f` and a small-worldness of
+# {glue:text}`functional_small_worldness:.2f`; an orthogonal matrix has
+# {glue:text}`orthogonal_entropy:.2f` bits, {glue:text}`orthogonal_modularity:.2f` and
+# {glue:text}`orthogonal_small_worldness:.2f`. Entropy is lower after training than at the start in
+# {glue:text}`functional_fell:.0f` % of the runs from W\* and in {glue:text}`orthogonal_fell:.0f` % of those
+# from an orthogonal matrix; modularity is higher in {glue:text}`functional_rose:.0f` % and
+# {glue:text}`orthogonal_rose:.0f` %. The table above it has the median change of every measure.
+# ```
+#
+# ```{admonition} Interpretation
+# :class: interpretation
+# Entropy is read on a hundred points between the smallest and the largest weight, so it is low wherever few
+# weights are far larger than the rest. Functional weights have such weights from the beginning: the
+# self-connections ([chapter 3](03_priors.ipynb)). A network that "becomes" low-entropy from such a start
+# may only have stayed so; the comparison of starts and ends, not the end alone, says what training adds.
+# ```
+
+# %% mystnb={"figure": {"name": "fig-topology-course", "caption": "Four measures at the start (epoch 0) and after every epoch, of the runs whose matrices are kept: one run per variant and task, coloured by the kind of start. Measured on the full matrices when they were trained."}, "image": {"alt": "Entropy, modularity, small-worldness and assortativity over ten epochs of training."}}
+figures.course(kept)
+
+# %% [markdown]
+# How far can one number of one run be trusted? The kept runs were trained twice: once for the archive and
+# once for their matrices, with the same specification and, where the code had changed in between,
+# another order of sums. Rounding is all that differs at first; training then carries the two apart. The table
+# has the differences of the two, and what the last epoch still changes, beside the margin of the rules.
+
+# %%
+names = [run.identity for run in kept]
+again = pd.DataFrame([run.metrics for run in kept], index=names)
+again = again.reindex(columns=["accuracy", *COURSE]).astype(float)
+recorded = runs.set_index("identity")[list(again.columns)]
+noise = (again - recorded.reindex(names)).abs()
+assert not (noise["accuracy"] > 0.05).any(), "succeeded once and failed once"
+last = np.array([run.course[-1] - run.course[-2] for run in kept])
+last = pd.DataFrame(last.reshape(-1, len(COURSE)), columns=COURSE).abs()
+
+# %%
+repeated = pd.DataFrame(
+    {
+        "two trainings, median": noise.median(),
+        "two trainings, largest": noise.max(),
+        "last epoch, median": last.median(),
+        "last epoch, largest": last.max(),
+        "margin": pd.Series(replication.MARGINS),
+    }
+).loc[[*COURSE, "accuracy"]]
+repeated.round(4)
+
+# %%
+glue("n_again", int(noise["accuracy"].notna().sum()))
+glue("n_same", int((noise.max(axis=1) < 1e-9).sum()))
+for measure in ("accuracy", "entropy", "modularity"):
+    glue(f"{measure}_apart", float(noise[measure].max()))
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# Of {glue:text}`n_again` runs that were trained twice, {glue:text}`n_same` came out the same to rounding. The
+# largest difference of the others is {glue:text}`accuracy_apart:.4f` in accuracy,
+# {glue:text}`modularity_apart:.2f` in modularity and {glue:text}`entropy_apart:.1f` bits in entropy.
+# (`nan`: no run of this field and arm was trained twice.)
+# ```
+#
+# ```{admonition} Interpretation
+# :class: interpretation
+# A measure that moves by more than its margin between two trainings of one run tells little about a single
+# network; only its distribution over runs can be compared. Entropy is the one to be careful with: it is read
+# between the smallest and the largest of all weights, two numbers out of tens of thousands.
+# ```
+#
+# ## Topology against accuracy
+#
+# Do networks that solve a task have more of it? Over all runs the question mixes two: whether *variants*
+# that do well have it, and whether, among runs of one variant that differ by their seeds alone, the better
+# ones have it. A correlation of the first kind may be absent or reversed in the second (Simpson's paradox).
+
+# %% mystnb={"figure": {"name": "fig-topology-accuracy", "caption": "Topology after training against accuracy in the last epoch, one mark per recorded run that did not diverge, coloured by the kind of start. Field and number of runs are told above."}, "image": {"alt": "Scatter of four measures of topology against accuracy in three tasks."}}
+figures.against_accuracy(runs)
+
+# %%
+associations = structure.rank_correlations(runs)
+within = associations[associations["over"] == "within variants"]
+across = associations[associations["over"] == "all runs"]
+clear_within = int(((within["low"] > 0) | (within["high"] < 0)).sum())
+clear_across = int(((across["low"] > 0) | (across["high"] < 0)).sum())
+opposite = (
+    across["correlation"].to_numpy() * within["correlation"].to_numpy() < 0
+)
+
+# %% mystnb={"figure": {"name": "fig-topology-correlations", "caption": "Rank correlation of accuracy with four measures: over all runs, over the means of variants, and within variants (ranks inside each variant, pooled). Bars: 95 % by resampling variants, or runs inside variants. Nothing is drawn where a variant has fewer than three runs, or where nothing varies."}, "image": {"alt": "Rank correlations with intervals, over all runs, over variants and within variants, in three tasks."}}
+figures.correlations(associations)
+
+# %%
+glue("n_pairs", len(within))
+glue("n_within_known", int(within["correlation"].notna().sum()))
+glue("clear_within", clear_within)
+glue("clear_across", clear_across)
+glue("n_opposite", int(opposite.sum()))
+associations.round(2)
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# Of {glue:text}`n_pairs` pairs of measure and task, the interval excludes zero in
+# {glue:text}`clear_across` over all runs. Within variants a correlation can be had for
+# {glue:text}`n_within_known` pairs; its interval excludes zero in {glue:text}`clear_within`, and its sign is
+# opposite to that over all runs in {glue:text}`n_opposite`. With one seed there is nothing within a variant.
+# No correction for many intervals is made here.
+# ```
+#
+# ## What chance has
+#
+# ```{admonition} Fact
+# :class: fact
+# Small-worldness is clustering times efficiency, each relative to its mean over 1,000 random graphs
+# ([methods](../book/methods.md)). These are the same for every network of one size: pairs are joined with
+# probability 0.18, and self-loops are kept, which count in the clustering of the random graphs alone.
+# ```
+#
+# A graph of the strongest tenth of directed weights joins between 10 % of the pairs, where every strong
+# connection has a strong one back, and 19 %, where this is left to chance. A random graph of another density
+# has another clustering: that alone moves the ratio.
+
+# %%
+densities = [0.10, 0.15, 0.18, 0.19]
+nulls = topology.null_graphs(n_neurons)
+others = structure.null_densities(n_neurons, densities)
+product = others["clustering"] * others["efficiency"]
+others["small_worldness"] = product / (nulls.clustering * nulls.efficiency)
+others.round(3)
+
+# %% [markdown]
+# The last column is the small-worldness of a graph with *no* structure at that density, by the paper's
+# measure. As a control, graphs of the kept runs are measured against two other kinds of random graphs: with
+# their own number of edges, and with the degree of every neuron as it is (edges shuffled pairwise
+# {cite}`maslov2002`).
+
+# %%
+one_task = [run for run in kept if run.task == task]
+chances = structure.against_chance(one_task)
+
+# %% mystnb={"figure": {"name": "fig-topology-chance", "caption": "Control: small-worldness of trained graphs against three kinds of random graphs: the paper's (1,000, density 0.18 with self-loops), random graphs with as many edges, and random graphs with the same degrees (3 of each for every run). Dotted: as chance. Kept runs of the task named in the parameters, one per variant."}, "image": {"alt": "Small-worldness of eleven variants against three kinds of random graphs."}}
+figures.chance(chances)
+
+# %%
+wide = chances.pivot_table(
+    index="variant", columns="chance", values="small_worldness", sort=False
+)
+degrees = chances[chances["chance"] == "degrees"].set_index("variant")
+columns = ["density", "modularity", "chance_modularity"]
+wide.join(degrees[columns], rsuffix=" of the graph").round(3)
+
+# %%
+excess = degrees["small_worldness"]
+glue("n_chance", len(excess))
+glue("n_above_chance", int((excess > 1.1).sum()))
+glue("task", task)
+if not len(degrees):
+    print(f"No graphs of task {task} are kept for this field and arm.")
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# Of {glue:text}`n_chance` kept graphs of task {glue:text}`task`, {glue:text}`n_above_chance` exceed random
+# graphs of the same degrees in small-worldness by more than a tenth. The table has the modularity of one such random graph
+# beside that of the network: greedy communities find some modularity in any graph of this density.
+# ```
+#
+# ## Matrices to look at
+#
+# ```{admonition} Fact
+# :class: fact
+# A kept matrix holds exactly the entries that make its graph, the strongest tenth by magnitude, and the
+# diagonal, in half precision. What that leaves out is stated for every matrix. The identity leads to the
+# run's row of the archive.
+# ```
+
+# %% tags=["scroll-output"]
+loss = stated_loss(kept)
+loss.drop(columns=["identity", "mean", "sd"], errors="ignore").round(3)
+
+# %%
+for run in one_task:
+    found = topology.assortativity(run.matrix.graph())
+    assert abs(found - run.metrics["assortativity"]) < 1e-9
+
+# %%
+shown_variants = ["W*D*C", "W*D*C*", "WD*C", "WD"]
+by_name = {run.variant: run for run in one_task}
+examples = [by_name[name] for name in shown_variants if name in by_name]
+
+# %% mystnb={"figure": {"name": "fig-topology-weights", "caption": "Distribution of all weights of four trained networks, in 100 bins between the smallest and the largest; logarithmic counts, and the entropy of the distribution. A few large weights stretch the axis, and entropy falls. One run each; task as in the parameters."}, "image": {"alt": "Histograms of weights of four trained networks."}}
+figures.weight_histograms(examples)
+
+# %% mystnb={"figure": {"name": "fig-topology-matrices", "caption": "Kept entries of four trained matrices, neurons sorted by the communities of their graph, largest first; grey lines end communities of more than five neurons. Red positive, blue negative, white not kept; the scale of each matrix is in its title. One run each; task as in the parameters."}, "image": {"alt": "Four trained recurrent matrices, neurons sorted by community."}}
+figures.matrices(examples)
+
+# %% [markdown]
+# The same four as graphs. Neurons stand where their somata are if the field is on this machine, seen along
+# the depth of cortex; otherwise each graph lays itself out by springs.
+
+# %%
+places = soma_um(cortex)[:, [0, 2]] if available else None
+
+# %% mystnb={"figure": {"name": "fig-topology-graphs", "caption": "The 400 strongest connections between different neurons in four trained networks; neurons coloured by community of the whole graph (of the largest nine, others grey). At their soma positions where the field is at hand, else in a spring layout without units, where neurons without such a connection stand around. One run each; task as in the parameters."}, "image": {"alt": "Node-link drawings of four trained networks, neurons coloured by community."}}
+figures.node_link(examples, positions=places)
+
+# %% [markdown]
+# Where do communities come from? The released code reshapes the positions so that every unit gets
+# coordinates of other neurons, and these lie in three clusters: units 0, 3, 6, ... are in one, whatever the
+# neurons ([chapter 3](03_priors.ipynb)). Distance between clusters is what the penalty of D\* sees. The share
+# of connections inside these clusters, by variant:
+
+# %%
+cluster = np.arange(n_neurons) % 3
+points = scaled_positions(cortex, coordinates="reshaped")
+apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
+same = cluster[:, None] == cluster[None]
+assert apart[same].mean() < 0.5 * apart[~same].mean()
+
+# %%
+pairs = ~np.eye(n_neurons, dtype=bool)
+by_chance = structure.share_within(pairs, cluster)
+inside = pd.Series(
+    {
+        r.variant: structure.share_within(r.matrix.graph(), cluster)
+        for r in one_task
+    },
+    dtype=float,
+)
+inside.rename("share inside clusters").round(3).to_frame()
+
+# %%
+soma = [n for n in inside.index if VARIANTS[n].distance == "soma"]
+direct = [n for n in soma if VARIANTS[n].communicability == "direct"]
+glue("by_chance", 100 * by_chance)
+glue("inside_direct", 100 * inside[direct].mean())
+glue("inside_others", 100 * inside.drop(direct).mean())
+moderate = inside.to_frame("inside").join(degrees["modularity"])
+glue("with_modularity", float(moderate.corr("spearman").iloc[0, 1]))
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# By chance {glue:text}`by_chance:.0f` % of connections lie inside the three clusters. In the kept graphs of
+# task {glue:text}`task` it is {glue:text}`inside_direct:.0f` % on average for variants with D\* and direct C,
+# and {glue:text}`inside_others:.0f` % for all others. The rank correlation of this share with modularity is
+# {glue:text}`with_modularity:.2f` over variants. (`nan`: no graphs are kept.)
+# ```
+#
+# ```{admonition} Interpretation
+# :class: interpretation
+# If connections keep to clusters that have nothing to do with the tissue, the modularity of these networks is
+# an effect of the clustered coordinates and not of real geometry. The `corrected` protocol, where every unit
+# has its own neuron's coordinates, is the test; its runs are controls and not part of this page.
+# ```
+#
+# ## All cells and their runs
+
+# %%
+download(compared, f"topology_{shown}_{arm}.csv")
+
+# %%
+download(associations, f"topology_accuracy_{shown}_{arm}.csv")
+
+# %%
+download(starts, f"starts_{shown}_{chosen['relation']}.csv")
+
+# %%
+download(chances, f"chance_{shown}_{arm}_{task}.csv")
+
+# %%
+download(loss, f"kept_matrices_{shown}_{arm}.csv")
+
+# %% tags=["scroll-output"]
+cells_of_runs(runs, values=["accuracy", *COURSE])
+
+# %% [markdown]
+# ## Summary
+#
+# - Published and replicated topology stand side by side in the first figure, with the rules that
+#   decide.
+# - Functional weights are low in entropy before any training; the second figure parts what training adds
+#   from what was there.
+# - Training the same run twice tells which measures of a single network can be trusted.
+# - Whether better networks have more structure depends on whether variants or runs of one variant are
+#   compared.
+# - The paper's random graphs depend on the number of neurons alone; graphs of the same degrees are the
+#   stricter comparison.
+#
+# **What's next.** [Run it yourself](../book/run.md), on this or another field.
+#
+# **References.** Claims and tables: {cite:t}`shakiba2026`, with their code {cite}`cortical_blueprint`.
+# Modularity: {cite:t}`clauset2004`; assortativity: {cite:t}`newman2002`; small-worldness:
+# {cite:t}`humphries2008`, with efficiency {cite}`latora2001` for path length; random graphs of the same degrees:
+# {cite:t}`maslov2002`.
