@@ -1,8 +1,8 @@
 """Trained recurrent matrices that are kept: their strongest entries, and what that leaves out.
 
 A run of the archive is a row of numbers. For some runs the recurrent matrix is kept as well, as
-far as its graph needs it: the strongest tenth of the entries, which :func:`topology.strongest`
-marks, and the diagonal. What was left out is stated beside every matrix. A file holds plain arrays
+far as its graph needs it: the strongest tenth of the entries, which
+:func:`cortexrnn.topology.strongest` marks, and the diagonal. What was left out is stated beside every matrix. A file holds plain arrays
 and no pickles, and names the identity of each run, which leads to its row of the archive.
 """
 
@@ -110,7 +110,7 @@ class SparseWeights:
         return matrix
 
     def graph(self) -> NDArray[np.bool_]:
-        """Return what :func:`topology.graph` gives for the full matrix, shape (N, N)."""
+        """Return what :func:`cortexrnn.topology.graph` gives for the full matrix, shape (N, N)."""
         return np.asarray(self.strong | self.strong.T)
 
 

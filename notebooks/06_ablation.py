@@ -116,7 +116,8 @@ variance = known.reindex(
 ).to_dict()
 glue("n_estimated", len(known))
 glue("n_variances", len(keys))
-draws.pivot(index="metric", columns="task", values="sd").round(4)
+told = draws.pivot(index="metric", columns="task", values="sd").round(4)
+told if len(draws) else "no runs on several draws of trials yet"
 
 # %% [markdown]
 # The table shows the standard deviation of a mean over draws; {glue:text}`n_estimated` of

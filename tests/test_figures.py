@@ -426,3 +426,29 @@ def test_wrong_input_is_refused(name):
         (ValueError, TypeError), match=r"expected|expects|give|lacks|has|reach|holds"
     ):
         REFUSED[name]()
+
+
+@pytest.mark.parametrize("verdict", ["equivalent", "inconclusive", "different"])
+def test_verdicts_are_marked_and_the_layout_holds(verdict, recwarn):
+    cells = pd.DataFrame({"metric": "accuracy", "task": "go_nogo", "variant": ["W", "WD"]})
+    bounds = {"mean": 0.5, "low": 0.4, "high": 0.6, "published": 0.5}
+    bounds |= {"published_low": 0.4, "published_high": 0.6, "runs": 20, "diverged": 0}
+    cells = cells.assign(**bounds, verdict=verdict, published_diverged=False)
+    figure = ablation_figures.beside_published(cells)
+    figure.draw_without_rendering()
+    assert not [w for w in recwarn if "constrained" in str(w.message)]
+    marks = {line.get_marker() for line in figure.axes[0].lines}
+    assert ("x" in marks) == (verdict == "different")
+
+
+def test_curves_and_divergence_show_every_run():
+    history = [np.linspace(0.2, 0.9, 4), np.array([0.3])]
+    runs = pd.DataFrame({"variant": "W", "task": "go_nogo", "diverged": [False, True]})
+    runs = runs.assign(history_accuracy=history, diverged_epoch=pd.array([None, 2], "Int64"))
+    curves = ablation_figures.learning_curves(runs).axes[0].lines
+    assert [len(line.get_xdata()) for line in curves] == [4, 1, 4]  # runs, then their median
+    bars = ablation_figures.divergence(runs).axes[0].patches
+    assert [bar.get_width() for bar in bars] == [1, 1]
+    for figure in (ablation.learning_curves, ablation_figures.divergence):
+        with pytest.raises(ValueError, match="at least one"):
+            figure(runs.head(0))

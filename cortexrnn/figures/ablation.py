@@ -90,10 +90,14 @@ def _mark_verdicts(axes: Axes, cells: pd.DataFrame) -> None:
     """Empty our mark where a cell is inconclusive, cross it where it is different."""
     place = np.arange(len(cells)) - OFFSET
     mean, verdict = cells["mean"].to_numpy(), cells["verdict"].to_numpy()
-    open_, crossed = verdict == "inconclusive", verdict == "different"
-    axes.plot(mean[open_], place[open_], "o", color="white", markersize=3, clip_on=False)
-    axes.plot(mean[crossed], place[crossed], "x", color=palette[3], markersize=9,
-              markeredgewidth=2, clip_on=False)  # fmt: skip
+    looks: dict[str, dict[str, Any]] = {
+        "inconclusive": {"marker": "o", "color": "white", "markersize": 3},
+        "different": {"marker": "x", "color": palette[3], "markersize": 9, "markeredgewidth": 2},
+    }
+    for name, look in looks.items():
+        # An empty line has no place, and the layout would fail for it.
+        if (chosen := (verdict == name) & np.isfinite(mean)).any():
+            axes.plot(mean[chosen], place[chosen], linestyle="", clip_on=False, **look)
 
 
 def _verdict_handles() -> list[Line2D]:
@@ -222,8 +226,7 @@ def single_runs(runs: pd.DataFrame, *, level: dict[str, float]) -> Figure:
         place = (mine["seed"].rank(method="dense") - 0.5) / mine["seed"].nunique() - 0.5
         rows = mine["variant"].map(names.index) + 0.6 * place
         lost = mine["diverged"].to_numpy()
-        # An empty line has no place, and the layout would fail for it.
-        if not lost.all():
+        if not lost.all():  # an empty line, see _mark_verdicts
             axes.plot(mine["accuracy"][~lost], rows[~lost], "o", markersize=4, alpha=0.6,
                       color=palette[0], clip_on=False)  # fmt: skip
         if lost.any():
