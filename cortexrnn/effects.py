@@ -18,7 +18,7 @@ import contextlib
 import gc
 import itertools
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,6 +41,7 @@ __all__ = [
     "SIGNIFICANT",
     "EffectSize",
     "EstimabilityError",
+    "across_fields",
     "additive_model",
     "additive_models",
     "agreement",
@@ -491,6 +492,9 @@ def agreement(effects: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
             Whether the two sides agree; direction only for pairs with a published U, and missing
             where either effect is exactly zero. For a Kruskal-Wallis test, which has no
             direction, ``both`` is its significance.
+        ``agree``
+            The same significance and, for a pair that is significant, the same direction: what
+            lies on which side of nothing does not matter.
     """
     ours = effects[[*_TEST_KEYS, "p", "p_holm", "delta", "delta_low", "delta_high", "n"]]
     theirs = published[[*_TEST_KEYS, "p", "p_holm", "delta", "copied"]]
@@ -514,6 +518,8 @@ def agreement(effects: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     table["both"] = (table["same_significance"] & table["same_direction"]).where(
         pairs, table["same_significance"]
     )
+    null = ~table["significant"]
+    table["agree"] = table["same_significance"] & (null | table["same_direction"].fillna(~pairs))
     return table.drop(columns=["p_holm", "p_holm_published"])
 
 
@@ -841,6 +847,43 @@ def equivalence(
     return table.assign(verdict=verdicts(told))
 
 
+def across_fields(
+    runs: pd.DataFrame,
+    pairs: Mapping[str, tuple[str, str]],
+    *,
+    metrics: Sequence[str] = ("accuracy",),
+) -> pd.DataFrame:
+    """Compare pairs of variants in every field.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of one arm on any fields.
+    pairs : mapping of str to (str, str)
+        Name of a comparison to its two variants.
+    metrics : sequence of str
+        Keys of :data:`cortexrnn.replication.MARGINS`.
+
+    Returns
+    -------
+    DataFrame
+        The columns of :func:`equivalence` by ``contrast, field, task``, and ``n_neurons``; large
+        fields first.
+    """
+    sizes = runs.groupby("field")["n_neurons"].first().sort_values(ascending=False)
+    sides = [
+        pd.concat([runs[runs["variant"] == pair[k]].assign(contrast=name)
+                   for name, pair in pairs.items()])
+        for k in (0, 1)
+    ]  # fmt: skip
+    table = equivalence(*sides, by=["contrast", "field", "task"], metrics=metrics)
+    table["n_neurons"] = table["field"].map(sizes)
+    order = table["contrast"].map(list(pairs).index)
+    table = table.assign(order=order, place=table["field"].map(list(sizes.index).index))
+    ordered = table.sort_values(["order", "place"], kind="stable", ignore_index=True)
+    return ordered.drop(columns=["order", "place"])
+
+
 _EQUIVALENCE = (
     "n_1", "n_2", "diverged_1", "diverged_2", "runs_1", "runs_2",
     "mean_1", "mean_2", "difference", "low", "high", "p_different", "p_equivalent",
@@ -863,7 +906,9 @@ def _equivalent(one: pd.DataFrame, two: pd.DataFrame, metric: str) -> dict[str, 
         same = row["difference"] == 0
         ends = {"low": row["difference"], "high": row["difference"]}
         return row | ends | {"p_different": float(same), "p_equivalent": float(not within)}
-    test = stats.ttest_ind(x, y, equal_var=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # cells whose runs are nearly alike
+        test = stats.ttest_ind(x, y, equal_var=False)
     row["low"], row["high"] = test.confidence_interval(0.95)
     margin = MARGINS[metric]
     row["p_different"] = float(test.pvalue)

@@ -14,6 +14,7 @@ from statsmodels.stats.multitest import multipletests
 
 from cortexrnn import effects
 from cortexrnn.archive import METRICS, published_table
+from cortexrnn.figures import robustness as figures
 from cortexrnn.inference import bootstrap_interval, t_interval
 from cortexrnn.models import VARIANTS
 
@@ -593,3 +594,49 @@ def test_pools_of_different_designs_are_refused():
 def test_importing_the_package_does_not_wait_for_statsmodels():
     code = "import cortexrnn, sys; sys.exit('statsmodels' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_fields_are_compared_pair_by_pair_and_the_largest_stands_first():
+    large = make_runs({"W*D*C": 0.5}, n_seeds=4)
+    small = make_runs(n_seeds=4, field="5_3_4", n_neurons=70)
+    table = effects.across_fields(
+        pd.concat([small, large]), {"W": ("W*D*C", "WD*C"), "D": ("WD*C", "WDC")}
+    )
+    assert table["contrast"].tolist() == ["W", "W", "D", "D"]
+    assert table["field"].tolist() == ["6_6_2", "5_3_4"] * 2
+    mean = large.groupby("variant")["accuracy"].mean()
+    assert table["difference"][0] == pytest.approx(mean["W*D*C"] - mean["WD*C"])
+
+
+# --- figures
+
+
+@pytest.mark.parametrize("n_seeds", [1, 4])
+def test_factor_figures_turn_towards_cortex_and_label_their_axes(published, n_seeds):
+    runs = make_runs({"W*D*C": 50.0}, n_seeds=n_seeds, tasks=TASKS)
+    table = effects.agreement(effects.factor_effects(runs, n_resamples=20), published)
+    accuracy = table[table["metric"] == "accuracy"]
+    figure = figures.factor_sizes(accuracy)
+    figure.canvas.draw()
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert len(names) == 17 and names[1] == "WD*C → W*D*C"
+    turned = figures._towards_cortex(accuracy[accuracy["test"] == "mannwhitney"])
+    assert (turned.loc[turned["row"] == "WD*C → W*D*C", "shown"] == 1).all()
+    assert (turned.loc[turned["row"] == "W*D*C → W*D*C*", "shown"] == -1).all()
+    assert figure.axes[1].get_xlabel() == "Cliff's delta"
+    figures.size_against_published(table).canvas.draw()
+    with pytest.raises(ValueError, match="pairs of one metric"):
+        figures.factor_sizes(table)
+    with pytest.raises(ValueError, match="published effect"):
+        figures.size_against_published(table.head(0))
+
+
+@pytest.mark.parametrize("n_seeds", [1, 5])
+def test_figure_of_differences_shows_every_row_whatever_its_verdict(n_seeds):
+    one, two = two_cells(0.2, n=n_seeds)
+    table = effects.equivalence(one, two, metrics=["accuracy"]).assign(row="with D*C")
+    figure = figures.mean_differences(table, margin=0.05, label="difference")
+    figure.canvas.draw()
+    assert figure.axes[0].get_position().height > 0.2  # the layout did not fail
+    with pytest.raises(ValueError, match="rows of one metric"):
+        figures.mean_differences(table.head(0), margin=0.05, label="difference")
