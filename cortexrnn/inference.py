@@ -11,7 +11,7 @@ from scipy import stats
 
 from cortexrnn.archive import METRICS, published_table
 
-__all__ = ["beside_published", "cell_means", "readable", "t_interval"]
+__all__ = ["beside_published", "bootstrap_interval", "cell_means", "readable", "t_interval"]
 
 CELL = ("field", "arm", "protocol", "variant", "task")
 """Columns that name a cell of the design."""
@@ -41,6 +41,42 @@ def t_interval(values: ArrayLike, *, level: float = 0.95) -> tuple[float, float,
         return mean, np.nan, np.nan
     half = float(stats.sem(kept) * stats.t.ppf((1 + level) / 2, len(kept) - 1))
     return mean, mean - half, mean + half
+
+
+def bootstrap_interval(
+    values: ArrayLike, *, level: float = 0.95, n_resamples: int = 5000, seed: int = 0
+) -> tuple[float, float, float]:
+    """Mean and its interval from the bootstrap (bias-corrected and accelerated).
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        Values; NaN is left out.
+    level : float
+        Coverage.
+    n_resamples : int
+        Bootstrap samples.
+    seed : int
+        Seed of the bootstrap: the same values have the same interval.
+
+    Returns
+    -------
+    mean, low, high : float
+        NaN where there is no value; the bounds are NaN for a single one, and the mean where all
+        values are equal. With few values the interval is too short; see :func:`t_interval`.
+    """
+    kept = np.asarray(values, dtype=float)
+    kept = kept[~np.isnan(kept)]
+    if len(kept) < 2:
+        return (float(kept[0]) if len(kept) else np.nan), np.nan, np.nan
+    mean = float(kept.mean())
+    if np.ptp(kept) == 0:
+        return mean, mean, mean
+    low, high = stats.bootstrap(
+        (kept,), np.mean, confidence_level=level, n_resamples=n_resamples, method="BCa",
+        random_state=np.random.default_rng(seed),
+    ).confidence_interval  # fmt: skip
+    return mean, float(low), float(high)
 
 
 def cell_means(runs: pd.DataFrame, *, metric: str = "accuracy") -> pd.DataFrame:

@@ -2,8 +2,9 @@
 
 A run of the archive is a row of numbers. For some runs the recurrent matrix is kept as well, as
 far as its graph needs it: the strongest tenth of the entries, which
-:func:`cortexrnn.topology.strongest` marks, and the diagonal. What was left out is stated beside every matrix. A file holds plain arrays
-and no pickles, and names the identity of each run, which leads to its row of the archive.
+:func:`cortexrnn.topology.strongest` marks, and the diagonal. What was left out is stated beside
+every matrix. A file holds plain arrays and no pickles, and names the identity of each run, which
+leads to its row of the archive.
 """
 
 from __future__ import annotations

@@ -449,6 +449,6 @@ def test_curves_and_divergence_show_every_run():
     assert [len(line.get_xdata()) for line in curves] == [4, 1, 4]  # runs, then their median
     bars = ablation_figures.divergence(runs).axes[0].patches
     assert [bar.get_width() for bar in bars] == [1, 1]
-    for figure in (ablation.learning_curves, ablation_figures.divergence):
+    for figure in (ablation_figures.learning_curves, ablation_figures.divergence):
         with pytest.raises(ValueError, match="at least one"):
             figure(runs.head(0))

@@ -1,0 +1,467 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+
+# %% [markdown]
+# # Factors and robustness
+#
+# The paper's claim, in one sentence: a functional start brings the largest gain, real geometry a robust
+# second and communicability a selective one, relabelled neurons do as well as their own places, and all of
+# it holds for precision instead of correlation and for fields of other sizes.
+#
+# *Needs:* [The ablation](06_ablation.ipynb). *Time:* under a minute; nothing is trained on this page.
+
+# %%
+import pandas as pd
+
+from cortexrnn import effects
+from cortexrnn.archive import load_archive, select
+from cortexrnn.figures import robustness as figures
+from cortexrnn.figures.style import banner, download, glue, set_style
+from cortexrnn.models import VARIANTS
+from cortexrnn.replication import MARGINS
+
+set_style()
+pd.set_option("display.float_format", "{:.3g}".format)
+
+# %% tags=["parameters"]
+field = "6_6_2"  # paper: "6_6_2", and for robustness "5_3_4" and "5_6_8"
+
+# %% [markdown]
+# Runs are those of the archive that stand beside the paper: its size, its eleven variants, the `published`
+# protocol, one draw of trials.
+
+# %%
+archive = load_archive()
+recorded = list(dict.fromkeys(archive["field"]))
+free = {name: select(archive, field=name) for name in recorded}
+recorded = [name for name in recorded if len(free[name])]
+assert recorded, "no recorded runs of the paper's size, correlation, free"
+shown = field
+if field not in recorded:
+    shown = "6_6_2" if "6_6_2" in recorded else recorded[0]
+    print(f"No recorded runs of field {field}; these are those of {shown}.")
+
+# %%
+runs = free[shown]
+n_seeds = int(runs["seed"].nunique())
+glue("field", shown)
+glue("n_runs", len(runs))
+glue("n_seeds", n_seeds)
+glue("n_diverged", int(runs["diverged"].sum()))
+if shown != "6_6_2":
+    print("The published tests are of field 6_6_2, another one.")
+banner(shown, runs=runs)
+
+# %% [markdown]
+# ## The verdict
+#
+# Two variants that differ in one factor are compared in every context that the design has, here and in the
+# paper's tables S5 to S7.
+
+# %%
+published = effects.published_effects()
+found = effects.factor_effects(runs)
+beside = effects.agreement(found, published)
+accuracy = beside[beside["metric"] == "accuracy"]
+
+# %% mystnb={"figure": {"name": "fig-robustness-verdict", "caption": "Cliff's delta of accuracy for every pair of variants that differ in one factor: start (top block), distance, communicability (bottom). Right of zero: the variant after the arrow is more accurate; at 1 each of its runs beats each of the other's. Circles: runs of this page, with 95 % bootstrap intervals; squares: published, field 6_6_2, 20 simulations a variant. Filled: p < 0.05 after Holm's correction. At the right edge: whether both sides come to the same verdict. A pair that the paper did not test has no square."}, "image": {"alt": "Effect sizes of start, distance and communicability on accuracy in three tasks, recorded and published, with marks of agreement."}}
+figures.factor_sizes(accuracy)
+
+# %%
+whole = accuracy[accuracy["test"] == "mannwhitney"]
+known = whole["agree"].notna()
+glue("n_pairs", len(whole))
+glue("n_tested", int(known.sum()))
+glue("n_agree", int(whole.loc[known, "agree"].sum()))
+glue("per_cell", f"{whole['n'].min() // 2} to {whole['n'].max() // 2}")
+if n_seeds < 20:
+    print(f"{n_seeds} seeds here, 20 in the paper: fewer find fewer effects.")
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# Field {glue:text}`field`, {glue:text}`n_runs` runs, of which {glue:text}`n_diverged` diverged,
+# {glue:text}`per_cell` values a variant and task. Of {glue:text}`n_pairs` pairs for accuracy,
+# {glue:text}`n_tested` have enough values for a test, and {glue:text}`n_agree` of these come to the published
+# verdict: significant on both sides and in the same direction, or on neither.
+# ```
+#
+# ## How the tests are made
+#
+# ```{admonition} Fact
+# :class: fact
+# Kruskal-Wallis over the levels of a factor in each context of the other two; two-sided Mann-Whitney tests
+# of its pairs, where there are three levels only after p < 0.05; Holm's correction over all pairs of one
+# task, factor and metric. Contexts follow from the eleven variants: each level is one variant.
+# ```
+
+# %%
+effects.contexts().groupby(["factor", "context"], sort=False).agg(
+    levels=("level", ", ".join), variants=("variant", ", ".join)
+)
+
+# %% [markdown]
+# Do the printed Holm values follow from the printed p values, within the rounding to three digits? And are
+# the tables of the three tasks tables of their own?
+
+# %%
+same = effects.same_holm(published)
+glue("holm_same", int(same.sum()))
+glue("holm_all", len(same))
+repeated = published[published["copied"]]
+glue("n_repeated", len(repeated))
+repeated.groupby(["task", "metric"]).size().rename("repeated rows").to_frame()
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# {glue:text}`holm_same` of {glue:text}`holm_all` printed Holm values follow. {glue:text}`n_repeated` printed
+# rows, listed above, equal those of an earlier task to the last digit. Different runs cannot give that; most
+# likely one file was read for two tasks. They count neither for nor against and are left out of the tables
+# of agreement below.
+# ```
+#
+# ## All metrics
+#
+# *published*: pairs significant in the paper; of these *replicated*: significant here, same direction;
+# *reversed*: significant here, other direction. *new*: significant here only.
+
+# %%
+effects.agreement_summary(beside)
+
+# %%
+total = effects.agreement_summary(beside, by=["test"]).sum()
+for name in ("published", "replicated", "reversed", "new"):
+    glue(f"n_{name}", int(total[name]))
+glue("n_directions", int(total["directions"]))
+glue("n_same_direction", int(total["same_direction"]))
+
+# %% mystnb={"figure": {"name": "fig-robustness-sizes", "caption": "Cliff's delta here against the published one, for all pairs that the paper tested, three tasks together; vertical lines: 95 % bootstrap intervals of this side. On the diagonal both are the same. W: start, D: distance, C: communicability. Repeated tables of the paper are left out. Where two samples do not overlap, delta is 1 or -1 and its interval has no width."}, "image": {"alt": "Recorded against published effect sizes, one panel per metric."}}
+figures.size_against_published(beside)
+
+# %%
+sizes = beside[~beside["copied"]].dropna(subset=["delta", "delta_published"])
+error = (sizes["delta"] - sizes["delta_published"]).abs()
+glue("size_error", error.median())
+glue("size_rank", sizes["delta"].corr(sizes["delta_published"], "spearman"))
+error.groupby([sizes["factor"], sizes["metric"]]).median().unstack().round(2)
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# Of {glue:text}`n_published` pairs significant in the paper, {glue:text}`n_replicated` are significant here
+# in the same direction and {glue:text}`n_reversed` in the other; {glue:text}`n_new` are significant here
+# only. {glue:text}`n_same_direction` of {glue:text}`n_directions` known directions are the same. Effect
+# sizes differ by {glue:text}`size_error:.2f` in the median (table: by factor and metric), and their rank
+# correlation is {glue:text}`size_rank:.2f`.
+# ```
+
+# %%
+everything = found.merge(
+    published,
+    how="left",
+    on=["task", "metric", "factor", "context", "test", "group_1", "group_2"],
+    suffixes=("", "_published"),
+)
+download(everything, "effects.csv")
+
+# %%
+download(beside, "agreement.csv")
+
+# %% [markdown]
+# ## W\* against W!
+#
+# The paper finds no difference between functional weights and the same weights with neurons relabelled. A
+# test that finds nothing shows no equality; two one-sided tests do, within the margins of
+# [the rules](../book/rules.md).
+
+# %%
+labels = {name: name.replace("W*", "").replace("W!", "") for name in VARIANTS}
+named = runs.assign(context=runs["variant"].map(labels))
+star = named[named["variant"].isin(["W*D*C", "W*D*C*"])]
+relabelled = named[named["variant"].str.startswith("W!")]
+permuted = effects.equivalence(star, relabelled, by=["context", "task"])
+permuted = permuted.assign(row=permuted["context"].radd("with "))
+
+# %% mystnb={"figure": {"name": "fig-robustness-permuted", "caption": "Accuracy from W* less that from W!, under the same penalty, with 95 % intervals (Welch). Band: differences that do not matter. Filled circle: shown to be within it; cross: different; open: neither shown. An interval that reaches the frame goes on."}, "image": {"alt": "Differences in accuracy between functional and relabelled start in three tasks."}}
+figures.mean_differences(
+    permuted[permuted["metric"] == "accuracy"],
+    margin=MARGINS["accuracy"],
+    label="accuracy, W* less W!",
+)
+
+# %%
+verdicts = ["equivalent", "inconclusive", "different"]
+counts = permuted.groupby(["metric", "verdict"], sort=False).size()
+counts = counts.unstack(fill_value=0).reindex(columns=verdicts, fill_value=0)
+for name in verdicts:
+    glue(f"permuted_{name}", int(counts[name].sum()))
+counts
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# Over five metrics, three tasks and two penalties W\* and W! are equivalent in
+# {glue:text}`permuted_equivalent` comparisons, different in {glue:text}`permuted_different`, and
+# {glue:text}`permuted_inconclusive` are inconclusive.
+# ```
+#
+# ```{admonition} Interpretation
+# :class: interpretation
+# Relabelling keeps spectrum, graph and self-connections ([chapter 3](03_priors.ipynb)). It breaks the pairing
+# with positions, and under the `published` protocol the positions are themselves mixed up
+# ([methods](../book/methods.md)), so there is little pairing to break. Equality here does not tell what the
+# pairing would be worth.
+# ```
+
+# %%
+download(permuted.drop(columns="row"), "start_permuted.csv")
+
+# %% [markdown]
+# ## Precision and STTC against correlation
+#
+# Only the five variants with W\* or W! depend on the relation; the other six are the same runs.
+
+# %%
+arms = {
+    name: select(archive, field=shown, relation=name)
+    for name in ("precision", "sttc")
+}
+others = {name: arm for name, arm in arms.items() if len(arm)}
+for name in set(arms) - set(others):
+    print(f"No recorded runs of {name} on field {shown} yet.")
+
+# %%
+tables = [
+    effects.equivalence(arm, runs).assign(relation=name)
+    for name, arm in others.items()
+]
+columns = [*permuted.columns.drop(["context", "row"]), "variant", "relation"]
+relations = pd.concat(tables) if tables else pd.DataFrame(columns=columns)
+relations["row"] = relations["relation"] + ", " + relations["variant"]
+relations["group"] = relations["relation"]
+
+# %% mystnb={"figure": {"name": "fig-robustness-relations", "caption": "Accuracy with precision, or with STTC alone, less that with correlation, for the variants that depend on the relation; 95 % intervals (Welch). Band: differences that do not matter. Filled circle: shown to be within it; cross: different; open: neither shown. An interval that reaches the frame goes on."}, "image": {"alt": "Differences in accuracy between relations in three tasks."}}
+if len(relations):
+    drawn = figures.mean_differences(
+        relations[relations["metric"] == "accuracy"],
+        margin=MARGINS["accuracy"],
+        label="accuracy, less correlation",
+    )
+else:
+    drawn = "Nothing to show: no recorded runs of another relation."
+drawn
+
+# %%
+keys = ["relation", "metric", "verdict"]
+relations.groupby(keys, sort=False).size().unstack(fill_value=0)
+
+# %% [markdown]
+# The paper pools all variants of a start. Its pooled tests, and ours:
+
+# %%
+both = pd.concat([runs, *(arms[name] for name in ("precision",))])
+pools = effects.pooled(both, among="relations")
+order = ["task", "metric", "among", "delta", "delta_published", "p"]
+order += ["p_published", "n_1", "n_2"]
+if pools.empty:
+    print(f"No runs of precision on field {shown}: nothing to compare.")
+pools.loc[pools["metric"] == "accuracy", order]
+
+# %%
+groups = effects.published_groups()
+unrelated = groups[(groups["among"] == "w") & (groups["metric"] == "accuracy")]
+glue("n_unrelated", len(unrelated))
+glue("n_unrelated_found", int((unrelated["p"] < effects.SIGNIFICANT).sum()))
+glue("largest_unrelated", unrelated["delta"].abs().max())
+unrelated[["task", "delta", "p", "mean_1", "mean_2"]]
+
+# %% [markdown]
+# ```{admonition} Fact
+# :class: fact
+# The table above compares, in the paper, accuracies of the arms *correlation* and *precision* for the six
+# variants that start orthogonal. No relation enters them. Still {glue:text}`n_unrelated_found` of
+# {glue:text}`n_unrelated` tests are significant, with a delta of up to {glue:text}`largest_unrelated:.2f`.
+# ```
+#
+# ```{admonition} Interpretation
+# :class: interpretation
+# All simulations of an arm share one draw of trials, and the arms were likely trained on different draws. At
+# the level without memory such a draw moves every run alike, and a test over runs takes it for an effect.
+# The published tests within w\* and w! carry the same part that is not the relation's. Here all arms share
+# one draw.
+# ```
+
+# %%
+download(relations.drop(columns=["row", "group"]), "relations.csv")
+
+# %% [markdown]
+# ## Fields of different size
+#
+# One comparison for each factor in every field with recorded runs: a functional start instead of an orthogonal
+# one, distances of positions instead of those of a grid, communicability instead of none.
+
+# %%
+contrasts = {
+    "W": ("W*D*C", "WD*C"),
+    "D": ("WD*C", "WDC"),
+    "C": ("WD*C", "WD*"),
+}
+fields = pd.concat([free[name] for name in recorded])
+across = effects.across_fields(fields, contrasts)
+across["row"] = across["contrast"] + " " + across["field"]
+across["row"] += " (" + across["n_neurons"].astype(str) + ")"
+across["group"] = across["contrast"]
+if len(recorded) == 1:
+    print(f"Only field {shown} has recorded runs yet.")
+
+# %% mystnb={"figure": {"name": "fig-robustness-fields", "caption": "What a factor adds to accuracy in every field with recorded runs, number of neurons in brackets: W, W*D*C less WD*C; D, WD*C less WDC; C, WD*C less WD*. 95 % intervals (Welch), wide where a field has three seeds. Band: differences that do not matter. Filled circle: shown to be within it; cross: different; open: neither shown. An interval that reaches the frame goes on."}, "image": {"alt": "Differences in accuracy due to start, distance and communicability, by field, in three tasks."}}
+figures.mean_differences(
+    across, margin=MARGINS["accuracy"], label="gain in accuracy"
+)
+
+# %% [markdown]
+# Do fields order the 33 cells of variant and task alike? Rank correlation of their mean accuracies:
+
+# %%
+cells = fields.groupby(["field", "variant", "task"])["accuracy"].mean()
+cells = cells.unstack("field")[recorded]
+seeds = fields.groupby("field")["seed"].nunique()
+cells.corr("spearman").assign(seeds=seeds).round(2)
+
+# %%
+sized = effects.pooled(fields, among="fields")
+paper = sized[sized["p_published"].notna()]
+order = ["task", "metric", "group_1", "group_2", "delta", "delta_published"]
+order += ["p", "p_published", "n_1", "n_2"]
+if paper.empty:
+    print("Fewer than two of the paper's three fields have recorded runs.")
+paper.loc[paper["metric"] == "accuracy", order]
+
+# %%
+found_there = paper["p_published"] < effects.SIGNIFICANT
+agreeing = (paper["delta"] * paper["delta_published"] > 0) & found_there
+glue("n_pools", int(found_there.sum()))
+glue("n_pools_agree", int(agreeing.sum()))
+losses = groups[(groups["among"] == "neuron") & (groups["metric"] == "loss")]
+glue("loss_same", bool((losses["mean_1"] == losses["mean_2"]).all()))
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# Of {glue:text}`n_pools` pooled comparisons of fields that are significant in the paper and have runs here,
+# {glue:text}`n_pools_agree` have the same direction. The published means of the loss are the same for all
+# fields ({glue:text}`loss_same`), evidently one file read three times; its p of 1 is no finding.
+# ```
+#
+# ```{admonition} Interpretation
+# :class: interpretation
+# A pool mixes eleven variants whose runs fall into groups; its p value speaks of the mixture. And a larger
+# field is also a larger network: the sum in the penalty has $N^2$ terms. What is the animal's and what is
+# the size's a comparison of fields cannot separate.
+# ```
+
+# %%
+download(across.drop(columns=["row", "group"]), "fields_factors.csv")
+
+# %%
+download(sized, "fields_pooled.csv")
+
+# %% [markdown]
+# ## One model of the whole design
+#
+# The paper also gives a three-way analysis of variance: ranks by start, distance, communicability and all
+# their interactions, type-II sums of squares. It is a natural choice, and the software gives a table without
+# an error. The design does not support it, though. A variant without distance or communicability has a
+# missing level and drops out, and of the 12 combinations of the rest only 8 exist.
+
+# %%
+one = runs[runs["task"] == runs["task"].iloc[0]]
+starts = ("w", "w!", "w*")
+enough = one.groupby("variant").size().min() > 1
+if not enough:
+    print("One run a variant: no analysis of variance.")
+tables = {}
+for start in starts if enough else ():
+    tables[start], rank, columns = effects.rank_anova(one, reference=start)
+if enough:
+    print(f"rank {rank}, {columns} columns")
+anova = {name: table["F"] for name, table in tables.items()}
+pd.DataFrame(anova).rename_axis(columns="F with reference")
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# The same runs, the same model, accuracy in one task; only the level of W that the others are coded against
+# changes. An F that the data determine would not notice. Where an F is 1e-13, or negative, its constraints
+# have rank zero and it is rounding, as in the published tables, where W comes out at F = 1e-13.
+# ```
+#
+# A model that the design does support has additive main effects only, *none* being a level like any other:
+# seven parameters for eleven cells. The four degrees of freedom left over test whether effects add up.
+# Covariance is robust (HC3), since cells scatter very unequally.
+
+# %%
+tests, estimates = effects.additive_models(runs)
+remarks = tests.loc[tests["remark"] != "", "remark"].unique()
+print("\n".join(remarks) or "All metrics and tasks have a model.")
+fitted = tests[tests["remark"] == ""]
+p_values = fitted.pivot(index=["metric", "task"], columns="term", values="p")
+p_values
+
+# %%
+estimates[estimates["metric"] == "accuracy"]
+
+# %%
+lack = fitted[fitted["term"] == "lack of fit"]
+glue("n_models", len(lack))
+glue("n_lack", int((lack["p"] < effects.SIGNIFICANT).sum()))
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# In {glue:text}`n_lack` of {glue:text}`n_models` models the lack of fit is significant: there the factors do
+# not add up.
+# ```
+#
+# ```{admonition} Interpretation
+# :class: interpretation
+# Where effects do not add up, *the* effect of a factor does not exist; it depends on what it is combined
+# with, and the comparisons within contexts above are the ones to read. Cells whose runs all end alike have
+# almost no scatter, and against those a small misfit is significant.
+# ```
+
+# %%
+download(tests, "additive_tests.csv")
+
+# %%
+download(estimates, "additive_estimates.csv")
+
+# %%
+assert len(same) == int(same.sum()), "a printed Holm value does not follow"
+assert set(beside["metric"]) == set(published["metric"])
+assert not whole.duplicated(["task", "context", "group_1", "group_2"]).any()
+
+# %% [markdown]
+# ## Summary
+#
+# - Every test of the paper is repeated in the context in which it was made, and stands beside the printed
+#   one with its size.
+# - Equality is claimed only where equivalence tests show it.
+# - The additive model, and its lack of fit, take the place of an analysis of variance that the incomplete
+#   design cannot carry.
+#
+# **What's next.** [The rules of the replication](../book/rules.md);
+# [run it yourself](../book/run.md), on this or another field.
+#
+# **References.** Claims and tables: {cite:t}`shakiba2026`, with their code {cite}`cortical_blueprint`.
