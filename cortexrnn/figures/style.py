@@ -164,6 +164,7 @@ _ORIGINS = {
     "cache": "the local cache of the public source",
     "download": "the pinned public source",
     "mirror": "the local mirror",
+    "package": "files of an installed package",
 }
 
 
@@ -219,4 +220,4 @@ def _called(name: str) -> str:
         return f"field {name}"
     parts = name.split("_")
     is_published = len(parts) == 3 and all(part.isdigit() for part in parts)
-    return f"{'real field' if is_published else 'field'} {name}"
+    return f"{'real field' if is_published or name == 'worm' else 'field'} {name}"

@@ -23,8 +23,8 @@ def load_field(
     ----------
     name : str or path
         ``"surrogate"`` or ``"surrogate_<N>"`` for a synthetic field of 96 or N neurons; a
-        published name such as ``"6_6_2"``; or the path of a file that
-        :meth:`~cortexrnn.field.Field.save` wrote.
+        published name such as ``"6_6_2"``; ``"worm"`` for C. elegans, which needs the extra
+        ``cortexrnn[worm]``; or the path of a file that :meth:`~cortexrnn.field.Field.save` wrote.
     directory : path, optional
         Where to look for a published field, instead of mirror, cache and public source.
 
@@ -40,13 +40,18 @@ def load_field(
         replaced by a surrogate.
     """
     text = _name_as_text(name)
-    if not text.startswith("surrogate") and (text in _published() or not _looks_like_file(text)):
+    made_here = text == "worm" or text.startswith("surrogate")
+    if not made_here and (text in _published() or not _looks_like_file(text)):
         return load_published(text, directory=directory)
     if directory is not None:
         raise FieldError(
             f"field {text!r} is not looked up in a directory, but directory={str(directory)!r} was "
             "given; leave it out, or name a published field"
         )
+    if text == "worm":
+        from cortexrnn.sources.worm import worm_field  # what needs no h5py should not ask for it
+
+        return worm_field()
     return Field.load(text) if _looks_like_file(text) else _surrogate(text)
 
 
