@@ -43,7 +43,7 @@ from numpy.typing import NDArray
 from cortexrnn.field import Field
 from cortexrnn.sources.published import SourceError
 
-__all__ = ["SHA256", "neuron_names", "worm_field"]
+__all__ = ["SHA256", "available", "neuron_names", "worm_field"]
 
 PACKAGE = "wormneuroatlas"
 
@@ -95,6 +95,11 @@ def worm_field() -> Field:
         measured=measured,
         origin="package",
     )
+
+
+def available() -> bool:
+    """Tell whether what the worm is read from and with is installed: the extra ``worm``."""
+    return all(find_spec(name) is not None for name in (PACKAGE, "h5py"))
 
 
 def neuron_names() -> list[str]:
