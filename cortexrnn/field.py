@@ -25,13 +25,19 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["RELATION_NAMES", "Field", "FieldError", "grid_shape"]
 
 #: Names of the functional relations a field may carry.
-RELATION_NAMES = ("correlation", "sttc", "precision")
+RELATION_NAMES = ("correlation", "sttc", "precision", "response")
+
+#: Relations that have a direction; all others are symmetric.
+DIRECTED = ("response",)
 
 #: Largest difference between a relation and its transpose, relative to its largest entry or to 1.
 SYMMETRY_TOLERANCE = 1e-9
 
 #: Layout version of the files that :meth:`Field.save` writes.
-FILE_FORMAT = 1
+FILE_FORMAT = 2
+
+#: Layouts that :meth:`Field.load` reads; the first knew neither responses nor masks.
+READABLE_FORMATS = (1, 2)
 
 
 class FieldError(ValueError):
@@ -104,7 +110,7 @@ class Field:
     connectome : array of int64, shape (N, N)
         Synapse counts; the row is the presynaptic neuron.
     correlation, sttc, precision : array of float64, shape (N, N), optional
-        Symmetric functional relations.
+        Symmetric functional relations. NaN is allowed where `measured` says so and only there.
     events : sequence of N arrays of float64, optional
         Sorted event times of each neuron in seconds.
     root_ids, unit_ids : array of int64, shape (N,), optional
@@ -112,8 +118,16 @@ class Field:
         repeat, and 0 means that there is none.
     origin : str
         How the field was had: ``"surrogate"``, ``"directory"``, ``"mirror"``, ``"cache"``,
-        ``"download"``, ``"cave"``, ``"static"``, ``"file"`` or ``"arrays"``. Not part of the
-        content hash.
+        ``"download"``, ``"cave"``, ``"static"``, ``"package"``, ``"file"`` or ``"arrays"``. Not
+        part of the content hash.
+    response : array of float64, shape (N, N), optional
+        What one neuron does when another is stimulated: the row is the stimulated neuron, the
+        column the one that responds, as in the connectome. Need not be symmetric; its diagonal is
+        a neuron's response to its own stimulation.
+    measured : array of bool, shape (N, N), optional
+        False for pairs that were not measured. Every relation then holds NaN at these pairs and
+        nowhere else. A mask that is True throughout is the same as none. What stands in for the
+        missing values is decided by :func:`cortexrnn.priors.filled`, not here.
 
     Raises
     ------
@@ -134,6 +148,8 @@ class Field:
     root_ids: NDArray[np.int64] | None = None
     unit_ids: NDArray[np.int64] | None = None
     origin: str = "arrays"
+    response: NDArray[np.float64] | None = None
+    measured: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         """Check every array and put a read-only copy in its place."""
@@ -148,9 +164,13 @@ class Field:
             "connectome": check.connectome(self.connectome, n),
             "events": None if self.events is None else check.events(self.events, n),
         }
+        measured = None if self.measured is None else check.measured(self.measured, n)
+        if measured is not None and not self.relations:
+            raise check.error("measured", "there is no relation that it tells of", "pass one")
         for key in RELATION_NAMES:
             value = getattr(self, key)
-            checked[key] = None if value is None else check.relation(key, value, n)
+            checked[key] = None if value is None else check.relation(key, value, n, measured)
+        checked["measured"] = None if measured is None or measured.all() else measured
         for key in ("root_ids", "unit_ids"):
             value = getattr(self, key)
             checked[key] = None if value is None else check.ids(key, value, n, unique=False)
@@ -174,6 +194,8 @@ class Field:
         root_ids: ArrayLike | None = None,
         unit_ids: ArrayLike | None = None,
         origin: str = "arrays",
+        response: ArrayLike | None = None,
+        measured: ArrayLike | None = None,
     ) -> Field:
         """Make a field from arrays of your own.
 
@@ -185,7 +207,7 @@ class Field:
             Default ``0 ... N-1``.
         grid : three int, optional
             Default :func:`grid_shape` of N.
-        correlation, sttc, precision, events, root_ids, unit_ids, origin
+        correlation, sttc, precision, events, root_ids, unit_ids, origin, response, measured
             As for the class.
 
         Returns
@@ -212,6 +234,8 @@ class Field:
             "root_ids": root_ids,
             "unit_ids": unit_ids,
             "origin": origin,
+            "response": response,
+            "measured": measured,
         }
         return cls(**everything)
 
@@ -245,11 +269,12 @@ class Field:
         Parameters
         ----------
         name : str
-            ``"correlation"``, ``"sttc"`` or ``"precision"``.
+            ``"correlation"``, ``"sttc"``, ``"precision"`` or ``"response"``.
 
         Returns
         -------
         array of float64, shape (N, N)
+            With NaN where `measured` is False.
 
         Raises
         ------
@@ -296,7 +321,7 @@ class Field:
         for key in ("ids", "positions", "root_ids", "unit_ids"):
             array = getattr(self, key)
             moved[key] = None if array is None else array[index]
-        for key in ("connectome", *RELATION_NAMES):
+        for key in ("connectome", "measured", *RELATION_NAMES):
             array = getattr(self, key)
             moved[key] = None if array is None else array[np.ix_(index, index)]
         moved["events"] = None if self.events is None else [self.events[i] for i in index]
@@ -385,12 +410,13 @@ class Field:
     @classmethod
     def _from_saved(cls, arrays: dict[str, NDArray[Any]]) -> Field:
         """Turn the arrays of a saved file back into a field."""
-        if int(arrays["format"]) != FILE_FORMAT:
-            raise FieldError(f"its format is {arrays['format']}, this package reads {FILE_FORMAT}")
+        if int(arrays["format"]) not in READABLE_FORMATS:
+            known = " and ".join(map(str, READABLE_FORMATS))
+            raise FieldError(f"its format is {arrays['format']}, this package reads {known}")
         kept: dict[str, Any] = {
             key: arrays[key] for key in ("ids", "positions", "voxel_size", "connectome")
         }
-        optional = (*RELATION_NAMES, "root_ids", "unit_ids")
+        optional = (*RELATION_NAMES, "measured", "root_ids", "unit_ids")
         kept.update({key: arrays[key] for key in optional if key in arrays})
         if "event_times" in arrays:
             stops = arrays["event_stops"]
@@ -409,7 +435,7 @@ class Field:
         for key in ("ids", "positions", "voxel_size", "connectome", *RELATION_NAMES):
             if getattr(self, key) is not None:
                 arrays[key] = getattr(self, key)
-        for key in ("root_ids", "unit_ids"):
+        for key in ("measured", "root_ids", "unit_ids"):
             if getattr(self, key) is not None:
                 arrays[key] = getattr(self, key)
         if self.events is not None:
@@ -425,6 +451,8 @@ class Field:
     def __repr__(self) -> str:
         """Name, size and what is present."""
         events = "with events" if self.events is not None else "no events"
+        if self.measured is not None:
+            events = f"{self.measured.mean():.0%} of pairs measured, {events}"
         return (
             f"Field({self.name!r}: {self.n_neurons} neurons, {np.count_nonzero(self.connectome)} "
             f"connections, relations {', '.join(self.relations) or 'none'}, {events}, "
@@ -484,8 +512,10 @@ class _Checker:
         """Build the error; the caller raises it."""
         return FieldError(f"field {self.name!r}, {array}: {problem}; {remedy}")
 
-    def numbers(self, key: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
-        """Check for real finite numbers of the given shape (-1: any length)."""
+    def numbers(
+        self, key: str, value: ArrayLike, shape: tuple[int, ...], *, finite: bool = True
+    ) -> NDArray[Any]:
+        """Check for real, by default finite numbers of the given shape (-1: any length)."""
         want = f"({', '.join('N' if s < 0 else str(s) for s in shape)})"
         if np.ma.isMaskedArray(value):
             raise self.error(key, "masked values", "fill them in by a rule you can state")
@@ -501,9 +531,11 @@ class _Checker:
         if wrong:
             remedy = "give every array the same neurons in the same order"
             raise self.error(key, f"shape {array.shape}, expected {want}", remedy)
-        if not np.isfinite(array).all():
+        if finite and not np.isfinite(array).all():
             where = np.argwhere(~np.isfinite(array))[0]
             remedy = "drop the neurons concerned or fill in the values by a rule you can state"
+            if key in RELATION_NAMES:
+                remedy += ", or tell with measured= which pairs were not measured"
             raise self.error(key, f"{array[tuple(where)]} at {where.tolist()}", remedy)
         return array
 
@@ -569,18 +601,57 @@ class _Checker:
             raise self.error("connectome", problem, "synapse counts are 0 or more")
         return _frozen(self.whole("connectome", array))
 
-    def relation(self, key: str, value: ArrayLike, n: int) -> NDArray[Any]:
-        """Check a functional relation: symmetric up to rounding."""
-        array = self.numbers(key, value, (n, n)).astype(np.float64)
-        difference = np.abs(array - array.T)
-        if difference.max() > SYMMETRY_TOLERANCE * max(1.0, np.abs(array).max()):
+    def measured(self, value: ArrayLike, n: int) -> NDArray[np.bool_]:
+        """Check a mask of measured pairs: booleans, because 0 and 1 might be values."""
+        array = np.asarray(value)
+        if array.dtype != bool:
+            raise self.error("measured", f"holds {array.dtype}", "pass booleans, True = measured")
+        array = self.numbers("measured", array, (n, n))
+        if not (array & ~np.eye(n, dtype=bool)).any():
+            remedy = "leave out the relation and the mask"
+            raise self.error("measured", "no pair of two neurons was measured", remedy)
+        return _frozen(array)
+
+    def relation(
+        self, key: str, value: ArrayLike, n: int, measured: NDArray[np.bool_] | None
+    ) -> NDArray[Any]:
+        """Check a functional relation: NaN only where not measured, symmetric up to rounding."""
+        array = self.numbers(key, value, (n, n), finite=measured is None).astype(np.float64)
+        if measured is not None:
+            self.agree(key, array, measured)
+            array[~measured] = np.nan  # one pattern of bits for all, as there are many NaNs
+        if key not in DIRECTED:
+            self.symmetric(key, array)
+        return _frozen(array)
+
+    def agree(self, key: str, array: NDArray[Any], measured: NDArray[np.bool_]) -> None:
+        """Check that a relation has numbers where it was measured and NaN elsewhere."""
+        for wrong, remedy in (
+            (measured & ~np.isfinite(array), "set measured to False there"),
+            (~measured & ~np.isnan(array), "put NaN there or set measured to True"),
+        ):
+            if wrong.any():
+                row, column = np.argwhere(wrong)[0]
+                mask = measured[row, column]
+                problem = f"{array[row, column]} at [{row}, {column}], where measured is {mask}"
+                raise self.error(key, problem, remedy)
+
+    def symmetric(self, key: str, array: NDArray[np.float64]) -> None:
+        """Check that a relation is the same in both directions, and missing in both or none."""
+        lonely = np.isnan(array) & ~np.isnan(array.T)
+        if lonely.any():
+            row, column = np.argwhere(lonely)[0]
+            problem = f"not symmetric: [{column}, {row}] is measured, [{row}, {column}] is not"
+            remedy = f"{key} has no direction: give both, or pass a directed one as response="
+            raise self.error("measured", problem, remedy)
+        difference = np.nan_to_num(np.abs(array - array.T))
+        if difference.max() > SYMMETRY_TOLERANCE * max(1.0, np.nanmax(np.abs(array))):
             row, column = np.unravel_index(difference.argmax(), difference.shape)
             problem = (
                 f"not symmetric: {array[row, column]} at [{row}, {column}] but "
                 f"{array[column, row]} at [{column}, {row}]"
             )
             raise self.error(key, problem, "mirror the triangle that holds the measured values")
-        return _frozen(array)
 
     def events(self, value: Iterable[ArrayLike], n: int) -> tuple[NDArray[Any], ...]:
         """Check event times: one sorted array of seconds for each neuron."""

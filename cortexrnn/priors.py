@@ -7,6 +7,7 @@ after Estrada and Hatano 2008, normalised by strengths after Crofts and Higham 2
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,17 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
-from cortexrnn.field import Field
+from cortexrnn.field import Field, FieldError
 from cortexrnn.protocol import RELATIONS, one_of
 
 __all__ = [
     "communicability",
     "distances",
     "empirical_communicability",
+    "filled",
     "functional_weights",
     "grid_coordinates",
+    "ingredients",
     "permuted_weights",
     "scaled_positions",
     "spectral_radius",
@@ -62,16 +65,17 @@ def functional_weights(
 ) -> NDArray[np.float64]:
     """Draw functional weights W* from the activity of a field.
 
-    The relation (for ``correlation`` and ``precision`` together with the spike time tiling
-    coefficient) is scaled to [0, 1] over all its entries and multiplied by a lognormal draw;
-    the product is scaled to mean 0.1, weak entries are lifted to 0.01, and the whole is scaled
-    to spectral radius 0.95.
+    Each of the :func:`ingredients` (for ``correlation`` and ``precision`` these are the relation
+    and the spike time tiling coefficient) is scaled to [0, 1] over all its entries, and their
+    product is multiplied by a lognormal draw; it is then scaled to mean 0.1, weak entries are
+    lifted to 0.01, and the whole is scaled to spectral radius 0.95. Pairs that were not measured
+    are :func:`filled` before anything else.
 
     Parameters
     ----------
     field : Field
-        Field with the relation (and with `sttc`).
-    relation : {"correlation", "precision", "sttc"}
+        Field with the relation.
+    relation : {"correlation", "precision", "sttc", "response"}
         What the weights are made of.
     rng : numpy.random.Generator
         Source of the lognormal draw, which is the only randomness.
@@ -84,23 +88,108 @@ def functional_weights(
     Raises
     ------
     FieldError
-        If the field lacks a relation that is needed.
+        If the field lacks the relation, or its diagonal was not measured at all.
     ValueError
         If the relation is unknown or constant.
+
+    Warns
+    -----
+    UserWarning
+        If the paper's rule would use the tiling coefficient and the field has none.
 
     Notes
     -----
     Correlation and tiling coefficient are 1 on the diagonal, so self-connections come out far
     above all other weights.
     """
-    one_of("relation", relation, RELATIONS)
-    names = ["sttc"] if relation == "sttc" else [relation, "sttc"]
+    names = ingredients(field, relation)
+    if relation in ("correlation", "precision") and "sttc" not in names:
+        warnings.warn(
+            f"field {field.name!r} has no sttc: its functional weights are made of the {relation} "
+            "alone; pass sttc= or events to Field.from_arrays for those of the paper",
+            stacklevel=2,
+        )
     product = rng.lognormal(-0.5, 0.5, (field.n_neurons, field.n_neurons))
     for name in names:
-        product = product * _unit_range(field.relation(name), f"{field.name}: {name}")
+        product = product * _unit_range(filled(field, name), f"{field.name}: {name}")
     product *= MEAN_WEIGHT / product.mean()
     product[(product > 0) & (product < SMALLEST_WEIGHT)] = SMALLEST_WEIGHT
     return product * (SPECTRAL_RADIUS / spectral_radius(product))
+
+
+def ingredients(field: Field, relation: str) -> tuple[str, ...]:
+    """Names of the relations whose product makes functional weights.
+
+    The paper multiplies correlation or precision with the spike time tiling coefficient (STTC), and
+    takes the STTC by itself. A field with such a relation but without STTC has nothing to multiply
+    it with: the relation is taken alone. Responses to stimulation are always taken alone.
+
+    Parameters
+    ----------
+    field : Field
+        The field.
+    relation : {"correlation", "precision", "sttc", "response"}
+        What the weights are made of.
+
+    Returns
+    -------
+    tuple of str
+        The relation, and ``"sttc"`` where it is used as well.
+
+    Raises
+    ------
+    FieldError
+        If the field lacks the relation.
+    ValueError
+        If the relation is unknown.
+    """
+    one_of("relation", relation, RELATIONS)
+    field.relation(relation)
+    tiled = relation in ("correlation", "precision") and field.sttc is not None
+    return (relation, "sttc") if tiled else (relation,)
+
+
+def filled(field: Field, relation: str) -> NDArray[np.float64]:
+    """Put a stated value in place of what was not measured.
+
+    A pair of two neurons that was not measured gets the median over the pairs that were; a neuron
+    whose relation to itself was not measured gets the median over the measured diagonal. Like is
+    filled with like, since the two differ in kind. The median is the one value that asserts nothing
+    about a pair beyond what is usual.
+
+    Parameters
+    ----------
+    field : Field
+        The field.
+    relation : {"correlation", "precision", "sttc", "response"}
+        Which relation.
+
+    Returns
+    -------
+    ndarray, shape (N, N)
+        Finite everywhere; measured entries are untouched.
+
+    Raises
+    ------
+    FieldError
+        If the field lacks the relation, or if a diagonal entry is missing and none was measured.
+    """
+    values = np.array(field.relation(relation))
+    missing = np.isnan(values)
+    if not missing.any():
+        return values
+    diagonal = np.eye(len(values), dtype=bool)
+    for part, what in ((~diagonal, "pair of two neurons"), (diagonal, "neuron with itself")):
+        if not (part & missing).any():
+            continue
+        known = values[part & ~missing]
+        if not len(known):
+            raise FieldError(
+                f"field {field.name!r}, {relation}: no {what} was measured, so there is no median "
+                "to fill in; give the diagonal by a rule you can state and mark it measured"
+            )
+        values[part & missing] = np.median(known)
+    return values
 
 
 def _unit_range(values: NDArray[np.float64], what: str) -> NDArray[np.float64]:

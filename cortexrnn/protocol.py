@@ -30,8 +30,8 @@ __all__ = [
     "random_stream",
 ]
 
-RELATIONS = ("correlation", "precision", "sttc")
-"""What can be made into functional weights W*."""
+RELATIONS = ("correlation", "precision", "sttc", "response")
+"""What can be made into functional weights W*; the paper has the first three."""
 
 SIGNS = ("free", "positive")
 """Signs that recurrent weights may take."""
@@ -43,8 +43,11 @@ ARMS = {
     ("precision", "positive"): "precision+sign",
     ("sttc", "free"): "sttc",
     ("sttc", "positive"): "sttc+sign",
+    ("response", "free"): "response",
+    ("response", "positive"): "response+sign",
 }
-"""Relation and sign together, as the folders of the authors' repository name them."""
+"""Relation and sign together, as the folders of the authors' repository name them. Responses to
+stimulation, which they do not have, follow the same pattern."""
 
 
 def one_of(what: str, value: Any, choices: Any) -> None:

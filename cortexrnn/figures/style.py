@@ -242,6 +242,7 @@ _ORIGINS = {
     "download": "the pinned public source",
     "mirror": "the local mirror",
     "static": "the public tables of the MICrONS release",
+    "package": "files of an installed package",
 }
 
 
@@ -297,4 +298,4 @@ def _called(name: str) -> str:
         return f"field {name}"
     parts = name.split("_")
     is_published = len(parts) == 3 and all(part.isdigit() for part in parts)
-    return f"{'real field' if is_published else 'field'} {name}"
+    return f"{'real field' if is_published or name == 'worm' else 'field'} {name}"

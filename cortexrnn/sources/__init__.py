@@ -24,8 +24,9 @@ def load_field(
     name : str or path
         ``"surrogate"`` or ``"surrogate_<N>"`` for a synthetic field of 96 or N neurons; a
         published name such as ``"6_6_2"``; ``"microns_6_6_2"`` for the same imaging field built
-        from the release itself (:func:`cortexrnn.sources.microns.field_name` tells the forms); or
-        the path of a file that :meth:`~cortexrnn.field.Field.save` wrote.
+        from the release itself (:func:`cortexrnn.sources.microns.field_name` tells the forms);
+        ``"worm"`` for C. elegans, which needs the extra ``cortexrnn[worm]``; or the path of a file
+        that :meth:`~cortexrnn.field.Field.save` wrote.
     directory : path, optional
         Where to look for a published field, instead of mirror, cache and public source.
 
@@ -41,7 +42,8 @@ def load_field(
         replaced by a surrogate.
     """
     text = _name_as_text(name)
-    made = text.startswith(("surrogate", "microns_")) and text not in _published()
+    made = text == "worm" or text.startswith(("surrogate", "microns_"))
+    made = made and text not in _published()
     if not made and (text in _published() or not _looks_like_file(text)):
         return load_published(text, directory=directory)
     if directory is not None:
@@ -49,6 +51,10 @@ def load_field(
             f"field {text!r} is not looked up in a directory, but directory={str(directory)!r} was "
             "given; leave it out, or name a published field"
         )
+    if text == "worm":
+        from cortexrnn.sources.worm import worm_field  # what needs no h5py should not ask for it
+
+        return worm_field()
     if _looks_like_file(text):
         return Field.load(text)
     return _microns(text) if text.startswith("microns_") else _surrogate(text)
