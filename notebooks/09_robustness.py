@@ -85,7 +85,7 @@ glue("n_tested", int(known.sum()))
 glue("n_agree", int(whole.loc[known, "agree"].sum()))
 glue("per_cell", f"{whole['n'].min() // 2} to {whole['n'].max() // 2}")
 if n_seeds < 20:
-    print(f"{n_seeds} seeds here, 20 in the paper: fewer find fewer effects.")
+    print(f"Seeds here: {n_seeds}, in the paper: 20. Fewer find fewer effects.")
 
 # %% [markdown]
 # ```{admonition} Measurement
