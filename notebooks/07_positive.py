@@ -16,7 +16,7 @@
 #
 # **Claim.** When recurrent weights may not be negative, training works only from a cortical start, W* or
 # its relabelling W! {cite}`shakiba2026`. This chapter puts recorded runs beside the paper's Table 3, and shows
-# which networks diverge, when, and why an orthogonal start does.
+# which networks diverge and when, and what becomes of an orthogonal start.
 #
 # *Needs:* [The ablation](06_ablation.ipynb). *Time:* seconds; nothing is trained on this page.
 
@@ -126,14 +126,14 @@ share.rename(columns={"mean": "share", "sum": "diverged", "count": "runs"})
 # {glue:text}`cortical:.0%` ({glue:text}`last`).
 # ```
 #
-# ### Why an orthogonal start diverges
+# ### What becomes of an orthogonal start
 #
 # An orthogonal matrix keeps the length of every state: all its eigenvalues lie on the unit circle. Its
 # positive part does not, and with rectified units nothing holds the states back. The spectral radius of the
 # starts, before and after negative entries are set to zero:
 
 # %%
-measured = load_field("surrogate_312" if shown == "6_6_2" else "surrogate")
+measured = load_field(f"surrogate_{runs['n_neurons'].iloc[0]}")
 rows = []
 for name in ("WD*", "W*D*C", "W!D*C"):
     for seed in range(seeds):
@@ -184,9 +184,11 @@ sizes.round(2).to_frame()
 # %% [markdown]
 # ```{admonition} Interpretation
 # :class: interpretation
-# That an orthogonal start diverges with positive weights, where it does, is a matter of scale before it is one of biology: its
-# positive part was never brought to a radius below one, while functional weights were. Whether a positive start
-# *without* cortex, random but of radius 0.95, trains as well is a question for
+# An orthogonal start can fail with positive weights in two ways: its states overflow and the run diverges, or
+# they stay finite and too large to learn from, and the run ends at chance (the table below tells which). Either
+# may be a matter of scale before it is one of biology: the positive part of an orthogonal matrix was never
+# brought to a radius below one, while functional weights were. Whether a positive start *without* cortex,
+# random but of radius 0.95, trains as well is a question for
 # [a control](../book/adapt.md); the published design does not ask it.
 # ```
 #
@@ -236,7 +238,7 @@ cells_of_runs(runs, values=["accuracy", "modularity"])
 # ## Summary
 #
 # - The positive part of an orthogonal matrix has a spectral radius above one that grows with the number of
-#   neurons; where runs of an orthogonal start diverge, they do so for that reason.
+#   neurons: in large networks its runs can diverge, in small ones they may end at chance.
 # - A run that diverged has no accuracy; the published share of one class is not one.
 # - Free and positive runs of a seed are pairs: same start, same trials, same noise.
 #
