@@ -14,9 +14,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from cortexrnn.archive import METRICS, published_table
+from cortexrnn.archive import METRICS, published_table, select
 from cortexrnn.models import VARIANTS
-from cortexrnn.protocol import PRESETS, PUBLISHED
+from cortexrnn.protocol import PRESETS, PUBLISHED, SIGNS
+from cortexrnn.tasks import TASKS
 
 __all__ = [
     "FALSE_DISCOVERY_RATE",
@@ -26,8 +27,10 @@ __all__ = [
     "compare",
     "draw_variance",
     "error_rates",
+    "judge",
     "published_cells",
     "tests",
+    "variances",
     "verdicts",
 ]
 
@@ -117,6 +120,45 @@ def draw_variance(runs: pd.DataFrame) -> pd.DataFrame:
     result["sd"] = result["variance"] ** 0.5
     result["tables"] = grouped.size().to_numpy()
     return result
+
+
+def variances(draws: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """Turn estimates into a mapping for :func:`compare`.
+
+    Parameters
+    ----------
+    draws : DataFrame
+        Rows of :func:`draw_variance`.
+
+    Returns
+    -------
+    dict of (metric, task) to float
+        Zero where there is no estimate; ``len(draws)`` tells how many there are. Without them
+        differences are found too easily.
+    """
+    known = dict(zip(zip(draws["metric"], draws["task"], strict=True), draws["variance"],
+                     strict=True))  # fmt: skip
+    return {(metric, task): known.get((metric, task), 0.0) for metric in MARGINS for task in TASKS}
+
+
+def judge(archive: pd.DataFrame, *, field: str = "6_6_2") -> pd.DataFrame:
+    """Compare all recorded cells of the published tables, free and positive, together.
+
+    Parameters
+    ----------
+    archive : DataFrame
+        Runs of the archive.
+    field : str
+        Field whose runs are compared. The published cells are those of 6_6_2.
+
+    Returns
+    -------
+    DataFrame
+        See :func:`compare`. False discoveries are controlled over both signs and all metrics, so
+        a chapter that shows a part of the rows shows the same verdicts as any other.
+    """
+    arms = [select(archive, field=field, sign=sign) for sign in SIGNS]
+    return compare(pd.concat(arms), variance=variances(draw_variance(archive)))
 
 
 def _draw_component(table: NDArray[np.float64]) -> float:

@@ -109,13 +109,9 @@ for versions in sorted(set(runs["versions"])):
 
 # %%
 draws = replication.draw_variance(archive)
-keys = [(metric, task) for metric in replication.MARGINS for task in cells]
-known = draws.set_index(["metric", "task"])["variance"]
-variance = known.reindex(
-    pd.MultiIndex.from_tuples(keys), fill_value=0
-).to_dict()
-glue("n_estimated", len(known))
-glue("n_variances", len(keys))
+variance = replication.variances(draws)
+glue("n_estimated", len(draws))
+glue("n_variances", len(variance))
 told = draws.pivot(index="metric", columns="task", values="sd").round(4)
 told if len(draws) else "no runs on several draws of trials yet"
 
@@ -127,7 +123,8 @@ told if len(draws) else "no runs on several draws of trials yet"
 # %%
 judged = shown == "6_6_2" and relation == "correlation"
 if judged:
-    table = replication.compare(runs, variance=variance)
+    table = replication.judge(archive)  # with the other sign, see the rules
+    table = table[table["arm"] == runs["arm"].iloc[0]]
 else:
     table = beside_published(runs, metrics=list(replication.MARGINS))
     print(f"{shown}, {relation}: no published table, no verdict")

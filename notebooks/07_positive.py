@@ -41,6 +41,7 @@ from cortexrnn.priors import spectral_radius
 from cortexrnn.protocol import RunSpec
 from cortexrnn.sources import load_field
 
+# %%
 set_style()
 
 # %% tags=["parameters"]
@@ -79,12 +80,9 @@ banner(shown, runs=runs)
 
 # %%
 judged = shown == "6_6_2"
-draws = replication.draw_variance(archive).set_index(["metric", "task"])
-keys = [(m, task) for m in replication.MARGINS for task in set(runs["task"])]
-index = pd.MultiIndex.from_tuples(keys)
-variance = draws["variance"].reindex(index, fill_value=0).to_dict()
 if judged:
-    table = replication.compare(runs, variance=variance)
+    table = replication.judge(archive)  # with the other sign, see the rules
+    table = table[table["arm"] == runs["arm"].iloc[0]]
 else:
     table = beside_published(runs, metrics=list(replication.MARGINS))
     print(f"{shown}: the paper has no table of this field, so no verdict")

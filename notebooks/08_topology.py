@@ -43,6 +43,7 @@ from cortexrnn.sources.published import at_hand
 from cortexrnn.tasks import TASKS
 from cortexrnn.weights import COURSE, kept_weights, stated_loss
 
+# %%
 set_style()
 
 # %% tags=["parameters"]
@@ -95,21 +96,14 @@ print("Matrices kept:", len(kept))
 
 # %%
 drawn = replication.draw_variance(archive)
-variance = {
-    (metric, name): 0.0
-    for metric in replication.MARGINS
-    for name in set(runs["task"])
-}
-keys = zip(drawn["metric"], drawn["task"], strict=True)
-variance |= dict(zip(keys, drawn["variance"], strict=True))
+variance = replication.variances(drawn)
 missing = len(variance) - len(drawn)
 print(
     f"Variance of the draw of trials: {len(drawn)} estimates, {missing} taken as zero"
 )
 
 # %%
-both = [select(archive, **(chosen | {"sign": s})) for s in ("free", "positive")]
-compared = replication.compare(pd.concat(both), variance=variance)
+compared = replication.judge(archive, field=shown)
 compared = compared[compared["arm"] == arm]
 compared = compared[compared["metric"].isin(COURSE)].reset_index(drop=True)
 if shown != "6_6_2":

@@ -202,6 +202,23 @@ def test_one_draw_or_one_seed_tells_nothing():
     assert draw_variance(draws(0.1, 0.1, n_draws=5, n_seeds=1)).empty
 
 
+def test_without_estimates_the_draw_counts_as_nothing_and_is_in_every_pair():
+    found = draw_variance(draws(0.05, 0.01, n_draws=20, n_seeds=3))
+    known = replication.variances(found)
+    assert set(known) == set(NO_DRAWS)
+    assert known["accuracy", "one_choice"] > 0 == known["accuracy", "go_nogo"]
+    assert replication.variances(found.head(0)) == NO_DRAWS
+
+
+def test_both_signs_are_judged_together():
+    free = cell(spread(0.5, 0.05)).assign(relation="correlation", sign="free")
+    positive = free.assign(arm="corr+sign", sign="positive")
+    other = free.assign(field="5_3_4")
+    table = replication.judge(pd.concat([free, positive, other]))
+    assert set(table["arm"]) == {"corr", "corr+sign"}
+    assert set(table["runs"]) == {20}
+
+
 # --- rates of the procedure
 
 
