@@ -31,7 +31,7 @@ $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one with PYTHON=..." >&2; exit 1; }
 	@echo "Setting up $(VENV), once: about two minutes"
 	@$(PYTHON) -m venv $(VENV)
-	@$(RUN) pip install -q --disable-pip-version-check -c constraints.txt -e '.[book,cluster,microns,test]'
+	@$(RUN) pip install -q --disable-pip-version-check -c constraints.txt -e '.[book,cluster,microns,test,worm]'
 	@touch $@
 
 book: $(READY)
