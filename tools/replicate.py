@@ -1,8 +1,9 @@
 """Run the experiments of the replication, one plan after another.
 
 Usage: ``python -m tools.replicate --out runs`` runs what is not yet finished, in the order below;
-``--only NAME`` one experiment, ``--list`` names them. Finished plans are two files each, made to be
-copied into ``cortexrnn/data/archive``. An interrupted experiment goes on where it was.
+``--only NAME`` one experiment, ``--list`` names them; ``--first 10`` leaves seeds from 10 on for later.
+Finished plans are two files each, made to be copied into ``cortexrnn/data/archive``. An interrupted
+experiment goes on where it was.
 """
 
 from __future__ import annotations
@@ -53,8 +54,13 @@ class Experiment:
     variants: tuple[str, ...] = tuple(VARIANTS)
     data_seeds: tuple[int, ...] = (0,)
 
-    def plans(self) -> Iterator[list[RunSpec]]:
+    def plans(self, *, first: int | None = None) -> Iterator[list[RunSpec]]:
         """Cut the design into plans of a few seeds.
+
+        Parameters
+        ----------
+        first : int, optional
+            Only plans that begin before this seed.
 
         Yields
         ------
@@ -62,7 +68,8 @@ class Experiment:
             One plan.
         """
         field = load_field(self.field)
-        for first in range(0, self.n_seeds, BLOCK):
+        n_seeds = self.n_seeds if first is None else min(first, self.n_seeds)
+        for low in range(0, n_seeds, BLOCK):
             yield [
                 spec
                 for data_seed in self.data_seeds
@@ -72,7 +79,7 @@ class Experiment:
                     sign=self.sign,
                     variants=self.variants,
                     preset="paper",
-                    seeds=range(first, min(first + BLOCK, self.n_seeds)),
+                    seeds=range(low, min(low + BLOCK, self.n_seeds)),
                     data_seed=data_seed,
                 )
             ]
@@ -120,6 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of runs")
     parser.add_argument("--only", action="append", help="an experiment; may be repeated")
     parser.add_argument("--list", action="store_true", help="name the experiments")
+    parser.add_argument("--first", type=int, help="only plans that begin before this seed")
     parser.add_argument("--workers", type=int, help="processes; default: cores")
     given = parser.parse_args(arguments)
     if given.list:
@@ -130,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         one_of("experiment", name, EXPERIMENTS)
     for name in names:
         field = load_field(EXPERIMENTS[name].field)
-        for specs in EXPERIMENTS[name].plans():
+        for specs in EXPERIMENTS[name].plans(first=given.first):
             print(f"{name}: {len(specs)} runs", flush=True)
             print(experiment.run(specs, field, out=given.out, workers=given.workers), flush=True)
     return 0
