@@ -1,7 +1,7 @@
 """Run the experiments of the replication, one plan after another.
 
 Usage: ``python -m tools.replicate --out runs`` runs what is not yet finished, in the order below;
-``--only NAME`` one experiment, ``--list`` names them; ``--first 10`` leaves seeds from 10 on for later.
+``--only NAME`` one experiment, ``--list`` names them; ``--first 10`` leaves out later seeds.
 Finished plans are two files each, made to be copied into ``cortexrnn/data/archive``. An interrupted
 experiment goes on where it was.
 """
