@@ -28,7 +28,7 @@ __all__ = [
     "control",
     "initial_weights",
     "penalty",
-    "unit_coordinates",
+    "unit_distances",
 ]
 
 STRENGTH = 0.3
@@ -63,8 +63,7 @@ def control(base: str, **switches: Any) -> Variant:
     base : str
         Name of a variant in the paper's grammar.
     **switches
-        Any of ``start``, ``distance``, ``communicability`` and ``self_connections``; see
-        :class:`~cortexrnn.protocol.Variant` for their values.
+        Any attribute of :class:`~cortexrnn.protocol.Variant` but its base.
 
     Returns
     -------
@@ -109,49 +108,84 @@ def initial_weights(spec: RunSpec, field: Field) -> NDArray[np.float64]:
         If the field lacks the relation.
     """
     variant = spec.variant
-    if variant.start == "orthogonal":
-        rng = random_stream(spec.seed, "orthogonal", spec.task)
-        return np.asarray(ortho_group.rvs(field.n_neurons, random_state=rng))
+    if variant.start == "functional" or variant.start == "permuted":
+        return _changed(_functional_weights(spec, field), variant, spec.seed)
+    weights = _other_weights(spec, field.n_neurons)
+    if variant.self_connections == "functional":
+        np.fill_diagonal(weights, np.diag(_functional_weights(spec, field)))
+    return weights
+
+
+def _functional_weights(spec: RunSpec, field: Field) -> NDArray[np.float64]:
+    """Draw W*, or W! where the variant starts so."""
     rng = random_stream(spec.seed, "functional weights")
     weights = priors.functional_weights(field, relation=spec.relation, rng=rng)
-    if variant.start == "permuted":
-        rng = random_stream(spec.seed, "permutation", variant.name, spec.task)
+    if spec.variant.start == "permuted":
+        rng = random_stream(spec.seed, "permutation", spec.variant.name, spec.task)
         weights = priors.permuted_weights(weights, rng=rng)
-    return _with_self_connections(weights, variant.self_connections)
+    return weights
 
 
-def _with_self_connections(weights: NDArray[np.float64], what: str) -> NDArray[np.float64]:
-    """Apply the switch `self_connections` and restore the spectral radius."""
-    if what == "kept":
+def _other_weights(spec: RunSpec, n_neurons: int) -> NDArray[np.float64]:
+    """Draw weights without any function in them."""
+    start, shape = spec.variant.start, (n_neurons, n_neurons)
+    rng = random_stream(spec.seed, start, spec.task)
+    if start == "orthogonal":
+        weights = np.asarray(ortho_group.rvs(n_neurons, random_state=rng))
+        if spec.variant.scaling == "positive_part":
+            weights *= priors.SPECTRAL_RADIUS / priors.spectral_radius(weights.clip(min=0))
         return weights
+    if start == "identity":
+        return priors.SPECTRAL_RADIUS * np.eye(n_neurons)
+    weights = rng.lognormal(-0.5, 0.5, shape) if start == "lognormal" else rng.random(shape)
+    return _scaled(weights)
+
+
+def _scaled(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale to the spectral radius of functional weights."""
+    return weights * (priors.SPECTRAL_RADIUS / priors.spectral_radius(weights))
+
+
+def _changed(weights: NDArray[np.float64], variant: Variant, seed: int) -> NDArray[np.float64]:
+    """Apply the switches `entries`, `self_connections` and `scaling` to functional weights."""
+    if variant.entries == "kept" and variant.self_connections == "kept":
+        return weights
+    if variant.entries != "kept":
+        change = {"shuffled": priors.shuffled_weights, "resampled": priors.resampled_weights}
+        weights = change[variant.entries.removeprefix("off_diagonal_")](
+            weights,
+            rng=random_stream(seed, "entries"),
+            diagonal=not variant.entries.startswith("off_diagonal_"),
+        )
     diagonal = np.diag(np.diag(weights))
-    changed = weights - diagonal if what == "removed" else diagonal
-    return changed * (priors.SPECTRAL_RADIUS / priors.spectral_radius(changed))
+    if variant.self_connections != "kept":
+        weights = weights - diagonal if variant.self_connections == "removed" else diagonal
+    return weights if variant.scaling == "none" else _scaled(weights)
 
 
-def unit_coordinates(
+def unit_distances(
     variant: Variant,
     field: Field,
     *,
     protocol: Protocol = PUBLISHED,
     rng: np.random.Generator | None = None,
 ) -> NDArray[np.float64] | None:
-    """Coordinates of the units of a variant.
+    """Distances between the units of a variant.
 
     Parameters
     ----------
     variant : Variant
-        Its switch ``distance`` decides.
+        Its switches ``distance`` and ``self_distance`` decide.
     field : Field
         The field.
     protocol : Protocol
         Switches ``coordinates`` and ``grid_scale``.
     rng : numpy.random.Generator, optional
-        Needed for ``distance="random"`` only.
+        Needed for random points and clusters only.
 
     Returns
     -------
-    ndarray, shape (N, 3), or None
+    ndarray, shape (N, N), or None
         None for a variant without distances.
 
     Raises
@@ -161,13 +195,42 @@ def unit_coordinates(
     """
     if variant.distance is None:
         return None
-    if variant.distance == "soma":
-        return priors.scaled_positions(field, coordinates=protocol.coordinates)
-    if variant.distance == "grid":
-        return priors.grid_coordinates(field.grid, field.n_neurons, scale=protocol.grid_scale)
-    if rng is None:
+    if variant.distance in ("random", "matched", "clusters") and rng is None:
         raise ValueError(f"{variant.name}: random points need rng, a numpy Generator")
-    return rng.random((field.n_neurons, 3))
+    soma = priors.distances(priors.scaled_positions(field, coordinates=protocol.coordinates))
+    result = _distances(variant.distance, field, soma, protocol.grid_scale, rng)
+    if variant.self_distance == "mean":
+        np.fill_diagonal(result, priors.mean_distance(result))
+    return result
+
+
+def _distances(
+    kind: str,
+    field: Field,
+    soma: NDArray[np.float64],
+    grid_scale: str,
+    rng: np.random.Generator | None,
+) -> NDArray[np.float64]:
+    """Distances of one kind; those of the somata set the scale of some."""
+    if kind == "soma":
+        return soma
+    if kind == "grid":
+        scale = "unit" if grid_scale == "unit" else "index"
+        grid = priors.distances(priors.grid_coordinates(field.grid, field.n_neurons, scale=scale))
+        return _to_mean_of(soma, grid) if grid_scale == "matched" else grid
+    assert rng is not None  # the caller saw to it
+    if kind == "clusters":
+        points = priors.clustered_points(field.n_neurons, rng=rng)
+        return _to_mean_of(soma, priors.distances(points))
+    points = priors.distances(rng.random((field.n_neurons, 3)))
+    return priors.matched_distances(points, soma) if kind == "matched" else points
+
+
+def _to_mean_of(
+    reference: NDArray[np.float64], distances: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Scale distances to the mean of others."""
+    return distances * (priors.mean_distance(reference) / priors.mean_distance(distances))
 
 
 class _SortedDifference(torch.autograd.Function):
@@ -262,6 +325,23 @@ class Penalty:
             value = value + self.emd_strength * self._emd(weights, self.target)
         return value
 
+    def mean_gradient(self, weights: Tensor) -> Tensor:
+        """Mean absolute gradient per weight, how hard the penalty pulls.
+
+        Parameters
+        ----------
+        weights : Tensor, shape (M, N, N)
+            Recurrent weights.
+
+        Returns
+        -------
+        Tensor, shape (M,)
+            Over all N^2 weights, self-connections included.
+        """
+        leaf = weights.detach().clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(self(leaf).sum(), leaf)
+        return gradient.abs().mean((-2, -1))
+
     @staticmethod
     def _emd(weights: Tensor, target: Tensor) -> Tensor:
         """Mean absolute difference of sorted communicabilities, shape (M,)."""
@@ -309,9 +389,10 @@ def penalty(
     strength, emd_strength : float
         Lambda of the distance term and of the communicability distance.
     initial_weights : array_like, shape (N, N) or (M, N, N), optional
-        Needed for ``communicability="frozen"`` only: weights before training.
+        Weights before training; needed for ``communicability="frozen"`` and
+        ``strength_unit="gradient"`` only. The strength follows the mean over M networks.
     rng : numpy.random.Generator, optional
-        Needed for ``distance="random"`` only.
+        Needed for random points and clusters only.
 
     Returns
     -------
@@ -325,21 +406,34 @@ def penalty(
     """
     if isinstance(variant, str):
         variant = Variant.parse(variant)
-    if variant.distance is None and protocol.plain_strength == "unit":
+    by_lambda = protocol.strength_unit == "lambda"
+    if by_lambda and variant.distance is None and protocol.plain_strength == "unit":
         strength = 1.0
-    coordinates = unit_coordinates(variant, field, protocol=protocol, rng=rng)
+    distances = unit_distances(variant, field, protocol=protocol, rng=rng)
     parts: dict[str, Any] = {}
-    if coordinates is not None:
-        parts["distance"] = torch.from_numpy(priors.distances(coordinates))
+    if distances is not None:
+        parts["distance"] = torch.from_numpy(distances)
     if variant.communicability == "direct":
         parts["direct"] = True
     if variant.communicability == "frozen":
-        if initial_weights is None:
-            raise ValueError(f"{variant.name}: a frozen communicability needs initial_weights")
-        start = torch.as_tensor(np.asarray(initial_weights, dtype=float))
+        start = _given(initial_weights, f"{variant.name}: a frozen communicability")
         parts["frozen"] = priors.communicability(start)
+    if not by_lambda:
+        start = _given(initial_weights, f"{variant.name}: a strength in units of the gradient")
+        strength /= float(
+            Penalty(strength=1.0, **parts)
+            .mean_gradient(start.reshape(-1, *start.shape[-2:]))
+            .mean()
+        )
     if variant.communicability == "emd":
         target = priors.empirical_communicability(field.connectome)
         parts["target"] = torch.from_numpy(np.sort(target, axis=None))
         parts["emd_strength"] = emd_strength
     return Penalty(strength=strength, **parts)
+
+
+def _given(initial_weights: ArrayLike | None, what: str) -> Tensor:
+    """Weights before training, if they were given."""
+    if initial_weights is None:
+        raise ValueError(f"{what} needs initial_weights")
+    return torch.as_tensor(np.asarray(initial_weights, dtype=float))

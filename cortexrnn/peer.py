@@ -110,10 +110,10 @@ def recurrent_penalty(spec: RunSpec, field: Field) -> Callable[[Any], Any]:
         raise ValueError(
             f"{variant.name} is a control; the peer knows {', '.join(models.VARIANTS)}"
         )
-    places = models.unit_coordinates(variant, field, protocol=spec.protocol)
-    unit = places is None and spec.protocol.plain_strength == "unit"
+    distances = models.unit_distances(variant, field, protocol=spec.protocol)
+    unit = distances is None and spec.protocol.plain_strength == "unit"
     strength = 1.0 if unit else spec.strength
-    cost = None if places is None else tf.constant(priors.distances(places), tf.float32)
+    cost = None if distances is None else tf.constant(distances, tf.float32)
     if variant.communicability == "emd":
         wiring = priors.empirical_communicability(field.connectome)
         wanted = tf.constant(np.sort(wiring, axis=None), tf.float32)

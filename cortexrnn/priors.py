@@ -21,6 +21,7 @@ from cortexrnn.field import Field, FieldError
 from cortexrnn.protocol import RELATIONS, one_of
 
 __all__ = [
+    "clustered_points",
     "communicability",
     "distances",
     "empirical_communicability",
@@ -28,8 +29,12 @@ __all__ = [
     "functional_weights",
     "grid_coordinates",
     "ingredients",
+    "matched_distances",
+    "mean_distance",
     "permuted_weights",
+    "resampled_weights",
     "scaled_positions",
+    "shuffled_weights",
     "spectral_radius",
     "stochastic_exponential",
 ]
@@ -40,6 +45,8 @@ SMALLEST_WEIGHT = 0.01
 """Weights below this are lifted to it."""
 SPECTRAL_RADIUS = 0.95
 """Spectral radius of functional weights."""
+CLUSTER_WIDTH = 0.2
+"""Side of the cube that holds an artificial cluster, in units of the distance of two clusters."""
 ZERO_STRENGTH = 1e-10
 """Stands for the strength of a neuron without outgoing synapses."""
 
@@ -224,6 +231,68 @@ def permuted_weights(
     return weights[np.ix_(order, order)]
 
 
+def shuffled_weights(
+    weights: NDArray[np.float64], *, rng: np.random.Generator, diagonal: bool
+) -> NDArray[np.float64]:
+    """Exchange the entries of a weight matrix at random.
+
+    Unlike :func:`permuted_weights` this keeps nothing but the values.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (N, N)
+        Functional weights.
+    rng : numpy.random.Generator
+        Source of the exchange.
+    diagonal : bool
+        Whether self-connections take part; without them they stay where they are.
+
+    Returns
+    -------
+    ndarray, shape (N, N)
+        The same values in other places.
+    """
+    places = _places(weights, diagonal=diagonal)
+    result = weights.copy()
+    result[places] = rng.permutation(weights[places])
+    return result
+
+
+def resampled_weights(
+    weights: NDArray[np.float64], *, rng: np.random.Generator, diagonal: bool
+) -> NDArray[np.float64]:
+    """Draw the nonzero entries anew from their own distribution, onto the same places.
+
+    The control of the paper that keeps the support and the empirical distribution of weights; the
+    released code does not contain it.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (N, N)
+        Functional weights.
+    rng : numpy.random.Generator
+        Source of the draw.
+    diagonal : bool
+        Whether self-connections take part; without them they stay as they are.
+
+    Returns
+    -------
+    ndarray, shape (N, N)
+        Independent draws, with replacement, of the values that were there.
+    """
+    places = _places(weights, diagonal=diagonal) & (weights != 0)
+    result = weights.copy()
+    values = weights[places]
+    result[places] = rng.choice(values, size=len(values))
+    return result
+
+
+def _places(weights: NDArray[np.float64], *, diagonal: bool) -> NDArray[np.bool_]:
+    """All places of a matrix, or all off the diagonal."""
+    everywhere = np.ones(weights.shape, dtype=bool)
+    return everywhere if diagonal else everywhere ^ np.eye(len(weights), dtype=bool)
+
+
 def scaled_positions(field: Field, *, coordinates: str = "soma") -> NDArray[np.float64]:
     """Positions scaled to [0, 1] along each axis.
 
@@ -308,6 +377,71 @@ def distances(coordinates: ArrayLike) -> NDArray[np.float64]:
     if points.ndim != 2 or not np.isfinite(points).all():
         raise ValueError(f"coordinates must be finite, shape (N, 3); got shape {points.shape}")
     return cdist(points, points)
+
+
+def mean_distance(distances: NDArray[np.float64]) -> float:
+    """Mean over all pairs of different units.
+
+    Parameters
+    ----------
+    distances : ndarray, shape (N, N)
+        With zero diagonal.
+
+    Returns
+    -------
+    float
+        The mean.
+    """
+    n_units = len(distances)
+    return float(distances.sum() / (n_units * (n_units - 1)))
+
+
+def matched_distances(
+    distances: NDArray[np.float64], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Give distances the very values of others, in their own order.
+
+    Parameters
+    ----------
+    distances : ndarray, shape (N, N)
+        Symmetric; says which pair is nearer than which.
+    values : ndarray, shape (N, N)
+        Symmetric; the k-th smallest of these becomes the distance of the k-th nearest pair.
+
+    Returns
+    -------
+    ndarray, shape (N, N)
+        Symmetric, zero on the diagonal; in general no longer Euclidean.
+    """
+    upper = np.triu_indices(len(distances), k=1)
+    ranked = np.empty(len(upper[0]))
+    ranked[distances[upper].argsort()] = np.sort(values[upper])
+    result = np.zeros_like(distances)
+    result[upper] = ranked
+    return result + result.T
+
+
+def clustered_points(n_points: int, *, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Points in three tight clusters, geometry without anatomy.
+
+    Point j lies in cluster j mod 3, at a random place of a cube around one corner of an equilateral
+    triangle of side 1. The mean distance within a cluster is about an eighth of that between
+    clusters, as with the reshaped coordinates of published fields (:func:`scaled_positions`).
+
+    Parameters
+    ----------
+    n_points : int
+        How many.
+    rng : numpy.random.Generator
+        Source of the places.
+
+    Returns
+    -------
+    ndarray, shape (n_points, 3)
+        Coordinates.
+    """
+    corners = np.eye(3) / math.sqrt(2)
+    return corners[np.arange(n_points) % 3] + CLUSTER_WIDTH * (rng.random((n_points, 3)) - 0.5)
 
 
 def stochastic_exponential(matrix: Tensor) -> Tensor:

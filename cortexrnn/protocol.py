@@ -91,6 +91,24 @@ def arm(relation: str, sign: str) -> str:
     return ARMS[relation, sign]
 
 
+CHOICES: dict[str, tuple[str | None, ...]] = {
+    "start": ("orthogonal", "functional", "permuted", "identity", "lognormal", "uniform"),
+    "distance": (None, "grid", "soma", "random", "matched", "clusters"),
+    "communicability": (None, "direct", "emd", "frozen"),
+    "self_connections": ("kept", "removed", "only", "functional"),
+    "entries": (
+        "kept",
+        "shuffled",
+        "off_diagonal_shuffled",
+        "resampled",
+        "off_diagonal_resampled",
+    ),
+    "scaling": ("standard", "none", "positive_part"),
+    "self_distance": ("zero", "mean"),
+}
+"""Values of the switches of a variant."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Variant:
     """One cell of the design: where recurrent weights start and what is penalised.
@@ -100,16 +118,30 @@ class Variant:
     base : str
         The paper's name: ``W``, ``W*`` or ``W!``, then optionally ``D`` or ``D*``, then
         optionally ``C`` or ``C*``.
-    start : {"orthogonal", "functional", "permuted"}
+    start : {"orthogonal", "functional", "permuted", "identity", "lognormal", "uniform"}
         Orthogonal matrix (W), functional weights (W*), functional weights with neurons
-        relabelled at random (W!).
-    distance : {None, "grid", "soma", "random"}
-        Nothing, the grid (D), the soma positions (D*), or uniform random points (control).
+        relabelled at random (W!); as controls the identity and matrices of independent lognormal
+        or uniform entries, scaled to the spectral radius of functional weights.
+    distance : {None, "grid", "soma", "random", "matched", "clusters"}
+        Nothing, the grid (D), the soma positions (D*); as controls uniform random points, random
+        points whose distances have the very values of D*, or three clusters of points.
     communicability : {None, "direct", "emd", "frozen"}
         Nothing, the network's own communicability (C), its distance to that of the
         connectome (C*), or that of the initial weights held fixed (control).
-    self_connections : {"kept", "removed", "only"}
-        What becomes of the diagonal of functional weights (control).
+    self_connections : {"kept", "removed", "only", "functional"}
+        What becomes of the diagonal of functional weights (control); ``functional`` gives it to a
+        start that has another.
+    entries : {"kept", "shuffled", "off_diagonal_shuffled", "resampled", "off_diagonal_resampled"}
+        What becomes of the entries of functional weights (control): exchanged at random, or drawn
+        from their distribution onto the same places; all of them, or all but the diagonal.
+    scaling : {"standard", "none", "positive_part"}
+        ``standard``: what was changed about functional weights is scaled to their spectral radius
+        again, and an orthogonal matrix is left as it is. ``none``: no scaling after the change.
+        ``positive_part``: an orthogonal matrix is scaled until its positive part alone has the
+        spectral radius of functional weights.
+    self_distance : {"zero", "mean"}
+        Distance of a unit to itself: zero, or the mean over all pairs, so that the penalty
+        reaches self-connections as well (control).
 
     See Also
     --------
@@ -121,22 +153,65 @@ class Variant:
     distance: str | None = None
     communicability: str | None = None
     self_connections: str = "kept"
+    entries: str = "kept"
+    scaling: str = "standard"
+    self_distance: str = "zero"
 
     def __post_init__(self) -> None:
-        one_of("start", self.start, ("orthogonal", "functional", "permuted"))
-        one_of("distance", self.distance, (None, "grid", "soma", "random"))
-        one_of("communicability", self.communicability, (None, "direct", "emd", "frozen"))
-        one_of("self_connections", self.self_connections, ("kept", "removed", "only"))
-        if self.communicability in ("direct", "frozen") and self.distance is None:
-            raise ValueError(
-                f"{self.base}: communicability={self.communicability!r} weights a distance "
-                "penalty, and distance is None; choose a distance"
-            )
-        if self.self_connections != "kept" and self.start == "orthogonal":
-            raise ValueError(
-                f"{self.base}: self_connections={self.self_connections!r} changes functional "
-                "weights, and this variant starts orthogonal; choose a base with W* or W!"
-            )
+        for switch, choices in CHOICES.items():
+            one_of(switch, getattr(self, switch), choices)
+        from_function = self.start in ("functional", "permuted")
+        rules = (
+            (
+                self.communicability in ("direct", "frozen") and self.distance is None,
+                "communicability",
+                "weights a distance penalty, and distance is None; choose a distance",
+            ),
+            (
+                self.self_distance != "zero" and self.distance is None,
+                "self_distance",
+                "changes distances, and distance is None; choose a distance",
+            ),
+            (
+                self.self_connections in ("removed", "only") and not from_function,
+                "self_connections",
+                f"changes functional weights, and this variant starts {self.start}; choose a base "
+                "with W* or W!",
+            ),
+            (
+                self.self_connections == "functional" and from_function,
+                "self_connections",
+                "gives another start the diagonal of functional weights, which this one has; "
+                "choose a base with W",
+            ),
+            (
+                self.entries != "kept" and not from_function,
+                "entries",
+                f"changes functional weights, and this variant starts {self.start}; choose a base "
+                "with W* or W!",
+            ),
+            (
+                self.scaling == "none" and self.entries == self.self_connections == "kept",
+                "scaling",
+                "is for functional weights that were changed, and nothing is; set entries or "
+                "self_connections",
+            ),
+            (
+                self.scaling == "none" and not from_function,
+                "scaling",
+                f"is for functional weights, and this variant starts {self.start}; choose a base "
+                "with W* or W!",
+            ),
+            (
+                self.scaling == "positive_part" and self.start != "orthogonal",
+                "scaling",
+                f"is for orthogonal weights, and this variant starts {self.start}; choose a base "
+                "with W",
+            ),
+        )
+        for broken, switch, why in rules:
+            if broken:
+                raise ValueError(f"{self.base}: {switch}={getattr(self, switch)!r} {why}")
 
     @classmethod
     def parse(cls, name: str) -> Variant:
@@ -177,7 +252,7 @@ class Variant:
         Parameters
         ----------
         **switches
-            Any of ``start``, ``distance``, ``communicability``, ``self_connections``.
+            Any attribute but ``base``.
 
         Returns
         -------
@@ -210,7 +285,8 @@ class Variant:
     @property
     def uses_function(self) -> bool:
         """Whether the start is made of a functional relation."""
-        return self.start != "orthogonal"
+        own = self.start in ("functional", "permuted")
+        return own or self.self_connections == "functional"
 
     def __str__(self) -> str:
         return self.name
@@ -231,20 +307,26 @@ class Protocol:
     plain_strength : {"unit", "lambda"}
         Strength of the plain penalty of variant ``W``: 1, as in the released code, or the
         same strength as in all other variants.
-    grid_scale : {"index", "unit"}
-        Grid coordinates as integer indices, as in the released code, or scaled to [0, 1] along
-        each axis as soma positions are.
+    grid_scale : {"index", "unit", "matched"}
+        Grid coordinates as integer indices, as in the released code, scaled to [0, 1] along each
+        axis as soma positions are, or scaled as a whole to the mean distance of D*.
+    strength_unit : {"lambda", "gradient"}
+        Strength as a factor of the penalty, as in the paper, or as the mean absolute gradient
+        per weight that the penalty has at the initial weights, so that variants whose penalties
+        differ in size are held equally hard.
     """
 
     name: str
     coordinates: str = "reshaped"
     plain_strength: str = "unit"
     grid_scale: str = "index"
+    strength_unit: str = "lambda"
 
     def __post_init__(self) -> None:
         one_of("coordinates", self.coordinates, ("reshaped", "soma"))
         one_of("plain_strength", self.plain_strength, ("unit", "lambda"))
-        one_of("grid_scale", self.grid_scale, ("index", "unit"))
+        one_of("grid_scale", self.grid_scale, ("index", "unit", "matched"))
+        one_of("strength_unit", self.strength_unit, ("lambda", "gradient"))
 
 
 PUBLISHED = Protocol(name="published")
@@ -285,6 +367,17 @@ PRESETS = {
 }
 
 
+LATER_SWITCHES = (
+    ("variant", "entries", "kept"),
+    ("variant", "scaling", "standard"),
+    ("variant", "self_distance", "zero"),
+    ("protocol", "strength_unit", "lambda"),
+    ("", "first_task", None),
+)
+"""Switches that came after the first runs were recorded, with the value that changes nothing: where
+they have it they are no part of a specification, so that recorded runs keep their identity."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
     """Everything that defines one run.
@@ -318,6 +411,9 @@ class RunSpec:
         Standard deviation of the Gaussian noise added to inputs while training.
     strength, emd_strength : float
         Lambda of the penalty and of the communicability distance.
+    first_task : str, optional
+        Task that is learned before, with the same sizes and seeds; its recurrent weights are then
+        the start, with new input and read-out weights.
     precision : {"float32", "float64"}
         Floating point format of training.
     """
@@ -341,6 +437,7 @@ class RunSpec:
     strength: float = 0.3
     emd_strength: float = 0.1
     precision: str = "float32"
+    first_task: str | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.variant, str):
@@ -374,11 +471,15 @@ class RunSpec:
         Returns
         -------
         dict
-            The field by content rather than by name, the protocol without its name, and the
-            relation only where the start is made of one.
+            The field by content rather than by name, the protocol without its name, the relation
+            only where the start is made of one, and later switches only where they are used.
         """
         plain = asdict(self)
         del plain["field"], plain["protocol"]["name"], plain["variant"]["base"]
+        for part, switch, unused in LATER_SWITCHES:
+            where = plain[part] if part else plain
+            if where[switch] == unused:
+                del where[switch]
         if not self.variant.uses_function:
             plain["relation"] = None
         return plain

@@ -438,17 +438,33 @@ def train(
                 f"{spec.field_hash[:12]}, but {field.name} has {field.hash_without_events[:12]}; "
                 "make the specification from this field"
             )
+    with Progress(disable=not progress) as bar, _processor_settings(field.n_neurons):
+
+        def ticket(first: RunSpec, n_runs: int) -> Callable[[], None]:
+            task = bar.add_task(f"{first.task}, {n_runs} runs", total=first.epochs)
+            return partial(bar.advance, task)
+
+        return _train_alike(specs, field, where, ticket, watch)
+
+
+def _train_alike(
+    specs: Sequence[RunSpec],
+    field: Field,
+    device: torch.device,
+    ticket: Callable[[RunSpec, int], Callable[[], None]],
+    watch: Callable[[RunSpec, int, NDArray[np.floating]], None] | None,
+) -> list[Result]:
+    """Train together what has task, trials and optimiser in common; results in order."""
     shared: dict[RunSpec, list[int]] = {}
     for i, spec in enumerate(specs):
         shared.setdefault(_common(spec), []).append(i)
     results: dict[int, Result] = {}
-    with Progress(disable=not progress) as bar, _processor_settings(field.n_neurons):
-        for members in shared.values():
-            group = [specs[i] for i in members]
-            description = f"{group[0].task}, {len(group)} runs"
-            ticket = bar.add_task(description, total=group[0].epochs)
-            fitted = _train_group(group, field, where, partial(bar.advance, ticket), watch)
-            results.update(zip(members, fitted, strict=True))
+    for members in shared.values():
+        group = [specs[i] for i in members]
+        on_epoch = ticket(group[0], len(group))
+        results.update(
+            zip(members, _train_group(group, field, device, on_epoch, watch), strict=True)
+        )
     return [results[i] for i in range(len(specs))]
 
 
@@ -487,7 +503,8 @@ def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.dev
     """Make the ensemble before training."""
     dtype = getattr(torch, specs[0].precision)
     size = (task.n_channels, field.n_neurons, task.n_classes)
-    members = [_member(spec, field, size) for spec in specs]
+    starts = _starts(specs, field, device)
+    members = [_member(spec, start, size) for spec, start in zip(specs, starts, strict=True)]
     parameters = {
         name: torch.from_numpy(np.stack([m[name] for m in members])).to(device, dtype)
         for name in members[0]
@@ -498,12 +515,15 @@ def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.dev
         variant = spec.variant
         key: tuple[object, ...] = (
             variant.distance,
+            variant.self_distance,
             variant.communicability,
             spec.protocol,
             spec.strength,
             spec.emd_strength,
         )
-        if variant.distance == "random" or variant.communicability == "frozen":
+        own_points = variant.distance in ("random", "matched", "clusters")
+        own_scale = spec.protocol.strength_unit == "gradient"
+        if own_points or own_scale or variant.communicability == "frozen":
             key = (spec.identity,)
         if key not in known:
             known[key] = models.penalty(
@@ -524,15 +544,33 @@ def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.dev
     )
 
 
+def _starts(
+    specs: Sequence[RunSpec], field: Field, device: torch.device
+) -> list[NDArray[np.floating]]:
+    """Recurrent weights (N, N) before training, learned on a first task where there is one."""
+    before = [
+        replace(spec, task=spec.first_task, first_task=None, task_settings=())
+        for spec in specs
+        if spec.first_task is not None
+    ]
+    learned = iter(_train_alike(before, field, device, lambda *_: lambda: None, None))
+    return [
+        models.initial_weights(spec, field)
+        if spec.first_task is None
+        else next(learned).weights["recurrent"]
+        for spec in specs
+    ]
+
+
 def _member(
-    spec: RunSpec, field: Field, size: tuple[int, int, int]
+    spec: RunSpec, recurrent: NDArray[np.floating], size: tuple[int, int, int]
 ) -> dict[str, NDArray[np.float64]]:
     """Make initial parameters; all but the recurrent ones depend on task and seed alone."""
     n_channels, n_neurons, n_classes = size
     rng = random_stream(spec.seed, "input and output weights", spec.task)
     return {
         "input": _glorot_uniform((n_channels, n_neurons), rng),
-        "recurrent": models.initial_weights(spec, field),
+        "recurrent": recurrent.astype(np.float64),
         "bias": np.zeros(n_neurons),
         "output": _glorot_uniform((n_neurons, n_classes), rng),
         "output_bias": np.zeros(n_classes),

@@ -1,12 +1,14 @@
 """Variants, controls, initial weights and penalties."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from cortexrnn import load_field, models, priors
 from cortexrnn.models import VARIANTS, Penalty, control, penalty
-from cortexrnn.protocol import CORRECTED, PUBLISHED, RunSpec, Variant
+from cortexrnn.protocol import CORRECTED, PUBLISHED, Protocol, RunSpec, Variant
 from cortexrnn.sources.surrogate import surrogate_field
 
 # The golden file names the penalty of W*DC* after an orthogonal start that is none of the eleven.
@@ -267,6 +269,136 @@ def test_self_connections_removed_or_only(field):
         assert priors.spectral_radius(weights) == pytest.approx(0.95)
 
 
+OFF = ~np.eye(40, dtype=bool)
+
+
+def changed_start(field, base="W*D*", seed=0, **switches):
+    return models.initial_weights(spec(field, control(base, **switches), seed=seed), field)
+
+
+@pytest.mark.parametrize("what", ["shuffled", "off_diagonal_shuffled"])
+def test_shuffled_entries_are_the_same_values_elsewhere(field, what):
+    before, after = changed_start(field), changed_start(field, entries=what, scaling="none")
+    np.testing.assert_array_equal(np.sort(before, axis=None), np.sort(after, axis=None))
+    assert not np.array_equal(before[OFF], after[OFF])
+    assert np.array_equal(np.diag(before), np.diag(after)) == what.startswith("off_diagonal")
+
+
+@pytest.mark.parametrize("what", ["resampled", "off_diagonal_resampled"])
+def test_resampled_entries_are_drawn_from_those_that_were_there_onto_the_same_places(field, what):
+    before, after = changed_start(field), changed_start(field, entries=what, scaling="none")
+    np.testing.assert_array_equal(before != 0, after != 0)
+    assert set(after[after != 0]) < set(before[before != 0])
+    assert np.array_equal(np.diag(before), np.diag(after)) == what.startswith("off_diagonal")
+    drawn = after[OFF] if what.startswith("off_diagonal") else after
+    assert set(drawn.ravel()) <= set((before[OFF] if what.startswith("off") else before).ravel())
+
+
+def test_a_changed_start_is_shared_by_tasks_and_differs_between_seeds(field):
+    variant = control("W*D*", entries="shuffled")
+    one, two = (
+        models.initial_weights(spec(field, variant, task=task), field)
+        for task in ("one_choice", "go_nogo")
+    )
+    np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(one, changed_start(field, entries="shuffled", seed=1))
+
+
+@pytest.mark.parametrize(
+    ("base", "switches"),
+    [
+        ("W*D*", {"entries": "shuffled"}),
+        ("W*D*", {"entries": "resampled", "self_connections": "removed"}),
+        ("WD*", {"start": "identity"}),
+        ("WD*", {"start": "lognormal"}),
+        ("WD*", {"start": "uniform"}),
+    ],
+)
+def test_controls_of_the_start_have_the_radius_of_functional_weights(field, base, switches):
+    weights = changed_start(field, base, **switches)
+    assert (weights >= 0).all()
+    assert priors.spectral_radius(weights) == pytest.approx(0.95)
+
+
+def test_weights_whose_self_connections_are_removed_may_stay_unscaled(field):
+    before = changed_start(field)
+    after = changed_start(field, self_connections="removed", scaling="none")
+    np.testing.assert_array_equal(after[OFF], before[OFF])
+    assert priors.spectral_radius(after) < 0.95
+
+
+def test_an_orthogonal_start_may_have_functional_self_connections(field):
+    variant = control("WD*", self_connections="functional")
+    weights = changed_start(field, "WD*", self_connections="functional")
+    np.testing.assert_array_equal(weights[OFF], changed_start(field, "WD*")[OFF])
+    np.testing.assert_array_equal(np.diag(weights), np.diag(changed_start(field, "W*D*")))
+    assert variant.uses_function
+    assert spec(field, variant).identity != spec(field, variant, relation="sttc").identity
+
+
+def test_an_orthogonal_start_may_be_scaled_so_that_clipping_keeps_it_stable(field):
+    plain = changed_start(field, "WD*")
+    scaled = changed_start(field, "WD*", scaling="positive_part")
+    assert priors.spectral_radius(plain.clip(min=0)) > 2
+    assert priors.spectral_radius(scaled.clip(min=0)) == pytest.approx(0.95)
+    np.testing.assert_allclose(scaled / scaled[0, 0], plain / plain[0, 0])
+
+
+def distances(field, base, protocol=PUBLISHED, **switches):
+    rng = np.random.default_rng(0)
+    return models.unit_distances(control(base, **switches), field, protocol=protocol, rng=rng)
+
+
+def test_matched_points_have_the_distances_of_the_somata_in_another_order(field):
+    soma, random, matched = (
+        distances(field, "WD*", distance=what)[np.triu_indices(40, 1)]
+        for what in ("soma", "random", "matched")
+    )
+    np.testing.assert_array_equal(np.sort(matched), np.sort(soma))
+    np.testing.assert_array_equal(matched.argsort(), random.argsort())
+    assert abs(np.corrcoef(matched, soma)[0, 1]) < 0.2
+
+
+def test_artificial_clusters_are_three_and_as_far_as_the_somata_on_average(field):
+    clusters = distances(field, "WD*", distance="clusters")
+    same = np.equal.outer(np.arange(40) % 3, np.arange(40) % 3)
+    assert clusters[same].max() < clusters[~same].min()
+    assert 6 < clusters[~same].mean() / clusters[same & OFF].mean() < 10
+    assert clusters[OFF].mean() == pytest.approx(distances(field, "WD*")[OFF].mean())
+
+
+def test_a_matched_grid_is_the_grid_at_the_mean_distance_of_the_somata(field):
+    grid = distances(field, "WD")
+    matched = distances(field, "WD", Protocol(name="mine", grid_scale="matched"))
+    np.testing.assert_allclose(matched[OFF] / grid[OFF], matched[0, 1] / grid[0, 1])
+    assert matched[OFF].mean() == pytest.approx(distances(field, "WD*")[OFF].mean())
+
+
+def test_a_unit_may_be_as_far_from_itself_as_units_are_on_average(field):
+    plain = distances(field, "WD*")
+    reached = distances(field, "WD*", self_distance="mean")
+    np.testing.assert_array_equal(reached[OFF], plain[OFF])
+    np.testing.assert_allclose(np.diag(reached), plain[OFF].mean())
+
+
+@pytest.mark.parametrize("name", [*VARIANTS, "W*D*"])
+def test_strength_may_be_set_in_units_of_the_gradient(field, name):
+    protocol = Protocol(name="mine", strength_unit="gradient")
+    variant = Variant.parse(name)
+    start = models.initial_weights(spec(field, variant), field)
+    held = penalty(variant, field, protocol=protocol, strength=0.02, initial_weights=start)
+    weights = torch.from_numpy(start)[None]
+    without_wiring = dataclasses.replace(held, target=None)
+    assert without_wiring.mean_gradient(weights).item() == pytest.approx(0.02)
+    with pytest.raises(ValueError, match="units of the gradient needs initial_weights"):
+        penalty(variant, field, protocol=protocol)
+
+
+def test_the_mean_gradient_of_a_plain_penalty_is_its_strength():
+    weights = torch.randn(3, 5, 5)
+    torch.testing.assert_close(Penalty(strength=0.3).mean_gradient(weights), torch.full((3,), 0.3))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -275,6 +407,11 @@ def test_self_connections_removed_or_only(field):
         (lambda: control("W*D*C", distance="far"), "unknown distance 'far'"),
         (lambda: control("W*D*C", distance=None), "choose a distance"),
         (lambda: control("WD*", self_connections="only"), "starts orthogonal"),
+        (lambda: control("WD*", entries="shuffled"), "starts orthogonal; choose a base with W"),
+        (lambda: control("W*", self_distance="mean"), "distance is None; choose a distance"),
+        (lambda: control("W*D*", self_connections="functional"), "which this one has"),
+        (lambda: control("W*D*", scaling="none"), "nothing is; set entries or self_connections"),
+        (lambda: control("W*D*", scaling="positive_part"), "is for orthogonal weights"),
     ],
 )
 def test_unknown_variants_and_switches_are_refused(call, message):

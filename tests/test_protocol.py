@@ -38,6 +38,7 @@ CHANGES = {
     "strength": 0.1,
     "emd_strength": 0.2,
     "precision": "float64",
+    "first_task": "go_nogo",
 }
 
 
@@ -53,6 +54,28 @@ def test_whatever_changes_a_result_changes_the_identity(name):
 def test_the_identity_stays_what_it_was():
     # Archives outlive versions: if this changes, every recorded run becomes another one.
     assert BASE.identity == "02eda1c0da9090109b9088d6a239b0a2"
+
+
+@pytest.mark.parametrize(
+    ("base", "changes"),
+    [
+        ("W*D*C", {"variant": {"entries": "shuffled"}}),
+        ("W*D*C", {"variant": {"self_distance": "mean"}}),
+        ("WD*C", {"variant": {"scaling": "positive_part"}}),
+        ("W*D*C", {"protocol": {"strength_unit": "gradient"}}),
+        ("W*D*C", {"first_task": "go_nogo"}),
+    ],
+)
+def test_switches_that_came_later_change_the_identity_where_they_are_used(base, changes):
+    plain = replace(BASE, variant=Variant.parse(base))
+    new = {
+        k: replace(getattr(plain, k), **v) if k != "first_task" else v for k, v in changes.items()
+    }
+    changed = replace(plain, **new)
+    assert changed.identity != plain.identity
+    for name in ("entries", "self_distance", "scaling", "strength_unit", "first_task"):
+        used = any(name in ((k,) if k == "first_task" else v) for k, v in changes.items())
+        assert (name in str(changed.resolved())) == used
 
 
 def test_names_do_not_change_the_identity():

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from cortexrnn import training
+from cortexrnn import models, training
 from cortexrnn.field import FieldError
 from cortexrnn.models import VARIANTS, Penalty, control, penalty
 from cortexrnn.protocol import PUBLISHED, RunSpec, Variant
 from cortexrnn.sources.surrogate import surrogate_field
+from cortexrnn.tasks import TASKS
 from cortexrnn.training import RNNEnsemble, logits, train
 from tests.test_models import tiny_penalty
 
@@ -283,3 +284,27 @@ def test_watching_shows_every_epoch_and_changes_no_number(field):
         np.testing.assert_array_equal(seen[one.spec, 2], one.weights["recurrent"])
         assert (seen[one.spec, 1] != seen[one.spec, 2]).any()
     assert len(seen) == 4
+
+
+def test_a_first_task_leaves_its_recurrent_weights_as_the_start(field):
+    before = train([spec(field, task="perceptual", first_task=None)], field, progress=False)[0]
+    after = spec(field, task="go_nogo", first_task="perceptual", learning_rate=1e-3)
+    start = training._starts([spec(field), after], field, torch.device("cpu"))
+    np.testing.assert_array_equal(start[1], before.weights["recurrent"])
+    np.testing.assert_array_equal(start[0], models.initial_weights(spec(field), field))
+    one, both = train([spec(field), after], field, progress=False)
+    alone = train([spec(field)], field, progress=False)[0]
+    np.testing.assert_array_equal(one.weights["recurrent"], alone.weights["recurrent"])
+    assert not np.array_equal(one.weights["recurrent"], both.weights["recurrent"])
+
+
+def test_controls_with_points_of_their_own_are_trained_on_them(field):
+    variants = [control("WD*", distance=what) for what in ("matched", "clusters", "soma")]
+    specs = [spec(field, variant, seed=seed) for seed in (0, 1) for variant in variants]
+    ensemble = training._build(specs, field, TASKS["go_nogo"], torch.device("cpu"))
+    tables = [item.distance for item in ensemble._penalties]
+    for one in (0, 1):
+        assert not torch.equal(tables[one], tables[one + 3])
+    assert torch.equal(tables[2], tables[5])
+    for table in (tables[0], tables[3]):
+        torch.testing.assert_close(table.flatten().sort()[0], tables[2].flatten().sort()[0])
