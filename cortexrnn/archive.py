@@ -20,13 +20,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cortexrnn.models import VARIANTS
-from cortexrnn.protocol import PRESETS, PUBLISHED
+from cortexrnn.protocol import PRESETS, PUBLISHED, RunSpec
 from cortexrnn.tasks import TASKS
 
 __all__ = [
     "METRICS",
     "SCHEMA",
     "ArchiveError",
+    "as_published",
     "load_archive",
     "published_table",
     "read_runs",
@@ -46,6 +47,20 @@ METRICS = {
     "assortativity": "Assortativity",
 }
 """Metrics of a run and their names in the published tables."""
+
+SPECIFIED = (
+    "field",
+    "variant",
+    "task",
+    "seed",
+    "relation",
+    "sign",
+    "data_seed",
+    "n_train",
+    "n_validation",
+    "epochs",
+)
+"""Columns that are part of a specification; ``protocol`` and ``arm`` only name parts of one."""
 
 SCHEMA = pa.schema(
     [
@@ -209,13 +224,48 @@ def load_archive(path: str | Path | None = None) -> pd.DataFrame:
     return _load_folder(Path(path))
 
 
+def as_published(runs: pd.DataFrame) -> pd.DataFrame:
+    """Keep the runs that are the paper's but for field, arm, seed and draw of trials.
+
+    Those are runs of the paper's size and of its eleven variants, under the ``published``
+    protocol, with every other setting as the paper has it. A run is known by its identity, so
+    that a control, which may differ in what no column tells, cannot pass for a published variant.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+
+    Returns
+    -------
+    DataFrame
+        Some of its rows.
+    """
+    paper = PRESETS["paper"]
+    wanted = {name: getattr(paper, name) for name in ("epochs", "n_train", "n_validation")}
+    wanted |= {"protocol": PUBLISHED.name}
+    chosen = runs[(runs[list(wanted)] == pd.Series(wanted)).all(axis=1)]
+    chosen = chosen[chosen["variant"].isin(VARIANTS)]
+    expected = [_published_identity(row) for row in chosen.to_dict("records")]
+    return chosen[chosen["identity"] == pd.Series(expected, index=chosen.index, dtype=str)]
+
+
+def _published_identity(row: dict[str, Any]) -> str:
+    """Identity that a run would have if its columns told all."""
+    spec = RunSpec(
+        field_hash=json.loads(row["specification"])["field_hash"],
+        protocol=PUBLISHED,
+        **{name: row[name] for name in SPECIFIED},
+    )
+    return spec.identity
+
+
 def select(
     runs: pd.DataFrame, *, field: str, relation: str = "correlation", sign: str = "free"
 ) -> pd.DataFrame:
     """Select the runs of one arm of one field that can stand beside the paper.
 
-    Those are runs of the paper's size and of its eleven variants, under the ``published``
-    protocol, on the first draw of trials.
+    Those are runs :func:`as_published`, on the first draw of trials.
 
     Parameters
     ----------
@@ -229,12 +279,8 @@ def select(
     DataFrame
         Possibly without rows, in the order of task, seed and variant of the paper.
     """
-    paper = PRESETS["paper"]
-    wanted: dict[str, Any] = {"field": field, "relation": relation, "sign": sign, "data_seed": 0}
-    wanted |= {"protocol": PUBLISHED.name}
-    wanted |= {name: getattr(paper, name) for name in ("epochs", "n_train", "n_validation")}
-    chosen = runs[(runs[list(wanted)] == pd.Series(wanted)).all(axis=1)]
-    chosen = chosen[chosen["variant"].isin(VARIANTS)]
+    wanted = {"field": field, "relation": relation, "sign": sign, "data_seed": 0}
+    chosen = as_published(runs[(runs[list(wanted)] == pd.Series(wanted)).all(axis=1)])
     for column, names in {"task": list(TASKS), "variant": list(VARIANTS)}.items():
         chosen = chosen.assign(**{column: pd.Categorical(chosen[column], names, ordered=True)})
     chosen = chosen.sort_values(["task", "seed", "variant"], ignore_index=True)

@@ -14,9 +14,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from cortexrnn.archive import METRICS, published_table, select
-from cortexrnn.models import VARIANTS
-from cortexrnn.protocol import PRESETS, PUBLISHED, SIGNS
+from cortexrnn.archive import METRICS, as_published, published_table, select
+from cortexrnn.protocol import SIGNS
 from cortexrnn.tasks import TASKS
 
 __all__ = [
@@ -97,8 +96,8 @@ def draw_variance(runs: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     runs : DataFrame
-        Runs of the archive. Only those of the paper's size, variants and protocol count, and of
-        them the seeds with a value on every draw, where there are two seeds and two draws or more.
+        Runs of the archive. Only those :func:`~cortexrnn.archive.as_published` count, and of them
+        the seeds with a value on every draw, where there are two seeds and two draws or more.
 
     Returns
     -------
@@ -107,9 +106,9 @@ def draw_variance(runs: pd.DataFrame) -> pd.DataFrame:
         ``sd``, and ``tables``, the number of tables behind it.
     """
     rows = []
-    chosen = runs[(runs["protocol"] == PUBLISHED.name) & runs["variant"].isin(VARIANTS)]
-    chosen = chosen[chosen["n_train"] == PRESETS["paper"].n_train]
-    for (_, _, _, task), cell in chosen.groupby(["field", "arm", "variant", "task"], sort=False):
+    for (_, _, _, task), cell in as_published(runs).groupby(
+        ["field", "arm", "variant", "task"], sort=False
+    ):
         for metric in MARGINS:
             table = cell.pivot_table(index="seed", columns="data_seed", values=metric).dropna()
             if min(table.shape) >= 2:

@@ -1,5 +1,7 @@
 """Published cells beside replicated ones: the rules, carried out."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,8 +11,9 @@ from scipy import stats
 from statsmodels.stats.weightstats import ttost_ind
 
 from cortexrnn import replication
-from cortexrnn.archive import METRICS, published_table
+from cortexrnn.archive import METRICS, SPECIFIED, published_table, select
 from cortexrnn.models import VARIANTS
+from cortexrnn.protocol import RunSpec
 from cortexrnn.replication import MARGINS, compare, draw_variance, error_rates, published_cells
 from cortexrnn.tasks import TASKS
 
@@ -24,6 +27,7 @@ def cell(values, *, variant="W*D*C", task="one_choice", metric="accuracy", **col
     here = (PUBLISHED["variant"] == variant) & (PUBLISHED["task"] == task)
     known = PUBLISHED[here].set_index("metric")["published"].to_dict()
     base = {"field": "6_6_2", "arm": "corr", "variant": variant, "task": task, "data_seed": 0}
+    base |= {"relation": "correlation", "sign": "free"}
     base |= SIZE | {"diverged": False} | known | columns
     rows = [base | {metric: value, "seed": seed} for seed, value in enumerate(values)]
     for row in rows:
@@ -31,6 +35,19 @@ def cell(values, *, variant="W*D*C", task="one_choice", metric="accuracy", **col
         if row["diverged"]:
             row |= dict.fromkeys(MARGINS, np.nan)
     return pd.DataFrame(rows)
+
+
+def identified(runs, **settings):
+    """Give each run the identity that its columns and `settings` make."""
+    names = [*SPECIFIED, *settings]
+    specs = [
+        RunSpec(field_hash="0" * 64, **{name: row[name] for name in names})
+        for row in runs.assign(**settings).to_dict("records")
+    ]
+    return runs.assign(
+        identity=[spec.identity for spec in specs],
+        specification=[json.dumps(spec.resolved()) for spec in specs],
+    )
 
 
 def verdict(table, metric="accuracy"):
@@ -177,10 +194,10 @@ def draws(tau, sd, *, n_draws, n_seeds, seed=0):
     moved, own = tau * rng.normal(size=n_draws), 0.2 * rng.normal(size=n_seeds)
     noise = sd * rng.normal(size=(n_seeds, n_draws))
     parts = [
-        cell(own + moved[i] + noise[:, i], variant="WD", seed=None).assign(data_seed=i)
-        for i in range(n_draws)
+        cell(own + moved[i] + noise[:, i], variant="WD").assign(data_seed=i) for i in range(n_draws)
     ]
-    return pd.concat(parts, ignore_index=True)
+    runs = pd.concat(parts, ignore_index=True)
+    return identified(runs)
 
 
 def test_the_component_of_the_draws_is_found_whatever_seeds_add():
@@ -211,12 +228,22 @@ def test_without_estimates_the_draw_counts_as_nothing_and_is_in_every_pair():
 
 
 def test_both_signs_are_judged_together():
-    free = cell(spread(0.5, 0.05)).assign(relation="correlation", sign="free")
+    free = cell(spread(0.5, 0.05))
     positive = free.assign(arm="corr+sign", sign="positive")
     other = free.assign(field="5_3_4")
-    table = replication.judge(pd.concat([free, positive, other]))
+    archive = identified(pd.concat([free, positive, other]))
+    table = replication.judge(archive)
     assert set(table["arm"]) == {"corr", "corr+sign"}
     assert set(table["runs"]) == {20}
+
+
+def test_a_control_does_not_pass_for_the_variant_whose_name_it_bears():
+    published, control = cell(spread(0.5, 0.05)), cell(spread(0.9, 0.05))
+    archive = pd.concat([identified(published), identified(control, strength=0.01)])
+    chosen = select(archive, field="6_6_2")
+    np.testing.assert_array_equal(chosen["accuracy"], published["accuracy"])
+    other_draw = identified(control.assign(data_seed=1), strength=0.01)
+    assert draw_variance(pd.concat([archive, other_draw])).empty
 
 
 # --- rates of the procedure

@@ -1,4 +1,4 @@
-"""Run the experiments of the replication, one plan after another.
+"""Run the experiments of the replication and the controls, one plan after another.
 
 Usage: ``python -m tools.replicate --out runs`` runs what is not yet finished, in the order below;
 ``--only NAME`` one experiment, ``--list`` names them; ``--first 10`` leaves out later seeds.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cortexrnn import experiment
+from cortexrnn.controls import CONTROLS, GROUPS
 from cortexrnn.models import VARIANTS
 from cortexrnn.protocol import RunSpec, one_of
 from cortexrnn.sources import load_field
@@ -85,7 +86,57 @@ class Experiment:
             ]
 
 
-def _experiments() -> Iterator[Experiment]:
+@dataclass(frozen=True, kw_only=True)
+class ControlExperiment:
+    """Controls on a field.
+
+    Parameters
+    ----------
+    name : str
+        What it is called on the command line.
+    field : str
+        The field.
+    deciding : bool
+        Only the controls that decide a claim.
+    """
+
+    name: str
+    field: str
+    deciding: bool = False
+
+    def plans(self, *, first: int | None = None) -> Iterator[list[RunSpec]]:
+        """Cut the controls into plans of one group and a few seeds.
+
+        Parameters
+        ----------
+        first : int, optional
+            Only plans that begin before this seed.
+
+        Yields
+        ------
+        list of RunSpec
+            One plan.
+        """
+        field = load_field(self.field)
+        chosen = [one for one in CONTROLS.values() if one.deciding or not self.deciding]
+        n_seeds = max(one.n_seeds for one in chosen)
+        for low in range(0, n_seeds if first is None else min(first, n_seeds), BLOCK):
+            for group in GROUPS:
+                plan = [
+                    spec
+                    for one in chosen
+                    if one.group == group
+                    for spec in one.specs(
+                        field=field.name,
+                        field_hash=field.hash_without_events,
+                        seeds=range(low, low + BLOCK),
+                    )
+                ]
+                if plan:
+                    yield plan
+
+
+def _experiments() -> Iterator[Experiment | ControlExperiment]:
     """List the experiments in the order in which they are run."""
     for field in ("6_6_2", "5_3_4", "5_6_8"):
         for sign in ("free", "positive"):
@@ -105,6 +156,8 @@ def _experiments() -> Iterator[Experiment]:
             )
     for field in ("5_3_8", "4_7_2", "6_6_8", "5_7_6", "9_6_4"):
         yield Experiment(name=f"{field} correlation free", field=field, n_seeds=3)
+    for field in ("5_3_4", "5_6_8", "6_6_2"):
+        yield ControlExperiment(name=f"{field} controls", field=field, deciding=field == "6_6_2")
 
 
 EXPERIMENTS = {item.name: item for item in _experiments()}

@@ -1,0 +1,644 @@
+"""Controls: one switch changed at a time, what was predicted of each, and what came out.
+
+An ablation tells what carries an effect only if its arms differ in one thing. Every control here is
+a variant, published or not, with one switch, one strength or one sign changed; every
+:class:`Prediction` names the difference it expects between two of them and thereby the number that
+would refute it. Predictions are committed before the runs that decide them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cortexrnn.inference import t_interval
+from cortexrnn.models import VARIANTS
+from cortexrnn.protocol import PRESETS, PUBLISHED, Protocol, RunSpec, Variant
+from cortexrnn.tasks import TASKS
+
+__all__ = [
+    "CONTROLS",
+    "PREDICTIONS",
+    "Control",
+    "Prediction",
+    "beside_reference",
+    "outcomes",
+    "paired_differences",
+    "runs_of",
+]
+
+OWN_COORDINATES = Protocol(name="published, own coordinates", coordinates="soma")
+"""Every unit has the coordinates of its own neuron; the rest is as published."""
+PLAIN_LAMBDA = Protocol(name="published, plain lambda", plain_strength="lambda")
+"""The plain penalty follows lambda like all others; the rest is as published."""
+MATCHED_GRID = Protocol(name="published, matched grid", grid_scale="matched")
+"""The grid has the mean distance of D*; the rest is as published."""
+EQUAL_PULL = Protocol(name="published, equal pull", strength_unit="gradient")
+"""Strength is the mean gradient per weight at the start; the rest is as published."""
+
+STRONG_PULL, WEAK_PULL = 0.17, 0.001
+"""Mean gradient per weight of the penalty: about that of D* alone, and that of D* with C."""
+
+SWEEP = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+"""Strengths lambda that are tried."""
+
+TaskSettings = tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """A variant under a protocol, with settings, on some tasks.
+
+    Parameters
+    ----------
+    name : str
+        What the book calls it.
+    variant : Variant
+        The variant with its switches.
+    group : str
+        What it asks about, a key of :data:`GROUPS`.
+    protocol : Protocol
+        Published but for at most one switch.
+    settings : tuple of (str, value)
+        Of :class:`~cortexrnn.protocol.RunSpec`, where they differ from the paper's.
+    tasks : tuple of (str, tuple)
+        Tasks and their settings.
+    n_seeds : int
+        Simulations of each task.
+    deciding : bool
+        Whether it is also run on the paper's own field.
+    """
+
+    name: str
+    variant: Variant
+    group: str
+    protocol: Protocol = PUBLISHED
+    settings: tuple[tuple[str, Any], ...] = ()
+    tasks: tuple[tuple[str, TaskSettings], ...] = tuple((name, ()) for name in TASKS)
+    n_seeds: int = 20
+    deciding: bool = False
+
+    def specs(
+        self, *, field: str, field_hash: str, seeds: Iterable[int] | None = None
+    ) -> Iterator[RunSpec]:
+        """Specify its runs on a field.
+
+        Parameters
+        ----------
+        field : str
+            Name of the field.
+        field_hash : str
+            Its :attr:`~cortexrnn.field.Field.hash_without_events`.
+        seeds : iterable of int, optional
+            Some of its seeds; default: all.
+
+        Yields
+        ------
+        RunSpec
+            One for each task and seed.
+        """
+        paper = PRESETS["paper"]
+        sizes = {name: getattr(paper, name) for name in ("epochs", "n_train", "n_validation")}
+        chosen = range(self.n_seeds) if seeds is None else seeds
+        for task, task_settings in self.tasks:
+            for seed in chosen:
+                if seed < self.n_seeds:
+                    yield RunSpec(
+                        field=field,
+                        field_hash=field_hash,
+                        variant=self.variant,
+                        protocol=self.protocol,
+                        task=task,
+                        task_settings=task_settings,
+                        seed=seed,
+                        **(sizes | dict(self.settings)),
+                    )
+
+    @property
+    def reference(self) -> Control:
+        """The same base with no switch and no strength changed, all else as here."""
+        kept = tuple((k, v) for k, v in self.settings if "strength" not in k)
+        same = self.variant.base + "".join(f", {value}" for _, value in kept)
+        return replace(
+            self,
+            name=same,
+            variant=Variant.parse(self.variant.base),
+            protocol=PUBLISHED,
+            settings=kept,
+        )
+
+
+GROUPS = {
+    "start": "What of functional weights makes networks learn?",
+    "geometry": "Is it geometry that D* adds?",
+    "wiring": "Is it communicability that C adds?",
+    "strength": "How much does the strength of the penalty explain?",
+    "positive": "Is a cortical start needed for positive weights?",
+    "harder": "Does anything beyond self-connections help when tasks need more?",
+}
+"""Questions by group of controls."""
+
+
+def _control(
+    name: str,
+    base: str,
+    group: str,
+    *,
+    protocol: Protocol = PUBLISHED,
+    settings: dict[str, Any] | None = None,
+    n_seeds: int = 20,
+    deciding: bool = False,
+    **switches: Any,
+) -> Control:
+    """Make a control from the name of its base and what is switched."""
+    return Control(
+        name=name,
+        variant=Variant.parse(base).switched(**switches),
+        group=group,
+        protocol=protocol,
+        settings=tuple((settings or {}).items()),
+        n_seeds=n_seeds,
+        deciding=deciding,
+    )
+
+
+def _starts() -> Iterator[Control]:
+    """List controls of W*, under the distance penalty alone."""
+    one = "start"
+    yield _control("W*D*", "W*D*", one, deciding=True)
+    yield _control(
+        "W* without self-connections", "W*D*", one, self_connections="removed", deciding=True
+    )
+    yield _control(
+        "W* without self-connections, not rescaled",
+        "W*D*",
+        one,
+        self_connections="removed",
+        scaling="none",
+    )
+    yield _control(
+        "self-connections of W* alone", "W*D*", one, self_connections="only", deciding=True
+    )
+    yield _control(
+        "orthogonal with the self-connections of W*",
+        "WD*",
+        one,
+        self_connections="functional",
+        deciding=True,
+    )
+    yield _control("scaled identity", "WD*", one, start="identity")
+    yield _control(
+        "W* shuffled off the diagonal",
+        "W*D*",
+        one,
+        entries="off_diagonal_shuffled",
+        deciding=True,
+    )
+    yield _control("W* shuffled", "W*D*", one, entries="shuffled")
+    yield _control("W* resampled", "W*D*", one, entries="resampled", deciding=True)
+    yield _control("W* resampled off the diagonal", "W*D*", one, entries="off_diagonal_resampled")
+    yield _control("lognormal", "WD*", one, start="lognormal")
+    yield _control("W* made of STTC alone", "W*D*", one, settings={"relation": "sttc"})
+    yield _control(
+        "W* made of STTC alone, without self-connections",
+        "W*D*",
+        one,
+        settings={"relation": "sttc"},
+        self_connections="removed",
+    )
+    yield _control("W* that is penalised on the diagonal too", "W*D*", one, self_distance="mean")
+
+
+def _geometries() -> Iterator[Control]:
+    """List controls of D and D*."""
+    one = "geometry"
+    for base in ("WD*", "WD*C", "W*D*C"):
+        weighty = base != "WD*"
+        yield _control(
+            f"{base} on own coordinates", base, one, protocol=OWN_COORDINATES, deciding=weighty
+        )
+        yield _control(f"{base} on matched random points", base, one, distance="matched")
+        yield _control(
+            f"{base} on three clusters", base, one, distance="clusters", deciding=base == "WD*C"
+        )
+    for base in ("WD", "WDC"):
+        yield _control(f"{base} on a matched grid", base, one, protocol=MATCHED_GRID)
+
+
+def _wirings() -> Iterator[Control]:
+    """List controls of C and C*."""
+    one = "wiring"
+    yield _control("W*DC", "W*DC", one)
+    for base in ("WD*C", "W*D*C"):
+        yield _control(f"{base} with C frozen", base, one, communicability="frozen")
+    for strength in (1e2, 1e4, 1e6):
+        yield _control(
+            f"WD*C* at EMD strength {strength:g}",
+            "WD*C*",
+            one,
+            settings={"emd_strength": strength},
+        )
+
+
+def _strengths() -> Iterator[Control]:
+    """List controls of how hard the penalty pulls."""
+    one = "strength"
+    for base in ("WD*", "W*D*"):
+        yield _control(f"{base} without penalty", base, one, settings={"strength": 0.0})
+    yield _control("W at lambda 0.3", "W", one, protocol=PLAIN_LAMBDA)
+    for pull, bases in (
+        (STRONG_PULL, ("W", "WD", "WD*C", "WDC", "W*D*C")),
+        (WEAK_PULL, ("W", "WD", "WD*", "WDC", "W*D*")),
+    ):
+        for base in bases:
+            yield _control(
+                f"{base} at pull {pull:g}",
+                base,
+                one,
+                protocol=EQUAL_PULL,
+                settings={"strength": pull},
+                deciding=base == "WD*C",
+            )
+    for base in ("W", "WD*", "WD*C"):
+        for strength in SWEEP:
+            yield _control(
+                f"{base} at lambda {strength:g}",
+                base,
+                one,
+                protocol=PLAIN_LAMBDA if base == "W" else PUBLISHED,
+                settings={"strength": strength},
+                n_seeds=5,
+            )
+
+
+def _positives() -> Iterator[Control]:
+    """List controls whose weights may not become negative."""
+    one, settings = "positive", {"sign": "positive"}
+    yield _control("W*D*, positive", "W*D*", one, settings=settings)
+    for name, start, deciding in (
+        ("scaled identity", "identity", True),
+        ("uniform", "uniform", False),
+        ("lognormal", "lognormal", False),
+    ):
+        yield _control(
+            f"{name}, positive", "WD*", one, settings=settings, start=start, deciding=deciding
+        )
+    yield _control(
+        "orthogonal with a stable positive part, positive",
+        "WD*",
+        one,
+        settings=settings,
+        scaling="positive_part",
+    )
+    yield _control(
+        "W* without self-connections, positive",
+        "W*D*",
+        one,
+        settings=settings,
+        self_connections="removed",
+    )
+
+
+LONG_DELAYS = tuple((name, (("delay_steps", 40),)) for name in TASKS)
+"""The tasks of the paper with a delay four times as long."""
+
+FEW_TRIALS = (640, 1280)
+"""Training trials where the paper has 5,120."""
+
+TRANSFERS = (("perceptual", "one_choice"), ("one_choice", "perceptual"), ("go_nogo", "one_choice"))
+"""Pairs of a task learned before and the task that is measured."""
+
+
+def _harder() -> Iterator[Control]:
+    """List arms under the weak penalty of D* with C, where tasks ask for more."""
+    arms: dict[str, tuple[str, dict[str, Any]]] = {
+        "W*": ("W*D*C", {}),
+        "self-connections of W* alone": ("W*D*C", {"self_connections": "only"}),
+        "W* shuffled off the diagonal": ("W*D*C", {"entries": "off_diagonal_shuffled"}),
+        "orthogonal": ("WD*C", {}),
+    }
+    for name, (base, switches) in arms.items():
+        plain = _control(f"{name}, ", base, "harder", **switches)
+        yield replace(plain, name=f"{name}, long delays", tasks=LONG_DELAYS)
+        for n_train in FEW_TRIALS:
+            yield replace(
+                plain, name=f"{name}, {n_train:,} trials", settings=(("n_train", n_train),)
+            )
+        for before, after in TRANSFERS:
+            yield replace(
+                plain,
+                name=f"{name}, {TASKS[after].title} after {TASKS[before].title}",
+                settings=(("first_task", before),),
+                tasks=((after, ()),),
+            )
+
+
+def _published() -> Iterator[Control]:
+    """List the eleven variants, free and positive, to compare with."""
+    for name, variant in VARIANTS.items():
+        yield Control(name=name, variant=variant, group="published")
+        yield Control(
+            name=f"{name}, positive",
+            variant=variant,
+            group="published",
+            settings=(("sign", "positive"),),
+        )
+
+
+PUBLISHED_VARIANTS = {one.name: one for one in _published()}
+"""The eleven of the paper, free and positive."""
+
+CONTROLS = {
+    one.name: one
+    for make in (_starts, _geometries, _wirings, _strengths, _positives, _harder)
+    for one in make()
+}
+"""Controls by name, in the order of the book."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """An expected difference between two arms.
+
+    The difference is that of means over simulations of equal seed, averaged over tasks unless one
+    is named. The prediction is confirmed where the 95 % interval lies inside the bounds, refuted
+    where it lies outside, open otherwise.
+
+    Parameters
+    ----------
+    claim : str
+        Key of :data:`CLAIMS`.
+    arm, against : str
+        Names of controls or published variants.
+    low, high : float
+        Bounds of the difference, arm less against.
+    metric : str
+        Column of the archive.
+    task : str, optional
+        One task; default: the mean over those both arms share.
+    """
+
+    claim: str
+    arm: str
+    against: str
+    low: float
+    high: float
+    metric: str = "accuracy"
+    task: str | None = None
+
+    def judge(self, low: float, high: float) -> str:
+        """Compare an interval with the bounds.
+
+        Parameters
+        ----------
+        low, high : float
+            The 95 % interval of the difference.
+
+        Returns
+        -------
+        str
+            ``"confirmed"``, ``"refuted"`` or ``"open"``; NaN is open.
+        """
+        if self.low <= low and high <= self.high:
+            return "confirmed"
+        return "refuted" if high < self.low or low > self.high else "open"
+
+
+CLAIMS = {
+    "function": "Functional initialisation gives the largest gain.",
+    "structure": "It is the structure of function: resampled weights lose the gain, relabelled "
+    "ones do not.",
+    "geometry": "Real geometry is a robust second factor.",
+    "wiring": "Communicability is a selective third factor.",
+    "positive": "With positive weights, training works only from a cortical start.",
+    "topology": "Cortical priors make networks modular.",
+    "beyond": "Cortical structure beyond self-connections helps where tasks need it.",
+}
+"""Claims of the paper by key; the last one is ours, the fair chance of the first."""
+
+SAME: dict[str, Any] = {"low": -0.1, "high": 0.1}
+"""Bounds of an accuracy that is practically the same: about a quarter of the gain of W*."""
+LOST: dict[str, Any] = {"low": -1.0, "high": -0.2}
+"""Bounds of a gain that is for the larger part lost."""
+
+
+def _predictions() -> Iterator[Prediction]:
+    """List what is expected, claim by claim."""
+    wanted: list[tuple[str, str, str, dict[str, Any]]] = [
+        ("function", "W*D*", "W*D*C*", SAME),
+        ("function", "W* without self-connections", "W*D*", LOST),
+        ("function", "W* without self-connections, not rescaled", "W*D*", LOST),
+        ("function", "self-connections of W* alone", "W*D*", SAME),
+        ("function", "orthogonal with the self-connections of W*", "W*D*", SAME),
+        ("function", "scaled identity", "W*D*", SAME),
+        ("function", "W* that is penalised on the diagonal too", "W*D*", LOST),
+        ("structure", "W* shuffled off the diagonal", "W*D*", SAME),
+        ("structure", "W* resampled off the diagonal", "W*D*", SAME),
+        ("structure", "W* shuffled", "W*D*", LOST),
+        ("structure", "W* resampled", "W*D*", LOST),
+        ("structure", "lognormal", "W*D*", LOST),
+        ("geometry", "WD* on matched random points", "WD*", SAME),
+        ("geometry", "WD* on own coordinates", "WD*", SAME),
+        ("geometry", "WD on a matched grid", "WD*", SAME),
+        ("geometry", "WDC on a matched grid", "WD*C", LOST),
+        ("geometry", "WD*C on matched random points", "WD*C", LOST | {"task": "go_nogo"}),
+        ("geometry", "WD*C on own coordinates", "WD*C", LOST | {"task": "go_nogo"}),
+        ("geometry", "WD*C on three clusters", "WD*C", SAME),
+        ("geometry", "W*D*C on own coordinates", "W*D*C", SAME),
+        ("wiring", "WD*C with C frozen", "WD*C", SAME),
+        ("wiring", "W*D*C with C frozen", "W*D*C", SAME),
+        ("wiring", "WD*C at pull 0.17", "WD*", SAME),
+        ("wiring", "WD* at pull 0.001", "WD*C", SAME),
+        ("wiring", "W at pull 0.001", "WD*C", SAME),
+        ("wiring", "WD*C* at EMD strength 100", "WD*", SAME),
+        ("positive", "scaled identity, positive", "W*D*, positive", SAME),
+        ("positive", "uniform, positive", "W*D*, positive", LOST),
+        ("positive", "lognormal, positive", "W*D*, positive", LOST),
+        (
+            "positive",
+            "orthogonal with a stable positive part, positive",
+            "W*D*, positive",
+            LOST,
+        ),
+        ("positive", "W* without self-connections, positive", "W*D*, positive", LOST),
+    ]
+    for claim, arm, against, bounds in wanted:
+        yield Prediction(claim=claim, arm=arm, against=against, **bounds)
+    for base in ("WD*C", "W*D*C"):
+        topology: dict[str, Any] = {"claim": "topology", "metric": "modularity", "against": base}
+        yield Prediction(arm=f"{base} on three clusters", low=-0.15, high=0.15, **topology)
+        for points in ("own coordinates", "matched random points"):
+            yield Prediction(arm=f"{base} on {points}", low=-1.0, high=-0.1, **topology)
+    for what in ("long delays", *(f"{n:,} trials" for n in FEW_TRIALS)):
+        for other in ("self-connections of W* alone", "W* shuffled off the diagonal"):
+            yield Prediction(claim="beyond", arm=f"{other}, {what}", against=f"W*, {what}", **SAME)
+
+
+ORDERING = -0.6
+"""Largest rank correlation that is predicted between the pull of the penalty at the start and
+accuracy, over all arms that start orthogonal."""
+
+PREDICTIONS = tuple(_predictions())
+"""Everything that was predicted, in the order of the claims."""
+
+
+def runs_of(runs: pd.DataFrame, control: Control, *, field: str) -> pd.DataFrame:
+    """Find the runs of a control on a field by their identity.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+    control : Control
+        The control, or a published variant.
+    field : str
+        Name of the field.
+
+    Returns
+    -------
+    DataFrame
+        Its recorded runs, in the order of task and seed; possibly none.
+    """
+    here = runs[runs["field"] == field].drop_duplicates("identity").set_index("identity")
+    if here.empty:
+        return here.reset_index()[runs.columns]
+    field_hash = json.loads(here["specification"].iloc[0])["field_hash"]
+    wanted = [spec.identity for spec in control.specs(field=field, field_hash=field_hash)]
+    found = here.loc[[identity for identity in wanted if identity in here.index]]
+    return found.reset_index()[runs.columns]
+
+
+def paired_differences(
+    one: pd.DataFrame, two: pd.DataFrame, *, metric: str = "accuracy", task: str | None = None
+) -> NDArray[np.float64]:
+    """Subtract runs of equal task and seed, averaged over tasks.
+
+    Runs of one seed share trials, input noise and the draw of functional weights. A seed counts
+    if all its tasks are there on both sides. A diverged run has no value, and its seed none.
+
+    Parameters
+    ----------
+    one, two : DataFrame
+        Runs of two arms on one field.
+    metric : str
+        Column of the archive.
+    task : str, optional
+        One task only.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        One less two for every seed both have.
+    """
+    tables = []
+    for runs in (one, two):
+        chosen = runs if task is None else runs[runs["task"] == task]
+        tables.append(chosen.pivot_table(index="seed", columns="task", values=metric))
+    shared = tables[0].columns.intersection(tables[1].columns)
+    difference = tables[0][shared] - tables[1][shared]
+    values: NDArray[np.float64] = difference.dropna().mean(axis=1).to_numpy()
+    return values
+
+
+def beside_reference(
+    runs: pd.DataFrame,
+    controls: Sequence[Control],
+    *,
+    field: str,
+    metric: str = "accuracy",
+) -> pd.DataFrame:
+    """Give the mean of each control and its paired difference to the variant it is made of.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+    controls : sequence of Control
+        Which.
+    field : str
+        Name of the field.
+    metric : str
+        Column of the archive.
+
+    Returns
+    -------
+    DataFrame
+        One row per control and task with runs: ``control, reference, task, runs, diverged, mean,
+        low, high, pairs, difference, difference_low, difference_high``.
+    """
+    rows = []
+    for control in controls:
+        own = runs_of(runs, control, field=field)
+        other = runs_of(runs, control.reference, field=field)
+        for task, cell in own.groupby("task", sort=False):
+            differences = paired_differences(own, other, metric=metric, task=str(task))
+            rows.append(
+                {
+                    "control": control.name,
+                    "reference": control.reference.name,
+                    "task": task,
+                    "runs": len(cell),
+                    "diverged": int(cell["diverged"].sum()),
+                    **dict(zip(("mean", "low", "high"), t_interval(cell[metric]), strict=True)),
+                    "pairs": len(differences),
+                    **dict(
+                        zip(
+                            ("difference", "difference_low", "difference_high"),
+                            t_interval(differences),
+                            strict=True,
+                        )
+                    ),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def outcomes(
+    runs: pd.DataFrame,
+    *,
+    fields: Sequence[str],
+    predictions: Sequence[Prediction] = PREDICTIONS,
+) -> pd.DataFrame:
+    """Tell what became of the predictions.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+    fields : sequence of str
+        Names of the fields.
+    predictions : sequence of Prediction
+        Which.
+
+    Returns
+    -------
+    DataFrame
+        One row per prediction and field: ``claim, arm, against, metric, task, low, high, field,
+        pairs, difference, difference_low, difference_high, outcome``. A prediction without runs
+        is ``"not run"``.
+    """
+    arms = PUBLISHED_VARIANTS | CONTROLS
+    rows = []
+    for one in predictions:
+        for field in fields:
+            both = [runs_of(runs, arms[name], field=field) for name in (one.arm, one.against)]
+            values = paired_differences(*both, metric=one.metric, task=one.task)
+            mean, low, high = t_interval(values)
+            rows.append(
+                vars(one)
+                | {
+                    "field": field,
+                    "pairs": len(values),
+                    "difference": mean,
+                    "difference_low": low,
+                    "difference_high": high,
+                    "outcome": one.judge(low, high) if all(map(len, both)) else "not run",
+                }
+            )
+    return pd.DataFrame(rows)
