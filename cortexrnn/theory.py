@@ -1,0 +1,117 @@
+"""Why self-connections may suffice: what one leaky unit by itself can remember.
+
+A rectified unit that reads one input channel and itself, h_t = relu(w h_(t-1) + k x_t), is an
+exponential filter of its input as long as it stays active. Two such units, one for each of two
+channels, tell the answers of all three tasks apart if the filter still holds the evidence when the
+answer is read. How well follows from the weight w alone: k scales signal and noise alike.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr
+
+from cortexrnn.tasks import GoNoGo, OneChoice, Perceptual, Task
+
+__all__ = ["contrast", "leaky_accuracy", "time_constant"]
+
+INPUT_NOISE = 0.05
+"""Standard deviation of the noise on every input channel while training."""
+
+CONTESTED = 6 / 8
+"""Share of one-choice problems whose offer leaves two answers, so that the goal decides."""
+
+
+def time_constant(weights: ArrayLike) -> NDArray[np.float64]:
+    """Time constant of an uncoupled unit.
+
+    Parameters
+    ----------
+    weights : array_like
+        Self-connections, of any shape.
+
+    Returns
+    -------
+    ndarray
+        Steps after which activity has fallen to 1/e: -1 / ln(w); zero for a weight that is not
+        positive, infinite from 1 on.
+    """
+    w = np.asarray(weights, dtype=float)
+    inside = np.clip(w, np.finfo(float).tiny, np.nextafter(1.0, 0.0))
+    return np.where(w >= 1, np.inf, np.where(w <= 0, 0.0, -1 / np.log(inside)))
+
+
+def contrast(
+    task: Task, *, input_noise: float = INPUT_NOISE
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Evidence of a task step by step, as one unit for each of two channels would read it.
+
+    Parameters
+    ----------
+    task : Task
+        One of the three of the paper, with any settings.
+    input_noise : float
+        Standard deviation of the noise added to every channel.
+
+    Returns
+    -------
+    signal : ndarray, shape (K, n_steps)
+        Expected difference of the two channels that decide, for each of K equally likely
+        strengths of evidence, for the answer that the first of them stands for.
+    noise_sd : ndarray, shape (n_steps,)
+        Standard deviation of that difference; steps are independent.
+
+    Raises
+    ------
+    ValueError
+        For another task, whose deciding channels are not known.
+    """
+    steps = np.arange(task.n_steps)
+    periods = {name: (steps >= a) & (steps < b) for name, a, b in task.periods}
+    variance = np.full(task.n_steps, 2 * input_noise**2)
+    if isinstance(task, OneChoice):
+        signal = periods["goal"][None].astype(float)
+    elif isinstance(task, GoNoGo):
+        signal = periods["cue"][None].astype(float)
+    elif isinstance(task, Perceptual):
+        strengths = np.array(task.coherences) / 100
+        signal = strengths[:, None] * periods["stimulus"]
+        variance = variance + 2 * task.noise_sd**2 * periods["stimulus"]
+    else:
+        raise ValueError(
+            f"task {task.name!r} is not one of the paper's three, whose cues are known"
+        )
+    return signal, np.sqrt(variance)
+
+
+def leaky_accuracy(
+    task: Task, weights: ArrayLike, *, input_noise: float = INPUT_NOISE
+) -> NDArray[np.float64]:
+    """Accuracy that two uncoupled leaky units allow.
+
+    The better of the two last states decides, P = Phi(sum g s / sqrt(sum g^2 v)), with g_t =
+    w^(T-1-t) the filter, s and v mean and variance of the :func:`contrast`. In one-choice a
+    quarter of the problems needs no memory. Rectification is left out: units are taken to be
+    active, as a bias or a constant channel can make them.
+
+    Parameters
+    ----------
+    task : Task
+        One of the three of the paper, with any settings.
+    weights : array_like, shape (n,)
+        Self-connection of the units, at least 0.
+    input_noise : float
+        Standard deviation of the noise added to every channel.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Expected share of right answers.
+    """
+    signal, noise_sd = contrast(task, input_noise=input_noise)
+    w = np.asarray(weights, dtype=float)
+    filters = w[:, None] ** np.arange(task.n_steps)[::-1]
+    separation = signal @ filters.T / np.sqrt((filters * noise_sd) ** 2 @ np.ones(task.n_steps))
+    right: NDArray[np.float64] = ndtr(separation).mean(axis=0)
+    return 1 - CONTESTED + CONTESTED * right if isinstance(task, OneChoice) else right

@@ -1,0 +1,90 @@
+"""The leaky unit: its formula against trials that it filters."""
+
+import numpy as np
+import pytest
+
+from cortexrnn.tasks import PROBLEMS, TASKS, Task
+from cortexrnn.theory import CONTESTED, INPUT_NOISE, contrast, leaky_accuracy, time_constant
+
+DECIDING = {"perceptual": (1, 2), "go_nogo": (1, 2)}
+
+
+def filtered(task, weight, *, n_trials, seed=0):
+    """Share of trials that two leaky units answer, the larger last state deciding."""
+    rng = np.random.default_rng(seed)
+    inputs, targets = task.sample(n_trials, rng=rng)
+    inputs = inputs + INPUT_NOISE * rng.normal(size=inputs.shape)
+    state = np.zeros((n_trials, task.n_channels))
+    for step in range(task.n_steps):
+        state = weight * state + inputs[:, step]
+    if task.name == "one_choice":
+        return _one_choice(state, inputs, targets, weight)
+    first, second = DECIDING[task.name]
+    return (np.where(state[:, second] > state[:, first], 1, 0) == targets).mean()
+
+
+def _one_choice(state, inputs, targets, weight):
+    """Answer every offer by the remembered goal among those with which it occurs."""
+    right = []
+    offers = [tuple(np.flatnonzero(row[-5:].mean(0) > 0.5) - 4) for row in inputs]
+    for goals, offer, target in zip(state[:, :4], offers, targets, strict=True):
+        known = [(g, a) for g, o, a in PROBLEMS if tuple(sorted(o)) == offer]
+        right.append(max(known, key=lambda pair: goals[pair[0]])[1] == target)
+    return np.mean(right)
+
+
+@pytest.mark.parametrize("name", list(TASKS))
+@pytest.mark.parametrize("weight", [0.5, 0.75, 0.8, 0.85, 0.9, 0.95])
+def test_the_formula_is_what_filtering_trials_gives(name, weight):
+    n_trials = 4000
+    expected = leaky_accuracy(TASKS[name], [weight])[0]
+    found = filtered(TASKS[name], weight, n_trials=n_trials)
+    error = max(np.sqrt(expected * (1 - expected) / n_trials), 1e-3)
+    assert abs(found - expected) < 4 * error
+
+
+def test_without_memory_accuracy_is_chance_and_with_it_the_ceiling():
+    for name, chance, ceiling in (
+        ("one_choice", 0.625, 1.0),
+        ("perceptual", 0.5, 0.9),
+        ("go_nogo", 0.5, 1.0),
+    ):
+        low, high = leaky_accuracy(TASKS[name], [0.2, 0.97])
+        assert low == pytest.approx(chance, abs=0.01)
+        assert high == pytest.approx(ceiling, abs=0.02)
+
+
+def test_the_share_of_contested_problems_is_that_of_the_task():
+    offers = [tuple(sorted(offer)) for _, offer, _ in PROBLEMS]
+    answers = {offer: {a for (_, _, a), o in zip(PROBLEMS, offers, strict=True) if o == offer}
+               for offer in offers}  # fmt: skip
+    assert np.mean([len(answers[offer]) > 1 for offer in offers]) == CONTESTED
+
+
+def test_a_longer_delay_asks_for_a_larger_self_connection():
+    task = TASKS["go_nogo"]
+    weights = np.linspace(0.5, 0.99, 200)
+    needed = [
+        weights[(leaky_accuracy(task.with_settings(delay_steps=delay), weights) > 0.95).argmax()]
+        for delay in (5, 10, 40)
+    ]
+    assert needed == sorted(needed)
+    assert needed[0] < needed[-1]
+
+
+def test_time_constants():
+    found = time_constant([-0.5, 0.0, np.exp(-1), np.exp(-0.1), 1.0, 1.2])
+    np.testing.assert_allclose(found, [0, 0, 1, 10, np.inf, np.inf])
+
+
+def test_another_task_is_refused():
+    class Other(Task):
+        name, title = "other", "Other"
+        channel_names, class_names = ("one",), ("yes", "no")
+        _durations = (("only", 3),)
+
+        def _draw(self, n_trials, rng):
+            raise NotImplementedError
+
+    with pytest.raises(ValueError, match="'other' is not one of the paper's three"):
+        contrast(Other())
