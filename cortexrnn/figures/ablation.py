@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from cortexrnn.figures.panels import task_panels
 from cortexrnn.figures.style import WIDTH, palette
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def beside_published(table: pd.DataFrame, *, level: dict[str, float] | None = No
     if table.empty or table["metric"].nunique() != 1:
         raise ValueError("table: expected rows of one metric, at least one")
     metric = str(table["metric"].iloc[0])
-    figure, panels = _panels(table, LABELS.get(metric, metric.replace("_", " ")))
+    label = LABELS.get(metric, metric.replace("_", " "))
+    figure, panels = _variant_panels(table, label)
     for task, axes in panels.items():
         mine = table[table["task"] == task]
         place = np.arange(len(mine))
@@ -177,7 +179,7 @@ def divergence(runs: pd.DataFrame) -> Figure:
     """
     if runs.empty:
         raise ValueError("runs: expected at least one")
-    figure, panels = _panels(runs, "runs")
+    figure, panels = _variant_panels(runs, "runs")
     names = list(dict.fromkeys(runs["variant"]))
     epochs = sorted(runs["diverged_epoch"].dropna().unique())
     colours = ["0.85", *sns.color_palette("rocket", max(len(epochs), 1))]
@@ -219,7 +221,7 @@ def single_runs(runs: pd.DataFrame, *, level: dict[str, float]) -> Figure:
     """
     if runs.empty:
         raise ValueError("runs: expected at least one")
-    figure, panels = _panels(runs, "accuracy")
+    figure, panels = _variant_panels(runs, "accuracy")
     names = list(dict.fromkeys(runs["variant"]))
     for task, axes in panels.items():
         mine = runs[runs["task"] == task]
@@ -235,17 +237,8 @@ def single_runs(runs: pd.DataFrame, *, level: dict[str, float]) -> Figure:
     return figure
 
 
-def _panels(table: pd.DataFrame, label: str) -> tuple[Figure, dict[str, Axes]]:
-    """One panel per task side by side, variants as rows, one label below them all."""
-    tasks = list(dict.fromkeys(table["task"]))
-    names = list(dict.fromkeys(table["variant"]))
-    figure = Figure(figsize=(WIDTH, 1.4 + 0.34 * len(names)), layout="constrained")
-    panels = figure.subplots(1, len(tasks), squeeze=False, sharey=True, sharex=True)[0]
-    for axes, task in zip(panels, tasks, strict=True):
-        axes.set_title(task, loc="left", fontsize="medium")
-        axes.set_yticks(range(len(names)), names)
-        axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.grid(axis="y", color="0.92")
-    panels[0].set_ylabel("variant")
-    panels[len(tasks) // 2].set_xlabel(label)  # a supxlabel would lie under a legend
-    return figure, dict(zip(tasks, panels, strict=True))
+def _variant_panels(table: pd.DataFrame, label: str) -> tuple[Figure, dict[str, Axes]]:
+    """Panels of tasks whose rows are variants."""
+    figure, panels, _ = task_panels(table, label, column="variant")
+    next(iter(panels.values())).set_ylabel("variant")
+    return figure, panels

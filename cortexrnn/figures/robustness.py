@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from cortexrnn.effects import contexts
+from cortexrnn.figures.panels import points, task_panels
 from cortexrnn.figures.style import WIDTH, palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from numpy.typing import ArrayLike
 
 __all__ = ["factor_sizes", "mean_differences", "size_against_published"]
 
@@ -51,7 +51,7 @@ def factor_sizes(table: pd.DataFrame) -> Figure:
     if pairs.empty or pairs["metric"].nunique() != 1:
         raise ValueError("table: expected pairs of one metric, at least one")
     pairs = _towards_cortex(pairs)
-    figure, panels, rows = _panels(pairs, "Cliff's delta")
+    figure, panels, rows = task_panels(pairs, "Cliff's delta", column="row")
     for task, axes in panels.items():
         mine = pairs[pairs["task"] == task]
         place = mine["row"].map(rows.index).to_numpy()
@@ -63,7 +63,7 @@ def factor_sizes(table: pd.DataFrame) -> Figure:
             filled = mine[flag].fillna(False).to_numpy(dtype=bool)
             known = mine[column].notna().to_numpy()
             for which, face in ((filled & known, colour), (~filled & known, "white")):
-                _points(axes, mine[column].to_numpy()[which], (place + shift)[which],
+                points(axes, mine[column].to_numpy()[which], (place + shift)[which],
                         mark=mark, face=face, edge=colour, size=5)  # fmt: skip
         for row, agree in zip(place, mine["agree"], strict=True):
             if not pd.isna(agree):
@@ -83,17 +83,6 @@ def factor_sizes(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _points(
-    axes: Axes, x: ArrayLike, y: ArrayLike, *, mark: str, face: str, edge: str, size: float
-) -> None:
-    """Draw marks that may reach over the frame; none where there is no value.
-
-    An empty line has no place, and the layout of the figure would fail for it.
-    """
-    if np.size(x):
-        axes.plot(x, y, mark, ms=size, mfc=face, mec=edge, clip_on=False, zorder=3)
-
-
 def _towards_cortex(pairs: pd.DataFrame) -> pd.DataFrame:
     """Turn each pair so that a positive delta means: more where there is more of cortex."""
     design = contexts().set_index(["factor", "context", "level"])["variant"]
@@ -111,21 +100,6 @@ def _towards_cortex(pairs: pd.DataFrame) -> pd.DataFrame:
         shown_high=np.maximum(low, high),
         shown_published=pairs["delta_published"] * sign,
     )
-
-
-def _panels(table: pd.DataFrame, label: str) -> tuple[Figure, dict[str, Axes], list[str]]:
-    """One panel per task side by side, the values of column `row` as rows from top to bottom."""
-    tasks = list(dict.fromkeys(table["task"]))
-    rows = list(dict.fromkeys(table["row"]))
-    figure = Figure(figsize=(WIDTH, 1.5 + 0.31 * len(rows)), layout="constrained")
-    panels = figure.subplots(1, len(tasks), squeeze=False, sharey=True, sharex=True)[0]
-    for axes, task in zip(panels, tasks, strict=True):
-        axes.set_title(task, loc="left", fontsize="medium")
-        axes.set_yticks(range(len(rows)), rows)
-        axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.grid(axis="y", color="0.92")
-    panels[len(tasks) // 2].set_xlabel(label)
-    return figure, dict(zip(tasks, panels, strict=True)), rows
 
 
 def _separate(panels: dict[str, Axes], groups: list[str]) -> None:
@@ -172,7 +146,7 @@ def size_against_published(table: pd.DataFrame) -> Figure:
             colour = palette[number]
             x = mine["delta_published"]
             axes.vlines(x, mine["delta_low"], mine["delta_high"], color=colour, lw=1, alpha=0.5)
-            _points(axes, x, mine["delta"], mark="os^"[number], face=colour, edge=colour, size=4)
+            points(axes, x, mine["delta"], mark="os^"[number], face=colour, edge=colour, size=4)
         axes.set_title(metric.replace("_", " "), loc="left", fontsize="medium")
         axes.set_aspect("equal")
     for axes in list(grid.flat)[len(metrics) :]:
@@ -215,7 +189,7 @@ def mean_differences(table: pd.DataFrame, *, margin: float, label: str) -> Figur
         raise ValueError("table: expected rows of one metric, at least one")
     looks = {"equivalent": ("o", palette[0]), "inconclusive": ("o", "white"),
              "different": ("X", palette[3])}  # fmt: skip
-    figure, panels, rows = _panels(table, label)
+    figure, panels, rows = task_panels(table, label, column="row")
     for task, axes in panels.items():
         mine = table[table["task"] == task]
         place = mine["row"].map(rows.index)
@@ -226,7 +200,7 @@ def mean_differences(table: pd.DataFrame, *, margin: float, label: str) -> Figur
             these = mine["verdict"] == verdict
             edge = "0.3" if face == "white" else face
             these &= mine["difference"].notna()
-            _points(axes, mine["difference"][these], place[these],
+            points(axes, mine["difference"][these], place[these],
                     mark=mark, face=face, edge=edge, size=6)  # fmt: skip
         reach = 1.1 * np.nanmax([2 * margin, *table["difference"].abs()])
         axes.set_xlim(-reach, reach)

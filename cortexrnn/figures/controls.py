@@ -1,0 +1,356 @@
+"""Figures of the chapter on controls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from cortexrnn.figures.panels import points, task_panels
+from cortexrnn.figures.style import WIDTH, palette
+from cortexrnn.tasks import TASKS
+from cortexrnn.theory import leaky_accuracy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "beside_reference",
+    "claims",
+    "leaky_unit",
+    "predictions",
+    "pull_and_accuracy",
+    "strengths",
+    "two_ways",
+]
+
+OUTCOMES = {"confirmed": palette[0], "open": "0.8", "refuted": palette[3], "not run": "white"}
+"""Colours of what became of a prediction."""
+
+MARKS = "os^D"
+"""Markers of fields or series, in their order."""
+
+
+def claims(table: pd.DataFrame) -> Figure:
+    """Count outcomes of predictions, one bar for each claim and field.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of :func:`cortexrnn.controls.outcomes`.
+
+    Returns
+    -------
+    Figure
+        One panel per field; claims from top to bottom.
+
+    Raises
+    ------
+    ValueError
+        If the table is empty.
+    """
+    _expect(table, "predictions")
+    fields, names = (list(dict.fromkeys(table[name])) for name in ("field", "claim"))
+    figure = Figure(figsize=(WIDTH, 1.3 + 0.36 * len(names)), layout="constrained")
+    panels = figure.subplots(1, len(fields), squeeze=False, sharey=True, sharex=True)[0]
+    for axes, field in zip(panels, fields, strict=True):
+        counts = pd.crosstab(table["claim"], table["outcome"].where(table["field"] == field))
+        counts = counts.reindex(index=names, columns=list(OUTCOMES), fill_value=0)
+        left = np.zeros(len(names))
+        for outcome, colour in OUTCOMES.items():
+            axes.barh(names, counts[outcome], left=left, color=colour, edgecolor="0.4", lw=0.5)
+            left += counts[outcome].to_numpy()
+        axes.set_title(field, loc="left", fontsize="medium")
+        axes.invert_yaxis() if axes is panels[0] else None
+    panels[len(fields) // 2].set_xlabel("predictions")
+    handles = [Patch(fc=colour, ec="0.4", label=name) for name, colour in OUTCOMES.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    return figure
+
+
+def predictions(table: pd.DataFrame) -> Figure:
+    """Difference of each prediction with its interval, beside the bounds that were predicted.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of :func:`cortexrnn.controls.outcomes`, one metric.
+
+    Returns
+    -------
+    Figure
+        One row per prediction; bars: predicted; marks: fields, in the colour of the outcome.
+
+    Raises
+    ------
+    ValueError
+        If there is no row with runs, or rows are of several metrics.
+    """
+    table = table[table["outcome"] != "not run"]
+    _expect(table, "predictions with runs")
+    if table["metric"].nunique() != 1:
+        raise ValueError("table: expected predictions about one metric")
+    task = table["task"].map(lambda name: f" ({TASKS[name].title})" if name else "")
+    table = table.assign(row=table["arm"] + "\nless " + table["against"] + task)
+    rows, fields = (list(dict.fromkeys(table[name])) for name in ("row", "field"))
+    figure = Figure(figsize=(WIDTH, 1.2 + 0.52 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    reach = float(np.nanmax(table[["difference_low", "difference_high"]].abs().to_numpy()))
+    reach = max(1.15 * reach, 0.3)
+    for place, row in enumerate(rows):
+        bounds = table[table["row"] == row].iloc[0]
+        low, high = max(bounds["low"], -reach), min(bounds["high"], reach)
+        axes.barh(place, high - low, left=low, height=0.8, color="0.92", zorder=0)
+    for number, field in enumerate(fields):
+        mine = table[table["field"] == field]
+        place = mine["row"].map(rows.index) + 0.22 * (number - (len(fields) - 1) / 2)
+        for outcome in mine["outcome"].unique():
+            these = mine["outcome"] == outcome
+            colour = "0.35" if outcome == "open" else OUTCOMES[outcome]
+            axes.hlines(
+                place[these],
+                mine["difference_low"][these],
+                mine["difference_high"][these],
+                color=colour,
+                lw=2,
+            )
+            points(axes, mine["difference"][these], place[these], mark=MARKS[number],
+                   face=colour, edge=colour, size=5)  # fmt: skip
+    axes.axvline(0, color="0.5", lw=1)
+    axes.set_yticks(range(len(rows)), rows, fontsize="small")
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_xlim(-reach, reach)
+    axes.set_xlabel(f"difference in {table['metric'].iloc[0]}")
+    handles = [
+        *(Line2D([], [], color="0.35", marker=MARKS[k], label=f) for k, f in enumerate(fields)),
+        Patch(color="0.92", label="predicted"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    return figure
+
+
+def beside_reference(table: pd.DataFrame, *, label: str = "accuracy") -> Figure:
+    """Mean of every control with its interval, beside that of the variant it is made of.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of :func:`cortexrnn.controls.beside_reference` with columns ``field`` and, for the
+        mean of the reference, ``reference_mean``.
+    label : str
+        What is on the axis.
+
+    Returns
+    -------
+    Figure
+        One panel per task; marks: fields; short vertical lines: the reference on that field.
+
+    Raises
+    ------
+    ValueError
+        If the table is empty.
+    """
+    _expect(table, "controls with runs")
+    figure, panels, rows = task_panels(table, label, column="control")
+    fields = list(dict.fromkeys(table["field"]))
+    for task, axes in panels.items():
+        for number, field in enumerate(fields):
+            mine = table[(table["task"] == task) & (table["field"] == field)]
+            place = mine["control"].map(rows.index) + 0.24 * (number - (len(fields) - 1) / 2)
+            colour = palette[number]
+            axes.hlines(place, mine["low"], mine["high"], color=colour, lw=2)
+            points(axes, mine["mean"], place, mark=MARKS[number], face=colour, edge=colour, size=5)
+            axes.vlines(mine["reference_mean"], place - 0.16, place + 0.16, color="0.2", lw=1.5)
+    handles = [
+        *(Line2D([], [], color=palette[k], marker=MARKS[k], label=f) for k, f in enumerate(fields)),
+        Line2D([], [], color="0.2", ls="", marker="|", ms=9, label="its reference"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    return figure
+
+
+def pull_and_accuracy(table: pd.DataFrame) -> Figure:
+    """Accuracy of every arm against the pull of its penalty at the start.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``task, pull, mean, start, published``: one row per arm and task; `start` names
+        the kind of start, `published` tells variants of the paper from controls.
+
+    Returns
+    -------
+    Figure
+        One panel per task, pull on a logarithmic axis.
+
+    Raises
+    ------
+    ValueError
+        If the table is empty.
+    """
+    _expect(table, "arms with runs")
+    tasks, starts = (list(dict.fromkeys(table[name])) for name in ("task", "start"))
+    figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
+    panels = figure.subplots(1, len(tasks), squeeze=False, sharey=True, sharex=True)[0]
+    for axes, task in zip(panels, tasks, strict=True):
+        for number, start in enumerate(starts):
+            mine = table[(table["task"] == task) & (table["start"] == start)]
+            for published in (True, False):
+                these = mine[mine["published"] == published]
+                points(axes, these["pull"], these["mean"], mark=MARKS[number],
+                       face=palette[number] if published else "white",
+                       edge=palette[number], size=6)  # fmt: skip
+        axes.set_xscale("log")
+        axes.set_title(task, loc="left", fontsize="medium")
+        axes.grid(color="0.92")
+    panels[0].set_ylabel("accuracy")
+    panels[len(tasks) // 2].set_xlabel("mean gradient of the penalty per weight at the start")
+    handles = [
+        Line2D([], [], color=palette[k], ls="", marker=MARKS[k], label=name)
+        for k, name in enumerate(starts)
+    ]
+    handles.append(Line2D([], [], color="0.3", mfc="white", ls="", marker="o", label="control"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    return figure
+
+
+def strengths(table: pd.DataFrame, *, published: float) -> Figure:
+    """Accuracy against the strength of the penalty, one line per base.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``base, task, strength, mean, low, high``.
+    published : float
+        The strength of the paper, marked by a dotted line.
+
+    Returns
+    -------
+    Figure
+        One panel per task, strength on a logarithmic axis.
+
+    Raises
+    ------
+    ValueError
+        If the table is empty.
+    """
+    _expect(table, "strengths with runs")
+    tasks, bases = (list(dict.fromkeys(table[name])) for name in ("task", "base"))
+    figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
+    panels = figure.subplots(1, len(tasks), squeeze=False, sharey=True, sharex=True)[0]
+    for axes, task in zip(panels, tasks, strict=True):
+        for number, base in enumerate(bases):
+            mine = table[(table["task"] == task) & (table["base"] == base)].sort_values("strength")
+            axes.vlines(mine["strength"], mine["low"], mine["high"], color=palette[number], lw=1.5)
+            axes.plot(mine["strength"], mine["mean"], color=palette[number], marker=MARKS[number],
+                      ms=5)  # fmt: skip
+        axes.axvline(published, color="0.4", ls=":")
+        axes.set_xscale("log")
+        axes.set_title(task, loc="left", fontsize="medium")
+        axes.grid(color="0.92")
+    panels[0].set_ylabel("accuracy")
+    panels[len(tasks) // 2].set_xlabel("strength λ of the penalty")
+    handles = [
+        Line2D([], [], color=palette[k], marker=MARKS[k], label=f"{name}")
+        for k, name in enumerate(bases)
+    ]
+    handles.append(Line2D([], [], color="0.4", ls=":", label="published"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    return figure
+
+
+def leaky_unit(self_connections: dict[str, np.ndarray]) -> Figure:
+    """Accuracy that uncoupled leaky units allow, and the self-connections that starts have.
+
+    Parameters
+    ----------
+    self_connections : dict of str to ndarray, shape (N,)
+        Self-connections of some starts by their name.
+
+    Returns
+    -------
+    Figure
+        Above: accuracy by self-connection for the three tasks. Below: each start's
+        self-connections as short lines.
+    """
+    figure = Figure(figsize=(WIDTH, 3.4 + 0.3 * len(self_connections)), layout="constrained")
+    heights = [6, 1 + len(self_connections)]
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=heights)
+    weights = np.linspace(0, 1.0, 401)
+    for number, task in enumerate(TASKS.values()):
+        above.plot(weights, leaky_accuracy(task, weights), color=palette[number], lw=2,
+                   ls=("-", "--", "-.")[number], label=task.title)  # fmt: skip
+    above.set_ylabel("accuracy")
+    above.grid(color="0.92")
+    above.legend(loc="upper left")
+    names = list(self_connections)
+    for place, name in enumerate(names):
+        values = np.asarray(self_connections[name])
+        below.vlines(values, place - 0.35, place + 0.35, color="0.3", lw=0.7, alpha=0.6)
+    below.set_yticks(range(len(names)), names)
+    below.set_ylim(len(names) - 0.4, -0.6)
+    below.set_xlim(-0.02, 1.02)
+    below.set_xlabel("self-connection w")
+    return figure
+
+
+def two_ways(table: pd.DataFrame, *, needed: dict[str, float]) -> Figure:
+    """Where trained networks keep what they remember: in a unit, or between units.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``task, start, largest_self, radius_others, solved``, one row per network.
+    needed : dict of str to float
+        Self-connection that an uncoupled unit needs, by task.
+
+    Returns
+    -------
+    Figure
+        One panel per task. Horizontal: the largest self-connection; vertical: spectral radius of
+        the matrix without its diagonal. Filled: above chance.
+
+    Raises
+    ------
+    ValueError
+        If the table is empty.
+    """
+    _expect(table, "networks")
+    tasks, starts = (list(dict.fromkeys(table[name])) for name in ("task", "start"))
+    figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
+    panels = figure.subplots(1, len(tasks), squeeze=False, sharey=True, sharex=True)[0]
+    for axes, task in zip(panels, tasks, strict=True):
+        _mark_thresholds(axes, needed[task])
+        for number, start in enumerate(starts):
+            mine = table[(table["task"] == task) & (table["start"] == start)]
+            for solved in (True, False):
+                these = mine[mine["solved"] == solved]
+                points(axes, these["largest_self"], these["radius_others"], mark=MARKS[number],
+                       face=palette[number] if solved else "white",
+                       edge=palette[number], size=6)  # fmt: skip
+        axes.set_title(task, loc="left", fontsize="medium")
+    panels[0].set_ylabel("spectral radius\nwithout self-connections")
+    panels[len(tasks) // 2].set_xlabel("largest self-connection")
+    handles = [
+        Line2D([], [], color=palette[k], ls="", marker=MARKS[k], label=name)
+        for k, name in enumerate(starts)
+    ]
+    handles.append(Line2D([], [], color="0.3", mfc="white", ls="", marker="o", label="at chance"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    return figure
+
+
+def _mark_thresholds(axes: Axes, needed: float) -> None:
+    """Mark from where on a unit, or units together, can hold the evidence."""
+    axes.axvline(needed, color="0.5", ls=":", lw=1.2)
+    axes.axhline(1.0, color="0.5", ls=":", lw=1.2)
+
+
+def _expect(table: pd.DataFrame, what: str) -> None:
+    """Refuse a table without rows."""
+    if table.empty:
+        raise ValueError(f"table: expected {what}, at least one")
