@@ -23,14 +23,17 @@ from cortexrnn.protocol import PRESETS, PUBLISHED, Protocol, RunSpec, Variant
 from cortexrnn.tasks import TASKS
 
 __all__ = [
+    "CLAIMS",
     "CONTROLS",
     "PREDICTIONS",
+    "Claim",
     "Control",
     "Prediction",
     "beside_reference",
     "outcomes",
     "paired_differences",
     "runs_of",
+    "verdicts",
 ]
 
 OWN_COORDINATES = Protocol(name="published, own coordinates", coordinates="soma")
@@ -596,9 +599,9 @@ def paired_differences(
 
 def beside_reference(
     runs: pd.DataFrame,
-    controls: Sequence[Control],
+    controls: Iterable[Control],
     *,
-    field: str,
+    fields: Sequence[str],
     metric: str = "accuracy",
 ) -> pd.DataFrame:
     """Give the mean of each control and its paired difference to the variant it is made of.
@@ -607,43 +610,43 @@ def beside_reference(
     ----------
     runs : DataFrame
         Runs of the archive.
-    controls : sequence of Control
+    controls : iterable of Control
         Which.
-    field : str
-        Name of the field.
+    fields : sequence of str
+        Names of the fields.
     metric : str
         Column of the archive.
 
     Returns
     -------
     DataFrame
-        One row per control and task with runs: ``control, reference, task, runs, diverged, mean,
-        low, high, pairs, difference, difference_low, difference_high``.
+        One row per control, field and task with runs: ``control, reference, field, task, runs,
+        diverged, mean, low, high, reference_mean, pairs, difference, difference_low,
+        difference_high``.
     """
+    own_names = ("mean", "low", "high")
+    difference_names = ("difference", "difference_low", "difference_high")
     rows = []
     for control in controls:
-        own = runs_of(runs, control, field=field)
-        other = runs_of(runs, control.reference, field=field)
-        for task, cell in own.groupby("task", sort=False):
-            differences = paired_differences(own, other, metric=metric, task=str(task))
-            rows.append(
-                {
-                    "control": control.name,
-                    "reference": control.reference.name,
-                    "task": task,
-                    "runs": len(cell),
-                    "diverged": int(cell["diverged"].sum()),
-                    **dict(zip(("mean", "low", "high"), t_interval(cell[metric]), strict=True)),
-                    "pairs": len(differences),
-                    **dict(
-                        zip(
-                            ("difference", "difference_low", "difference_high"),
-                            t_interval(differences),
-                            strict=True,
-                        )
-                    ),
-                }
-            )
+        for field in fields:
+            own = runs_of(runs, control, field=field)
+            other = runs_of(runs, control.reference, field=field)
+            for task, cell in own.groupby("task", sort=False):
+                pairs = paired_differences(own, other, metric=metric, task=str(task))
+                rows.append(
+                    {
+                        "control": control.name,
+                        "reference": control.reference.name,
+                        "field": field,
+                        "task": task,
+                        "runs": len(cell),
+                        "diverged": int(cell["diverged"].sum()),
+                        **dict(zip(own_names, t_interval(cell[metric]), strict=True)),
+                        "reference_mean": other.loc[other["task"] == task, metric].mean(),
+                        "pairs": len(pairs),
+                        **dict(zip(difference_names, t_interval(pairs), strict=True)),
+                    }
+                )
     return pd.DataFrame(rows)
 
 
@@ -689,4 +692,37 @@ def outcomes(
                     "outcome": one.judge(low, high) if all(map(len, both)) else "not run",
                 }
             )
+    return pd.DataFrame(rows)
+
+
+def verdicts(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Sum up claim by claim what the predictions came to.
+
+    Parameters
+    ----------
+    outcomes : DataFrame
+        Rows of :func:`outcomes`.
+
+    Returns
+    -------
+    DataFrame
+        One row per claim: ``claim, paper, evidence, reading, confirmed, open, refuted, verdict``.
+        The verdict is about the reading: ``not supported`` where none of the predictions that were
+        run is refuted and more than half are confirmed, ``supported`` where none is confirmed and
+        more than half are refuted, else ``open``.
+    """
+    rows = []
+    for key, claim in CLAIMS.items():
+        found = outcomes.loc[outcomes["claim"] == key, "outcome"].value_counts()
+        confirmed, undecided, refuted = (
+            int(found.get(name, 0)) for name in ("confirmed", "open", "refuted")
+        )
+        most = (confirmed + undecided + refuted) / 2
+        verdict = "open"
+        if not refuted and confirmed > most:
+            verdict = "not supported"
+        elif not confirmed and refuted > most:
+            verdict = "supported"
+        counts = {"confirmed": confirmed, "open": undecided, "refuted": refuted}
+        rows.append({"claim": key, **vars(claim), **counts, "verdict": verdict})
     return pd.DataFrame(rows)

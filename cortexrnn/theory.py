@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from cortexrnn.tasks import GoNoGo, OneChoice, Perceptual, Task
 
-__all__ = ["contrast", "leaky_accuracy", "time_constant"]
+__all__ = ["contrast", "leaky_accuracy", "needed_self_connection", "time_constant"]
 
 INPUT_NOISE = 0.05
 """Standard deviation of the noise on every input channel while training."""
@@ -115,3 +116,31 @@ def leaky_accuracy(
     separation = signal @ filters.T / np.sqrt((filters * noise_sd) ** 2 @ np.ones(task.n_steps))
     right: NDArray[np.float64] = ndtr(separation).mean(axis=0)
     return 1 - CONTESTED + CONTESTED * right if isinstance(task, OneChoice) else right
+
+
+def needed_self_connection(task: Task, *, share: float = 0.5) -> float:
+    """Self-connection from which on a leaky unit is of use.
+
+    Parameters
+    ----------
+    task : Task
+        One of the three of the paper, with any settings.
+    share : float
+        How much of the way from the accuracy without memory to that of the perfect integrator
+        (w = 1) has to be gone.
+
+    Returns
+    -------
+    float
+        The weight, between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If `share` is not between 0 and 1.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share is {share!r}, expected a number between 0 and 1")
+    low, high = leaky_accuracy(task, [0.0, 1.0])
+    wanted = low + share * (high - low)
+    return float(brentq(lambda w: leaky_accuracy(task, [w])[0] - wanted, 0.0, 1.0))

@@ -147,10 +147,13 @@ def test_outcomes_and_tables_come_from_the_runs():
     assert found["difference"] == pytest.approx(-0.4, abs=0.02)
     assert table.loc[("W* without self-connections", "g"), "outcome"] == "not run"
     assert table.loc[("W* shuffled", "f"), "outcome"] == "not run"
-    cells = controls.beside_reference(archive, list(CONTROLS.values()), field="f")
+    cells = controls.beside_reference(archive, CONTROLS.values(), fields=["f", "g"])
     assert len(cells) == 6
     cell = cells[cells["control"] == "W* without self-connections"].set_index("task")
     assert set(cell["reference"]) == {"W*D*"}
+    assert set(cell["field"]) == {"f"}
+    in_task = whole[whole["task"] == "go_nogo"]["accuracy"]
+    assert cell.loc["go_nogo", "reference_mean"] == pytest.approx(in_task.mean())
     expected = t_interval(without[without["task"] == "go_nogo"]["accuracy"])
     assert tuple(cell.loc["go_nogo", ["mean", "low", "high"]]) == pytest.approx(expected)
     assert cell.loc["go_nogo", "pairs"] == 20
@@ -163,3 +166,22 @@ def test_a_strength_does_not_hide_in_a_name():
         one.specs(field="f", field_hash=HASH), other.specs(field="f", field_hash=HASH), strict=False
     )
     assert all(a.identity != b.identity for a, b in pairs)
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        (["confirmed", "confirmed", "open", "not run"], "not supported"),
+        (["confirmed", "confirmed", "confirmed", "refuted"], "open"),
+        (["confirmed", "open", "open"], "open"),
+        (["refuted", "refuted", "open"], "supported"),
+        (["refuted", "open"], "open"),
+        (["not run"], "open"),
+    ],
+)
+def test_a_claim_is_summed_up_from_its_predictions(found, verdict):
+    table = controls.verdicts(pd.DataFrame({"claim": "function", "outcome": found}))
+    row = table.set_index("claim").loc["function"]
+    assert row["verdict"] == verdict
+    assert row["confirmed"] == found.count("confirmed")
+    assert list(table["claim"]) == list(controls.CLAIMS)

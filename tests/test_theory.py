@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from cortexrnn.tasks import PROBLEMS, TASKS, Task
-from cortexrnn.theory import CONTESTED, INPUT_NOISE, contrast, leaky_accuracy, time_constant
+from cortexrnn.theory import (
+    CONTESTED,
+    INPUT_NOISE,
+    contrast,
+    leaky_accuracy,
+    needed_self_connection,
+    time_constant,
+)
 
 DECIDING = {"perceptual": (1, 2), "go_nogo": (1, 2)}
 
@@ -63,13 +70,13 @@ def test_the_share_of_contested_problems_is_that_of_the_task():
 
 def test_a_longer_delay_asks_for_a_larger_self_connection():
     task = TASKS["go_nogo"]
-    weights = np.linspace(0.5, 0.99, 200)
-    needed = [
-        weights[(leaky_accuracy(task.with_settings(delay_steps=delay), weights) > 0.95).argmax()]
-        for delay in (5, 10, 40)
-    ]
+    delays = [task.with_settings(delay_steps=steps) for steps in (5, 10, 40)]
+    needed = [needed_self_connection(one) for one in delays]
     assert needed == sorted(needed)
-    assert needed[0] < needed[-1]
+    assert needed[0] < needed[-1] < 1
+    np.testing.assert_allclose(leaky_accuracy(task, needed[1:2]), 0.75)
+    with pytest.raises(ValueError, match="share is 1"):
+        needed_self_connection(task, share=1)
 
 
 def test_time_constants():
