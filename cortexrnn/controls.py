@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cortexrnn.inference import t_interval
-from cortexrnn.models import VARIANTS
+from cortexrnn.models import STRENGTH, VARIANTS
 from cortexrnn.protocol import PRESETS, PUBLISHED, Protocol, RunSpec, Variant
 from cortexrnn.tasks import TASKS
 
@@ -29,7 +30,10 @@ __all__ = [
     "Claim",
     "Control",
     "Prediction",
+    "accuracy_by_pull",
+    "accuracy_by_strength",
     "beside_reference",
+    "load_pulls",
     "outcomes",
     "paired_differences",
     "runs_of",
@@ -50,6 +54,9 @@ STRONG_PULL, WEAK_PULL = 0.17, 0.001
 
 SWEEP = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Strengths lambda that are tried."""
+
+SWEPT = ("W", "WD*", "WD*C")
+"""Variants that are trained at all of these."""
 
 TaskSettings = tuple[tuple[str, Any], ...]
 
@@ -268,7 +275,7 @@ def _strengths() -> Iterator[Control]:
                 settings={"strength": pull},
                 deciding=base == "WD*C",
             )
-    for base in ("W", "WD*", "WD*C"):
+    for base in SWEPT:
         for strength in SWEEP:
             yield _control(
                 f"{base} at lambda {strength:g}",
@@ -646,6 +653,94 @@ def beside_reference(
                         "pairs": len(pairs),
                         **dict(zip(difference_names, t_interval(pairs), strict=True)),
                     }
+                )
+    return pd.DataFrame(rows)
+
+
+def load_pulls() -> pd.DataFrame:
+    """Read how hard the penalty of every arm pulls at the start of training.
+
+    Returns
+    -------
+    DataFrame
+        ``field, arm, pull, pull_self, pull_others``: mean absolute gradient of the penalty per
+        weight, over all weights, over self-connections, over the rest. A weight that is zero at
+        the start counts as not pulled.
+    """
+    with (resources.files("cortexrnn") / "data" / "pulls.csv").open(encoding="utf-8") as file:
+        table: pd.DataFrame = pd.read_csv(file)
+    return table
+
+
+def accuracy_by_pull(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
+    """Put the mean accuracy of every arm beside the pull of its penalty.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+    field : str
+        Name of the field.
+
+    Returns
+    -------
+    DataFrame
+        One row per arm and task with runs: ``arm, task, pull, mean, start, published``. Arms
+        without a penalty, and those whose weights are mostly zero at the start, have no place on
+        the axis of pulls and are left out.
+    """
+    arms = PUBLISHED_VARIANTS | CONTROLS
+    pulls = load_pulls()
+    pulls = pulls[(pulls["field"] == field) & (pulls["pull"] > 0)]
+    rows = []
+    for name, pull in zip(pulls["arm"], pulls["pull"], strict=True):
+        for task, cell in runs_of(runs, arms[name], field=field).groupby("task", sort=False):
+            rows.append(
+                {
+                    "arm": name,
+                    "task": task,
+                    "pull": pull,
+                    "mean": cell["accuracy"].mean(),
+                    "start": _kind_of_start(arms[name].variant),
+                    "published": arms[name].group == "published",
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _kind_of_start(variant: Variant) -> str:
+    """Tell starts apart by whether anything of a functional relation is in them."""
+    if variant.uses_function:
+        return "functional"
+    return "orthogonal" if variant.start == "orthogonal" else "other"
+
+
+def accuracy_by_strength(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
+    """Give the accuracy of the bases of the sweep at every strength that was run.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+    field : str
+        Name of the field.
+
+    Returns
+    -------
+    DataFrame
+        One row per base, strength and task with runs: ``base, strength, task, runs, mean, low,
+        high``, the published strength included.
+    """
+    published = PUBLISHED_VARIANTS | {"W": CONTROLS["W at lambda 0.3"]}
+    rows = []
+    for base in SWEPT:
+        arms = {strength: CONTROLS[f"{base} at lambda {strength:g}"] for strength in SWEEP}
+        for strength, arm in sorted((arms | {STRENGTH: published[base]}).items()):
+            for task, cell in runs_of(runs, arm, field=field).groupby("task", sort=False):
+                bounds = zip(("mean", "low", "high"), t_interval(cell["accuracy"]), strict=True)
+                rows.append(
+                    {"base": base, "strength": strength, "task": task, "runs": len(cell)}
+                    | dict(bounds)
                 )
     return pd.DataFrame(rows)
 

@@ -8,17 +8,26 @@ answer is read. How well follows from the weight w alone: k scales signal and no
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
-from cortexrnn.tasks import GoNoGo, OneChoice, Perceptual, Task
+from cortexrnn.priors import spectral_radius
+from cortexrnn.protocol import Variant
+from cortexrnn.tasks import TASKS, GoNoGo, OneChoice, Perceptual, Task
+from cortexrnn.weights import KeptRun
 
-__all__ = ["contrast", "leaky_accuracy", "needed_self_connection", "time_constant"]
+__all__ = ["contrast", "leaky_accuracy", "memories", "needed_self_connection", "time_constant"]
 
 INPUT_NOISE = 0.05
 """Standard deviation of the noise on every input channel while training."""
+
+ABOVE = 0.1
+"""Accuracy above that without memory from which a network has learned to remember."""
 
 CONTESTED = 6 / 8
 """Share of one-choice problems whose offer leaves two answers, so that the goal decides."""
@@ -144,3 +153,38 @@ def needed_self_connection(task: Task, *, share: float = 0.5) -> float:
     low, high = leaky_accuracy(task, [0.0, 1.0])
     wanted = low + share * (high - low)
     return float(brentq(lambda w: leaky_accuracy(task, [w])[0] - wanted, 0.0, 1.0))
+
+
+def memories(kept: Iterable[KeptRun]) -> pd.DataFrame:
+    """Tell where trained networks can hold what they have to remember.
+
+    Parameters
+    ----------
+    kept : iterable of KeptRun
+        Trained networks; of their weights the strongest tenth and the diagonal are known.
+
+    Returns
+    -------
+    DataFrame
+        One row per network: ``task, variant, start, accuracy, largest_self, radius_others,
+        solved``. `largest_self` is the largest self-connection, `radius_others` the spectral
+        radius without the diagonal; `solved` tells an accuracy more than 0.1 above that without
+        memory.
+    """
+    without = {name: float(leaky_accuracy(task, [0.0])[0]) for name, task in TASKS.items()}
+    rows = []
+    for run in kept:
+        weights = run.matrix.dense()
+        diagonal = np.diag(weights)
+        rows.append(
+            {
+                "task": run.task,
+                "variant": run.variant,
+                "start": Variant.parse(run.variant).start,
+                "accuracy": run.metrics["accuracy"],
+                "largest_self": diagonal.max(),
+                "radius_others": spectral_radius(weights - np.diag(diagonal)),
+                "solved": run.metrics["accuracy"] > without[run.task] + ABOVE,
+            }
+        )
+    return pd.DataFrame(rows)

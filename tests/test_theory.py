@@ -9,9 +9,11 @@ from cortexrnn.theory import (
     INPUT_NOISE,
     contrast,
     leaky_accuracy,
+    memories,
     needed_self_connection,
     time_constant,
 )
+from cortexrnn.weights import kept_weights
 
 DECIDING = {"perceptual": (1, 2), "go_nogo": (1, 2)}
 
@@ -95,3 +97,18 @@ def test_another_task_is_refused():
 
     with pytest.raises(ValueError, match="'other' is not one of the paper's three"):
         contrast(Other())
+
+
+def test_memories_are_read_off_the_kept_matrices():
+    kept = kept_weights("6_6_2")
+    table = memories(kept)
+    assert len(table) == len(kept)
+    row = table.iloc[0]
+    weights = kept[0].matrix.dense()
+    assert row["largest_self"] == max(weights[i, i] for i in range(len(weights)))
+    np.fill_diagonal(weights, 0)
+    assert row["radius_others"] == pytest.approx(abs(np.linalg.eigvals(weights)).max())
+    by_variant = table.set_index(["variant", "task"])
+    assert by_variant.loc[("W*D*C*", "go_nogo"), "solved"]
+    assert not by_variant.loc[("W", "one_choice"), "solved"]
+    assert set(table["start"]) == {"orthogonal", "functional", "permuted"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -156,6 +157,7 @@ def beside_reference(table: pd.DataFrame, *, label: str = "accuracy") -> Figure:
     """
     _expect(table, "controls with runs")
     figure, panels, rows = task_panels(table, label, column="control")
+    next(iter(panels.values())).set_yticks(range(len(rows)), [fill(row, 26) for row in rows])
     fields = list(dict.fromkeys(table["field"]))
     for task, axes in panels.items():
         for number, field in enumerate(fields):
