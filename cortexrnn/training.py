@@ -308,7 +308,9 @@ class RNNEnsemble:
         for name, gradient in gradients.items():
             first, second = self._moments[name]
             first.lerp_(gradient, 1 - BETA_1)
-            second.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
+            # As a step towards the new value, like Keras: an overflow then becomes NaN one update
+            # later and the run diverges, where a decayed sum would stay infinite and freeze it.
+            second.lerp_(gradient.square(), 1 - BETA_2)
             root = second.sqrt().add_(EPSILON)
             self.parameters[name].addcdiv_(first, root, value=-self.learning_rate * correction)
         if any(self._positive):

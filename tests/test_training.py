@@ -308,3 +308,16 @@ def test_controls_with_points_of_their_own_are_trained_on_them(field):
     assert torch.equal(tables[2], tables[5])
     for table in (tables[0], tables[3]):
         torch.testing.assert_close(table.flatten().sort()[0], tables[2].flatten().sort()[0])
+
+
+def test_a_gradient_too_large_to_be_squared_makes_a_run_diverge_as_in_keras():
+    # Keras adds (g^2 - v) (1 - beta): infinite after one such gradient, NaN after the next. A
+    # run that went on with an infinite v would never move again, nor ever be told to diverge.
+    parameters = {"recurrent": torch.zeros(1, 2, 2)}
+    ensemble = RNNEnsemble(parameters, penalties=[NO_PENALTY], positive=[False])
+    gradient = {"recurrent": torch.tensor([[[1e25, 1.0], [1.0, 1.0]]])}
+    ensemble._update(gradient)
+    assert torch.isfinite(ensemble.parameters["recurrent"]).all()
+    ensemble._update(gradient)
+    lost = ~torch.isfinite(ensemble.parameters["recurrent"])
+    assert lost.tolist() == [[[True, False], [False, False]]]
