@@ -214,8 +214,8 @@ def select(
 ) -> pd.DataFrame:
     """Select the runs of one arm of one field that can stand beside the paper.
 
-    Those are runs of the paper's size and of its eleven variants, under the ``published``
-    protocol, on the first draw of trials.
+    Those are runs of the paper's size, of its eleven variants and three tasks, under the
+    ``published`` protocol, on the first draw of trials.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ def select(
     wanted |= {"protocol": PUBLISHED.name}
     wanted |= {name: getattr(paper, name) for name in ("epochs", "n_train", "n_validation")}
     chosen = runs[(runs[list(wanted)] == pd.Series(wanted)).all(axis=1)]
-    chosen = chosen[chosen["variant"].isin(VARIANTS)]
+    chosen = chosen[chosen["variant"].isin(VARIANTS) & chosen["task"].isin(TASKS)]
     for column, names in {"task": list(TASKS), "variant": list(VARIANTS)}.items():
         chosen = chosen.assign(**{column: pd.Categorical(chosen[column], names, ordered=True)})
     chosen = chosen.sort_values(["task", "seed", "variant"], ignore_index=True)
