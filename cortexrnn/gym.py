@@ -1,6 +1,6 @@
 """Further tasks, whose trials are drawn by environments of NeuroGym, and the door to all tasks.
 
-NeuroGym (Molano-Mazón et al. 2022, doi 10.31219/osf.io/aqc9n; Apache-2.0) is an optional extra,
+NeuroGym (Molano-Mazón et al. 2022, doi 10.31234/osf.io/aqc9n; Apache-2.0) is an optional extra,
 ``pip install 'cortexrnn[tasks]'``, and imported when the first trial is drawn. An environment gives
 for every step an observation and the right action. Here the observations of a trial are the inputs,
 and the right action of the last step is the class: networks answer once, after the last step.
@@ -44,6 +44,7 @@ __all__ = [
     "Multisensory",
     "PairedAssociation",
     "RingDecision",
+    "RingTask",
     "TaskError",
     "find_task",
 ]
@@ -209,10 +210,10 @@ class ContextDecision(RingTask):
     """Context-dependent decision: report the direction of the noisy stimulus that a context names.
 
     Both stimuli are on together, each with one of three coherences; half of the trials show the
-    same direction in both. The context stays on to the end, unlike in the default of the
-    environment, which has none; the delay, random there, is fixed at its mean of 600 ms. An ideal
-    observer reaches 0.94, without the context 0.75, from the last step of the stimuli 0.79. Units
-    that a context silences add up what counts, each by itself.
+    same direction in both. The context is shown throughout (by default the environment shows none)
+    and the delay, random there, is 600 ms. An ideal observer reaches 0.94, without the context
+    0.75, from the last step of the stimuli 0.79. Units that a context silences add up what counts,
+    each by itself.
     """
 
     name: ClassVar[str] = "context_decision"
