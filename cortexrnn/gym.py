@@ -126,7 +126,8 @@ class GymTask(Task):
         except ImportError as error:
             raise TaskError(
                 f"task {self.name!r} is drawn by NeuroGym, which cannot be imported ({error}); "
-                "pip install 'cortexrnn[tasks]'"
+                "pip install 'cortexrnn[tasks]', best into an environment of its own, since it "
+                "brings an older numpy"
             ) from error
         settings = {k: v for k, v in self.settings.items() if not k.endswith(STEPS)}
         timing = {self.renamed.get(name, name): n * self.dt for name, n in self._durations}
