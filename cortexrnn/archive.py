@@ -227,8 +227,8 @@ def load_archive(path: str | Path | None = None) -> pd.DataFrame:
 def as_published(runs: pd.DataFrame) -> pd.DataFrame:
     """Keep the runs that are the paper's but for field, arm, seed and draw of trials.
 
-    Those are runs of the paper's size and of its eleven variants, under the ``published``
-    protocol, with every other setting as the paper has it. A run is known by its identity, so
+    Those are runs of the paper's size, of its eleven variants and three tasks, under the
+    ``published`` protocol, with every other setting as the paper has it. A run is known by its identity, so
     that a control, which may differ in what no column tells, cannot pass for a published variant.
 
     Parameters
@@ -245,7 +245,7 @@ def as_published(runs: pd.DataFrame) -> pd.DataFrame:
     wanted = {name: getattr(paper, name) for name in ("epochs", "n_train", "n_validation")}
     wanted |= {"protocol": PUBLISHED.name}
     chosen = runs[(runs[list(wanted)] == pd.Series(wanted)).all(axis=1)]
-    chosen = chosen[chosen["variant"].isin(VARIANTS)]
+    chosen = chosen[chosen["variant"].isin(VARIANTS) & chosen["task"].isin(TASKS)]
     expected = [_published_identity(row) for row in chosen.to_dict("records")]
     return chosen[chosen["identity"] == pd.Series(expected, index=chosen.index, dtype=str)]
 

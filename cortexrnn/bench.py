@@ -49,9 +49,9 @@ from torch import Tensor
 from cortexrnn import cost, models, peer, priors, topology
 from cortexrnn.archive import write_json
 from cortexrnn.field import Field
+from cortexrnn.gym import find_task
 from cortexrnn.protocol import RunSpec, random_stream
 from cortexrnn.sources import load_field
-from cortexrnn.tasks import TASKS
 from cortexrnn.training import RNNEnsemble, resolve_device, train
 
 __all__ = [
@@ -236,7 +236,7 @@ def run_flops(spec: RunSpec, n_neurons: int, *, validations: int = 1) -> float:
     float
         Updates with their penalty, and validation.
     """
-    task = TASKS[spec.task].with_settings(**dict(spec.task_settings))
+    task = find_task(spec.task).with_settings(**dict(spec.task_settings))
     sizes = {
         "n_steps": task.n_steps, "n_channels": task.n_channels, "n_classes": task.n_classes,
     }  # fmt: skip
@@ -614,7 +614,7 @@ def _ensemble(point: Point) -> tuple[RNNEnsemble, Tensor, Tensor]:
     """Make an ensemble of equal networks and one batch of the task on the point's device."""
     device = resolve_device(point.device)
     weights, penalties = _material(point.n_neurons)
-    task, n, rng = TASKS[TASK], point.n_neurons, np.random.default_rng(1)
+    task, n, rng = find_task(TASK), point.n_neurons, np.random.default_rng(1)
     one = {
         "input": rng.uniform(-0.1, 0.1, (task.n_channels, n)),
         "recurrent": weights,
@@ -659,7 +659,7 @@ def trials(spec: RunSpec) -> tuple[peer.Trials, peer.Trials]:
     tuple
         Training and validation trials: inputs (n, T, I) and targets (n,).
     """
-    task = TASKS[spec.task].with_settings(**dict(spec.task_settings))
+    task = find_task(spec.task).with_settings(**dict(spec.task_settings))
     rng = random_stream(spec.data_seed, "trials", spec.task)
     return task.sample(spec.n_train, rng=rng), task.sample(spec.n_validation, rng=rng)
 

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from cortexrnn import __version__, archive, bench, cost, experiment, inference, peer, sources
 from cortexrnn.field import FieldError
+from cortexrnn.gym import GYM_TASKS
 from cortexrnn.models import VARIANTS
 from cortexrnn.presence import PresenceError
 from cortexrnn.protocol import PRESETS, PROTOCOLS, RELATIONS, SIGNS, one_of
@@ -157,7 +158,13 @@ def run(
     relation: Annotated[str, typer.Option(help=", ".join(RELATIONS))] = "correlation",
     sign: Annotated[str, typer.Option(help=", ".join(SIGNS))] = "free",
     variants: Annotated[str, typer.Option(help="all, or names with commas: 'W*D*C,WD*'")] = "all",
-    tasks: Annotated[str, typer.Option(help=f"all, or of {', '.join(TASKS)}")] = "all",
+    tasks: Annotated[
+        str,
+        typer.Option(
+            help=f"all: {', '.join(TASKS)}; or names with commas, of these and, with the extra "
+            f"tasks, {', '.join(GYM_TASKS)}"
+        ),
+    ] = "all",
     preset: Annotated[str, typer.Option(help=", ".join(PRESETS))] = "quick",
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds instead of the preset's.")] = None,
     protocol: Annotated[str, typer.Option(help=", ".join(PROTOCOLS))] = "published",

@@ -41,6 +41,7 @@ from cortexrnn.archive import (
 )
 from cortexrnn.engine import EngineError, Rows, choose
 from cortexrnn.field import Field
+from cortexrnn.gym import GYM_TASKS, find_task
 from cortexrnn.models import VARIANTS
 from cortexrnn.presence import at_work, present
 from cortexrnn.protocol import (
@@ -91,7 +92,7 @@ def plan(
     variants : iterable of str or Variant
         Names of the paper, or controls.
     tasks : iterable of str
-        Names of tasks.
+        Names of tasks, of the paper or of NeuroGym.
     preset : str or Preset
         Number of seeds, epochs and trials.
     seeds : iterable of int, optional
@@ -121,7 +122,7 @@ def plan(
     chosen = [Variant.parse(v) if isinstance(v, str) else v for v in variants]
     names = list(tasks)
     for name in names:
-        one_of("task", name, TASKS)
+        find_task(name)
     if any(variant.uses_function for variant in chosen):
         field.relation(relation)
     sizes = {k: v for k, v in asdict(preset).items() if k != "n_seeds"}
@@ -358,7 +359,7 @@ def _row(result: Result, field: Field) -> dict[str, Any]:
         "seconds": result.seconds + seconds_topology,
         "seconds_topology": seconds_topology,
         "device": _device_name(result.device),
-        "versions": _versions(),
+        "versions": _versions(spec.task),
         "commit": _commit(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "specification": json.dumps(spec.resolved(), sort_keys=True),
@@ -374,9 +375,11 @@ def _device_name(device: str) -> str:
 
 
 @functools.cache
-def _versions() -> str:
-    """Versions of what a result depends on."""
-    names = ("cortexrnn", "torch", "numpy", "scipy", "networkx")
+def _versions(task: str | None = None) -> str:
+    """Versions of what a result depends on, which includes what drew the trials of a task."""
+    names = ["cortexrnn", "torch", "numpy", "scipy", "networkx"]
+    if task in GYM_TASKS:
+        names.append("neurogym")
     return ", ".join(f"{name} {version(name)}" for name in names)
 
 

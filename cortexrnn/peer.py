@@ -22,8 +22,8 @@ from scipy.stats import gaussian_kde
 
 from cortexrnn import models, priors
 from cortexrnn.field import Field
+from cortexrnn.gym import find_task
 from cortexrnn.protocol import RunSpec
-from cortexrnn.tasks import TASKS
 from cortexrnn.topology import Nulls, Topology
 
 __all__ = ["PeerError", "draw_nulls", "measure", "prepare", "recurrent_penalty", "train"]
@@ -166,7 +166,7 @@ def train(
     """
     keras = _tensorflow().keras
     keras.utils.set_random_seed(spec.seed)
-    task = TASKS[spec.task].with_settings(**dict(spec.task_settings))
+    task = find_task(spec.task).with_settings(**dict(spec.task_settings))
     start = models.initial_weights(spec, field).astype(np.float32)
     recurrent = keras.layers.SimpleRNN(
         field.n_neurons,

@@ -391,7 +391,7 @@ class RunSpec:
     variant : Variant or str
         What is trained; a string is read as a name of the paper.
     task : str
-        Name of the task.
+        Name of the task, see :func:`cortexrnn.gym.find_task`.
     seed : int
         Seed of everything that differs between simulations: functional weights, permutation,
         other initial weights, input noise.

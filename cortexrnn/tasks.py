@@ -44,7 +44,7 @@ class Task(ABC):
     Attributes
     ----------
     name : str
-        Key of the task in `TASKS`.
+        Key of the task in its registry, `TASKS` or :data:`cortexrnn.gym.GYM_TASKS`.
     title : str
         The name to print.
     channel_names : tuple of str
@@ -165,11 +165,24 @@ class Task(ABC):
     def _blank(self, n_trials: int) -> np.ndarray[Any, Any]:
         return np.zeros((n_trials, self.n_steps, self.n_channels), dtype=np.float32)
 
-    def _check_steps(self, **minimum: int) -> None:
+    def _check_integers(self, **minimum: int) -> None:
         # A frozen dataclass has no other way of storing a checked value than through object.
         for name, least in minimum.items():
             value = _integer(f"{self.name}: {name}", getattr(self, name), minimum=least)
             object.__setattr__(self, name, value)
+
+    def _check_number(self, name: str) -> None:
+        object.__setattr__(self, name, _number(f"{self.name}: {name}", getattr(self, name)))
+
+    def _check_percentages(self, name: str) -> None:
+        given = getattr(self, name)
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise ValueError(f"{self.name}: {name} is {given!r}, expected a list of percentages")
+        what = f"{self.name}: one of {name}"
+        values = tuple(_number(what, value, maximum=100) for value in given)
+        if not values:
+            raise ValueError(f"{self.name}: {name} is empty, expected at least one percentage")
+        object.__setattr__(self, name, values)
 
 
 @dataclass(frozen=True)
@@ -204,7 +217,7 @@ class OneChoice(Task):
 
     def __post_init__(self) -> None:
         """Check the durations."""
-        self._check_steps(goal_steps=1, delay_steps=0, choice_steps=1)
+        self._check_integers(goal_steps=1, delay_steps=0, choice_steps=1)
 
     @property
     def _durations(self) -> tuple[tuple[str, int], ...]:
@@ -268,19 +281,9 @@ class Perceptual(Task):
 
     def __post_init__(self) -> None:
         """Check durations, coherences and noise."""
-        self._check_steps(fixation_steps=0, stimulus_steps=1, delay_steps=0)
-        given: Any = self.coherences
-        if isinstance(given, str) or not isinstance(given, Iterable):
-            raise ValueError(
-                f"{self.name}: coherences is {given!r}, expected a list of percentages"
-            )
-        values = tuple(
-            _number(f"{self.name}: one of coherences", value, maximum=100) for value in given
-        )
-        if not values:
-            raise ValueError(f"{self.name}: coherences is empty, expected at least one percentage")
-        object.__setattr__(self, "coherences", values)
-        object.__setattr__(self, "noise_sd", _number(f"{self.name}: noise_sd", self.noise_sd))
+        self._check_integers(fixation_steps=0, stimulus_steps=1, delay_steps=0)
+        self._check_percentages("coherences")
+        self._check_number("noise_sd")
 
     @property
     def _durations(self) -> tuple[tuple[str, int], ...]:
@@ -336,7 +339,7 @@ class GoNoGo(Task):
 
     def __post_init__(self) -> None:
         """Check the durations."""
-        self._check_steps(fixation_steps=0, cue_steps=1, delay_steps=0, decision_steps=0)
+        self._check_integers(fixation_steps=0, cue_steps=1, delay_steps=0, decision_steps=0)
 
     @property
     def _durations(self) -> tuple[tuple[str, int], ...]:

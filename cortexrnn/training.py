@@ -21,8 +21,9 @@ from torch import Tensor
 
 from cortexrnn import models
 from cortexrnn.field import Field, FieldError
+from cortexrnn.gym import find_task
 from cortexrnn.protocol import RunSpec, random_stream
-from cortexrnn.tasks import TASKS, Task
+from cortexrnn.tasks import Task
 
 __all__ = ["RNNEnsemble", "Result", "logits", "resolve_device", "train"]
 
@@ -486,7 +487,7 @@ def _train_group(
     """Train runs that share task, trials and optimiser."""
     started = time.perf_counter()
     first = specs[0]
-    task = TASKS[first.task].with_settings(**dict(first.task_settings))
+    task = find_task(first.task).with_settings(**dict(first.task_settings))
     ensemble = _build(specs, field, task, device)
     trials = _trials(first, task, device)
     fit = _Fit(specs, ensemble, trials[0], trials[1])

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import tomllib
 from importlib.metadata import version
+from importlib.util import find_spec
 
 import pytest
 import yaml
@@ -49,17 +50,32 @@ def test_environment_pins_the_core_as_constraints_do(constraints, project_table)
 
 
 def test_constraints_pin_all_that_make_installs(constraints, project_table) -> None:
-    extras = project_table["optional-dependencies"]
+    extras = dict(project_table["optional-dependencies"])
+    del extras["tasks"]  # has constraints of its own
     wanted = project_table["dependencies"] + [name for extra in extras.values() for name in extra]
     assert [name for name in required(wanted) if name not in constraints] == []
 
 
-def test_constraints_name_releases_only() -> None:
-    lines = [line for line in read("constraints.txt").splitlines() if not line.startswith("#")]
+def test_constraints_of_tasks_differ_only_where_neurogym_wants_it(
+    constraints, project_table
+) -> None:
+    own = pins(read("constraints-tasks.txt").splitlines())
+    extras = project_table["optional-dependencies"]
+    wanted = project_table["dependencies"] + extras["tasks"] + extras["test"]
+    assert [name for name in required(wanted) if name not in own] == []
+    differ = {name for name in own.keys() & constraints.keys() if own[name] != constraints[name]}
+    assert differ == {"numpy", "matplotlib"}
+
+
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-tasks.txt"])
+def test_constraints_name_releases_only(name) -> None:
+    lines = [line for line in read(name).splitlines() if not line.startswith("#")]
     assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
 
 
 def test_what_is_tested_is_what_is_pinned(constraints) -> None:
+    if find_spec("neurogym") is not None:
+        constraints = pins(read("constraints-tasks.txt").splitlines())
     for name in ("numpy", "pandas", "scipy", "networkx"):
         assert version(name) == constraints[name]
 
