@@ -228,8 +228,9 @@ def as_published(runs: pd.DataFrame) -> pd.DataFrame:
     """Keep the runs that are the paper's but for field, arm, seed and draw of trials.
 
     Those are runs of the paper's size, of its eleven variants and three tasks, under the
-    ``published`` protocol, with every other setting as the paper has it. A run is known by its identity, so
-    that a control, which may differ in what no column tells, cannot pass for a published variant.
+    ``published`` protocol, with every other setting as the paper has it. A run is known by its
+    identity, so that a control, which may differ in what no column tells, cannot pass for a
+    published variant.
 
     Parameters
     ----------

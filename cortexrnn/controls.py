@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cortexrnn.gym import GYM_TASKS
 from cortexrnn.inference import t_interval
 from cortexrnn.models import STRENGTH, VARIANTS
 from cortexrnn.protocol import PRESETS, PUBLISHED, Protocol, RunSpec, Variant
@@ -150,7 +151,8 @@ GROUPS = {
     "wiring": "Is it communicability that C adds?",
     "strength": "How much does the strength of the penalty explain?",
     "positive": "Is a cortical start needed for positive weights?",
-    "harder": "Does anything beyond self-connections help when tasks need more?",
+    "harder": "Does anything beyond self-connections help when tasks ask for more?",
+    "environments": "And on tasks of other laboratories?",
 }
 """Questions by group of controls."""
 
@@ -325,16 +327,20 @@ TRANSFERS = (("perceptual", "one_choice"), ("one_choice", "perceptual"), ("go_no
 """Pairs of a task learned before and the task that is measured."""
 
 
+MORE_TO_DO: dict[str, tuple[str, dict[str, Any]]] = {
+    "W*": ("W*D*C", {}),
+    "self-connections of W* alone": ("W*D*C", {"self_connections": "only"}),
+    "W* shuffled off the diagonal": ("W*D*C", {"entries": "off_diagonal_shuffled"}),
+    "orthogonal": ("WD*C", {}),
+}
+"""Base and switches of the arms that meet further tasks. Their penalty is the weak one of D* with
+C, which leaves connections between units free to be of use."""
+
+
 def _harder() -> Iterator[Control]:
-    """List arms under the weak penalty of D* with C, where tasks ask for more."""
-    arms: dict[str, tuple[str, dict[str, Any]]] = {
-        "W*": ("W*D*C", {}),
-        "self-connections of W* alone": ("W*D*C", {"self_connections": "only"}),
-        "W* shuffled off the diagonal": ("W*D*C", {"entries": "off_diagonal_shuffled"}),
-        "orthogonal": ("WD*C", {}),
-    }
-    for name, (base, switches) in arms.items():
-        plain = _control(f"{name}, ", base, "harder", **switches)
+    """List arms whose tasks have longer delays, fewer trials, or come after another."""
+    for name, (base, switches) in MORE_TO_DO.items():
+        plain = _control(name, base, "harder", **switches)
         yield replace(plain, name=f"{name}, long delays", tasks=LONG_DELAYS)
         for n_train in FEW_TRIALS:
             yield replace(
@@ -347,6 +353,13 @@ def _harder() -> Iterator[Control]:
                 settings=(("first_task", before),),
                 tasks=((after, ()),),
             )
+
+
+def _environments() -> Iterator[Control]:
+    """List arms on the tasks of NeuroGym."""
+    for name, (base, switches) in MORE_TO_DO.items():
+        plain = _control(f"{name}, NeuroGym", base, "environments", **switches)
+        yield replace(plain, tasks=tuple((task, ()) for task in GYM_TASKS))
 
 
 def _published() -> Iterator[Control]:
@@ -366,7 +379,7 @@ PUBLISHED_VARIANTS = {one.name: one for one in _published()}
 
 CONTROLS = {
     one.name: one
-    for make in (_starts, _geometries, _wirings, _strengths, _positives, _harder)
+    for make in (_starts, _geometries, _wirings, _strengths, _positives, _harder, _environments)
     for one in make()
 }
 """Controls by name, in the order of the book."""
@@ -475,7 +488,8 @@ CLAIMS = {
     "beyond": Claim(
         paper="Cortical priors are useful inductive biases.",
         evidence="The three tasks of the paper.",
-        reading="W* beyond its self-connections helps where delays are long or trials few.",
+        reading="W* beyond its self-connections helps where delays are long, trials few or tasks "
+        "others.",
     ),
 }
 """Claims by key, in the order of the book."""
@@ -533,7 +547,7 @@ def _predictions() -> Iterator[Prediction]:
         yield Prediction(arm=f"{base} on three clusters", low=-0.15, high=0.15, **topology)
         for points in ("own coordinates", "matched random points"):
             yield Prediction(arm=f"{base} on {points}", low=-1.0, high=-0.1, **topology)
-    for what in ("long delays", *(f"{n:,} trials" for n in FEW_TRIALS)):
+    for what in ("long delays", *(f"{n:,} trials" for n in FEW_TRIALS), "NeuroGym"):
         for other in ("self-connections of W* alone", "W* shuffled off the diagonal"):
             yield Prediction(claim="beyond", arm=f"{other}, {what}", against=f"W*, {what}", **SAME)
 

@@ -87,7 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in FIELDS:
         field = load_field(name)
         for arm in (PUBLISHED_VARIANTS | CONTROLS).values():
-            if arm.group != "harder" and not arm.name.endswith("positive"):
+            further = arm.group in ("harder", "environments") or arm.name.endswith("positive")
+            if not further:  # whose penalties and starts are among the others
                 rows.append({"field": name, "arm": arm.name, **pull(arm, field)})
     pd.DataFrame(rows).to_csv(given.out, index=False, float_format="%.4g")
     print(f"{given.out}: {len(rows)} pulls")

@@ -96,12 +96,15 @@ class ControlExperiment:
         What it is called on the command line.
     field : str
         The field.
+    groups : tuple of str
+        Their groups.
     deciding : bool
         Only the controls that decide a claim.
     """
 
     name: str
     field: str
+    groups: tuple[str, ...]
     deciding: bool = False
 
     def plans(self, *, first: int | None = None) -> Iterator[list[RunSpec]]:
@@ -121,7 +124,7 @@ class ControlExperiment:
         chosen = [one for one in CONTROLS.values() if one.deciding or not self.deciding]
         n_seeds = max(one.n_seeds for one in chosen)
         for low in range(0, n_seeds if first is None else min(first, n_seeds), BLOCK):
-            for group in GROUPS:
+            for group in self.groups:
                 plan = [
                     spec
                     for one in chosen
@@ -156,8 +159,15 @@ def _experiments() -> Iterator[Experiment | ControlExperiment]:
             )
     for field in ("5_3_8", "4_7_2", "6_6_8", "5_7_6", "9_6_4"):
         yield Experiment(name=f"{field} correlation free", field=field, n_seeds=3)
+    environments = ("environments",)  # with NeuroGym, whose requirements are its own
+    controls = tuple(group for group in GROUPS if group not in environments)
     for field in ("5_3_4", "5_6_8", "6_6_2"):
-        yield ControlExperiment(name=f"{field} controls", field=field, deciding=field == "6_6_2")
+        deciding = field == "6_6_2"
+        yield ControlExperiment(
+            name=f"{field} controls", field=field, groups=controls, deciding=deciding
+        )
+    for field in ("5_3_4", "5_6_8"):
+        yield ControlExperiment(name=f"{field} environments", field=field, groups=environments)
 
 
 EXPERIMENTS = {item.name: item for item in _experiments()}

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 
 from cortexrnn.figures.panels import points, task_panels
 from cortexrnn.figures.style import WIDTH, palette
+from cortexrnn.gym import find_task
 from cortexrnn.tasks import TASKS
 from cortexrnn.theory import leaky_accuracy
 
@@ -95,7 +96,7 @@ def predictions(table: pd.DataFrame) -> Figure:
     _expect(table, "predictions with runs")
     if table["metric"].nunique() != 1:
         raise ValueError("table: expected predictions about one metric")
-    task = table["task"].map(lambda name: f" ({TASKS[name].title})" if name else "")
+    task = table["task"].map(lambda name: f" ({find_task(name).title})" if name else "")
     table = table.assign(row=table["arm"] + "\nless " + table["against"] + task)
     rows, fields = (list(dict.fromkeys(table[name])) for name in ("row", "field"))
     figure = Figure(figsize=(WIDTH, 1.2 + 0.52 * len(rows)), layout="constrained")
@@ -158,6 +159,8 @@ def beside_reference(table: pd.DataFrame, *, label: str = "accuracy") -> Figure:
     _expect(table, "controls with runs")
     figure, panels, rows = task_panels(table, label, column="control")
     next(iter(panels.values())).set_yticks(range(len(rows)), [fill(row, 26) for row in rows])
+    for name, axes in panels.items():
+        axes.set_title(fill(name, 15), loc="left", fontsize="medium")
     fields = list(dict.fromkeys(table["field"]))
     for task, axes in panels.items():
         for number, field in enumerate(fields):
