@@ -40,6 +40,7 @@ from cortexrnn.models import VARIANTS, initial_weights
 from cortexrnn.priors import spectral_radius
 from cortexrnn.protocol import RunSpec
 from cortexrnn.sources import load_field
+from cortexrnn.tasks import TASKS
 
 # %%
 set_style()
@@ -167,23 +168,49 @@ glue("growth", float(growth))
 # here are those of a synthetic field.)
 # ```
 #
-# A smaller network has a smaller radius, and its states may stay finite for as long as a trial lasts. Whether
-# a run diverges is then a question of the number of neurons and of steps:
+# Large states alone end nothing. A gradient through $T$ steps holds products of states and errors that together
+# grow by the radius to the power of $T$, and Adam keeps the *square* of every gradient. Once that square is above the
+# largest number of single precision, about ten to the power 38.5, its running mean is infinite, one update later it
+# is infinity less infinity, and the weight is lost. So growth by more than about 19 powers of ten should be fatal,
+# depending on the number of neurons and the length of a trial:
 
 # %%
-bounded = {}
-for n in (42, 70, 160, 312):
-    positive = ortho_group.rvs(n, random_state=0).clip(min=0)
-    bounded[n] = spectral_radius(positive)
-sizes = pd.Series(bounded, name="radius of the positive part").rename_axis("N")
-assert sizes.is_monotonic_increasing
-sizes.round(2).to_frame()
+positives = {
+    n: ortho_group.rvs(n, random_state=0).clip(min=0)
+    for n in (42, 70, 160, 312)
+}
+powers = pd.DataFrame(
+    {
+        task.title: [
+            task.n_steps * np.log10(spectral_radius(weights))
+            for weights in positives.values()
+        ]
+        for task in TASKS.values()
+    },
+    index=pd.Index(positives, name="N"),
+)
+glue("fatal", float(np.log10(np.finfo(np.float32).max) / 2))
+powers.round(1)
 
 # %% [markdown]
+# The table shows powers of ten of that growth, to be held against {glue:text}`fatal:.1f`. And this is what the recorded
+# runs with an orthogonal start did, on all fields:
+
+# %%
+everywhere = pd.concat(
+    select(archive, field=name, sign="positive") for name in recorded
+)
+orthogonal = everywhere[
+    everywhere["variant"].map(lambda name: VARIANTS[name].start == "orthogonal")
+]
+orthogonal.groupby(["field", "n_neurons", "task"])["diverged"].mean().unstack(
+    "task"
+)
+
 # ```{admonition} Interpretation
 # :class: interpretation
-# An orthogonal start can fail with positive weights in two ways: its states overflow and the run diverges, or
-# they stay finite and too large to learn from, and the run ends at chance (the table below tells which). Either
+# An orthogonal start can fail with positive weights in two ways: its gradients overflow and the run diverges, or
+# they stay finite and too large to learn from, and the run ends at chance (the table tells which). Either
 # may be a matter of scale before it is one of biology: the positive part of an orthogonal matrix was never
 # brought to a radius below one, while functional weights were. Whether a positive start *without* cortex,
 # random but of radius 0.95, trains as well is a question for
@@ -236,7 +263,8 @@ cells_of_runs(runs, values=["accuracy", "modularity"])
 # ## Summary
 #
 # - The positive part of an orthogonal matrix has a spectral radius above one that grows with the number of
-#   neurons: in large networks its runs can diverge, in small ones they may end at chance.
+#   neurons. Its runs diverge where that radius, over the steps of a trial, makes squares of gradients overflow;
+#   where it just does not, they end at chance.
 # - A run that diverged has no accuracy; the published share of one class is not one.
 # - Free and positive runs of a seed are pairs: same start, same trials, same noise.
 #
