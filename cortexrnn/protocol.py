@@ -108,6 +108,13 @@ CHOICES: dict[str, tuple[str | None, ...]] = {
 }
 """Values of the switches of a variant."""
 
+GRAMMAR: tuple[dict[str | None, str], ...] = (
+    {"orthogonal": "W", "functional": "W*", "permuted": "W!"},
+    {None: "", "grid": "D", "soma": "D*"},
+    {None: "", "direct": "C", "emd": "C*"},
+)
+"""Symbols of the paper for start, distance and communicability."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
@@ -238,13 +245,13 @@ class Variant:
                 f"unknown variant {name!r}; names are W, W* or W!, then D or D*, then C or C*, "
                 "for example W*D*C"
             )
-        weights, distance, communicability = match.groups()
-        return cls(
-            base=name,
-            start={"W": "orthogonal", "W*": "functional", "W!": "permuted"}[weights],
-            distance={None: None, "D": "grid", "D*": "soma"}[distance],
-            communicability={None: None, "C": "direct", "C*": "emd"}[communicability],
-        )
+        values = [
+            {symbol: value for value, symbol in known.items()}[found or ""]
+            for known, found in zip(GRAMMAR, match.groups(), strict=True)
+        ]
+        start, distance, communicability = values
+        assert start is not None
+        return cls(base=name, start=start, distance=distance, communicability=communicability)
 
     def switched(self, **switches: Any) -> Variant:
         """Copy of the variant with some switches changed.
@@ -257,7 +264,9 @@ class Variant:
         Returns
         -------
         Variant
-            The changed variant, under the same base.
+            The changed variant. Its base is the name that the paper would give to its start,
+            distance and communicability, so that equal variants have equal names; where the paper
+            has no name for them it stays.
 
         Raises
         ------
@@ -267,7 +276,12 @@ class Variant:
         known = [f.name for f in fields(self) if f.name != "base"]
         for name in switches:
             one_of("switch", name, known)
-        return replace(self, **switches)
+        changed = replace(self, **switches)
+        parts = (changed.start, changed.distance, changed.communicability)
+        named = list(zip(GRAMMAR, parts, strict=True))
+        if any(part not in known for known, part in named):
+            return changed
+        return replace(changed, base="".join(known[part] for known, part in named))
 
     @property
     def switches(self) -> dict[str, Any]:

@@ -422,5 +422,15 @@ def test_unknown_variants_and_switches_are_refused(call, message):
 def test_controls_say_what_was_switched():
     assert control("W*D*C").name == "W*D*C"
     assert control("W*D*C", communicability=None, self_connections="only").name == (
-        "W*D*C [communicability=None, self_connections=only]"
+        "W*D* [self_connections=only]"
+    )
+    assert control("WD*", start="identity").name == "WD* [start=identity]"
+
+
+def test_equal_variants_have_equal_names_and_equal_starts(field):
+    one, other = VARIANTS["W!D*C"], control("W!D*", communicability="direct")
+    assert one == other
+    np.testing.assert_array_equal(
+        models.initial_weights(spec(field, one), field),
+        models.initial_weights(spec(field, other), field),
     )
