@@ -170,8 +170,10 @@ different[columns].set_index(columns[:3]).round(3)
 # %% [markdown]
 # ### How good is the procedure?
 #
-# Recorded runs stand for the population of each cell. Both sides draw 20 of them, ours is moved by a known
-# part of the margin, and the whole table is judged: how often is which verdict given?
+# Recorded runs stand for the population of each cell of this arm, and the variance of the draw of trials is taken as
+# known. Both sides draw 20 runs, ours is moved by a known part of the margin, and all cells are judged together: how
+# often is which verdict given? What never happened in the recorded runs, a rare failure for example, cannot happen here
+# either.
 
 # %%
 enough = runs.groupby(["variant", "task"])["accuracy"].count().max()
@@ -179,7 +181,6 @@ if enough >= replication.LEAST_RUNS:
     rates = replication.error_rates(
         runs, variance=variance, n_tables=60, rng=np.random.default_rng(0)
     )
-    assert rates.loc[rates["shift"] == 0, "different"].item() <= 0.05
     print(rates.round(3).to_string(index=False))
 else:
     print(f"{enough} runs in a cell are too few to simulate from")
@@ -222,7 +223,8 @@ glue("n_ended_cells", len(both))
 # :class: interpretation
 # Where the runs of a cell end at one level or the other, their mean measures the *share of runs that
 # succeed* and is no typical network; with few seeds it moves in large steps, and a t interval around it
-# says little. Published means that lie between the two levels may be such mixtures. From means and
+# says little. The verdicts rest on t tests all the same, since the paper prints no single runs; how often these mislead
+# with such cells is what the simulation above shows. Published means that lie between the two levels may be such mixtures. From means and
 # intervals alone that cannot be told, which is why single runs are kept here.
 # ```
 
@@ -233,8 +235,10 @@ figures.learning_curves(runs)
 # ## What each ingredient adds
 #
 # Means of the variants that share an ingredient, here and in the paper. Such a grouping does *not* hold
-# the other ingredients constant, since the design lacks some of their combinations. To change one thing
-# at a time takes [controls](../book/adapt.md).
+# the other ingredients constant, since the design lacks some of their combinations. Nor does it isolate what their
+# names say: under the `published` protocol D\* stands for mixed-up coordinates, D for a grid that is some ten times
+# larger, and the plain penalty of `W` has another strength ([methods](../book/methods.md)). To change one thing at a
+# time takes [controls](../book/adapt.md).
 
 # %%
 accuracy = metric["accuracy"]

@@ -149,7 +149,7 @@ before = starts.groupby("start", sort=False)[[*COURSE, "density"]].mean()
 assert before.loc["functional", "entropy"] < before.loc["orthogonal", "entropy"]
 before.round(3)
 
-# %% mystnb={"figure": {"name": "fig-topology-starts", "caption": "From start to end: black bars mark one untrained matrix of each variant's kind, symbols the mean of the recorded runs after training, one for each task. Diverged runs are left out; field and number of runs are told above."}, "image": {"alt": "Four measures of topology before and after training for every variant and task."}}
+# %% mystnb={"figure": {"name": "fig-topology-starts", "caption": "From start to end: black bars mark one untrained matrix of each variant's kind (made from the real field or a surrogate, as told above), symbols the mean of the recorded runs after training, one for each task. Diverged runs are left out; field and number of runs are told above."}, "image": {"alt": "Four measures of topology before and after training for every variant and task."}}
 figures.start_and_end(starts, runs)
 
 # %%
@@ -162,11 +162,21 @@ moved = shift.groupby(origin).median()
 moved.rename_axis("start").round(3)
 
 # %%
-fell = (shift["entropy"] < 0).groupby(origin).mean()
-rose = (shift["modularity"] > 0).groupby(origin).mean()
+own = pd.DataFrame(
+    {
+        "start": VARIANTS[run.variant].start,
+        "entropy": run.course[-1][COURSE.index("entropy")]
+        < run.course[0][COURSE.index("entropy")],
+        "modularity": run.course[-1][COURSE.index("modularity")]
+        > run.course[0][COURSE.index("modularity")],
+    }
+    for run in kept
+)
 for name in structure.STARTS:
-    glue(f"{name}_fell", 100 * float(fell[name]) if name in fell else np.nan)
-    glue(f"{name}_rose", 100 * float(rose[name]) if name in rose else np.nan)
+    mine = own[own["start"] == name] if len(own) else own
+    glue(f"{name}_kept", len(mine))
+    glue(f"{name}_fell", int(mine["entropy"].sum()) if len(mine) else 0)
+    glue(f"{name}_rose", int(mine["modularity"].sum()) if len(mine) else 0)
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -176,17 +186,18 @@ for name in structure.STARTS:
 # {glue:text}`functional_modularity:.2f` and a small-worldness of
 # {glue:text}`functional_small_worldness:.2f`; an orthogonal matrix has
 # {glue:text}`orthogonal_entropy:.2f` bits, {glue:text}`orthogonal_modularity:.2f` and
-# {glue:text}`orthogonal_small_worldness:.2f`. Entropy is lower after training than at the start in
-# {glue:text}`functional_fell:.0f` % of the runs from W\* and in {glue:text}`orthogonal_fell:.0f` % of those
-# from an orthogonal matrix; modularity is higher in {glue:text}`functional_rose:.0f` % and
-# {glue:text}`orthogonal_rose:.0f` %. The table above it has the median change of every measure.
+# {glue:text}`orthogonal_small_worldness:.2f`. The table has the median of
+# every measure after training less that of these starts. Runs whose matrices are kept can be compared with their own
+# start: of {glue:text}`functional_kept` from W\* the entropy fell in {glue:text}`functional_fell` and the modularity rose in
+# {glue:text}`functional_rose`; of {glue:text}`orthogonal_kept` from an orthogonal matrix in
+# {glue:text}`orthogonal_fell` and {glue:text}`orthogonal_rose`.
 # ```
 #
 # ```{admonition} Interpretation
 # :class: interpretation
 # Entropy is read on a hundred points between the smallest and the largest weight, so it is low wherever few
 # weights are far larger than the rest. Functional weights have such weights from the beginning: the
-# self-connections ([chapter 3](03_priors.ipynb)). A network that "becomes" low-entropy from such a start
+# self-connections ([chapter 3](03_priors.ipynb)). A network that ends at low entropy from such a start
 # may only have stayed so; the comparison of starts and ends, not the end alone, says what training adds.
 # ```
 
@@ -292,8 +303,8 @@ associations.round(2)
 # probability 0.18, and self-loops are kept, which count in the clustering of the random graphs alone.
 # ```
 #
-# A graph of the strongest tenth of directed weights joins between 10 % of the pairs, where every strong
-# connection has a strong one back, and 19 %, where this is left to chance. A random graph of another density
+# A graph of the strongest tenth of directed weights joins about 10 % of the pairs where every strong
+# connection has a strong one back, 19 % where this is left to chance, and at most 20 %. A random graph of another density
 # has another clustering: that alone moves the ratio.
 
 # %%
@@ -337,7 +348,7 @@ if not len(degrees):
 # ```{admonition} Measurement
 # :class: measurement
 # Of {glue:text}`n_chance` kept graphs of task {glue:text}`task`, {glue:text}`n_above_chance` exceed random
-# graphs of the same degrees in small-worldness by more than a tenth. The table has the modularity of one such random graph
+# graphs of the same degrees in small-worldness by more than a tenth (a threshold of ours; three random graphs each). The table has the modularity of one such random graph
 # beside that of the network: greedy communities find some modularity in any graph of this density.
 # ```
 #
@@ -425,9 +436,9 @@ glue("with_modularity", float(moderate.corr("spearman").iloc[0, 1]))
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# If connections keep to clusters that have nothing to do with the tissue, the modularity of these networks is
-# an effect of the clustered coordinates and not of real geometry. The `corrected` protocol, where every unit
-# has its own neuron's coordinates, is the test; its runs are controls and not part of this page.
+# Connections that keep to clusters which have nothing to do with the tissue may be modular because of the clustered
+# coordinates and not because of real geometry. One run per variant cannot decide it. A test needs units with their own
+# neuron's coordinates, which is a [control](../book/adapt.md) and not part of this page.
 # ```
 #
 # ## All cells and their runs
