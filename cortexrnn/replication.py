@@ -51,6 +51,9 @@ FALSE_DISCOVERY_RATE = 0.05
 VERDICTS = ("equivalent", "different", "inconclusive", "both diverge")
 """What a cell can be found to be."""
 
+DRAW_FIELDS = ("5_3_4", "5_6_8")
+"""Fields on which the rule estimates what another draw of trials changes."""
+
 LEAST_RUNS = 10
 """Runs that did not diverge, below which a cell is not compared by its mean."""
 
@@ -86,7 +89,7 @@ def published_cells() -> pd.DataFrame:
     return table.assign(published_diverged=lost)
 
 
-def draw_variance(runs: pd.DataFrame) -> pd.DataFrame:
+def draw_variance(runs: pd.DataFrame, *, fields: Sequence[str] = DRAW_FIELDS) -> pd.DataFrame:
     """Estimate how much another draw of trials moves the mean of a cell.
 
     For every field, variant, task and metric, runs of the same seeds on several draws form a
@@ -98,6 +101,8 @@ def draw_variance(runs: pd.DataFrame) -> pd.DataFrame:
     runs : DataFrame
         Runs of the archive. Only those :func:`~cortexrnn.archive.as_published` count, and of them
         the seeds with a value on every draw, where there are two seeds and two draws or more.
+    fields : sequence of str
+        Fields that count; those of the rule unless others are named.
 
     Returns
     -------

@@ -197,7 +197,7 @@ def draws(tau, sd, *, n_draws, n_seeds, seed=0):
         cell(own + moved[i] + noise[:, i], variant="WD").assign(data_seed=i) for i in range(n_draws)
     ]
     runs = pd.concat(parts, ignore_index=True)
-    return identified(runs)
+    return identified(runs.assign(field="5_3_4"))
 
 
 def test_the_component_of_the_draws_is_found_whatever_seeds_add():
@@ -212,6 +212,13 @@ def test_without_an_effect_of_draws_nothing_below_zero_is_told():
     variance = pd.concat(found).query("metric == 'accuracy'")["variance"]
     assert (variance >= 0).all()
     assert (variance == 0).any()  # half of the estimates would be negative
+
+
+def test_only_the_fields_of_the_rule_count_unless_others_are_named():
+    runs = draws(0.1, 0.01, n_draws=5, n_seeds=2)
+    other = identified(runs.assign(field="6_6_2"))
+    assert draw_variance(other).empty
+    pd.testing.assert_frame_equal(draw_variance(other, fields=["6_6_2"]), draw_variance(runs))
 
 
 def test_one_draw_or_one_seed_tells_nothing():
@@ -243,7 +250,7 @@ def test_a_control_does_not_pass_for_the_variant_whose_name_it_bears():
     chosen = select(archive, field="6_6_2")
     np.testing.assert_array_equal(chosen["accuracy"], published["accuracy"])
     other_draw = identified(control.assign(data_seed=1), strength=0.01)
-    assert draw_variance(pd.concat([archive, other_draw])).empty
+    assert draw_variance(pd.concat([archive, other_draw]), fields=["6_6_2"]).empty
 
 
 # --- rates of the procedure

@@ -148,6 +148,14 @@ def _experiments() -> Iterator[Experiment | ControlExperiment]:
             yield Experiment(
                 name=f"{field} draws", field=field, n_seeds=2, data_seeds=tuple(range(10))
             )
+        else:  # whether it changes as much with more neurons
+            yield Experiment(
+                name=f"{field} draws",
+                field=field,
+                variants=("W*D*C", "WD*C"),
+                n_seeds=2,
+                data_seeds=tuple(range(6)),
+            )
     for relation in ("precision", "sttc"):
         for field, n_seeds in {"5_3_4": 20, "5_6_8": 20, "6_6_2": 10}.items():
             yield Experiment(
