@@ -111,9 +111,9 @@ def draw_variance(runs: pd.DataFrame, *, fields: Sequence[str] = DRAW_FIELDS) ->
         ``sd``, and ``tables``, the number of tables behind it.
     """
     rows = []
-    for (_, _, _, task), cell in as_published(runs).groupby(
-        ["field", "arm", "variant", "task"], sort=False
-    ):
+    chosen = as_published(runs[runs["field"].isin(list(fields))])
+    by_cell = chosen.groupby(["field", "arm", "variant", "task"], sort=False)
+    for (_, _, _, task), cell in by_cell:
         for metric in MARGINS:
             table = cell.pivot_table(index="seed", columns="data_seed", values=metric).dropna()
             if min(table.shape) >= 2:
