@@ -116,7 +116,18 @@ told = draws.pivot(index="metric", columns="task", values="sd").round(4)
 told if len(draws) else "no runs on several draws of trials yet"
 
 # %% [markdown]
-# The table shows the standard deviation of a mean over draws; {glue:text}`n_estimated` of
+# By the rule these come from two small fields. Do they hold for the field of the paper? Two variants were trained on
+# several draws there:
+
+# %%
+own_draws = replication.draw_variance(archive, fields=["6_6_2"])
+own_told = own_draws.pivot(index="metric", columns="task", values="sd").round(4)
+own_told if len(
+    own_draws
+) else "no runs on several draws of trials of 6_6_2 yet"
+
+# %% [markdown]
+# Both tables show the standard deviation of a mean over draws; {glue:text}`n_estimated` of
 # {glue:text}`n_variances` are estimated. The paper has these tables for field 6_6_2 alone: on any other field
 # there is nothing to judge, and its means only stand beside.
 
