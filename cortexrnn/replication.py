@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from importlib import resources
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ __all__ = [
     "compare",
     "draw_variance",
     "error_rates",
+    "explained",
     "judge",
     "published_cells",
     "tests",
@@ -50,6 +52,9 @@ FALSE_DISCOVERY_RATE = 0.05
 
 VERDICTS = ("equivalent", "different", "inconclusive", "both diverge")
 """What a cell can be found to be."""
+
+CELL = ["arm", "metric", "variant", "task"]
+"""Columns that name a cell."""
 
 DRAW_FIELDS = ("5_3_4", "5_6_8")
 """Fields on which the rule estimates what another draw of trials changes."""
@@ -87,6 +92,27 @@ def published_cells() -> pd.DataFrame:
         lambda means: means.isna().any()
     )
     return table.assign(published_diverged=lost)
+
+
+def explained(table: pd.DataFrame) -> pd.DataFrame:
+    """Give the cells that are different, each with what was found out about it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of :func:`compare`.
+
+    Returns
+    -------
+    DataFrame
+        Some of its rows, with a column ``explanation``, which is ``unexplained`` where nothing
+        was found, or nothing looked for.
+    """
+    with (resources.files("cortexrnn") / "data" / "explanations.csv").open(encoding="utf-8") as file:
+        known = pd.read_csv(file)
+    different = table[table["verdict"] == "different"]
+    result = different.merge(known, how="left", on=CELL, validate="one_to_one")
+    return result.assign(explanation=result["explanation"].fillna("unexplained"))
 
 
 def draw_variance(runs: pd.DataFrame, *, fields: Sequence[str] = DRAW_FIELDS) -> pd.DataFrame:
@@ -264,8 +290,7 @@ def compare(runs: pd.DataFrame, *, variance: Mapping[tuple[str, str], float]) ->
                     "mean": values.mean(), "own_error": np.nan if few else values.sem(),
                 }
             )  # fmt: skip
-    keys = ["arm", "metric", "variant", "task"]
-    table = published_cells().merge(pd.DataFrame(ours), on=keys, validate="one_to_one")
+    table = published_cells().merge(pd.DataFrame(ours), on=CELL, validate="one_to_one")
     half = table["own_error"] * stats.t.ppf(0.975, table["values"] - 1)
     table["low"], table["high"] = table["mean"] - half, table["mean"] + half
     table["margin"] = table["metric"].map(MARGINS)
