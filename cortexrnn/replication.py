@@ -108,7 +108,9 @@ def explained(table: pd.DataFrame) -> pd.DataFrame:
         Some of its rows, with a column ``explanation``, which is ``unexplained`` where nothing
         was found, or nothing looked for.
     """
-    with (resources.files("cortexrnn") / "data" / "explanations.csv").open(encoding="utf-8") as file:
+    with (resources.files("cortexrnn") / "data" / "explanations.csv").open(
+        encoding="utf-8"
+    ) as file:
         known = pd.read_csv(file)
     different = table[table["verdict"] == "different"]
     result = different.merge(known, how="left", on=CELL, validate="one_to_one")

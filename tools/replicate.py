@@ -19,6 +19,7 @@ from cortexrnn.controls import CONTROLS, GROUPS
 from cortexrnn.models import VARIANTS
 from cortexrnn.protocol import RunSpec, one_of
 from cortexrnn.sources import load_field
+from cortexrnn.tasks import TASKS
 
 FUNCTIONAL = tuple(name for name, variant in VARIANTS.items() if variant.uses_function)
 """Variants that depend on the relation; the others are the same runs under every relation."""
@@ -43,6 +44,8 @@ class Experiment:
         Simulations of each cell.
     variants : tuple of str
         Names of the paper.
+    tasks : tuple of str
+        Names of tasks.
     data_seeds : tuple of int
         Draws of trials.
     """
@@ -53,6 +56,7 @@ class Experiment:
     sign: str = "free"
     n_seeds: int = 20
     variants: tuple[str, ...] = tuple(VARIANTS)
+    tasks: tuple[str, ...] = tuple(TASKS)
     data_seeds: tuple[int, ...] = (0,)
 
     def plans(self, *, first: int | None = None) -> Iterator[list[RunSpec]]:
@@ -79,6 +83,7 @@ class Experiment:
                     relation=self.relation,
                     sign=self.sign,
                     variants=self.variants,
+                    tasks=self.tasks,
                     preset="paper",
                     seeds=range(low, min(low + BLOCK, self.n_seeds)),
                     data_seed=data_seed,
@@ -148,14 +153,6 @@ def _experiments() -> Iterator[Experiment | ControlExperiment]:
             yield Experiment(
                 name=f"{field} draws", field=field, n_seeds=2, data_seeds=tuple(range(10))
             )
-        else:  # whether it changes as much with more neurons
-            yield Experiment(
-                name=f"{field} draws",
-                field=field,
-                variants=("W*D*C", "WD*C"),
-                n_seeds=2,
-                data_seeds=tuple(range(6)),
-            )
     for relation in ("precision", "sttc"):
         for field, n_seeds in {"5_3_4": 20, "5_6_8": 20, "6_6_2": 10}.items():
             yield Experiment(
@@ -169,6 +166,16 @@ def _experiments() -> Iterator[Experiment | ControlExperiment]:
         yield Experiment(name=f"{field} correlation free", field=field, n_seeds=3)
     environments = ("environments",)  # with NeuroGym, whose requirements are its own
     controls = tuple(group for group in GROUPS if group not in environments)
+    for sign, variants in {"free": ("W*D*C", "WD*C"), "positive": ("W!D*C", "W!D*C*")}.items():
+        yield Experiment(  # whether another draw explains cells that are different
+            name=f"6_6_2 draws {sign}",
+            field="6_6_2",
+            sign=sign,
+            variants=variants,
+            tasks=("one_choice", "perceptual"),
+            n_seeds=2,
+            data_seeds=tuple(range(6)),
+        )
     for field in ("5_3_4", "5_6_8", "6_6_2"):
         deciding = field == "6_6_2"
         yield ControlExperiment(
