@@ -171,12 +171,12 @@ counts
 # inconclusive by rule.
 # ```
 #
-# Cells that are different:
+# Cells that are different, and what was found out about them:
 
 # %%
-different = table[table["verdict"] == "different"]
-columns = ["metric", "variant", "task", "mean", "published", "difference"]
-different[columns].set_index(columns[:3]).round(3)
+pd.set_option("display.max_colwidth", None)
+columns = ["metric", "variant", "task", "mean", "published", "explanation"]
+replication.explained(table)[columns].set_index(columns[:3]).round(3)
 
 # %% [markdown]
 # ### How good is the procedure?

@@ -115,6 +115,17 @@ pd.crosstab(table["metric"], table["verdict"])
 # ```
 
 # %% [markdown]
+# Cells that are different, and what was found out about them:
+
+# %%
+pd.set_option("display.max_colwidth", None)
+columns = ["metric", "variant", "task", "mean", "published", "explanation"]
+explained = (
+    replication.explained(table) if judged else pd.DataFrame(columns=columns)
+)
+explained[columns].set_index(columns[:3]).round(3)
+
+# %% [markdown]
 # ## What diverges, and when
 
 # %% mystnb={"figure": {"name": "fig-positive-divergence", "caption": "Recorded runs of this page by the epoch in which they diverged; grey: they did not. One panel per task."}, "image": {"alt": "Bars of runs by epoch of divergence for eleven variants and three tasks."}}

@@ -1,6 +1,7 @@
 """Published cells beside replicated ones: the rules, carried out."""
 
 import json
+from importlib import resources
 
 import numpy as np
 import pandas as pd
@@ -275,3 +276,23 @@ def test_rates_of_error_are_what_is_promised():
 def test_rates_need_runs():
     with pytest.raises(ValueError, match="10 runs"):
         error_rates(cell([0.5] * 5), variance=NO_DRAWS, rng=np.random.default_rng(0))
+
+
+# --- explanations
+
+
+def test_every_explanation_is_of_a_published_cell_and_says_something():
+    known = pd.read_csv(resources.files("cortexrnn") / "data" / "explanations.csv")
+    cells = published_cells()[replication.CELL].drop_duplicates()
+    assert len(known.merge(cells, on=replication.CELL)) == len(known)
+    assert not known.duplicated(replication.CELL).any()
+    assert (known["explanation"].str.len() > 20).all()
+
+
+def test_a_cell_that_is_different_has_its_explanation_or_none():
+    table = published_cells().head(4).assign(verdict=["different"] * 3 + ["equivalent"])
+    found = replication.explained(table)
+    assert len(found) == 3
+    assert found["explanation"].str.len().gt(0).all()
+    unknown = table.assign(variant="other")
+    assert set(replication.explained(unknown)["explanation"]) == {"unexplained"}
