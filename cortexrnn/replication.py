@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from importlib import resources
 
 import numpy as np
 import pandas as pd
@@ -59,6 +58,9 @@ CELL = ["arm", "metric", "variant", "task"]
 DRAW_FIELDS = ("5_3_4", "5_6_8")
 """Fields on which the rule estimates what another draw of trials changes."""
 
+LEAST_DRAWS = 3
+"""Draws of trials from which on they can explain a cell."""
+
 LEAST_RUNS = 10
 """Runs that did not diverge, below which a cell is not compared by its mean."""
 
@@ -94,27 +96,49 @@ def published_cells() -> pd.DataFrame:
     return table.assign(published_diverged=lost)
 
 
-def explained(table: pd.DataFrame) -> pd.DataFrame:
-    """Give the cells that are different, each with what was found out about it.
+def explained(table: pd.DataFrame, archive: pd.DataFrame, *, field: str = "6_6_2") -> pd.DataFrame:
+    """Give the cells that are different, and tell whether another draw of trials explains them.
+
+    The published simulations of a cell share one draw of trials, which is not ours. If means over
+    the draws that were run lie on both sides of the published one, the draw can account for it.
 
     Parameters
     ----------
     table : DataFrame
         Rows of :func:`compare`.
+    archive : DataFrame
+        Runs of the archive.
+    field : str
+        Field of the table.
 
     Returns
     -------
     DataFrame
-        Some of its rows, with a column ``explanation``, which is ``unexplained`` where nothing
-        was found, or nothing looked for.
+        Some of its rows with ``draws`` (how many were run), ``draw_low`` and ``draw_high`` (least
+        and largest mean over the seeds that all draws have) and ``explanation``.
     """
-    with (resources.files("cortexrnn") / "data" / "explanations.csv").open(
-        encoding="utf-8"
-    ) as file:
-        known = pd.read_csv(file)
+    runs = as_published(archive[archive["field"] == field])
     different = table[table["verdict"] == "different"]
-    result = different.merge(known, how="left", on=CELL, validate="one_to_one")
-    return result.assign(explanation=result["explanation"].fillna("unexplained"))
+    rows = []
+    for cell in different.to_dict("records"):
+        same = (
+            runs[["arm", "variant", "task"]] == [cell[k] for k in ("arm", "variant", "task")]
+        ).all(axis=1)
+        values = runs[same].pivot_table(index="seed", columns="data_seed", values=cell["metric"])
+        means = values.loc[:, values.count() >= 2].dropna().mean()
+        low, high = means.min(), means.max()
+        explanation = "unexplained"
+        if len(means) >= LEAST_DRAWS:
+            inside = low <= cell["published"] <= high
+            explanation = (
+                "draw of trials" if inside else "unexplained, beyond the draws that were run"
+            )
+        rows.append(
+            {"draws": len(means), "draw_low": low, "draw_high": high, "explanation": explanation}
+        )
+    return different.reset_index(drop=True).join(
+        pd.DataFrame(rows, columns=["draws", "draw_low", "draw_high", "explanation"])
+    )
 
 
 def draw_variance(runs: pd.DataFrame, *, fields: Sequence[str] = DRAW_FIELDS) -> pd.DataFrame:

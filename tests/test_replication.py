@@ -1,7 +1,6 @@
 """Published cells beside replicated ones: the rules, carried out."""
 
 import json
-from importlib import resources
 
 import numpy as np
 import pandas as pd
@@ -281,18 +280,28 @@ def test_rates_need_runs():
 # --- explanations
 
 
-def test_every_explanation_is_of_a_published_cell_and_says_something():
-    known = pd.read_csv(resources.files("cortexrnn") / "data" / "explanations.csv")
-    cells = published_cells()[replication.CELL].drop_duplicates()
-    assert len(known.merge(cells, on=replication.CELL)) == len(known)
-    assert not known.duplicated(replication.CELL).any()
-    assert (known["explanation"].str.len() > 20).all()
+def several_draws(means):
+    """Runs of two seeds of one cell on several draws of trials."""
+    parts = [cell([mean - 0.01, mean + 0.01]).assign(data_seed=i) for i, mean in enumerate(means)]
+    return identified(pd.concat(parts, ignore_index=True))
 
 
-def test_a_cell_that_is_different_has_its_explanation_or_none():
-    table = published_cells().head(4).assign(verdict=["different"] * 3 + ["equivalent"])
-    found = replication.explained(table)
-    assert len(found) == 3
-    assert found["explanation"].str.len().gt(0).all()
-    unknown = table.assign(variant="other")
-    assert set(replication.explained(unknown)["explanation"]) == {"unexplained"}
+@pytest.mark.parametrize(
+    ("means", "explanation"),
+    [
+        ([0.5], "unexplained"),
+        ([0.5, 0.99], "unexplained"),
+        ([0.5, 0.7, 0.99], "draw of trials"),
+        ([0.5, 0.6, 0.7], "unexplained, beyond the draws that were run"),
+    ],
+)
+def test_a_cell_that_is_different_is_explained_by_draws_on_both_sides(means, explanation):
+    published = published_cells().query("arm == 'corr' and metric == 'accuracy'")
+    table = published[(published["variant"] == "W*D*C") & (published["task"] == "one_choice")]
+    assert 0.7 < table["published"].item() < 0.99
+    archive = several_draws(means)
+    found = replication.explained(table.assign(verdict="different"), archive)
+    assert found["explanation"].tolist() == [explanation]
+    assert found["draws"].tolist() == [len(means)]
+    np.testing.assert_allclose(found[["draw_low", "draw_high"]], [[min(means), max(means)]])
+    assert replication.explained(table.assign(verdict="equivalent"), archive).empty
