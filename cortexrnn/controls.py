@@ -618,6 +618,13 @@ def paired_differences(
     return values
 
 
+BESIDE_REFERENCE = [
+    *("control", "reference", "field", "task", "runs", "diverged", "mean", "low", "high"),
+    *("reference_mean", "pairs", "difference", "difference_low", "difference_high"),
+]
+"""Columns of :func:`beside_reference`."""
+
+
 def beside_reference(
     runs: pd.DataFrame,
     controls: Iterable[Control],
@@ -641,9 +648,7 @@ def beside_reference(
     Returns
     -------
     DataFrame
-        One row per control, field and task with runs: ``control, reference, field, task, runs,
-        diverged, mean, low, high, reference_mean, pairs, difference, difference_low,
-        difference_high``.
+        One row per control, field and task with runs; columns are :data:`BESIDE_REFERENCE`.
     """
     own_names = ("mean", "low", "high")
     difference_names = ("difference", "difference_low", "difference_high")
@@ -668,7 +673,7 @@ def beside_reference(
                         **dict(zip(difference_names, t_interval(pairs), strict=True)),
                     }
                 )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=BESIDE_REFERENCE)
 
 
 def load_pulls() -> pd.DataFrame:

@@ -251,8 +251,8 @@ figures.learning_curves(runs)
 # Means of the variants that share an ingredient, here and in the paper. Such a grouping does *not* hold
 # the other ingredients constant, since the design lacks some of their combinations. Nor does it isolate what their
 # names say: under the `published` protocol D\* stands for mixed-up coordinates, D for a grid that is some ten times
-# larger, and the plain penalty of `W` has another strength ([methods](../book/methods.md)). To change one thing at a
-# time takes [controls](../book/adapt.md).
+# larger, and the plain penalty of `W` has another strength ([methods](../book/methods.md)). [Chapter 10](10_controls.ipynb)
+# changes one thing at a time.
 
 # %%
 accuracy = metric["accuracy"]

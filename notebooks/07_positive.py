@@ -267,8 +267,8 @@ cells.assign(above=expected).rename(
 # they stay finite and too large to learn from, and the run ends at chance (the table tells which). Either
 # may be a matter of scale before it is one of biology: the positive part of an orthogonal matrix was never
 # brought to a radius below one, while functional weights were. Whether a positive start *without* cortex,
-# random but of radius 0.95, trains as well, the published design does not ask. A
-# [control](../book/adapt.md) can.
+# random but of radius 0.95, trains as well, the published design does not ask;
+# [chapter 10](10_controls.ipynb) does.
 # ```
 #
 # ## Those that train

@@ -438,7 +438,7 @@ glue("with_modularity", float(moderate.corr("spearman").iloc[0, 1]))
 # :class: interpretation
 # Connections that keep to clusters which have nothing to do with the tissue may be modular because of the clustered
 # coordinates and not because of real geometry. One run per variant cannot decide it. A test needs units with their own
-# neuron's coordinates, which is a [control](../book/adapt.md) and not part of this page.
+# neuron's coordinates, and is in [chapter 10](10_controls.ipynb).
 # ```
 #
 # ## All cells and their runs

@@ -79,7 +79,8 @@ banner(shown, runs=runs[runs["field"] == shown])
 # For each claim there is a stricter reading: what would have to be true if the named cause, and nothing
 # simpler, carried the effect. Predictions say that it is *not* so, each with the difference that would refute
 # it. They were written down, with all bounds, before the first of the runs that decide them
-# ({py:mod}`cortexrnn.controls`).
+# ({py:mod}`cortexrnn.controls`). Single runs on the paper's field, and up to five seeds of the published variants, had been
+# seen by then; none of the controls.
 
 # %%
 outcomes = controls.outcomes(archive, fields=recorded)
@@ -286,7 +287,7 @@ pd.DataFrame(
 
 # %% mystnb={"figure": {"name": "fig-controls-strengths", "caption": "Accuracy against the strength of the penalty for three variants that start orthogonal, five seeds and more, with 95 % t intervals. Dotted: the strength of the paper."}, "image": {"alt": "Lines of accuracy over strength, one panel per task."}}
 sweep = controls.accuracy_by_strength(archive, field=shown)
-figures.strengths(sweep, published=STRENGTH)
+figures.strengths(sweep, published=STRENGTH) if len(sweep) else "not run yet"
 
 # %%
 download(sweep, "strengths.csv")
@@ -304,7 +305,7 @@ cells[cells["field"] == shown].drop(columns="field").set_index("control").round(
 )
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-start", "caption": "Accuracy of each control with its 95 % t interval; marks: fields. Short vertical line: the variant that the control is made of, on the same field."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
-figures.beside_reference(cells)
+figures.beside_reference(cells) if len(cells) else "not run yet"
 
 # %%
 download(cells, "controls_start.csv")
@@ -328,7 +329,7 @@ cells[cells["field"] == shown].drop(columns="field").set_index("control").round(
 )
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-geometry", "caption": "Accuracy of each control with its 95 % t interval; marks: fields. Short vertical line: the variant that the control is made of, on the same field."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
-figures.beside_reference(cells)
+figures.beside_reference(cells) if len(cells) else "not run yet"
 
 # %%
 download(cells, "controls_geometry.csv")
@@ -381,7 +382,7 @@ cells[cells["field"] == shown].drop(columns="field").set_index("control").round(
 )
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-wiring", "caption": "Accuracy of each control with its 95 % t interval; marks: fields. Short vertical line: the variant that the control is made of, on the same field."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
-figures.beside_reference(cells)
+figures.beside_reference(cells) if len(cells) else "not run yet"
 
 # %%
 download(cells, "controls_wiring.csv")
@@ -406,7 +407,7 @@ cells[cells["field"] == shown].drop(columns="field").set_index("control").round(
 )
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-strength", "caption": "Accuracy of each control with its 95 % t interval; marks: fields. Short vertical line: the variant that the control is made of, on the same field."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
-figures.beside_reference(cells)
+figures.beside_reference(cells) if len(cells) else "not run yet"
 
 # %%
 download(cells, "controls_strength.csv")
@@ -424,7 +425,7 @@ cells[cells["field"] == shown].drop(columns="field").set_index("control").round(
 )
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-positive", "caption": "Accuracy of each control with its 95 % t interval; marks: fields. Short vertical line: the variant that the control is made of, on the same field."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
-figures.beside_reference(cells)
+figures.beside_reference(cells) if len(cells) else "not run yet"
 
 # %%
 download(cells, "controls_positive.csv")
@@ -445,13 +446,16 @@ cells[cells["field"] == shown].drop(columns="field").set_index("control").round(
 )
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-harder", "caption": "Accuracy of each control with its 95 % t interval; marks: fields. Short vertical line: the variant that the control is made of, on the same field."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
-figures.beside_reference(cells)
+figures.beside_reference(cells) if len(cells) else "not run yet"
 
 # %%
 download(cells, "controls_harder.csv")
 
 # %% mystnb={"figure": {"name": "fig-controls-beyond", "caption": "Predictions about the claim 'beyond': difference in accuracy with its 95 % t interval, over the seeds that both arms have; grey: what was predicted. Blue: confirmed; red: refuted; grey marks: open. A row without a named task is the mean over tasks."}, "image": {"alt": "Differences between arms with intervals, beside predicted bounds."}}
-figures.predictions(outcomes[outcomes["claim"] == "beyond"])
+beyond = outcomes[
+    (outcomes["claim"] == "beyond") & (outcomes["outcome"] != "not run")
+]
+figures.predictions(beyond) if len(beyond) else "not run yet"
 
 # %% [markdown]
 # ## Claim by claim
