@@ -73,7 +73,7 @@ class Control:
     variant : Variant
         The variant with its switches.
     group : str
-        What it asks about, a key of :data:`GROUPS`.
+        What it asks about, a key of ``GROUPS``.
     protocol : Protocol
         Published but for at most one switch.
     settings : tuple of (str, value)
@@ -648,7 +648,7 @@ def beside_reference(
     Returns
     -------
     DataFrame
-        One row per control, field and task with runs; columns are :data:`BESIDE_REFERENCE`.
+        One row per control, field and task with runs; columns are ``BESIDE_REFERENCE``.
     """
     own_names = ("mean", "low", "high")
     difference_names = ("difference", "difference_low", "difference_high")
