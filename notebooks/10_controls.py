@@ -38,6 +38,7 @@ from cortexrnn.tasks import TASKS
 from cortexrnn.weights import kept_weights
 
 set_style()
+pd.set_option("display.max_colwidth", None)
 
 # %% tags=["parameters"]
 field = "5_3_4"  # field of the tables; figures show every field with runs of controls
@@ -464,7 +465,6 @@ figures.predictions(beyond) if len(beyond) else "not run yet"
 # is refuted and more than half are confirmed; *supported* where none is confirmed and more than half are refuted.
 
 # %%
-pd.set_option("display.max_colwidth", None)
 verdicts.drop(columns="claim").set_index("paper")
 
 # %%
