@@ -494,6 +494,9 @@ CLAIMS = {
 }
 """Claims by key, in the order of the book."""
 
+OUTCOMES = ("confirmed", "open", "refuted", "not run")
+"""What may become of a prediction."""
+
 SAME: dict[str, Any] = {"low": -0.1, "high": 0.1}
 """Bounds of an accuracy that is practically the same: about a quarter of the gain of W*."""
 LOST: dict[str, Any] = {"low": -1.0, "high": -0.2}
@@ -820,23 +823,20 @@ def verdicts(outcomes: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per claim: ``claim, paper, evidence, reading, confirmed, open, refuted, verdict``.
-        The verdict is about the reading: ``not supported`` where none of the predictions that were
-        run is refuted and more than half are confirmed, ``supported`` where none is confirmed and
-        more than half are refuted, else ``open``.
+        One row per claim: ``claim, paper, evidence, reading, confirmed, open, refuted, not run,
+        verdict``. The verdict is about the reading: ``not supported`` where no prediction is
+        refuted and more than half are confirmed, ``supported`` where none is confirmed and more
+        than half are refuted, else ``open``. As long as a prediction is not run it is ``open``.
     """
     rows = []
     for key, claim in CLAIMS.items():
         found = outcomes.loc[outcomes["claim"] == key, "outcome"].value_counts()
-        confirmed, undecided, refuted = (
-            int(found.get(name, 0)) for name in ("confirmed", "open", "refuted")
-        )
-        most = (confirmed + undecided + refuted) / 2
+        counts = {name: int(found.get(name, 0)) for name in OUTCOMES}
+        most = sum(counts.values()) / 2
         verdict = "open"
-        if not refuted and confirmed > most:
+        if not counts["not run"] and not counts["refuted"] and counts["confirmed"] > most:
             verdict = "not supported"
-        elif not confirmed and refuted > most:
+        elif not counts["not run"] and not counts["confirmed"] and counts["refuted"] > most:
             verdict = "supported"
-        counts = {"confirmed": confirmed, "open": undecided, "refuted": refuted}
         rows.append({"claim": key, **vars(claim), **counts, "verdict": verdict})
     return pd.DataFrame(rows)

@@ -80,14 +80,15 @@ banner(shown, runs=runs[runs["field"] == shown])
 # For each claim there is a stricter reading: what would have to be true if the named cause, and nothing
 # simpler, carried the effect. Predictions say that it is *not* so, each with the difference that would refute
 # it. They were written down, with all bounds, before the first of the runs that decide them
-# ({py:mod}`cortexrnn.controls`). Single runs on the paper's field, and up to five seeds of the published variants, had been
-# seen by then; none of the controls.
+# ({py:mod}`cortexrnn.controls`). Known by then were recorded runs of the published variants, and what single runs
+# of a few
+# controls on the paper's field had suggested; no recorded run of a control.
 
 # %%
 outcomes = controls.outcomes(archive, fields=recorded)
 verdicts = controls.verdicts(outcomes)
 verdicts.set_index("claim")[
-    ["reading", "confirmed", "open", "refuted", "verdict"]
+    ["reading", "confirmed", "open", "refuted", "not run", "verdict"]
 ]
 
 # %% mystnb={"figure": {"name": "fig-controls-verdict", "caption": "What became of the predictions, claim by claim and field by field. Confirmed: the 95 % interval of the difference lies inside the predicted bounds; refuted: it lies outside; open: it straddles a bound. Confirmed predictions speak against the stricter reading of the claim."}, "image": {"alt": "Bars that count confirmed, open and refuted predictions for each claim on every field with runs."}}
@@ -191,7 +192,7 @@ table.groupby(["start", "task"])[
     ["largest_self", "radius_others"]
 ].median().round(2)
 
-# %% mystnb={"figure": {"name": "fig-controls-two-ways", "caption": "Trained networks of field 6_6_2, one of each variant and task. Horizontal: their largest self-connection; vertical: spectral radius of the rest (strongest tenth of weights). Filled: more than 0.1 above what needs no memory. Dotted: the self-connection that a leaky unit needs, and radius 1."}, "image": {"alt": "Scatter of largest self-connection against spectral radius of the rest; networks that learned lie right of the vertical or above the horizontal line."}}
+# %% mystnb={"figure": {"name": "fig-controls-two-ways", "caption": "Trained networks of field 6_6_2, one of each variant and task. Horizontal: their largest self-connection; vertical: spectral radius of the rest (strongest tenth of weights). Filled: more than 0.1 above what needs no memory. Dotted: the self-connection that a leaky unit needs, and radius 1."}, "image": {"alt": "Scatter of largest self-connection against spectral radius of the rest."}}
 figures.two_ways(table, needed=needed)
 
 # %%
@@ -235,13 +236,15 @@ by_field.loc[list(VARIANTS)]
 # %%
 here = by_field[shown].loc[list(VARIANTS)]
 glue("orders", float(np.log10(here.max() / here.min())))
+glue("weakest", str(here.idxmin()))
 download(pulls, "pulls.csv")
 
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# On field {glue:text}`shown` the pulls of the eleven variants span {glue:text}`orders:.1f` orders of magnitude. With
-# direct C they are weakest: each weight is multiplied by a communicability far below one.
+# On field {glue:text}`shown` the pulls of the eleven variants span {glue:text}`orders:.1f` orders of magnitude.
+# The weakest
+# is that of {glue:text}`weakest`; direct C multiplies every weight by a communicability, which is below one.
 # ```
 #
 # ```{admonition} Fact
@@ -284,7 +287,7 @@ pd.DataFrame(
 # {glue:text}`rank_perceptual:.2f` in perceptual decision, {glue:text}`rank_go_nogo:.2f` in Go/NoGo.
 # ```
 #
-# The same base at other strengths tells the same without a change of what is penalised.
+# Does accuracy follow the strength when what is penalised stays the same?
 
 # %% mystnb={"figure": {"name": "fig-controls-strengths", "caption": "Accuracy against the strength of the penalty for three variants that start orthogonal, five seeds and more, with 95 % t intervals. Dotted: the strength of the paper."}, "image": {"alt": "Lines of accuracy over strength, one panel per task."}}
 sweep = controls.accuracy_by_strength(archive, field=shown)
@@ -301,9 +304,9 @@ download(sweep, "strengths.csv")
 # %%
 chosen = [one for one in CONTROLS.values() if one.group == "start"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
-cells[cells["field"] == shown].drop(columns="field").set_index("control").round(
-    3
-)
+told = ["control", "task", "runs", "mean", "difference"]
+told += ["difference_low", "difference_high"]
+cells.loc[cells["field"] == shown, told].set_index(told[:2]).round(3)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-start", "caption": "Accuracy of each control with its 95 % t interval; marks: fields. Short vertical line: the variant that the control is made of, on the same field."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -320,14 +323,14 @@ figures.predictions(outcomes[outcomes["claim"] == "structure"])
 # %% [markdown]
 # ## Is it geometry?
 #
-# Under the `published` protocol coordinates are mixed among neurons and lie in three clusters ([methods](../book/methods.md)). Here they are put right, replaced by random points with the same distances, or by three clusters made on purpose; and the grid gets the mean distance of D\*.
+# Under the `published` protocol coordinates are mixed among neurons and lie in three clusters
+# ([methods](../book/methods.md)). Here they are put right, replaced by random points with the same distances, or
+# by three clusters made on purpose; and the grid gets the mean distance of D\*.
 
 # %%
 chosen = [one for one in CONTROLS.values() if one.group == "geometry"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
-cells[cells["field"] == shown].drop(columns="field").set_index("control").round(
-    3
-)
+cells.loc[cells["field"] == shown, told].set_index(told[:2]).round(3)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-geometry", "caption": "Accuracy of each control with its 95 % t interval; marks: fields. Short vertical line: the variant that the control is made of, on the same field."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -373,14 +376,13 @@ download(
 # %% [markdown]
 # ## Is it wiring?
 #
-# C that is computed once and then left as it is; the missing cell `W*DC`; and C\* at strengths at which it begins to pull.
+# C that is computed once and then left as it is; the missing cell `W*DC`; and C\* at strengths at which it begins
+# to pull.
 
 # %%
 chosen = [one for one in CONTROLS.values() if one.group == "wiring"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
-cells[cells["field"] == shown].drop(columns="field").set_index("control").round(
-    3
-)
+cells.loc[cells["field"] == shown, told].set_index(told[:2]).round(3)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-wiring", "caption": "Accuracy of each control with its 95 % t interval; marks: fields. Short vertical line: the variant that the control is made of, on the same field."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -394,7 +396,8 @@ figures.predictions(outcomes[outcomes["claim"] == "wiring"])
 # %% [markdown]
 # ## At equal strength
 #
-# Every penalty scaled until it pulls as hard as D\* (0.17) or as D\* with C (0.001) at the start; no penalty; and the plain penalty at the strength of the others.
+# Every penalty scaled until it pulls as hard as D\* (0.17) or as D\* with C (0.001) at the start; no penalty; and
+# the plain penalty at the strength of the others.
 
 # %%
 chosen = [
@@ -403,9 +406,7 @@ chosen = [
     if one.group == "strength" and one.n_seeds > 5
 ]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
-cells[cells["field"] == shown].drop(columns="field").set_index("control").round(
-    3
-)
+cells.loc[cells["field"] == shown, told].set_index(told[:2]).round(3)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-strength", "caption": "Accuracy of each control with its 95 % t interval; marks: fields. Short vertical line: the variant that the control is made of, on the same field."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -421,9 +422,7 @@ download(cells, "controls_strength.csv")
 # %%
 chosen = [one for one in CONTROLS.values() if one.group == "positive"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
-cells[cells["field"] == shown].drop(columns="field").set_index("control").round(
-    3
-)
+cells.loc[cells["field"] == shown, told].set_index(told[:2]).round(3)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-positive", "caption": "Accuracy of each control with its 95 % t interval; marks: fields. Short vertical line: the variant that the control is made of, on the same field."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -437,14 +436,14 @@ figures.predictions(outcomes[outcomes["claim"] == "positive"])
 # %% [markdown]
 # ## When tasks ask for more
 #
-# If W\* has more to give than self-connections, it should show where there is more to do: delays of 40 steps, an eighth or a quarter of the trials, a second task after a first. The penalty is the weak one of D\* with C, so that connections between units are free to work.
+# If W\* has more to give than self-connections, it should show where there is more to do: delays of 40 steps, an
+# eighth or a quarter of the trials, a second task after a first. The penalty is the weak one of D\* with C, so
+# that connections between units are free to work.
 
 # %%
 chosen = [one for one in CONTROLS.values() if one.group == "harder"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
-cells[cells["field"] == shown].drop(columns="field").set_index("control").round(
-    3
-)
+cells.loc[cells["field"] == shown, told].set_index(told[:2]).round(3)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-harder", "caption": "Accuracy of each control with its 95 % t interval; marks: fields. Short vertical line: the variant that the control is made of, on the same field."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -462,7 +461,8 @@ figures.predictions(beyond) if len(beyond) else "not run yet"
 # ## Claim by claim
 #
 # *Confirmed*, *open* and *refuted* count predictions over all fields. A reading is *not supported* where no prediction
-# is refuted and more than half are confirmed; *supported* where none is confirmed and more than half are refuted.
+# is refuted and more than half are confirmed; *supported* where none is confirmed and more than half are refuted; and
+# *open* as long as one of its predictions is not run (a caution that was added when the first runs were there).
 
 # %%
 verdicts.drop(columns="claim").set_index("paper")
@@ -486,7 +486,7 @@ assert set(verdicts["claim"]) == set(controls.CLAIMS)
 # ## Summary
 #
 # - Every control changes one thing and is compared seed by seed with the variant it was made of.
-# - A leaky unit explains which networks can solve these tasks, whatever they are named.
+# - What one leaky unit can remember tells what a network needs to solve these tasks, whatever it is named.
 # - Readings are judged by predictions that could have failed; those that did are listed at the top.
 #
 # **What's next.** [Your own field](11_your_field.ipynb); [make a control of your own](../book/adapt.md).

@@ -6,13 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cortexrnn import controls
+from cortexrnn import controls, load_field, theory
 from cortexrnn.archive import load_archive, select
 from cortexrnn.controls import CONTROLS, PREDICTIONS, PUBLISHED_VARIANTS, Control, Prediction
+from cortexrnn.figures import controls as figures
 from cortexrnn.inference import t_interval
 from cortexrnn.models import VARIANTS, initial_weights, penalty
 from cortexrnn.protocol import PUBLISHED, Variant
 from cortexrnn.sources.surrogate import surrogate_field
+from cortexrnn.weights import kept_weights
+from tools import pulls
 
 HASH = "0" * 64
 ARMS = PUBLISHED_VARIANTS | CONTROLS
@@ -46,6 +49,8 @@ def test_no_two_arms_are_the_same_runs():
 @pytest.mark.parametrize("name", list(CONTROLS))
 def test_a_control_differs_from_its_reference_in_one_thing(name):
     control = CONTROLS[name]
+    if control.group in ("start", "positive"):  # all under the same penalty
+        assert control.variant.base in ("W*D*", "WD*")
     switches = set(control.variant.switches)
     if len(switches) > 1:
         switches.discard("scaling")  # which says how the other switch is carried out
@@ -172,7 +177,9 @@ def test_a_strength_does_not_hide_in_a_name():
 @pytest.mark.parametrize(
     ("found", "verdict"),
     [
-        (["confirmed", "confirmed", "open", "not run"], "not supported"),
+        (["confirmed", "confirmed", "open"], "not supported"),
+        (["confirmed", "confirmed", "confirmed", "not run"], "open"),
+        (["refuted", "refuted", "not run"], "open"),
         (["confirmed", "confirmed", "confirmed", "refuted"], "open"),
         (["confirmed", "open", "open"], "open"),
         (["refuted", "refuted", "open"], "supported"),
@@ -186,3 +193,89 @@ def test_a_claim_is_summed_up_from_its_predictions(found, verdict):
     assert row["verdict"] == verdict
     assert row["confirmed"] == found.count("confirmed")
     assert list(table["claim"]) == list(controls.CLAIMS)
+
+
+# --- pulls and strengths, and the figures that show them
+
+
+def test_pulls_tell_what_the_penalty_of_an_arm_does_at_the_start():
+    table = controls.load_pulls().set_index(["field", "arm"])
+    named = [one.name for one in ARMS.values() if one.group not in ("harder", "environments")]
+    assert set(table.index.get_level_values("arm")) == {
+        name for name in named if not name.endswith("positive")
+    }
+    for field in ("5_3_4", "5_6_8", "6_6_2"):
+        assert table.loc[(field, "W"), "pull"] == 1.0
+        assert table.loc[(field, "W at lambda 0.3"), "pull"] == pytest.approx(0.3)
+        assert table.loc[(field, "WD*C at pull 0.17"), "pull"] == pytest.approx(0.17)
+        ratio = table.loc[(field, "WD* at lambda 1"), "pull"] / table.loc[(field, "WD*"), "pull"]
+        assert ratio == pytest.approx(1 / 0.3, rel=1e-3)
+        assert table.loc[(field, "WD*"), "pull_self"] == 0
+
+
+def test_recorded_pulls_are_those_of_the_field(mirror):
+    field = load_field("5_3_4")
+    table = controls.load_pulls().set_index(["field", "arm"])
+    for name in ("W*D*C", "WD", "WD* on three clusters", "WD*C at pull 0.17"):
+        found = pulls.pull(ARMS[name], field)
+        recorded = table.loc[("5_3_4", name)]
+        for column, value in found.items():
+            assert recorded[column] == pytest.approx(value, rel=1e-3)
+
+
+def some_runs():
+    rng = np.random.default_rng(0)
+    names = ("W", "WD*", "WD*C", "W*D*", "scaled identity", "WD*C at pull 0.17")
+    names += ("WD* at lambda 0.01", "W at lambda 1", "W at lambda 0.3")
+    parts = []
+    for k, name in enumerate(names):
+        values = {task: 0.5 + 0.05 * k + 0.01 * rng.random(20) for task, _ in ARMS[name].tasks}
+        parts.append(runs(ARMS[name], values, field="5_3_4"))
+    return pd.concat(parts)
+
+
+def test_accuracy_stands_beside_the_pull_of_its_own_arm():
+    archive = some_runs()
+    table = controls.accuracy_by_pull(archive, field="5_3_4").set_index(["arm", "task"])
+    assert "scaled identity" not in table.index.get_level_values("arm")  # no pull at the start
+    row = table.loc[("WD*C at pull 0.17", "go_nogo")]
+    expected = controls.runs_of(archive, ARMS["WD*C at pull 0.17"], field="5_3_4")
+    mean = expected[expected["task"] == "go_nogo"]["accuracy"].mean()
+    assert row["mean"] == pytest.approx(mean)
+    assert (row["pull"], row["start"], row["published"]) == (0.17, "orthogonal", False)
+    assert table.loc[("W*D*", "go_nogo"), "start"] == "functional"
+    assert figures.pull_and_accuracy(table.reset_index()).axes
+
+
+def test_accuracy_by_strength_has_the_published_strength_among_the_others():
+    table = controls.accuracy_by_strength(some_runs(), field="5_3_4")
+    found = {base: list(part["strength"].unique()) for base, part in table.groupby("base")}
+    assert found == {"W": [0.3, 1.0], "WD*": [0.01, 0.3], "WD*C": [0.3]}
+    plain = table[(table["base"] == "W") & (table["strength"] == 0.3)]
+    assert plain["mean"].min() > 0.85  # that of W at lambda 0.3, not of W, whose strength is 1
+    assert figures.strengths(table, published=0.3).axes
+
+
+def test_figures_show_every_prediction_and_control_that_was_run():
+    archive = some_runs()
+    asked = [one for one in PREDICTIONS if one.metric == "accuracy"]
+    outcomes = controls.outcomes(archive, fields=["5_3_4"], predictions=asked)
+    assert figures.claims(outcomes).axes[0].get_title(loc="left") == "5_3_4"
+    run = outcomes[outcomes["outcome"] != "not run"]
+    (axes,) = figures.predictions(outcomes).axes
+    assert len(axes.get_yticklabels()) == len(run) > 0
+    cells = controls.beside_reference(archive, CONTROLS.values(), fields=["5_3_4"])
+    drawn = figures.beside_reference(cells)
+    labels = [label.get_text().replace("\n", " ") for label in drawn.axes[0].get_yticklabels()]
+    assert labels == list(dict.fromkeys(cells["control"]))
+    for draw in (figures.claims, figures.predictions, figures.beside_reference):
+        with pytest.raises(ValueError, match="at least one"):
+            draw(outcomes.head(0))
+
+
+def test_the_figures_of_the_theory():
+    drawn = figures.leaky_unit({"start": np.linspace(0.1, 0.9, 24)})
+    assert len(drawn.axes[0].lines) == 3
+    needed = {task: 0.8 for task in ("one_choice", "perceptual", "go_nogo")}
+    table = theory.memories(kept_weights("6_6_2"))
+    assert len(figures.two_ways(table, needed=needed).axes) == 3

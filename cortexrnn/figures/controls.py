@@ -18,6 +18,8 @@ from cortexrnn.tasks import TASKS
 from cortexrnn.theory import leaky_accuracy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
 
 __all__ = [
@@ -57,8 +59,7 @@ def claims(table: pd.DataFrame) -> Figure:
     """
     _expect(table, "predictions")
     fields, names = (list(dict.fromkeys(table[name])) for name in ("field", "claim"))
-    figure = Figure(figsize=(WIDTH, 1.3 + 0.36 * len(names)), layout="constrained")
-    panels = figure.subplots(1, len(fields), squeeze=False, sharey=True, sharex=True)[0]
+    figure, panels = _side_by_side(fields, height=1.3 + 0.36 * len(names))
     for axes, field in zip(panels, fields, strict=True):
         counts = pd.crosstab(table["claim"], table["outcome"].where(table["field"] == field))
         counts = counts.reindex(index=names, columns=list(OUTCOMES), fill_value=0)
@@ -66,8 +67,7 @@ def claims(table: pd.DataFrame) -> Figure:
         for outcome, colour in OUTCOMES.items():
             axes.barh(names, counts[outcome], left=left, color=colour, edgecolor="0.4", lw=0.5)
             left += counts[outcome].to_numpy()
-        axes.set_title(field, loc="left", fontsize="medium")
-        axes.invert_yaxis() if axes is panels[0] else None
+    panels[0].invert_yaxis()  # of all, which share it
     panels[len(fields) // 2].set_xlabel("predictions")
     handles = [Patch(fc=colour, ec="0.4", label=name) for name, colour in OUTCOMES.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
@@ -199,8 +199,7 @@ def pull_and_accuracy(table: pd.DataFrame) -> Figure:
     """
     _expect(table, "arms with runs")
     tasks, starts = (list(dict.fromkeys(table[name])) for name in ("task", "start"))
-    figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
-    panels = figure.subplots(1, len(tasks), squeeze=False, sharey=True, sharex=True)[0]
+    figure, panels = _side_by_side(tasks, height=3.3)
     for axes, task in zip(panels, tasks, strict=True):
         for number, start in enumerate(starts):
             mine = table[(table["task"] == task) & (table["start"] == start)]
@@ -210,16 +209,10 @@ def pull_and_accuracy(table: pd.DataFrame) -> Figure:
                        face=palette[number] if published else "white",
                        edge=palette[number], size=6)  # fmt: skip
         axes.set_xscale("log")
-        axes.set_title(task, loc="left", fontsize="medium")
         axes.grid(color="0.92")
     panels[0].set_ylabel("accuracy")
     panels[len(tasks) // 2].set_xlabel("mean gradient of the penalty per weight at the start")
-    handles = [
-        Line2D([], [], color=palette[k], ls="", marker=MARKS[k], label=name)
-        for k, name in enumerate(starts)
-    ]
-    handles.append(Line2D([], [], color="0.3", mfc="white", ls="", marker="o", label="control"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    _legend_of_starts(figure, starts, empty="control")
     return figure
 
 
@@ -245,8 +238,7 @@ def strengths(table: pd.DataFrame, *, published: float) -> Figure:
     """
     _expect(table, "strengths with runs")
     tasks, bases = (list(dict.fromkeys(table[name])) for name in ("task", "base"))
-    figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
-    panels = figure.subplots(1, len(tasks), squeeze=False, sharey=True, sharex=True)[0]
+    figure, panels = _side_by_side(tasks, height=3.1)
     for axes, task in zip(panels, tasks, strict=True):
         for number, base in enumerate(bases):
             mine = table[(table["task"] == task) & (table["base"] == base)].sort_values("strength")
@@ -255,7 +247,6 @@ def strengths(table: pd.DataFrame, *, published: float) -> Figure:
                       ms=5)  # fmt: skip
         axes.axvline(published, color="0.4", ls=":")
         axes.set_xscale("log")
-        axes.set_title(task, loc="left", fontsize="medium")
         axes.grid(color="0.92")
     panels[0].set_ylabel("accuracy")
     panels[len(tasks) // 2].set_xlabel("strength λ of the penalty")
@@ -326,8 +317,7 @@ def two_ways(table: pd.DataFrame, *, needed: dict[str, float]) -> Figure:
     """
     _expect(table, "networks")
     tasks, starts = (list(dict.fromkeys(table[name])) for name in ("task", "start"))
-    figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
-    panels = figure.subplots(1, len(tasks), squeeze=False, sharey=True, sharex=True)[0]
+    figure, panels = _side_by_side(tasks, height=3.3)
     for axes, task in zip(panels, tasks, strict=True):
         _mark_thresholds(axes, needed[task])
         for number, start in enumerate(starts):
@@ -337,16 +327,29 @@ def two_ways(table: pd.DataFrame, *, needed: dict[str, float]) -> Figure:
                 points(axes, these["largest_self"], these["radius_others"], mark=MARKS[number],
                        face=palette[number] if solved else "white",
                        edge=palette[number], size=6)  # fmt: skip
-        axes.set_title(task, loc="left", fontsize="medium")
     panels[0].set_ylabel("spectral radius\nwithout self-connections")
     panels[len(tasks) // 2].set_xlabel("largest self-connection")
+    _legend_of_starts(figure, starts, empty="at chance")
+    return figure
+
+
+def _side_by_side(titles: Sequence[str], *, height: float) -> tuple[Figure, list[Axes]]:
+    """Panels in one row with common axes."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    panels = figure.subplots(1, len(titles), squeeze=False, sharey=True, sharex=True)[0]
+    for axes, title in zip(panels, titles, strict=True):
+        axes.set_title(title, loc="left", fontsize="medium")
+    return figure, list(panels)
+
+
+def _legend_of_starts(figure: Figure, starts: Sequence[str], *, empty: str) -> None:
+    """Explain colours and markers, and what an empty mark means."""
     handles = [
         Line2D([], [], color=palette[k], ls="", marker=MARKS[k], label=name)
         for k, name in enumerate(starts)
     ]
-    handles.append(Line2D([], [], color="0.3", mfc="white", ls="", marker="o", label="at chance"))
+    handles.append(Line2D([], [], color="0.3", mfc="white", ls="", marker="o", label=empty))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-    return figure
 
 
 def _mark_thresholds(axes: Axes, needed: float) -> None:
