@@ -273,12 +273,8 @@ ranks = {
 }
 for task, rank in ranks.items():
     glue(f"rank_{task}", float(rank.statistic))
-pd.DataFrame(
-    {
-        task: {"rank correlation": r.statistic, "p": r.pvalue}
-        for task, r in ranks.items()
-    }
-)
+rows = {task: {"rank": r.statistic, "p": r.pvalue} for task, r in ranks.items()}
+pd.DataFrame(rows).T.map("{:.2g}".format)
 
 # %% [markdown]
 # ```{admonition} Measurement

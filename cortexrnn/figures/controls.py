@@ -158,7 +158,8 @@ def beside_reference(table: pd.DataFrame, *, label: str = "accuracy") -> Figure:
     """
     _expect(table, "controls with runs")
     figure, panels, rows = task_panels(table, label, column="control")
-    next(iter(panels.values())).set_yticks(range(len(rows)), [fill(row, 26) for row in rows])
+    labels = [fill(row, 28) for row in rows]
+    next(iter(panels.values())).set_yticks(range(len(rows)), labels, fontsize="x-small")
     for name, axes in panels.items():
         axes.set_title(fill(name, 15), loc="left", fontsize="medium")
     fields = list(dict.fromkeys(table["field"]))
