@@ -33,11 +33,13 @@ __all__ = [
     "Prediction",
     "accuracy_by_pull",
     "accuracy_by_strength",
+    "accuracy_by_trials",
     "beside_reference",
     "load_pulls",
     "outcomes",
     "paired_differences",
     "runs_of",
+    "transfer",
     "verdicts",
 ]
 
@@ -84,6 +86,8 @@ class Control:
         Simulations of each task.
     deciding : bool
         Whether it is also run on the paper's own field.
+    against : str, optional
+        Base it is compared with; default: that of its variant.
     """
 
     name: str
@@ -94,6 +98,7 @@ class Control:
     tasks: tuple[tuple[str, TaskSettings], ...] = tuple((name, ()) for name in TASKS)
     n_seeds: int = 20
     deciding: bool = False
+    against: str | None = None
 
     def specs(
         self, *, field: str, field_hash: str, seeds: Iterable[int] | None = None
@@ -133,16 +138,21 @@ class Control:
 
     @property
     def reference(self) -> Control:
-        """The same base with no switch and no strength changed, all else as here."""
+        """The base it is compared with, no switch and no strength changed, all else as here."""
+        base = self.against or self.variant.base
         kept = tuple((k, v) for k, v in self.settings if "strength" not in k)
-        same = self.variant.base + "".join(f", {value}" for _, value in kept)
         return replace(
             self,
-            name=same,
-            variant=Variant.parse(self.variant.base),
+            name=base + "".join(f", {value}" for _, value in kept),
+            variant=Variant.parse(base),
             protocol=PUBLISHED,
             settings=kept,
         )
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether it is what it would be compared with."""
+        return replace(self.reference, name=self.name) == self
 
 
 GROUPS = {
@@ -166,6 +176,7 @@ def _control(
     settings: dict[str, Any] | None = None,
     n_seeds: int = 20,
     deciding: bool = False,
+    against: str | None = None,
     **switches: Any,
 ) -> Control:
     """Make a control from the name of its base and what is switched."""
@@ -177,6 +188,7 @@ def _control(
         settings=tuple((settings or {}).items()),
         n_seeds=n_seeds,
         deciding=deciding,
+        against=against,
     )
 
 
@@ -334,18 +346,26 @@ MORE_TO_DO: dict[str, tuple[str, dict[str, Any]]] = {
     "orthogonal": ("WD*C", {}),
 }
 """Base and switches of the arms that meet further tasks. Their penalty is the weak one of D* with
-C, which leaves connections between units free to be of use."""
+C, which leaves connections between units free to be of use; all are compared with W*."""
+
+
+def _further(name: str, group: str) -> Control:
+    """Make an arm of ``MORE_TO_DO`` on the tasks of the paper, all trials, nothing before."""
+    base, switches = MORE_TO_DO[name]
+    return _control(name, base, group, against="W*D*C", **switches)
 
 
 def _harder() -> Iterator[Control]:
     """List arms whose tasks have longer delays, fewer trials, or come after another."""
-    for name, (base, switches) in MORE_TO_DO.items():
-        plain = _control(name, base, "harder", **switches)
+    for name, (_, switches) in MORE_TO_DO.items():
+        plain = _further(name, "harder")
         yield replace(plain, name=f"{name}, long delays", tasks=LONG_DELAYS)
         for n_train in FEW_TRIALS:
             yield replace(
                 plain, name=f"{name}, {n_train:,} trials", settings=(("n_train", n_train),)
             )
+        if switches:  # the others are variants of the paper
+            yield replace(plain, name=f"{name}, all trials")
         for before, after in TRANSFERS:
             yield replace(
                 plain,
@@ -357,9 +377,11 @@ def _harder() -> Iterator[Control]:
 
 def _environments() -> Iterator[Control]:
     """List arms on the tasks of NeuroGym."""
-    for name, (base, switches) in MORE_TO_DO.items():
-        plain = _control(f"{name}, NeuroGym", base, "environments", **switches)
-        yield replace(plain, tasks=tuple((task, ()) for task in GYM_TASKS))
+    for name in MORE_TO_DO:
+        plain = _further(name, "environments")
+        yield replace(
+            plain, name=f"{name}, NeuroGym", tasks=tuple((task, ()) for task in GYM_TASKS)
+        )
 
 
 def _published() -> Iterator[Control]:
@@ -616,6 +638,8 @@ def paired_differences(
         chosen = runs if task is None else runs[runs["task"] == task]
         tables.append(chosen.pivot_table(index="seed", columns="task", values=metric))
     shared = tables[0].columns.intersection(tables[1].columns)
+    if shared.empty:
+        return np.empty(0)
     difference = tables[0][shared] - tables[1][shared]
     values: NDArray[np.float64] = difference.dropna().mean(axis=1).to_numpy()
     return values
@@ -635,7 +659,7 @@ def beside_reference(
     fields: Sequence[str],
     metric: str = "accuracy",
 ) -> pd.DataFrame:
-    """Give the mean of each control and its paired difference to the variant it is made of.
+    """Give the mean of each control and its paired difference to its reference.
 
     Parameters
     ----------
@@ -651,7 +675,8 @@ def beside_reference(
     Returns
     -------
     DataFrame
-        One row per control, field and task with runs; columns are ``BESIDE_REFERENCE``.
+        One row per control, field and task with runs; columns are ``BESIDE_REFERENCE``. A control
+        that is its own reference has no difference.
     """
     own_names = ("mean", "low", "high")
     difference_names = ("difference", "difference_low", "difference_high")
@@ -660,6 +685,8 @@ def beside_reference(
         for field in fields:
             own = runs_of(runs, control, field=field)
             other = runs_of(runs, control.reference, field=field)
+            if control.is_reference:
+                other = other.iloc[:0]
             for task, cell in own.groupby("task", sort=False):
                 pairs = paired_differences(own, other, metric=metric, task=str(task))
                 rows.append(
@@ -750,21 +777,100 @@ def accuracy_by_strength(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per base, strength and task with runs: ``base, strength, task, runs, mean, low,
+        One row per base, strength and task with runs: ``arm, strength, task, runs, mean, low,
         high``, the published strength included.
     """
     published = PUBLISHED_VARIANTS | {"W": CONTROLS["W at lambda 0.3"]}
+    arms: dict[tuple[str, float], Control] = {
+        (base, strength): CONTROLS[f"{base} at lambda {strength:g}"]
+        for base in SWEPT
+        for strength in SWEEP
+    } | {(base, STRENGTH): published[base] for base in SWEPT}
+    return _accuracy_along(runs, arms, field=field, along="strength")
+
+
+def accuracy_by_trials(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
+    """Give the accuracy of the arms that meet further tasks by the number of their trials.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+    field : str
+        Name of the field.
+
+    Returns
+    -------
+    DataFrame
+        One row per arm, number and task with runs: ``arm, n_train, task, runs, mean, low, high``,
+        the number of the paper included.
+    """
+    arms: dict[tuple[str, float], Control] = {}
+    for name in MORE_TO_DO:
+        few = {n_train: CONTROLS[f"{name}, {n_train:,} trials"] for n_train in FEW_TRIALS}
+        for n_train, arm in (few | {PRESETS["paper"].n_train: _further(name, "harder")}).items():
+            arms[name, n_train] = arm
+    return _accuracy_along(runs, arms, field=field, along="n_train")
+
+
+def _accuracy_along(
+    runs: pd.DataFrame, arms: dict[tuple[str, float], Control], *, field: str, along: str
+) -> pd.DataFrame:
+    """Give the accuracy of every arm and task, sorted by arm and what is varied along."""
     rows = []
-    for base in SWEPT:
-        arms = {strength: CONTROLS[f"{base} at lambda {strength:g}"] for strength in SWEEP}
-        for strength, arm in sorted((arms | {STRENGTH: published[base]}).items()):
-            for task, cell in runs_of(runs, arm, field=field).groupby("task", sort=False):
-                bounds = zip(("mean", "low", "high"), t_interval(cell["accuracy"]), strict=True)
+    names = list(dict.fromkeys(name for name, _ in arms))
+    for name, value in sorted(arms, key=lambda key: (names.index(key[0]), key[1])):
+        cells = runs_of(runs, arms[name, value], field=field).groupby("task", sort=False)
+        for task, cell in cells:
+            bounds = zip(("mean", "low", "high"), t_interval(cell["accuracy"]), strict=True)
+            rows.append(
+                {"arm": name, along: value, "task": task, "runs": len(cell), **dict(bounds)}
+            )
+    return pd.DataFrame(rows, columns=["arm", along, "task", "runs", "mean", "low", "high"])
+
+
+def transfer(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
+    """Give what a task learned before adds to the accuracy of another.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+    field : str
+        Name of the field.
+
+    Returns
+    -------
+    DataFrame
+        One row per arm and pair of tasks with runs: ``arm, first_task, task, pairs, alone, after,
+        difference, difference_low, difference_high``: accuracy after the first task less without,
+        paired by seed.
+    """
+    rows = []
+    for name in MORE_TO_DO:
+        alone = runs_of(runs, _further(name, "harder"), field=field)
+        for before, task in TRANSFERS:
+            arm = CONTROLS[f"{name}, {TASKS[task].title} after {TASKS[before].title}"]
+            after = runs_of(runs, arm, field=field)
+            pairs = paired_differences(after, alone, task=task)
+            if len(pairs):
+                mean, low, high = t_interval(pairs)
                 rows.append(
-                    {"base": base, "strength": strength, "task": task, "runs": len(cell)}
-                    | dict(bounds)
+                    {
+                        "arm": name,
+                        "first_task": before,
+                        "task": task,
+                        "pairs": len(pairs),
+                        "alone": alone.loc[alone["task"] == task, "accuracy"].mean(),
+                        "after": after["accuracy"].mean(),
+                        "difference": mean,
+                        "difference_low": low,
+                        "difference_high": high,
+                    }
                 )
-    return pd.DataFrame(rows)
+    columns = ["arm", "first_task", "task", "pairs", "alone", "after"]
+    columns += ["difference", "difference_low", "difference_high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def outcomes(

@@ -155,6 +155,12 @@ def test_outcomes_and_tables_come_from_the_runs():
     assert table.loc[("W* shuffled", "f"), "outcome"] == "not run"
     cells = controls.beside_reference(archive, CONTROLS.values(), fields=["f", "g"])
     assert len(cells) == 6
+    own = cells[cells["control"] == "W*D*"]  # the missing cell of the paper is its own reference
+    assert (
+        (own["pairs"] == 0).all()
+        and own["difference"].isna().all()
+        and own["reference_mean"].isna().all()
+    )
     cell = cells[cells["control"] == "W* without self-connections"].set_index("task")
     assert set(cell["reference"]) == {"W*D*"}
     assert set(cell["field"]) == {"f"}
@@ -249,11 +255,47 @@ def test_accuracy_stands_beside_the_pull_of_its_own_arm():
 
 def test_accuracy_by_strength_has_the_published_strength_among_the_others():
     table = controls.accuracy_by_strength(some_runs(), field="5_3_4")
-    found = {base: list(part["strength"].unique()) for base, part in table.groupby("base")}
+    found = {base: list(part["strength"].unique()) for base, part in table.groupby("arm")}
     assert found == {"W": [0.3, 1.0], "WD*": [0.01, 0.3], "WD*C": [0.3]}
-    plain = table[(table["base"] == "W") & (table["strength"] == 0.3)]
+    plain = table[(table["arm"] == "W") & (table["strength"] == 0.3)]
     assert plain["mean"].min() > 0.85  # that of W at lambda 0.3, not of W, whose strength is 1
-    assert figures.strengths(table, published=0.3).axes
+    assert figures.accuracy_along(table, "strength", label="strength", published=0.3).axes
+
+
+def test_further_arms_are_compared_with_functional_weights():
+    for one in CONTROLS.values():
+        if one.group in ("harder", "environments"):
+            assert one.reference.variant.name == "W*D*C"
+            assert one.is_reference == one.name.startswith("W*, ")
+            assert (one.reference.tasks, one.reference.settings) == (one.tasks, one.settings)
+
+
+def test_accuracy_by_trials_and_transfer_are_set_against_the_paper_s_own_runs():
+    luck = 0.01 * np.random.default_rng(0).normal(size=20)
+    few, whole = CONTROLS["W*, 640 trials"], PUBLISHED_VARIANTS["W*D*C"]
+    after = CONTROLS["W*, One-choice inference after Go/NoGo"]
+    parts = [
+        runs(few, {task: 0.6 + luck for task, _ in few.tasks}),
+        runs(whole, {task: 0.8 + luck for task, _ in whole.tasks}),
+        runs(CONTROLS["W* shuffled off the diagonal, all trials"], {"go_nogo": 0.7 + luck}),
+        runs(after, {"one_choice": 0.85 + luck[:7]}),
+    ]
+    archive = pd.concat(parts)
+    table = controls.accuracy_by_trials(archive, field="f")
+    found = table.set_index(["arm", "n_train", "task"])["mean"]
+    assert len(found) == 7
+    assert found["W*", 640, "go_nogo"] == pytest.approx(0.6 + luck.mean())
+    assert found["W*", 5120, "go_nogo"] == pytest.approx(0.8 + luck.mean())
+    assert found["W* shuffled off the diagonal", 5120, "go_nogo"] == pytest.approx(
+        0.7 + luck.mean()
+    )
+    assert figures.accuracy_along(table, "n_train", label="trials").axes
+    (gain,) = controls.transfer(archive, field="f").to_dict("records")
+    assert (gain["arm"], gain["first_task"], gain["task"]) == ("W*", "go_nogo", "one_choice")
+    assert gain["pairs"] == 7
+    bounds = [gain[name] for name in ("difference", "difference_low", "difference_high")]
+    np.testing.assert_allclose(bounds, 0.05, atol=1e-12)
+    assert controls.transfer(archive, field="g").empty
 
 
 def test_figures_show_every_prediction_and_control_that_was_run():
@@ -268,6 +310,8 @@ def test_figures_show_every_prediction_and_control_that_was_run():
     drawn = figures.beside_reference(cells)
     labels = [label.get_text().replace("\n", " ") for label in drawn.axes[0].get_yticklabels()]
     assert labels == list(dict.fromkeys(cells["control"]))
+    turned = figures.beside_reference(cells, rows="task", panels="control")
+    assert len(turned.axes) == cells["control"].nunique()
     for draw in (figures.claims, figures.predictions, figures.beside_reference):
         with pytest.raises(ValueError, match="at least one"):
             draw(outcomes.head(0))

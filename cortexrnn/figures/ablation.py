@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from cortexrnn.figures.panels import task_panels
+from cortexrnn.figures.panels import row_panels
 from cortexrnn.figures.style import WIDTH, palette
 
 if TYPE_CHECKING:
@@ -239,6 +239,6 @@ def single_runs(runs: pd.DataFrame, *, level: dict[str, float]) -> Figure:
 
 def _variant_panels(table: pd.DataFrame, label: str) -> tuple[Figure, dict[str, Axes]]:
     """Panels of tasks whose rows are variants."""
-    figure, panels, _ = task_panels(table, label, column="variant")
+    figure, panels, _ = row_panels(table, label, rows="variant")
     next(iter(panels.values())).set_ylabel("variant")
     return figure, panels

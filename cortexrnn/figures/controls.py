@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from cortexrnn.figures.panels import points, task_panels
+from cortexrnn.figures.panels import points, row_panels
 from cortexrnn.figures.style import WIDTH, palette
 from cortexrnn.gym import find_task
 from cortexrnn.tasks import TASKS
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "accuracy_along",
     "beside_reference",
     "claims",
     "leaky_unit",
     "predictions",
     "pull_and_accuracy",
-    "strengths",
     "two_ways",
 ]
 
@@ -135,21 +135,24 @@ def predictions(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def beside_reference(table: pd.DataFrame, *, label: str = "accuracy") -> Figure:
-    """Mean of every control with its interval, beside that of the variant it is made of.
+def beside_reference(
+    table: pd.DataFrame, *, label: str = "accuracy", rows: str = "control", panels: str = "task"
+) -> Figure:
+    """Mean of every control with its interval, beside that of its reference.
 
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`cortexrnn.controls.beside_reference` with columns ``field`` and, for the
-        mean of the reference, ``reference_mean``.
+        Rows of :func:`cortexrnn.controls.beside_reference`.
     label : str
         What is on the axis.
+    rows, panels : str
+        Columns whose values are the rows, and the panels.
 
     Returns
     -------
     Figure
-        One panel per task; marks: fields; short vertical lines: the reference on that field.
+        Marks: fields; short vertical lines: the reference on that field.
 
     Raises
     ------
@@ -157,16 +160,15 @@ def beside_reference(table: pd.DataFrame, *, label: str = "accuracy") -> Figure:
         If the table is empty.
     """
     _expect(table, "controls with runs")
-    figure, panels, rows = task_panels(table, label, column="control")
-    labels = [fill(row, 28) for row in rows]
-    next(iter(panels.values())).set_yticks(range(len(rows)), labels, fontsize="x-small")
-    for name, axes in panels.items():
-        axes.set_title(fill(name, 15), loc="left", fontsize="medium")
+    figure, axes_of, names = row_panels(table, label, rows=rows, panels=panels)
+    labels = [fill(name, 28) for name in names]
+    next(iter(axes_of.values())).set_yticks(range(len(names)), labels, fontsize="x-small")
     fields = list(dict.fromkeys(table["field"]))
-    for task, axes in panels.items():
+    for title, axes in axes_of.items():
+        axes.set_title(fill(title, 15), loc="left", fontsize="medium")
         for number, field in enumerate(fields):
-            mine = table[(table["task"] == task) & (table["field"] == field)]
-            place = mine["control"].map(rows.index) + 0.24 * (number - (len(fields) - 1) / 2)
+            mine = table[(table[panels] == title) & (table["field"] == field)]
+            place = mine[rows].map(names.index) + 0.24 * (number - (len(fields) - 1) / 2)
             colour = palette[number]
             axes.hlines(place, mine["low"], mine["high"], color=colour, lw=2)
             points(axes, mine["mean"], place, mark=MARKS[number], face=colour, edge=colour, size=5)
@@ -217,46 +219,53 @@ def pull_and_accuracy(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def strengths(table: pd.DataFrame, *, published: float) -> Figure:
-    """Accuracy against the strength of the penalty, one line per base.
+def accuracy_along(
+    table: pd.DataFrame, along: str, *, label: str, published: float | None = None
+) -> Figure:
+    """Accuracy against a number that was varied, one line per arm.
 
     Parameters
     ----------
     table : DataFrame
-        Columns ``base, task, strength, mean, low, high``.
-    published : float
-        The strength of the paper, marked by a dotted line.
+        Columns ``arm, task, mean, low, high`` and `along`.
+    along : str
+        Column on the logarithmic horizontal axis.
+    label : str
+        What stands below that axis.
+    published : float, optional
+        The value of the paper, marked by a dotted line.
 
     Returns
     -------
     Figure
-        One panel per task, strength on a logarithmic axis.
+        One panel per task.
 
     Raises
     ------
     ValueError
         If the table is empty.
     """
-    _expect(table, "strengths with runs")
-    tasks, bases = (list(dict.fromkeys(table[name])) for name in ("task", "base"))
+    _expect(table, "arms with runs")
+    tasks, arms = (list(dict.fromkeys(table[name])) for name in ("task", "arm"))
     figure, panels = _side_by_side(tasks, height=3.1)
     for axes, task in zip(panels, tasks, strict=True):
-        for number, base in enumerate(bases):
-            mine = table[(table["task"] == task) & (table["base"] == base)].sort_values("strength")
-            axes.vlines(mine["strength"], mine["low"], mine["high"], color=palette[number], lw=1.5)
-            axes.plot(mine["strength"], mine["mean"], color=palette[number], marker=MARKS[number],
+        for number, arm in enumerate(arms):
+            mine = table[(table["task"] == task) & (table["arm"] == arm)].sort_values(along)
+            axes.vlines(mine[along], mine["low"], mine["high"], color=palette[number], lw=1.5)
+            axes.plot(mine[along], mine["mean"], color=palette[number], marker=MARKS[number],
                       ms=5)  # fmt: skip
-        axes.axvline(published, color="0.4", ls=":")
+        if published is not None:
+            axes.axvline(published, color="0.4", ls=":")
         axes.set_xscale("log")
         axes.grid(color="0.92")
     panels[0].set_ylabel("accuracy")
-    panels[len(tasks) // 2].set_xlabel("strength λ of the penalty")
+    panels[len(tasks) // 2].set_xlabel(label)
     handles = [
-        Line2D([], [], color=palette[k], marker=MARKS[k], label=f"{name}")
-        for k, name in enumerate(bases)
+        Line2D([], [], color=palette[k], marker=MARKS[k], label=name) for k, name in enumerate(arms)
     ]
-    handles.append(Line2D([], [], color="0.4", ls=":", label="published"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    if published is not None:
+        handles.append(Line2D([], [], color="0.4", ls=":", label="published"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
     return figure
 
 

@@ -1,4 +1,4 @@
-"""One panel per task with named rows, the frame of many figures."""
+"""Panels side by side with named rows, the frame of many figures."""
 
 from __future__ import annotations
 
@@ -14,43 +14,45 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-__all__ = ["points", "task_panels"]
+__all__ = ["points", "row_panels"]
 
 
-def task_panels(
-    table: pd.DataFrame, label: str, *, column: str
+def row_panels(
+    table: pd.DataFrame, label: str, *, rows: str, panels: str = "task"
 ) -> tuple[Figure, dict[str, Axes], list[str]]:
-    """One panel per task side by side, with one row for every value of a column.
+    """One panel for every value of a column, one row for every value of another.
 
     Parameters
     ----------
     table : DataFrame
-        With columns ``task`` and `column`.
+        With columns `rows` and `panels`.
     label : str
         What is on the common horizontal axis.
-    column : str
+    rows : str
         Whose values are the rows, from top to bottom in the order of the table.
+    panels : str
+        Whose values are the panels, from left to right in the order of the table.
 
     Returns
     -------
     figure : Figure
         The figure.
-    panels : dict of str to Axes
-        Axes by task.
-    rows : list of str
+    axes : dict of str to Axes
+        Axes by value of `panels`.
+    names : list of str
         What stands at 0, 1, ... of the vertical axis.
     """
-    tasks = list(dict.fromkeys(table["task"]))
-    rows = list(dict.fromkeys(table[column]))
-    figure = Figure(figsize=(WIDTH, 1.45 + 0.33 * len(rows)), layout="constrained")
-    panels = figure.subplots(1, len(tasks), squeeze=False, sharey=True, sharex=True)[0]
-    for axes, task in zip(panels, tasks, strict=True):
-        axes.set_title(task, loc="left", fontsize="medium")
-        axes.set_yticks(range(len(rows)), rows)
-        axes.set_ylim(len(rows) - 0.4, -0.6)
+    titles = list(dict.fromkeys(table[panels]))
+    names = list(dict.fromkeys(table[rows]))
+    figure = Figure(figsize=(WIDTH, 1.45 + 0.33 * len(names)), layout="constrained")
+    all_axes = figure.subplots(1, len(titles), squeeze=False, sharey=True, sharex=True)[0]
+    for axes, title in zip(all_axes, titles, strict=True):
+        axes.set_title(title, loc="left", fontsize="medium")
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(len(names) - 0.4, -0.6)
         axes.grid(axis="y", color="0.92")
-    panels[len(tasks) // 2].set_xlabel(label)  # a supxlabel would lie under a legend
-    return figure, dict(zip(tasks, panels, strict=True)), rows
+    all_axes[len(titles) // 2].set_xlabel(label)  # a supxlabel would lie under a legend
+    return figure, dict(zip(titles, all_axes, strict=True)), names
 
 
 def points(

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from cortexrnn.effects import contexts
-from cortexrnn.figures.panels import points, task_panels
+from cortexrnn.figures.panels import points, row_panels
 from cortexrnn.figures.style import WIDTH, palette
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def factor_sizes(table: pd.DataFrame) -> Figure:
     if pairs.empty or pairs["metric"].nunique() != 1:
         raise ValueError("table: expected pairs of one metric, at least one")
     pairs = _towards_cortex(pairs)
-    figure, panels, rows = task_panels(pairs, "Cliff's delta", column="row")
+    figure, panels, rows = row_panels(pairs, "Cliff's delta", rows="row")
     for task, axes in panels.items():
         mine = pairs[pairs["task"] == task]
         place = mine["row"].map(rows.index).to_numpy()
@@ -189,7 +189,7 @@ def mean_differences(table: pd.DataFrame, *, margin: float, label: str) -> Figur
         raise ValueError("table: expected rows of one metric, at least one")
     looks = {"equivalent": ("o", palette[0]), "inconclusive": ("o", "white"),
              "different": ("X", palette[3])}  # fmt: skip
-    figure, panels, rows = task_panels(table, label, column="row")
+    figure, panels, rows = row_panels(table, label, rows="row")
     for task, axes in panels.items():
         mine = table[table["task"] == task]
         place = mine["row"].map(rows.index)
