@@ -176,6 +176,15 @@ def _experiments() -> Iterator[Experiment | ControlExperiment]:
             n_seeds=2,
             data_seeds=tuple(range(6)),
         )
+    yield Experiment(  # six draws left one variant unexplained: more, and its two siblings
+        name="6_6_2 draws positive, perceptual",
+        field="6_6_2",
+        sign="positive",
+        variants=("W*D*C*", "W*DC*", "W!D*C*"),
+        tasks=("perceptual",),
+        n_seeds=2,
+        data_seeds=tuple(range(16)),
+    )
     for field in ("5_3_4", "5_6_8", "6_6_2"):
         deciding = field == "6_6_2"
         yield ControlExperiment(
