@@ -311,7 +311,13 @@ def _positives() -> Iterator[Control]:
         ("lognormal", "lognormal", False),
     ):
         yield _control(
-            f"{name}, positive", "WD*", one, settings=settings, start=start, deciding=deciding
+            f"{name}, positive",
+            "WD*",
+            one,
+            settings=settings,
+            start=start,
+            deciding=deciding,
+            against="W*D*",  # an orthogonal start diverges
         )
     yield _control(
         "orthogonal with a stable positive part, positive",
@@ -319,6 +325,7 @@ def _positives() -> Iterator[Control]:
         one,
         settings=settings,
         scaling="positive_part",
+        against="W*D*",
     )
     yield _control(
         "W* without self-connections, positive",
@@ -687,6 +694,7 @@ def beside_reference(
             other = runs_of(runs, control.reference, field=field)
             if control.is_reference:
                 other = other.iloc[:0]
+            other = other[other["seed"].isin(own["seed"])]  # so that means differ as pairs do
             for task, cell in own.groupby("task", sort=False):
                 pairs = paired_differences(own, other, metric=metric, task=str(task))
                 rows.append(
@@ -853,6 +861,7 @@ def transfer(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
             arm = CONTROLS[f"{name}, {TASKS[task].title} after {TASKS[before].title}"]
             after = runs_of(runs, arm, field=field)
             pairs = paired_differences(after, alone, task=task)
+            same = alone[(alone["task"] == task) & alone["seed"].isin(after["seed"])]
             if len(pairs):
                 mean, low, high = t_interval(pairs)
                 rows.append(
@@ -861,7 +870,7 @@ def transfer(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
                         "first_task": before,
                         "task": task,
                         "pairs": len(pairs),
-                        "alone": alone.loc[alone["task"] == task, "accuracy"].mean(),
+                        "alone": same["accuracy"].mean(),
                         "after": after["accuracy"].mean(),
                         "difference": mean,
                         "difference_low": low,

@@ -169,6 +169,13 @@ def test_outcomes_and_tables_come_from_the_runs():
     expected = t_interval(without[without["task"] == "go_nogo"]["accuracy"])
     assert tuple(cell.loc["go_nogo", ["mean", "low", "high"]]) == pytest.approx(expected)
     assert cell.loc["go_nogo", "pairs"] == 20
+    few = archive[(archive["seed"] < 5) | archive["identity"].isin(whole["identity"])]
+    (row,) = controls.beside_reference(
+        few[few["task"] == "go_nogo"],
+        [CONTROLS["W* without self-connections"]],
+        fields=["f"],
+    ).to_dict("records")
+    assert row["mean"] - row["reference_mean"] == pytest.approx(row["difference"])
 
 
 def test_a_strength_does_not_hide_in_a_name():
@@ -270,6 +277,13 @@ def test_further_arms_are_compared_with_functional_weights():
             assert (one.reference.tasks, one.reference.settings) == (one.tasks, one.settings)
 
 
+def test_positive_starts_are_compared_with_one_that_does_not_diverge():
+    for name in ("scaled identity", "uniform", "lognormal"):
+        reference = CONTROLS[f"{name}, positive"].reference
+        assert reference.variant.name == "W*D*"
+        assert dict(reference.settings)["sign"] == "positive"
+
+
 def test_accuracy_by_trials_and_transfer_are_set_against_the_paper_s_own_runs():
     luck = 0.01 * np.random.default_rng(0).normal(size=20)
     few, whole = CONTROLS["W*, 640 trials"], PUBLISHED_VARIANTS["W*D*C"]
@@ -293,6 +307,7 @@ def test_accuracy_by_trials_and_transfer_are_set_against_the_paper_s_own_runs():
     (gain,) = controls.transfer(archive, field="f").to_dict("records")
     assert (gain["arm"], gain["first_task"], gain["task"]) == ("W*", "go_nogo", "one_choice")
     assert gain["pairs"] == 7
+    assert gain["alone"] == pytest.approx(0.8 + luck[:7].mean())
     bounds = [gain[name] for name in ("difference", "difference_low", "difference_high")]
     np.testing.assert_allclose(bounds, 0.05, atol=1e-12)
     assert controls.transfer(archive, field="g").empty
