@@ -163,9 +163,10 @@ def beside_reference(
     figure, axes_of, names = row_panels(table, label, rows=rows, panels=panels)
     labels = [fill(name, 28) for name in names]
     next(iter(axes_of.values())).set_yticks(range(len(names)), labels, fontsize="x-small")
+    size = "medium" if len(axes_of) < 4 else "small"
     fields = list(dict.fromkeys(table["field"]))
     for title, axes in axes_of.items():
-        axes.set_title(fill(title, 15), loc="left", fontsize="medium")
+        axes.set_title(fill(title, 44 // len(axes_of)), loc="left", fontsize=size)
         for number, field in enumerate(fields):
             mine = table[(table[panels] == title) & (table["field"] == field)]
             place = mine[rows].map(names.index) + 0.24 * (number - (len(fields) - 1) / 2)
@@ -247,16 +248,23 @@ def accuracy_along(
     """
     _expect(table, "arms with runs")
     tasks, arms = (list(dict.fromkeys(table[name])) for name in ("task", "arm"))
-    figure, panels = _side_by_side(tasks, height=3.1)
+    figure, panels = _side_by_side(tasks, height=3.3)
+    values = np.unique(table[along])
     for axes, task in zip(panels, tasks, strict=True):
         for number, arm in enumerate(arms):
             mine = table[(table["task"] == task) & (table["arm"] == arm)].sort_values(along)
-            axes.vlines(mine[along], mine["low"], mine["high"], color=palette[number], lw=1.5)
-            axes.plot(mine[along], mine["mean"], color=palette[number], marker=MARKS[number],
-                      ms=5)  # fmt: skip
+            beside = 1 + 0.05 * (
+                number - (len(arms) - 1) / 2
+            )  # so that intervals can be told apart
+            place, colour = mine[along] * beside, palette[number]
+            axes.vlines(place, mine["low"], mine["high"], color=colour, lw=1.5)
+            axes.plot(place, mine["mean"], color=colour, marker=MARKS[number], ms=5)
         if published is not None:
             axes.axvline(published, color="0.4", ls=":")
         axes.set_xscale("log")
+        if values.max() < 100 * values.min():  # too few powers of ten to be read from
+            axes.set_xticks(values, [f"{value:,g}" for value in values], fontsize="small")
+            axes.minorticks_off()
         axes.grid(color="0.92")
     panels[0].set_ylabel("accuracy")
     panels[len(tasks) // 2].set_xlabel(label)
@@ -265,7 +273,8 @@ def accuracy_along(
     ]
     if published is not None:
         handles.append(Line2D([], [], color="0.4", ls=":", label="published"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
+    columns = len(handles) if max(map(len, arms)) < 12 else 2
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
     return figure
 
 
