@@ -122,7 +122,7 @@ pd.crosstab(table["metric"], table["verdict"])
 columns = ["metric", "variant", "task", "mean", "published"]
 columns += ["draws", "draw_low", "draw_high", "explanation"]
 explained = replication.explained(table, archive)[columns]
-explained.set_index(columns[:3]).round(3)
+explained.set_index(columns[:3]).round(3) if len(explained) else "none here"
 
 # %% [markdown]
 # ## What diverges, and when

@@ -117,7 +117,7 @@ verdicts = compared["verdict"].value_counts()
 for name in ("equivalent", "different", "inconclusive"):
     glue(f"n_{name}", int(verdicts.get(name, 0)))
 glue("n_compared", len(compared))
-glue("draws", f"{missing} of {len(variance)}")
+glue("draws", f"{len(drawn)} of {len(variance)}")
 pd.crosstab(compared["metric"], compared["verdict"])
 
 # %% [markdown]
@@ -125,9 +125,9 @@ pd.crosstab(compared["metric"], compared["verdict"])
 # :class: measurement
 # Field {glue:text}`field`, arm {glue:text}`arm`, {glue:text}`n_runs` runs, {glue:text}`seeds`: of
 # {glue:text}`n_compared` cells of topology {glue:text}`n_equivalent` are equivalent,
-# {glue:text}`n_different` different and {glue:text}`n_inconclusive` inconclusive. For
-# {glue:text}`draws` pairs of metric and task no other draws of trials are recorded; there the variance of
-# the draw is taken as zero, which makes the verdicts firmer than they should be.
+# {glue:text}`n_different` different and {glue:text}`n_inconclusive` inconclusive. The variance of
+# the draw of trials is known for {glue:text}`draws` pairs of metric and task; where it is not, it is taken as zero, and
+# verdicts are firmer than they should be.
 # ```
 #
 # ## What the matrices had before training

@@ -89,7 +89,8 @@ found_here, found_there = (whole[name].fillna(False) for name in FOUND)
 glue("n_agree", int(whole.loc[known, "agree"].sum()))
 glue("n_both", int((known & found_here & found_there & whole["agree"]).sum()))
 glue("n_neither", int((known & ~found_here & ~found_there).sum()))
-glue("per_cell", f"{whole['n'].min() // 2} to {whole['n'].max() // 2}")
+fewest, most = whole["n"].min() // 2, whole["n"].max() // 2
+glue("per_cell", most if fewest == most else f"{fewest} to {most}")
 if n_seeds < 20:
     print(f"Seeds here: {n_seeds}, in the paper: 20. Fewer find fewer effects.")
 
