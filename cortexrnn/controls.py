@@ -23,6 +23,7 @@ from cortexrnn.inference import t_interval
 from cortexrnn.models import STRENGTH, VARIANTS
 from cortexrnn.protocol import PRESETS, PUBLISHED, Protocol, RunSpec, Variant
 from cortexrnn.tasks import TASKS
+from cortexrnn.theory import learned
 
 __all__ = [
     "CLAIMS",
@@ -434,6 +435,10 @@ class Prediction:
         Column of the archive.
     task : str, optional
         One task; default: the mean over those both arms share.
+    if_confirmed, if_refuted : {"against", "for", "neither"}
+        What the outcome then says of the reading of the claim.
+    known_on : tuple of str
+        Fields whose first runs were known when it was made; it is not judged there.
     """
 
     claim: str
@@ -443,6 +448,9 @@ class Prediction:
     high: float
     metric: str = "accuracy"
     task: str | None = None
+    if_confirmed: str = "against"
+    if_refuted: str = "for"
+    known_on: tuple[str, ...] = ()
 
     def judge(self, low: float, high: float) -> str:
         """Compare an interval with the bounds.
@@ -461,6 +469,13 @@ class Prediction:
             return "confirmed"
         return "refuted" if high < self.low or low > self.high else "open"
 
+    def asked_on(self, field: str) -> bool:
+        """Tell whether it is judged on a field: its arms are run there, and were not known."""
+        arms = PUBLISHED_VARIANTS | CONTROLS
+        both = [arms[name] for name in (self.arm, self.against)]
+        run = field != DECIDING_FIELD or all(a.deciding or a.group == "published" for a in both)
+        return run and field not in self.known_on
+
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
@@ -474,12 +489,14 @@ class Claim:
         What it rests on there.
     reading : str
         What would have to be true for the named cause, and nothing simpler, to carry the effect.
-        Predictions of this claim expect that it is not.
+    universal : bool
+        Whether one prediction that speaks against the reading is enough.
     """
 
     paper: str
     evidence: str
     reading: str
+    universal: bool = False
 
 
 CLAIMS = {
@@ -497,7 +514,7 @@ CLAIMS = {
     "geometry": Claim(
         paper="Real geometry is a robust second factor.",
         evidence="D* against D and against none in Table 2 and the tests of factor D.",
-        reading="Places of neurons, beyond mean distance and clusters, carry what D* adds.",
+        reading="Where each neuron lies, beyond mean distance and clusters, carries what D* adds.",
     ),
     "wiring": Claim(
         paper="Communicability is a selective third factor.",
@@ -508,11 +525,12 @@ CLAIMS = {
         paper="With positive weights, training works only from a cortical start.",
         evidence="Table 3, where every orthogonal start diverges.",
         reading="No start without cortex trains with positive weights.",
+        universal=True,
     ),
     "topology": Claim(
         paper="Cortical priors make networks modular.",
         evidence="Modularity of D* with C in the tables of topology.",
-        reading="Modularity comes of where the neurons are.",
+        reading="Modularity comes of where each neuron truly lies.",
     ),
     "beyond": Claim(
         paper="Cortical priors are useful inductive biases.",
@@ -523,38 +541,52 @@ CLAIMS = {
 }
 """Claims by key, in the order of the book."""
 
-OUTCOMES = ("confirmed", "open", "refuted", "not run")
-"""What may become of a prediction."""
+DECIDING_FIELD = "6_6_2"
+"""The paper's own field, where only deciding controls are run."""
 
 SAME: dict[str, Any] = {"low": -0.1, "high": 0.1}
-"""Bounds of an accuracy that is practically the same: about a quarter of the gain of W*."""
+"""Bounds of an accuracy that is practically the same: a quarter to a third of the gain of W*."""
 LOST: dict[str, Any] = {"low": -1.0, "high": -0.2}
 """Bounds of a gain that is for the larger part lost."""
+AT_LEAST: dict[str, Any] = {"low": -0.1, "high": 1.0}
+"""Bounds of an accuracy that is the same or higher."""
+CHANGED: dict[str, Any] = {"if_refuted": "neither"}
+"""For predictions whose failure speaks neither way."""
+NEEDED: dict[str, Any] = {"if_confirmed": "neither"}
+"""For predictions that a cause is needed, which does not make it sufficient."""
+CONTRARY: dict[str, Any] = {"if_confirmed": "for", "if_refuted": "against"}
+"""For predictions that agree with the reading."""
+SIMPLER: dict[str, Any] = {"if_confirmed": "neither", "if_refuted": "against"}
+"""For predictions whose failure leaves even less than expected to the reading."""
+CHECK: dict[str, Any] = {"if_confirmed": "neither", "if_refuted": "neither"}
+"""For predictions that speak of the design alone."""
 
 
 def _predictions() -> Iterator[Prediction]:
     """List what is expected, claim by claim."""
+    without, alone = "W* without self-connections", "self-connections of W* alone"
+    in_go_nogo = LOST | {"task": "go_nogo"}
     wanted: list[tuple[str, str, str, dict[str, Any]]] = [
-        ("function", "W*D*", "W*D*C*", SAME),
-        ("function", "W* without self-connections", "W*D*", LOST),
-        ("function", "W* without self-connections, not rescaled", "W*D*", LOST),
-        ("function", "self-connections of W* alone", "W*D*", SAME),
+        ("function", "W*D*", "W*D*C*", SAME | CHECK),
+        ("function", without, "W*D*", LOST | NEEDED),
+        ("function", f"{without}, not rescaled", "W*D*", LOST | NEEDED),
+        ("function", alone, "W*D*", SAME),
         ("function", "orthogonal with the self-connections of W*", "W*D*", SAME),
         ("function", "scaled identity", "W*D*", SAME),
-        ("function", "W* that is penalised on the diagonal too", "W*D*", LOST),
+        ("function", "W* that is penalised on the diagonal too", "W*D*", LOST | NEEDED),
         ("structure", "W* shuffled off the diagonal", "W*D*", SAME),
         ("structure", "W* resampled off the diagonal", "W*D*", SAME),
-        ("structure", "W* shuffled", "W*D*", LOST),
-        ("structure", "W* resampled", "W*D*", LOST),
-        ("structure", "lognormal", "W*D*", LOST),
+        ("structure", "W* shuffled", "W*D*", LOST | CHECK),
+        ("structure", "W* resampled", "W*D*", LOST | CHECK),
+        ("structure", "lognormal", "W*D*", LOST | CHECK),
         ("geometry", "WD* on matched random points", "WD*", SAME),
-        ("geometry", "WD* on own coordinates", "WD*", SAME),
+        ("geometry", "WD* on own coordinates", "WD*", SAME | CHANGED),
         ("geometry", "WD on a matched grid", "WD*", SAME),
-        ("geometry", "WDC on a matched grid", "WD*C", LOST | {"task": "go_nogo"}),
-        ("geometry", "WD*C on matched random points", "WD*C", LOST | {"task": "go_nogo"}),
-        ("geometry", "WD*C on own coordinates", "WD*C", LOST | {"task": "go_nogo"}),
+        ("geometry", "WDC on a matched grid", "WD*C", in_go_nogo | SIMPLER),
+        ("geometry", "WD*C on matched random points", "WD*C", in_go_nogo | SIMPLER),
+        ("geometry", "WD*C on own coordinates", "WD*C", in_go_nogo | CHANGED),
         ("geometry", "WD*C on three clusters", "WD*C", SAME),
-        ("geometry", "W*D*C on own coordinates", "W*D*C", SAME),
+        ("geometry", "W*D*C on own coordinates", "W*D*C", SAME | CHANGED),
         ("wiring", "WD*C with C frozen", "WD*C", SAME),
         ("wiring", "W*D*C with C frozen", "W*D*C", SAME),
         ("wiring", "WD*C at pull 0.17", "WD*", SAME),
@@ -562,34 +594,50 @@ def _predictions() -> Iterator[Prediction]:
         ("wiring", "W at pull 0.001", "WD*C on own coordinates", SAME),
         ("wiring", "WD*C* at EMD strength 100", "WD*", SAME),
         ("positive", "scaled identity, positive", "W*D*, positive", SAME),
-        ("positive", "uniform, positive", "W*D*, positive", LOST),
-        ("positive", "lognormal, positive", "W*D*, positive", LOST),
+        ("positive", "uniform, positive", "W*D*, positive", LOST | CONTRARY),
+        ("positive", "lognormal, positive", "W*D*, positive", LOST | CONTRARY),
         (
             "positive",
             "orthogonal with a stable positive part, positive",
             "W*D*, positive",
-            LOST,
+            LOST | CONTRARY,
         ),
-        ("positive", "W* without self-connections, positive", "W*D*, positive", LOST),
+        ("positive", f"{without}, positive", "W*D*, positive", LOST | CHECK),
     ]
     for claim, arm, against, bounds in wanted:
         yield Prediction(claim=claim, arm=arm, against=against, **bounds)
     for base in ("WD*C", "W*D*C"):
         topology: dict[str, Any] = {"claim": "topology", "metric": "modularity", "against": base}
         yield Prediction(arm=f"{base} on three clusters", low=-0.15, high=0.15, **topology)
-        for points in ("own coordinates", "matched random points"):
-            yield Prediction(arm=f"{base} on {points}", low=-1.0, high=-0.1, **topology)
+        yield Prediction(arm=f"{base} on own coordinates", low=-1.0, high=-0.1, **topology)
+        yield Prediction(
+            arm=f"{base} on matched random points", low=-1.0, high=-0.1, **topology, **CHECK
+        )
     for what in ("long delays", *(f"{n:,} trials" for n in FEW_TRIALS), "NeuroGym"):
-        for other in ("self-connections of W* alone", "W* shuffled off the diagonal"):
+        for other in (alone, "W* shuffled off the diagonal"):
             yield Prediction(claim="beyond", arm=f"{other}, {what}", against=f"W*, {what}", **SAME)
+
+
+def _later_predictions() -> Iterator[Prediction]:
+    """List what was added when five seeds of 5_3_4 were known; it is judged on other fields."""
+    wanted: list[tuple[str, str, str, dict[str, Any]]] = [
+        ("function", "WD* without penalty", "W*D* without penalty", AT_LEAST | CHECK),
+        ("function", "self-connections of W* alone, all trials", "W*D*C", AT_LEAST),
+        ("function", "orthogonal with the self-connections of W*", "W*D*", AT_LEAST),
+        ("function", "scaled identity", "W*D*", AT_LEAST),
+        ("structure", "W* shuffled off the diagonal, all trials", "W*D*C", AT_LEAST),
+        ("positive", "scaled identity, positive", "W*D*C*, positive", AT_LEAST),
+    ]
+    for claim, arm, against, bounds in wanted:
+        yield Prediction(claim=claim, arm=arm, against=against, known_on=("5_3_4",), **bounds)
 
 
 ORDERING = -0.6
 """Largest rank correlation that is predicted between the pull of the penalty at the start and
 accuracy, over all arms that start orthogonal."""
 
-PREDICTIONS = tuple(_predictions())
-"""Everything that was predicted, in the order of the claims."""
+PREDICTIONS = (*_predictions(), *_later_predictions())
+"""Everything that was predicted, in the order in which it was."""
 
 
 def runs_of(runs: pd.DataFrame, control: Control, *, field: str) -> pd.DataFrame:
@@ -653,7 +701,8 @@ def paired_differences(
 
 
 BESIDE_REFERENCE = [
-    *("control", "reference", "field", "task", "runs", "diverged", "mean", "low", "high"),
+    *("control", "reference", "field", "task", "runs", "diverged", "learned"),
+    *("mean", "low", "high"),
     *("reference_mean", "pairs", "difference", "difference_low", "difference_high"),
 ]
 """Columns of :func:`beside_reference`."""
@@ -683,7 +732,8 @@ def beside_reference(
     -------
     DataFrame
         One row per control, field and task with runs; columns are ``BESIDE_REFERENCE``. A control
-        that is its own reference has no difference.
+        that is its own reference has no difference. ``learned`` counts runs, on the tasks of the
+        paper alone; see :func:`cortexrnn.theory.learned`.
     """
     own_names = ("mean", "low", "high")
     difference_names = ("difference", "difference_low", "difference_high")
@@ -705,6 +755,9 @@ def beside_reference(
                         "task": task,
                         "runs": len(cell),
                         "diverged": int(cell["diverged"].sum()),
+                        "learned": (
+                            learned(str(task), cell["accuracy"]).sum() if task in TASKS else np.nan
+                        ),
                         **dict(zip(own_names, t_interval(cell[metric]), strict=True)),
                         "reference_mean": other.loc[other["task"] == task, metric].mean(),
                         "pairs": len(pairs),
@@ -902,17 +955,20 @@ def outcomes(
     Returns
     -------
     DataFrame
-        One row per prediction and field: ``claim, arm, against, metric, task, low, high, field,
-        pairs, difference, difference_low, difference_high, outcome``. A prediction without runs
-        is ``"not run"``.
+        One row per prediction and field on which it is judged: what it says, and ``field, pairs,
+        difference, difference_low, difference_high, zero, outcome, says``. The interval lies
+        ``"above"`` or ``"below"`` zero, or zero ``"inside"``. A prediction without runs is
+        ``"not run"``. It ``says`` something against the reading of its claim, for it, or neither.
     """
     arms = PUBLISHED_VARIANTS | CONTROLS
     rows = []
     for one in predictions:
-        for field in fields:
+        for field in filter(one.asked_on, fields):
             both = [runs_of(runs, arms[name], field=field) for name in (one.arm, one.against)]
             values = paired_differences(*both, metric=one.metric, task=one.task)
             mean, low, high = t_interval(values)
+            outcome = one.judge(low, high) if all(map(len, both)) else "not run"
+            says = {"confirmed": one.if_confirmed, "refuted": one.if_refuted}
             rows.append(
                 vars(one)
                 | {
@@ -921,7 +977,9 @@ def outcomes(
                     "difference": mean,
                     "difference_low": low,
                     "difference_high": high,
-                    "outcome": one.judge(low, high) if all(map(len, both)) else "not run",
+                    "zero": "above" if low > 0 else "below" if high < 0 else "inside",
+                    "outcome": outcome,
+                    "says": says.get(outcome, outcome),
                 }
             )
     return pd.DataFrame(rows)
@@ -938,20 +996,32 @@ def verdicts(outcomes: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per claim: ``claim, paper, evidence, reading, confirmed, open, refuted, not run,
-        verdict``. The verdict is about the reading: ``not supported`` where no prediction is
-        refuted and more than half are confirmed, ``supported`` where none is confirmed and more
-        than half are refuted, else ``open``. As long as a prediction is not run it is ``open``.
+        One row per claim: ``claim, paper, evidence, reading, against, for, open, not run,
+        verdict``: how many predictions say something against the reading or for it, are open or
+        not run, of those that can say anything of it. The verdict is ``not supported`` where none
+        speaks for it and more than half of those that could speak against it do; ``supported``
+        where none speaks against it and more than half of those that could speak for it do; else,
+        and as long as one is not run, ``open``. Where the reading is universal, one that speaks
+        against it is enough.
     """
     rows = []
     for key, claim in CLAIMS.items():
-        found = outcomes.loc[outcomes["claim"] == key, "outcome"].value_counts()
-        counts = {name: int(found.get(name, 0)) for name in OUTCOMES}
-        most = sum(counts.values()) / 2
+        asked = outcomes[outcomes["claim"] == key]
+        could = asked[["if_confirmed", "if_refuted"]]
+        asked = asked[(could != "neither").any(axis=1)]
+        found = asked["says"].value_counts()
+        counts = {name: int(found.get(name, 0)) for name in ("against", "for", "open", "not run")}
         verdict = "open"
-        if not counts["not run"] and not counts["refuted"] and counts["confirmed"] > most:
+        if claim.universal and counts["against"]:
             verdict = "not supported"
-        elif not counts["not run"] and not counts["confirmed"] and counts["refuted"] > most:
-            verdict = "supported"
-        rows.append({"claim": key, **vars(claim), **counts, "verdict": verdict})
+        elif not counts["not run"]:
+            for side, other, name in (
+                ("against", "for", "not supported"),
+                ("for", "against", "supported"),
+            ):
+                most = (could == side).any(axis=1).sum() / 2
+                if counts[side] > most and not counts[other]:
+                    verdict = name
+        texts = {"paper": claim.paper, "evidence": claim.evidence, "reading": claim.reading}
+        rows.append({"claim": key, **texts, **counts, "verdict": verdict})
     return pd.DataFrame(rows)

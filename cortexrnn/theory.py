@@ -17,11 +17,18 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from cortexrnn.priors import spectral_radius
-from cortexrnn.protocol import Variant
+from cortexrnn.protocol import Variant, one_of
 from cortexrnn.tasks import TASKS, GoNoGo, OneChoice, Perceptual, Task
 from cortexrnn.weights import KeptRun
 
-__all__ = ["contrast", "leaky_accuracy", "memories", "needed_self_connection", "time_constant"]
+__all__ = [
+    "contrast",
+    "leaky_accuracy",
+    "learned",
+    "memories",
+    "needed_self_connection",
+    "time_constant",
+]
 
 INPUT_NOISE = 0.05
 """Standard deviation of the noise on every input channel while training."""
@@ -155,6 +162,31 @@ def needed_self_connection(task: Task, *, share: float = 0.5) -> float:
     return float(brentq(lambda w: leaky_accuracy(task, [w])[0] - wanted, 0.0, 1.0))
 
 
+def learned(task: str, accuracy: ArrayLike) -> NDArray[np.bool_]:
+    """Tell networks that learned to remember from those that did not.
+
+    Parameters
+    ----------
+    task : str
+        One of the three of the paper, whatever its settings.
+    accuracy : array_like
+        Accuracies; NaN is not learned.
+
+    Returns
+    -------
+    ndarray
+        Whether each is more than 0.1 above what can be answered without memory.
+
+    Raises
+    ------
+    ValueError
+        If the task is not one of the paper.
+    """
+    one_of("task", task, TASKS)
+    (without,) = leaky_accuracy(TASKS[task], [0.0])
+    return np.asarray(accuracy, dtype=float) > without + ABOVE
+
+
 def memories(kept: Iterable[KeptRun]) -> pd.DataFrame:
     """Tell where trained networks can hold what they have to remember.
 
@@ -168,10 +200,8 @@ def memories(kept: Iterable[KeptRun]) -> pd.DataFrame:
     DataFrame
         One row per network: ``task, variant, start, accuracy, largest_self, radius_others,
         solved``. `largest_self` is the largest self-connection, `radius_others` the spectral
-        radius without the diagonal; `solved` tells an accuracy more than 0.1 above that without
-        memory.
+        radius without the diagonal; `solved` is what :func:`learned` tells.
     """
-    without = {name: float(leaky_accuracy(task, [0.0])[0]) for name, task in TASKS.items()}
     rows = []
     for run in kept:
         weights = run.matrix.dense()
@@ -184,7 +214,7 @@ def memories(kept: Iterable[KeptRun]) -> pd.DataFrame:
                 "accuracy": run.metrics["accuracy"],
                 "largest_self": diagonal.max(),
                 "radius_others": spectral_radius(weights - np.diag(diagonal)),
-                "solved": run.metrics["accuracy"] > without[run.task] + ABOVE,
+                "solved": bool(learned(run.task, run.metrics["accuracy"])),
             }
         )
     return pd.DataFrame(rows)

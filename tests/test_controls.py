@@ -145,14 +145,14 @@ def test_outcomes_and_tables_come_from_the_runs():
         CONTROLS["W* without self-connections"], {task: 0.55 - n for task, n in noise.items()}
     )
     archive = pd.concat([whole, without])
-    asked = [one for one in PREDICTIONS if one.metric == "accuracy"]
+    asked = [one for one in PREDICTIONS if one.metric == "accuracy" and not one.known_on]
     table = controls.outcomes(archive, fields=["f", "g"], predictions=asked)
     table = table.set_index(["arm", "field"])
     found = table.loc[("W* without self-connections", "f")]
-    assert found["outcome"] == "confirmed"
+    assert (found["outcome"], found["says"], found["zero"]) == ("confirmed", "neither", "below")
     assert found["difference"] == pytest.approx(-0.4, abs=0.02)
     assert table.loc[("W* without self-connections", "g"), "outcome"] == "not run"
-    assert table.loc[("W* shuffled", "f"), "outcome"] == "not run"
+    assert tuple(table.loc[("W* shuffled", "f"), ["outcome", "says"]]) == ("not run", "not run")
     cells = controls.beside_reference(archive, CONTROLS.values(), fields=["f", "g"])
     assert len(cells) == 6
     own = cells[cells["control"] == "W*D*"]  # the missing cell of the paper is its own reference
@@ -169,6 +169,8 @@ def test_outcomes_and_tables_come_from_the_runs():
     expected = t_interval(without[without["task"] == "go_nogo"]["accuracy"])
     assert tuple(cell.loc["go_nogo", ["mean", "low", "high"]]) == pytest.approx(expected)
     assert cell.loc["go_nogo", "pairs"] == 20
+    assert set(cell["learned"]) == {0}  # 0.55 is less than 0.1 above chance
+    assert set(own["learned"]) == {20}
     few = archive[(archive["seed"] < 5) | archive["identity"].isin(whole["identity"])]
     (row,) = controls.beside_reference(
         few[few["task"] == "go_nogo"],
@@ -187,25 +189,86 @@ def test_a_strength_does_not_hide_in_a_name():
     assert all(a.identity != b.identity for a, b in pairs)
 
 
+AGAINST, FOR, NEITHER = ("against", "for"), ("for", "against"), ("neither", "neither")
+"""What confirmed and refuted predictions say."""
+
+
+def judged(claim, outcomes):
+    """Make rows of outcomes from what each prediction would say and what became of it."""
+    rows = []
+    for (confirmed, refuted), outcome in outcomes:
+        says = {"confirmed": confirmed, "refuted": refuted}.get(outcome, outcome)
+        row = {"claim": claim, "if_confirmed": confirmed, "if_refuted": refuted}
+        rows.append(row | {"outcome": outcome, "says": says})
+    return pd.DataFrame(rows)
+
+
 @pytest.mark.parametrize(
     ("found", "verdict"),
     [
-        (["confirmed", "confirmed", "open"], "not supported"),
-        (["confirmed", "confirmed", "confirmed", "not run"], "open"),
-        (["refuted", "refuted", "not run"], "open"),
-        (["confirmed", "confirmed", "confirmed", "refuted"], "open"),
-        (["confirmed", "open", "open"], "open"),
-        (["refuted", "refuted", "open"], "supported"),
-        (["refuted", "open"], "open"),
-        (["not run"], "open"),
+        ([(AGAINST, "confirmed")] * 2 + [(AGAINST, "open")], "not supported"),
+        ([(AGAINST, "confirmed")] * 3 + [(AGAINST, "not run")], "open"),
+        ([(AGAINST, "confirmed")] * 3 + [(NEITHER, "not run")], "not supported"),
+        ([(AGAINST, "confirmed")] * 3 + [(AGAINST, "refuted")], "open"),
+        ([(AGAINST, "confirmed")] * 3 + [(NEITHER, "refuted")], "not supported"),
+        ([(AGAINST, "confirmed"), (AGAINST, "open")], "open"),
+        ([(AGAINST, "confirmed")] * 2 + [(NEITHER, "confirmed")] * 9, "not supported"),
+        ([(AGAINST, "confirmed"), (AGAINST, "open"), (AGAINST, "open")], "open"),
+        ([(NEITHER, "confirmed")] * 5, "open"),
+        ([(AGAINST, "refuted")] * 2 + [(AGAINST, "open")], "supported"),
+        ([(AGAINST, "refuted")] * 2 + [(AGAINST, "not run")], "open"),
+        ([(FOR, "confirmed")] * 2 + [(AGAINST, "refuted")], "supported"),
+        ([(FOR, "confirmed")] * 2 + [(AGAINST, "confirmed")], "open"),
+        ([(FOR, "refuted")] * 2, "not supported"),
+        ([(AGAINST, "refuted"), (AGAINST, "open")], "open"),
+        ([(AGAINST, "not run")], "open"),
     ],
 )
-def test_a_claim_is_summed_up_from_its_predictions(found, verdict):
-    table = controls.verdicts(pd.DataFrame({"claim": "function", "outcome": found}))
+def test_a_claim_is_summed_up_from_what_its_predictions_say(found, verdict):
+    table = controls.verdicts(judged("function", found))
+    assert list(table["claim"]) == list(controls.CLAIMS)
     row = table.set_index("claim").loc["function"]
     assert row["verdict"] == verdict
-    assert row["confirmed"] == found.count("confirmed")
-    assert list(table["claim"]) == list(controls.CLAIMS)
+    speaking = [one for one in found if one[0] != NEITHER]
+    counted = row[["against", "for", "open", "not run"]]
+    assert counted.sum() == len(speaking)
+    assert row["open"] == sum(outcome == "open" for _, outcome in speaking)
+
+
+@pytest.mark.parametrize("rest", ["open", "not run", "confirmed"])
+def test_one_counterexample_is_enough_against_a_universal_reading(rest):
+    found = [(AGAINST, "confirmed"), (FOR, rest), (FOR, "confirmed")]
+    table = controls.verdicts(judged("positive", found)).set_index("claim")
+    assert controls.CLAIMS["positive"].universal
+    assert table.loc["positive", "verdict"] == "not supported"
+    table = controls.verdicts(judged("positive", found[1:])).set_index("claim")
+    assert table.loc["positive", "verdict"] != "not supported"
+
+
+def test_predictions_say_what_their_outcome_means():
+    says = {"against", "for", "neither"}
+    for one in PREDICTIONS:
+        assert {one.if_confirmed, one.if_refuted} <= says
+        assert one.if_confirmed != one.if_refuted or one.if_confirmed == "neither"
+    assert len(set(PREDICTIONS)) == len(PREDICTIONS)
+
+
+def test_a_later_prediction_is_not_judged_where_its_outcome_was_known():
+    later = [one for one in PREDICTIONS if one.known_on]
+    assert later and all(one.known_on == ("5_3_4",) for one in later)
+    for one in later:
+        assert not one.asked_on("5_3_4") and one.asked_on("5_6_8")
+    first = [one for one in PREDICTIONS if not one.known_on]
+    assert all(one.asked_on(field) for one in first for field in ("5_3_4", "5_6_8"))
+
+
+def test_the_field_of_the_paper_is_asked_only_what_is_run_there():
+    asked = [one for one in PREDICTIONS if one.asked_on("6_6_2")]
+    assert 0 < len(asked) < len(PREDICTIONS)
+    for one in asked:
+        for name in (one.arm, one.against):
+            assert name in PUBLISHED_VARIANTS or CONTROLS[name].deciding
+    assert {one.claim for one in asked} >= {"function", "structure", "geometry", "positive"}
 
 
 # --- pulls and strengths, and the figures that show them

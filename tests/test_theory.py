@@ -9,6 +9,7 @@ from cortexrnn.theory import (
     INPUT_NOISE,
     contrast,
     leaky_accuracy,
+    learned,
     memories,
     needed_self_connection,
     time_constant,
@@ -112,3 +113,13 @@ def test_memories_are_read_off_the_kept_matrices():
     assert by_variant.loc[("W*D*C*", "go_nogo"), "solved"]
     assert not by_variant.loc[("W", "one_choice"), "solved"]
     assert set(table["start"]) == {"orthogonal", "functional", "permuted"}
+
+
+def test_learned_is_told_by_what_can_be_answered_without_memory():
+    assert learned("one_choice", [0.7, 0.726, 1.0, np.nan]).tolist() == [
+        False, True, True, False,
+    ]  # fmt: skip
+    assert learned("go_nogo", 0.61)
+    assert not learned("perceptual", 0.59)
+    with pytest.raises(ValueError, match="delay_match"):
+        learned("delay_match", 0.9)

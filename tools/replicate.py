@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cortexrnn import experiment
-from cortexrnn.controls import CONTROLS, GROUPS
+from cortexrnn.controls import CONTROLS, DECIDING_FIELD, GROUPS
 from cortexrnn.models import VARIANTS
 from cortexrnn.protocol import RunSpec, one_of
 from cortexrnn.sources import load_field
@@ -185,8 +185,8 @@ def _experiments() -> Iterator[Experiment | ControlExperiment]:
         n_seeds=2,
         data_seeds=tuple(range(16)),
     )
-    for field in ("5_3_4", "5_6_8", "6_6_2"):
-        deciding = field == "6_6_2"
+    for field in ("5_3_4", "5_6_8", DECIDING_FIELD):
+        deciding = field == DECIDING_FIELD
         yield ControlExperiment(
             name=f"{field} controls", field=field, groups=controls, deciding=deciding
         )

@@ -32,15 +32,27 @@ __all__ = [
     "two_ways",
 ]
 
-OUTCOMES = {"confirmed": palette[0], "open": "0.8", "refuted": palette[3], "not run": "white"}
+OUTCOMES = {"confirmed": palette[0], "open": "0.35", "refuted": palette[3]}
 """Colours of what became of a prediction."""
+
+SAYS = {
+    "against": palette[0],
+    "for": palette[3],
+    "neither": palette[2],
+    "open": "0.8",
+    "not run": "white",
+}
+"""Colours of what predictions say of the reading of their claim."""
+
+TOP = 1.0
+"""Where intervals are cut: no accuracy, and no modularity, is higher."""
 
 MARKS = "os^D"
 """Markers of fields or series, in their order."""
 
 
 def claims(table: pd.DataFrame) -> Figure:
-    """Count outcomes of predictions, one bar for each claim and field.
+    """Count what predictions say of the reading of each claim, one bar for each and field.
 
     Parameters
     ----------
@@ -61,16 +73,20 @@ def claims(table: pd.DataFrame) -> Figure:
     fields, names = (list(dict.fromkeys(table[name])) for name in ("field", "claim"))
     figure, panels = _side_by_side(fields, height=1.3 + 0.36 * len(names))
     for axes, field in zip(panels, fields, strict=True):
-        counts = pd.crosstab(table["claim"], table["outcome"].where(table["field"] == field))
-        counts = counts.reindex(index=names, columns=list(OUTCOMES), fill_value=0)
+        counts = pd.crosstab(table["claim"], table["says"].where(table["field"] == field))
+        counts = counts.reindex(index=names, columns=list(SAYS), fill_value=0)
         left = np.zeros(len(names))
-        for outcome, colour in OUTCOMES.items():
-            axes.barh(names, counts[outcome], left=left, color=colour, edgecolor="0.4", lw=0.5)
-            left += counts[outcome].to_numpy()
+        for says, colour in SAYS.items():
+            axes.barh(names, counts[says], left=left, color=colour, edgecolor="0.4", lw=0.5)
+            left += counts[says].to_numpy()
     panels[0].invert_yaxis()  # of all, which share it
     panels[len(fields) // 2].set_xlabel("predictions")
-    handles = [Patch(fc=colour, ec="0.4", label=name) for name, colour in OUTCOMES.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    names = ["against the reading", "for it", *list(SAYS)[2:]]
+    handles = [
+        Patch(fc=colour, ec="0.4", label=name)
+        for name, colour in zip(names, SAYS.values(), strict=True)
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 
@@ -112,7 +128,7 @@ def predictions(table: pd.DataFrame) -> Figure:
         place = mine["row"].map(rows.index) + 0.22 * (number - (len(fields) - 1) / 2)
         for outcome in mine["outcome"].unique():
             these = mine["outcome"] == outcome
-            colour = "0.35" if outcome == "open" else OUTCOMES[outcome]
+            colour = OUTCOMES[outcome]
             axes.hlines(
                 place[these],
                 mine["difference_low"][these],
@@ -129,9 +145,10 @@ def predictions(table: pd.DataFrame) -> Figure:
     axes.set_xlabel(f"difference in {table['metric'].iloc[0]}")
     handles = [
         *(Line2D([], [], color="0.35", marker=MARKS[k], label=f) for k, f in enumerate(fields)),
+        *(Patch(color=colour, label=name) for name, colour in OUTCOMES.items()),
         Patch(color="0.92", label="predicted"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 5))
     return figure
 
 
@@ -171,7 +188,7 @@ def beside_reference(
             mine = table[(table[panels] == title) & (table["field"] == field)]
             place = mine[rows].map(names.index) + 0.24 * (number - (len(fields) - 1) / 2)
             colour = palette[number]
-            axes.hlines(place, mine["low"], mine["high"], color=colour, lw=2)
+            axes.hlines(place, mine["low"], mine["high"].clip(upper=TOP), color=colour, lw=2)
             points(axes, mine["mean"], place, mark=MARKS[number], face=colour, edge=colour, size=5)
             axes.vlines(mine["reference_mean"], place - 0.16, place + 0.16, color="0.2", lw=1.5)
     handles = [
@@ -215,7 +232,7 @@ def pull_and_accuracy(table: pd.DataFrame) -> Figure:
         axes.set_xscale("log")
         axes.grid(color="0.92")
     panels[0].set_ylabel("accuracy")
-    panels[len(tasks) // 2].set_xlabel("mean gradient of the penalty per weight at the start")
+    panels[len(tasks) // 2].set_xlabel("pull: mean gradient of the penalty per weight at the start")
     _legend_of_starts(figure, starts, empty="control")
     return figure
 
@@ -257,7 +274,7 @@ def accuracy_along(
                 number - (len(arms) - 1) / 2
             )  # so that intervals can be told apart
             place, colour = mine[along] * beside, palette[number]
-            axes.vlines(place, mine["low"], mine["high"], color=colour, lw=1.5)
+            axes.vlines(place, mine["low"], mine["high"].clip(upper=TOP), color=colour, lw=1.5)
             axes.plot(place, mine["mean"], color=colour, marker=MARKS[number], ms=5)
         if published is not None:
             axes.axvline(published, color="0.4", ls=":")
@@ -348,7 +365,7 @@ def two_ways(table: pd.DataFrame, *, needed: dict[str, float]) -> Figure:
                        edge=palette[number], size=6)  # fmt: skip
     panels[0].set_ylabel("spectral radius\nwithout self-connections")
     panels[len(tasks) // 2].set_xlabel("largest self-connection")
-    _legend_of_starts(figure, starts, empty="at chance")
+    _legend_of_starts(figure, starts, empty="did not learn")
     return figure
 
 
