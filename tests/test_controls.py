@@ -169,7 +169,8 @@ def test_outcomes_and_tables_come_from_the_runs():
     expected = t_interval(without[without["task"] == "go_nogo"]["accuracy"])
     assert tuple(cell.loc["go_nogo", ["mean", "low", "high"]]) == pytest.approx(expected)
     assert cell.loc["go_nogo", "pairs"] == 20
-    assert set(cell["learned"]) == {0}  # 0.55 is less than 0.1 above chance
+    in_cell = without[without["task"] == "go_nogo"]["accuracy"]
+    assert cell.loc["go_nogo", "learned"] == (in_cell > 0.6).sum() < 3
     assert set(own["learned"]) == {20}
     few = archive[(archive["seed"] < 5) | archive["identity"].isin(whole["identity"])]
     (row,) = controls.beside_reference(
