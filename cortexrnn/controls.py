@@ -490,7 +490,8 @@ class Claim:
     reading : str
         What would have to be true for the named cause, and nothing simpler, to carry the effect.
     universal : bool
-        Whether one prediction that speaks against the reading is enough.
+        Whether one prediction that speaks against the reading is enough, and all have to speak for
+        it.
     """
 
     paper: str
@@ -1002,7 +1003,7 @@ def verdicts(outcomes: pd.DataFrame) -> pd.DataFrame:
         speaks for it and more than half of those that could speak against it do; ``supported``
         where none speaks against it and more than half of those that could speak for it do; else,
         and as long as one is not run, ``open``. Where the reading is universal, one that speaks
-        against it is enough.
+        against it is enough, and all have to speak for it.
     """
     rows = []
     for key, claim in CLAIMS.items():
@@ -1019,8 +1020,9 @@ def verdicts(outcomes: pd.DataFrame) -> pd.DataFrame:
                 ("against", "for", "not supported"),
                 ("for", "against", "supported"),
             ):
-                most = (could == side).any(axis=1).sum() / 2
-                if counts[side] > most and not counts[other]:
+                able = (could == side).any(axis=1).sum()
+                enough = counts[side] == able if claim.universal else counts[side] > able / 2
+                if enough and able and not counts[other]:
                     verdict = name
         texts = {"paper": claim.paper, "evidence": claim.evidence, "reading": claim.reading}
         rows.append({"claim": key, **texts, **counts, "verdict": verdict})
