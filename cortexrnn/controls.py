@@ -551,7 +551,7 @@ LOST: dict[str, Any] = {"low": -1.0, "high": -0.2}
 """Bounds of a gain that is for the larger part lost."""
 AT_LEAST: dict[str, Any] = {"low": -0.1, "high": 1.0}
 """Bounds of an accuracy that is the same or higher."""
-CHANGED: dict[str, Any] = {"if_refuted": "neither"}
+ONE_WAY: dict[str, Any] = {"if_refuted": "neither"}
 """For predictions whose failure speaks neither way."""
 NEEDED: dict[str, Any] = {"if_confirmed": "neither"}
 """For predictions that a cause is needed, which does not make it sufficient."""
@@ -581,13 +581,13 @@ def _predictions() -> Iterator[Prediction]:
         ("structure", "W* resampled", "W*D*", LOST | CHECK),
         ("structure", "lognormal", "W*D*", LOST | CHECK),
         ("geometry", "WD* on matched random points", "WD*", SAME),
-        ("geometry", "WD* on own coordinates", "WD*", SAME | CHANGED),
+        ("geometry", "WD* on own coordinates", "WD*", SAME | ONE_WAY),
         ("geometry", "WD on a matched grid", "WD*", SAME),
         ("geometry", "WDC on a matched grid", "WD*C", in_go_nogo | SIMPLER),
         ("geometry", "WD*C on matched random points", "WD*C", in_go_nogo | SIMPLER),
-        ("geometry", "WD*C on own coordinates", "WD*C", in_go_nogo | CHANGED),
+        ("geometry", "WD*C on own coordinates", "WD*C", in_go_nogo | ONE_WAY),
         ("geometry", "WD*C on three clusters", "WD*C", SAME),
-        ("geometry", "W*D*C on own coordinates", "W*D*C", SAME | CHANGED),
+        ("geometry", "W*D*C on own coordinates", "W*D*C", SAME | ONE_WAY),
         ("wiring", "WD*C with C frozen", "WD*C", SAME),
         ("wiring", "W*D*C with C frozen", "W*D*C", SAME),
         ("wiring", "WD*C at pull 0.17", "WD*", SAME),
