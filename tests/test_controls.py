@@ -191,6 +191,7 @@ def test_a_strength_does_not_hide_in_a_name():
 
 
 AGAINST, FOR, NEITHER = ("against", "for"), ("for", "against"), ("neither", "neither")
+NEEDED = ("neither", "for")
 """What confirmed and refuted predictions say."""
 
 
@@ -219,6 +220,8 @@ def judged(claim, outcomes):
         ([(AGAINST, "refuted")] * 2 + [(AGAINST, "open")], "supported"),
         ([(AGAINST, "refuted")] * 2 + [(AGAINST, "not run")], "open"),
         ([(FOR, "confirmed")] * 2 + [(AGAINST, "refuted")], "supported"),
+        ([(NEEDED, "refuted")] * 2, "supported"),
+        ([(AGAINST, "confirmed")] * 2 + [(NEEDED, "open")], "not supported"),
         ([(FOR, "confirmed")] * 2 + [(AGAINST, "confirmed")], "open"),
         ([(FOR, "refuted")] * 2, "not supported"),
         ([(AGAINST, "refuted"), (AGAINST, "open")], "open"),
@@ -238,7 +241,7 @@ def test_a_claim_is_summed_up_from_what_its_predictions_say(found, verdict):
 
 @pytest.mark.parametrize("rest", ["open", "not run", "confirmed"])
 def test_one_counterexample_is_enough_against_a_universal_reading(rest):
-    found = [(AGAINST, "confirmed"), (FOR, rest), (FOR, "confirmed")]
+    found = [(AGAINST, "confirmed"), (FOR, rest), (FOR, "confirmed"), (FOR, "confirmed")]
     table = controls.verdicts(judged("positive", found)).set_index("claim")
     assert controls.CLAIMS["positive"].universal
     assert table.loc["positive", "verdict"] == "not supported"
