@@ -1,5 +1,6 @@
 """Plans, shards, resuming, and what is refused."""
 
+import hashlib
 import json
 import os
 import signal
@@ -272,3 +273,28 @@ def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch, moment):
     with pytest.raises(OSError, match="No space left"):
         archive.write_runs([dict.fromkeys(archive.SCHEMA.names)], tmp_path / "runs.parquet")
     assert not list(tmp_path.iterdir())
+
+
+# --- the archive that ships
+
+SHIPPED = sorted((Path(archive.__file__).parent / "data" / "archive").glob("*.parquet"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_runs_are_those_that_their_plan_recorded(path):
+    record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == record["sha256"]
+    runs = read_runs(path)
+    assert len(runs) == record["runs"]
+    assert list(runs["identity"]) == record["identities"]
+    assert int(runs["diverged"].sum()) == record["diverged"]
+    for specification, identity in zip(runs["specification"], runs["identity"], strict=True):
+        sorted_keys = json.dumps(json.loads(specification), sort_keys=True)
+        assert hashlib.sha256(sorted_keys.encode()).hexdigest()[:32] == identity
+
+
+def test_the_shipped_archive_is_small_and_holds_finished_plans_alone():
+    files = list(SHIPPED[0].parent.iterdir())
+    assert {path.stem for path in files} == {path.stem for path in SHIPPED}
+    assert len(files) == 2 * len(SHIPPED)
+    assert sum(path.stat().st_size for path in files) < 5e6
