@@ -534,6 +534,32 @@ cells.loc[cells["field"] == shown, told].set_index(told[:2]).round(3)
 figures.beside_reference(cells) if len(cells) else "not run yet"
 
 # %%
+wiring = outcomes[
+    (outcomes["claim"] == "wiring") & (outcomes["field"] == shown)
+]
+wiring = wiring.set_index("arm").apply(span, axis=1)
+glue("c_at_strong", wiring["WD*C at pull 0.17"])
+glue("no_c_at_weak", wiring["WD* at pull 0.001"])
+glue("c_frozen", wiring["WD*C with C frozen"])
+glue("plain_at_weak", wiring["W at pull 0.001"])
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# Mean over the three tasks on field {glue:text}`shown`, with 95 % intervals. At equal pull: `WD*C` scaled up to 0.17,
+# less `WD*`, {glue:text}`c_at_strong`; `WD*` scaled down to 0.001, less `WD*C`, {glue:text}`no_c_at_weak`; the plain
+# penalty at 0.001, less `WD*C` on own coordinates, {glue:text}`plain_at_weak`. C left as it was at the start, less C
+# that follows the weights: {glue:text}`c_frozen`.
+# ```
+#
+# ```{admonition} Interpretation
+# :class: interpretation
+# A C that follows the weights changes the penalty as they shrink; a factor that is fixed at the start does not. If
+# differences at equal pull exclude zero, C is more than a weaker penalty; whether that is a property of cortical
+# wiring is another question, for direct C is computed from the network's own weights.
+# ```
+
+# %%
 download(cells, "controls_strength.csv")
 
 # %% [markdown]
