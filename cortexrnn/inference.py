@@ -11,7 +11,14 @@ from scipy import stats
 
 from cortexrnn.archive import METRICS, published_table
 
-__all__ = ["beside_published", "bootstrap_interval", "cell_means", "readable", "t_interval"]
+__all__ = [
+    "beside_published",
+    "bootstrap_interval",
+    "cell_means",
+    "readable",
+    "t_interval",
+    "with_interval",
+]
 
 CELL = ("field", "arm", "protocol", "variant", "task")
 """Columns that name a cell of the design."""
@@ -158,20 +165,34 @@ def readable(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per row of the table, with ``metric, task, variant, runs, here, published``: such
-        as ``"0.917 [0.853, 0.981]"``, without brackets where there is no interval, empty where
-        there is no value.
+        One row per row of the table, with ``metric, task, variant, runs, here, published``, the
+        last two written by :func:`with_interval`.
     """
     names = {"here": ("mean", "low", "high")}
     names["published"] = ("published", "published_low", "published_high")
     texts = table[["metric", "task", "variant", "runs"]].copy()
     for column, (mean, low, high) in names.items():
         values = table[[mean, low, high]].to_numpy(dtype=float)
-        texts[column] = [_with_interval(*row, digits=digits) for row in values]
+        texts[column] = [with_interval(*row, digits=digits) for row in values]
     return texts
 
 
-def _with_interval(mean: float, low: float, high: float, *, digits: int) -> str:
+def with_interval(mean: float, low: float, high: float, *, digits: int = 2) -> str:
+    """Write a value with its interval.
+
+    Parameters
+    ----------
+    mean, low, high : float
+        The value and the ends of its interval, NaN where there is none.
+    digits : int
+        Digits after the point.
+
+    Returns
+    -------
+    str
+        Such as ``"0.92 [0.85, 0.98]"``, without brackets where there is no interval, empty where
+        there is no value.
+    """
     if np.isnan(mean):
         return ""
     if np.isnan(low):

@@ -36,6 +36,7 @@ from cortexrnn.controls import CONTROLS
 from cortexrnn.figures import controls as figures
 from cortexrnn.figures.style import banner, download, glue, set_style
 from cortexrnn.gym import find_task
+from cortexrnn.inference import with_interval
 from cortexrnn.models import STRENGTH, VARIANTS, initial_weights
 from cortexrnn.protocol import PRESETS, RunSpec
 from cortexrnn.sources import load_field
@@ -90,15 +91,8 @@ banner(shown, runs=runs[runs["field"] == shown])
 # %%
 outcomes = controls.outcomes(archive, fields=recorded)
 verdicts = controls.verdicts(outcomes)
-
-
-def span(row):
-    """Write a difference with its interval."""
-    return "{:.2f} [{:.2f}, {:.2f}]".format(
-        *row[["difference", "difference_low", "difference_high"]]
-    )
-
-
+interval = ["difference", "difference_low", "difference_high"]
+outcomes["found"] = [with_interval(*row) for row in outcomes[interval].values]
 speaking = outcomes[
     (outcomes[["if_confirmed", "if_refuted"]] == "against").any(axis=1)
     & (outcomes["field"] == shown)
@@ -106,7 +100,7 @@ speaking = outcomes[
 first = speaking.drop_duplicates("claim").set_index("claim")
 table = verdicts.set_index("claim")
 table["first control"] = first["arm"] + " less " + first["against"]
-table["difference"] = first.apply(span, axis=1)
+table["difference"] = first["found"]
 columns = ["reading", "first control", "difference", "against", "for", "open"]
 table[[*columns, "not run", "verdict"]]
 
@@ -121,7 +115,6 @@ judged = outcomes["outcome"].value_counts()
 for name in ("confirmed", "open", "refuted", "not run"):
     glue(name.replace(" ", "_"), int(judged.get(name, 0)))
 failed = outcomes[outcomes["outcome"] == "refuted"]
-failed = failed.assign(found=failed.apply(span, axis=1) if len(failed) else "")
 columns = ["claim", "arm", "against", "task", "field", "low", "high"]
 failed[[*columns, "found", "says"]].fillna("all")
 
@@ -464,7 +457,7 @@ for points in ("three clusters", "own coordinates"):
     mine = assortativity[where & assortativity["control"].str.endswith(points)]
     label = points.replace(" ", "_")
     glue(f"assortativity_{label}", mine["mean"].mean())
-    glue("assortativity_published", mine["reference_mean"].mean())
+glue("assortativity_published", mine["reference_mean"].mean())
 glue("modularity_plain", plain["modularity"].mean())
 
 # %% [markdown]
@@ -537,7 +530,7 @@ figures.beside_reference(cells) if len(cells) else "not run yet"
 wiring = outcomes[
     (outcomes["claim"] == "wiring") & (outcomes["field"] == shown)
 ]
-wiring = wiring.set_index("arm").apply(span, axis=1)
+wiring = wiring.set_index("arm")["found"]
 glue("c_at_strong", wiring["WD*C at pull 0.17"])
 glue("no_c_at_weak", wiring["WD* at pull 0.001"])
 glue("c_frozen", wiring["WD*C with C frozen"])
@@ -661,7 +654,8 @@ apart = gym[(gym["field"] == shown) & gym["difference"].notna()]
 apart = apart[apart["start"] != "orthogonal"]
 widest = apart.loc[apart["difference"].abs().idxmax()] if len(apart) else None
 if widest is not None:
-    glue("gym_widest", f"{widest['start']}, {widest['task']}: {span(widest)}")
+    text = with_interval(*widest[interval])
+    glue("gym_widest", f"{widest['start']}, {widest['task']}: {text}")
     glue(
         "gym_clear",
         int((apart["difference_low"] * apart["difference_high"] > 0).sum()),

@@ -40,6 +40,7 @@ from cortexrnn.inference import (
     cell_means,
     readable,
     t_interval,
+    with_interval,
 )
 from cortexrnn.models import VARIANTS
 from cortexrnn.sources.worm import available
@@ -435,14 +436,8 @@ intervals.round(3)
 
 # %%
 worms = intervals.loc["worm"]
-gains = {
-    task: f"{row['gain']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
-    for task, row in worms.iterrows()
-}
-
-# %%
-for task, text in gains.items():
-    glue(f"gain_{task}", text)
+for task, row in worms.iterrows():
+    glue(f"gain_{task}", with_interval(*row, digits=3))
 glue("n_clear", int((worms["low"] > 0).sum()))
 glue("n_below", int((worms["high"] < 0).sum()))
 

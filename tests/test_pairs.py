@@ -67,3 +67,17 @@ def test_functions_live_in_the_package(script: Path) -> None:
 def test_chapter_asserts_what_it_claims(script: Path) -> None:
     tree = ast.parse("\n".join(without_magics(cell) for cell in code_cells(script)))
     assert any(isinstance(node, ast.Assert) for node in ast.walk(tree))
+
+
+@each_script
+def test_no_loop_glues_one_name_again_and_again(script: Path) -> None:
+    tree = ast.parse("\n".join(without_magics(cell) for cell in code_cells(script)))
+    repeated = [
+        ast.unparse(call)
+        for loop in ast.walk(tree)
+        if isinstance(loop, ast.For)
+        for call in ast.walk(loop)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "glue"
+        if isinstance(call.args[0], ast.Constant)
+    ]
+    assert repeated == []
