@@ -34,7 +34,7 @@ from cortexrnn import controls, theory
 from cortexrnn.archive import load_archive
 from cortexrnn.controls import CONTROLS
 from cortexrnn.figures import controls as figures
-from cortexrnn.figures.style import banner, download, glue, set_style
+from cortexrnn.figures.style import banner, download, glue, prose, set_style
 from cortexrnn.gym import find_task
 from cortexrnn.inference import with_interval
 from cortexrnn.models import STRENGTH, VARIANTS, initial_weights
@@ -44,7 +44,6 @@ from cortexrnn.tasks import TASKS
 from cortexrnn.weights import kept_weights
 
 set_style()
-pd.set_option("display.max_colwidth", None)
 
 # %% tags=["parameters"]
 field = "5_3_4"  # field of the tables; figures show every field with runs of controls
@@ -101,11 +100,10 @@ first = speaking.drop_duplicates("claim").set_index("claim")
 table = verdicts.set_index("claim")
 table["first control"] = first["arm"] + " less " + first["against"]
 table["difference"] = first["found"]
-columns = ["reading", "first control", "difference", "against", "for", "open"]
-table[[*columns, "not run", "verdict"]]
+prose(table[["verdict", "reading", "first control", "difference"]])
 
 # %%
-table[["paper", "evidence"]]
+prose(table[["paper", "evidence", "against", "for", "open", "not run"]])
 
 # %% mystnb={"figure": {"name": "fig-controls-verdict", "caption": "What predictions say of the reading of each claim, field by field. Neither: the outcome is clear but does not bear on the reading. Open: the interval straddles a bound."}, "image": {"alt": "Bars that count predictions against and for the reading of each claim on every field with runs."}}
 figures.claims(outcomes)
@@ -114,9 +112,11 @@ figures.claims(outcomes)
 judged = outcomes["outcome"].value_counts()
 for name in ("confirmed", "open", "refuted", "not run"):
     glue(name.replace(" ", "_"), int(judged.get(name, 0)))
-failed = outcomes[outcomes["outcome"] == "refuted"]
-columns = ["claim", "arm", "against", "task", "field", "low", "high"]
-failed[[*columns, "found", "says"]].fillna("all")
+failed = outcomes[outcomes["outcome"] == "refuted"].set_index("claim")
+failed["difference of"] = failed["arm"] + " less " + failed["against"]
+failed["predicted"] = [f"{a} to {b}" for a, b in failed[["low", "high"]].values]
+columns = ["difference of", "task", "field", "predicted", "found", "says"]
+prose(failed[columns].fillna("all"))
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -149,7 +149,7 @@ failed[[*columns, "found", "says"]].fillna("all")
 # ```
 
 # %%
-download(outcomes, "predictions.csv")
+download(outcomes.drop(columns="found"), "predictions.csv")
 
 # %% [markdown]
 # ## Without a penalty

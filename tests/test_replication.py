@@ -272,6 +272,19 @@ def test_rates_of_error_are_what_is_promised():
     assert np.allclose(rates[list(replication.VERDICTS[:3])].sum(axis=1), 1)
 
 
+def test_rates_are_those_of_the_margins_of_the_rules():
+    spread_out = 0.7 * MARGINS["accuracy"]  # twenty runs show equivalence, for half of it not
+    populations = [cell(spread(0.8, spread_out), variant=name) for name in VARIANTS]
+    rates = error_rates(
+        pd.concat(populations),
+        variance=NO_DRAWS,
+        shifts=(0.0,),
+        n_tables=40,
+        rng=np.random.default_rng(0),
+    )
+    assert rates["equivalent"].item() > 0.95
+
+
 def test_rates_need_runs():
     with pytest.raises(ValueError, match="10 runs"):
         error_rates(cell([0.5] * 5), variance=NO_DRAWS, rng=np.random.default_rng(0))

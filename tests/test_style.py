@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cortexrnn.figures.style import banner, glue, palette, set_style
+from cortexrnn.figures.style import banner, glue, palette, prose, set_style
 from cortexrnn.sources import load_field
 
 
@@ -65,3 +65,11 @@ def test_glued_numpy_scalar_is_a_plain_number(monkeypatch: pytest.MonkeyPatch) -
     glue("half", np.float64(0.5))
     glue("word", "one")
     assert repr(kept) == "{'half': 0.5, 'word': 'one'}"
+
+
+def test_a_table_of_texts_shows_every_word_as_it_is() -> None:
+    table = pd.DataFrame({"reading": ["a < b & W*" + " more" * 20]}, index=["function"])
+    shown = prose(table)
+    assert 'class="dataframe prose"' in shown._repr_html_()
+    assert "a &lt; b &amp; W*" + " more" * 20 in shown._repr_html_()
+    assert "a < b & W*" + " more" * 20 in repr(shown) and "function" in repr(shown)

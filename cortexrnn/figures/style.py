@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import seaborn as sns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pandas as pd
 
     from cortexrnn.field import Field
 
@@ -181,6 +180,23 @@ def download(table: pd.DataFrame, name: str) -> Html:
         f'href="data:text/csv;base64,{content}">{html.escape(name)}</a> ({size})'
     )
     return Html(page, f"{name}: {size}")
+
+
+def prose(table: pd.DataFrame) -> Html:
+    """Show a table of texts, whole and beginning where their column begins.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Its index is shown too.
+
+    Returns
+    -------
+    Html
+        The table, aligned by the book; elsewhere as any other.
+    """
+    with pd.option_context("display.max_colwidth", None):
+        return Html(table.to_html(border=0, classes="prose"), table.to_string())
 
 
 def cells_of_runs(runs: pd.DataFrame, *, values: Sequence[str]) -> Html:
