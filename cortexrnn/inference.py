@@ -191,10 +191,10 @@ def with_interval(mean: float, low: float, high: float, *, digits: int = 2) -> s
     -------
     str
         Such as ``"0.92 [0.85, 0.98]"``, without brackets where there is no interval, empty where
-        there is no value.
+        there is no value, and zero without a sign.
     """
     if np.isnan(mean):
         return ""
     if np.isnan(low):
-        return f"{mean:.{digits}f}"
-    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+        return f"{mean:z.{digits}f}"
+    return f"{mean:z.{digits}f} [{low:z.{digits}f}, {high:z.{digits}f}]"

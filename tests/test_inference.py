@@ -6,7 +6,13 @@ import pytest
 from scipy import stats
 
 from cortexrnn.archive import METRICS
-from cortexrnn.inference import beside_published, cell_means, readable, t_interval
+from cortexrnn.inference import (
+    beside_published,
+    cell_means,
+    readable,
+    t_interval,
+    with_interval,
+)
 
 
 def test_interval_of_a_textbook_sample():
@@ -23,6 +29,13 @@ def test_interval_leaves_out_what_is_missing():
     assert t_interval([2.0])[0] == 2.0
     assert np.isnan(t_interval([2.0])[1:]).all()
     assert np.isnan(t_interval([np.nan])).all()
+
+
+def test_a_value_is_written_with_the_interval_it_has():
+    assert with_interval(0.917, 0.85, 0.984) == "0.92 [0.85, 0.98]"
+    assert with_interval(0.9171, np.nan, np.nan, digits=3) == "0.917"
+    assert with_interval(np.nan, np.nan, np.nan) == ""
+    assert with_interval(-0.001, -0.004, -0.0) == "0.00 [0.00, 0.00]"
 
 
 def runs(**columns):
