@@ -179,7 +179,7 @@ columns = ["metric", "variant", "task", "mean", "published"]
 columns += ["draws", "draw_low", "draw_high", "explanation"]
 explained = replication.explained(table, archive)[columns]
 glue("explained", int((explained["explanation"] == "draw of trials").sum()))
-explained.set_index(columns[:3]).round(3) if len(explained) else "none here"
+explained.set_index(columns[:3]).round(3) if len(explained) else print("None.")
 
 # %% [markdown]
 # ### How good is the procedure?

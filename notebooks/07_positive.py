@@ -122,7 +122,7 @@ pd.crosstab(table["metric"], table["verdict"])
 columns = ["metric", "variant", "task", "mean", "published"]
 columns += ["draws", "draw_low", "draw_high", "explanation"]
 explained = replication.explained(table, archive)[columns]
-explained.set_index(columns[:3]).round(3) if len(explained) else "none here"
+explained.set_index(columns[:3]).round(3) if len(explained) else print("None.")
 
 # %% [markdown]
 # ## What diverges, and when
@@ -139,7 +139,12 @@ share = lost.agg(["mean", "sum", "count"])
 glue("orthogonal", float(runs.loc[start == "orthogonal", "diverged"].mean()))
 glue("cortical", float(runs.loc[start != "orthogonal", "diverged"].mean()))
 last = runs["diverged_epoch"].max()
-glue("last", "none" if pd.isna(last) else f"the last one in epoch {last}")
+glue(
+    "last",
+    "none did"
+    if pd.isna(last)
+    else f"the last run to do so did in epoch {last}",
+)
 share.rename(columns={"mean": "share", "sum": "diverged", "count": "runs"})
 
 # %% [markdown]
@@ -147,7 +152,7 @@ share.rename(columns={"mean": "share", "sum": "diverged", "count": "runs"})
 # :class: measurement
 # Field {glue:text}`field`, {glue:text}`n_runs` runs, {glue:text}`seeds` seeds. Of the runs with an orthogonal
 # start {glue:text}`orthogonal:.0%` diverged, of those with a functional start, relabelled or not,
-# {glue:text}`cortical:.0%` ({glue:text}`last`).
+# {glue:text}`cortical:.0%`; {glue:text}`last`.
 # ```
 #
 # ### What becomes of an orthogonal start
