@@ -101,6 +101,8 @@ def explained(table: pd.DataFrame, archive: pd.DataFrame, *, field: str = "6_6_2
 
     The published simulations of a cell share one draw of trials, which is not ours. If means over
     the draws that were run lie on both sides of the published one, the draw can account for it.
+    Only draws with :data:`LEAST_RUNS` values count: means of a few simulations scatter by
+    themselves.
 
     Parameters
     ----------
@@ -125,7 +127,7 @@ def explained(table: pd.DataFrame, archive: pd.DataFrame, *, field: str = "6_6_2
             runs[["arm", "variant", "task"]] == [cell[k] for k in ("arm", "variant", "task")]
         ).all(axis=1)
         values = runs[same].pivot_table(index="seed", columns="data_seed", values=cell["metric"])
-        means = values.loc[:, values.count() >= 2].dropna().mean()
+        means = values.loc[:, values.count() >= LEAST_RUNS].dropna().mean()
         low, high = means.min(), means.max()
         explanation = "unexplained"
         if len(means) >= LEAST_DRAWS:

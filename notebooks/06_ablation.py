@@ -171,8 +171,8 @@ counts
 # inconclusive by rule.
 # ```
 #
-# Cells that are different. Where a cell was trained on several draws of trials as well, the least and the largest mean
-# over these draws say whether the draw alone can account for it.
+# Cells that are different. Where a cell was trained on several draws of trials as well, with ten seeds each, the least
+# and the largest mean over these draws say whether the draw alone can account for it.
 
 # %%
 columns = ["metric", "variant", "task", "mean", "published"]

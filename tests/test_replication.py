@@ -293,9 +293,10 @@ def test_rates_need_runs():
 # --- explanations
 
 
-def several_draws(means):
-    """Runs of two seeds of one cell on several draws of trials."""
-    parts = [cell([mean - 0.01, mean + 0.01]).assign(data_seed=i) for i, mean in enumerate(means)]
+def several_draws(means, *, n_seeds=10):
+    """Runs of one cell on several draws of trials."""
+    around = 0.01 * np.tile([-1, 1], n_seeds // 2)
+    parts = [cell(mean + around).assign(data_seed=i) for i, mean in enumerate(means)]
     return identified(pd.concat(parts, ignore_index=True))
 
 
@@ -318,3 +319,5 @@ def test_a_cell_that_is_different_is_explained_by_draws_on_both_sides(means, exp
     assert found["draws"].tolist() == [len(means)]
     np.testing.assert_allclose(found[["draw_low", "draw_high"]], [[min(means), max(means)]])
     assert replication.explained(table.assign(verdict="equivalent"), archive).empty
+    few = replication.explained(table.assign(verdict="different"), several_draws(means, n_seeds=8))
+    assert few["explanation"].tolist() == ["unexplained"]  # means of a few scatter by themselves
