@@ -141,7 +141,11 @@ def write_runs(rows: Sequence[dict[str, Any]], path: Path) -> None:
             raise ArchiveError(f"{path.name}: columns missing or unknown: {sorted(wrong)}")
     table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
     with _complete(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        # Some hundred rows are read whole: statistics and dictionaries would only take room.
+        pq.write_table(
+            table, temporary, compression="zstd", compression_level=19,
+            write_statistics=False, use_dictionary=False,
+        )  # fmt: skip
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:
