@@ -21,14 +21,19 @@
 # *Needs:* [The ablation](06_ablation.ipynb). *Time:* under a minute; nothing is trained on this page.
 
 # %%
+import numpy as np
 import pandas as pd
 
-from cortexrnn import effects
+from cortexrnn import effects, theory
 from cortexrnn.archive import load_archive, select
 from cortexrnn.figures import robustness as figures
 from cortexrnn.figures.style import banner, download, glue, set_style
-from cortexrnn.models import VARIANTS
+from cortexrnn.models import VARIANTS, initial_weights
+from cortexrnn.protocol import RunSpec
 from cortexrnn.replication import MARGINS
+from cortexrnn.sources import load_field
+from cortexrnn.sources.published import at_hand
+from cortexrnn.tasks import TASKS
 
 set_style()
 pd.set_option("display.float_format", "{:.3g}".format)
@@ -287,6 +292,80 @@ keys = ["relation", "field", "metric", "verdict"]
 relations.groupby(keys, sort=False).size().unstack(fill_value=0)
 
 # %% [markdown]
+# Starts are scaled to a spectral radius of 0.95 whatever they are made of. How much of it is left for self-connections
+# depends on the others:
+
+# %%
+seeds = range(5)
+available = at_hand(shown)
+n_neurons = int(runs["n_neurons"].iloc[0])
+source = load_field(shown if available else f"surrogate_{n_neurons}")
+glue(
+    "starts_from",
+    "the real field" if available else "a surrogate of the same size",
+)
+rows = []
+for relation in ("correlation", "precision", "sttc"):
+    for seed in seeds:
+        spec = RunSpec(
+            field=source.name,
+            field_hash=source.hash_without_events,
+            relation=relation,
+            variant="W*D*C",
+            task="one_choice",
+            seed=seed,
+        )
+        weights = initial_weights(spec, source)
+        own = np.diag(weights)
+        rows.append(
+            {
+                "relation": relation,
+                "largest self-connection": own.max(),
+                "mean self-connection": own.mean(),
+                "sum of the others, per unit": (
+                    weights.sum(axis=1) - own
+                ).mean(),
+            }
+        )
+starts = pd.DataFrame(rows).groupby("relation", sort=False).mean()
+needed = [theory.needed_self_connection(task) for task in TASKS.values()]
+glue("least_needed", min(needed))
+glue("most_needed", max(needed))
+for relation, largest in starts["largest self-connection"].items():
+    glue(f"largest_{relation}", float(largest))
+starts
+
+# %%
+in_accuracy = relations[relations["metric"] == "accuracy"]
+for relation in ("precision", "sttc"):
+    here = in_accuracy[in_accuracy["relation"] == relation]
+    glue(f"n_{relation}", len(here))
+    glue(f"different_{relation}", int((here["verdict"] == "different").sum()))
+    glue(f"equivalent_{relation}", int((here["verdict"] == "equivalent").sum()))
+    glue(f"below_{relation}", int((here["difference"] < 0).sum()))
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# Over all fields with runs, accuracy with precision is equivalent to that with correlation in
+# {glue:text}`equivalent_precision` of {glue:text}`n_precision` comparisons and different in
+# {glue:text}`different_precision`; with STTC alone it is equivalent in {glue:text}`equivalent_sttc` of
+# {glue:text}`n_sttc`, different in {glue:text}`different_sttc`, and the lower one in {glue:text}`below_sttc`. In starts
+# made from {glue:text}`starts_from` the largest self-connection is {glue:text}`largest_correlation:.2f` with
+# correlation, {glue:text}`largest_precision:.2f` with precision and {glue:text}`largest_sttc:.2f` with STTC alone (means
+# of five seeds).
+# ```
+#
+# ```{admonition} Interpretation
+# :class: interpretation
+# To hold evidence by itself, a leaky unit needs a self-connection of {glue:text}`least_needed:.2f` to
+# {glue:text}`most_needed:.2f` in these tasks ([chapter 10](10_controls.ipynb)). Where the weights of a relation lie
+# mostly on the diagonal, as those of correlation and precision do, units have it from the start. STTC alone spreads the
+# same radius over many connections between units. That its networks do worse need not speak of what the two relations
+# know about cortex.
+# ```
+
+# %% [markdown]
 # The paper pools all variants of a start. Its pooled tests, and ours:
 
 # %%
@@ -345,7 +424,7 @@ across["group"] = across["contrast"]
 if len(recorded) == 1:
     print(f"Only field {shown} has recorded runs yet.")
 
-# %% mystnb={"figure": {"name": "fig-robustness-fields", "caption": "What a factor adds to accuracy in every field with recorded runs, number of neurons in brackets: W, W*D*C less WD*C; D, WD*C less WDC; C, WD*C less WD*. 95 % intervals (Welch), wide where a field has three seeds. Band: differences that do not matter. Filled circle: shown to be within it; cross: different; open: neither shown. An interval that reaches the frame goes on."}, "image": {"alt": "Differences in accuracy due to start, distance and communicability, by field, in three tasks."}}
+# %% mystnb={"figure": {"name": "fig-robustness-fields", "caption": "What a factor adds to accuracy in every field with recorded runs, number of neurons in brackets: W, W\\*D\\*C less WD\\*C; D, WD\\*C less WDC; C, WD\\*C less WD\\*. 95 % intervals (Welch), wide where a field has three seeds. Band: differences that do not matter. Filled circle: shown to be within it; cross: different; open: neither shown. An interval that reaches the frame goes on."}, "image": {"alt": "Differences in accuracy due to start, distance and communicability, by field, in three tasks."}}
 figures.mean_differences(
     across, margin=MARGINS["accuracy"], label="gain in accuracy"
 )

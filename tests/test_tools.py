@@ -253,6 +253,7 @@ def test_fine_site_has_no_faults(site: Path) -> None:
         ("<style>a {background: url(https://example.org/x.png)}</style>", "loads https://example"),
         ('<div class="output traceback"></div>', "1 cell output(s) with an error"),
         ('<div class="output stderr"><pre>UserWarning: x</pre></div>', "1 warning(s) of the code"),
+        ("<p>W<em>D</em>C less W*DC and <em>word</em></p>", "emphasis within 1 word(s)"),
     ],
 )
 def test_planted_fault_is_found(site: Path, markup: str, fault: str) -> None:

@@ -2,7 +2,8 @@
 
 ``python -m tools.check_site _build/html`` reports links to files or anchors that the site does not
 have, scripts, styles and pictures that would be loaded from elsewhere, pages that do not tell which
-data they show, cells that ended in an error, and warnings of the code. Sphinx sees none of these.
+data they show, cells that ended in an error, warnings of the code, and names whose asterisks became
+emphasis. Sphinx sees none of these.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Page:
     has_banner: bool = False
     n_errors: int = 0
     n_warnings: int = 0
+    n_split_words: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,14 @@ class _Parser(HTMLParser):
         self.page = Page(name)
         self._inside = ""
         self._in_stderr = False
+        self._last = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
         classes = set(values.get("class", "").split())
         self._inside = tag if tag in {"script", "style"} else ""
+        self.page.n_split_words += tag == "em" and self._last.isalnum()
+        self._last = ""
         self.page.anchors |= {values[key] for key in ("id", "name") if values.get(key)}
         self.page.has_banner |= "data-banner" in classes
         self.page.n_errors += {"output", "traceback"} <= classes
@@ -89,7 +94,7 @@ class _Parser(HTMLParser):
                 self._refer(tag, key, values[key], set(values.get("rel", "").split()))
 
     def handle_endtag(self, tag: str) -> None:
-        self._inside = ""
+        self._inside = self._last = ""
         self._in_stderr &= tag != "pre"
 
     def handle_data(self, data: str) -> None:
@@ -98,6 +103,7 @@ class _Parser(HTMLParser):
         elif self._inside == "style":
             self._look_for_style_loads(data)
         self.page.n_warnings += self._in_stderr and "Warning:" in data
+        self._last = data[-1:]
 
     def _look_for_style_loads(self, style: str) -> None:
         self.page.loads += _STYLE_LOAD.findall(style)
@@ -155,6 +161,10 @@ def faults(site: Site) -> list[str]:
             found.add(f"{page.name}: {page.n_errors} cell output(s) with an error")
         if page.n_warnings:
             found.add(f"{page.name}: {page.n_warnings} warning(s) of the code among the outputs")
+        if page.n_split_words:
+            found.add(
+                f"{page.name}: emphasis within {page.n_split_words} word(s); escape asterisks"
+            )
     return sorted(found)
 
 

@@ -204,6 +204,8 @@ def mean_differences(table: pd.DataFrame, *, margin: float, label: str) -> Figur
                     mark=mark, face=face, edge=edge, size=6)  # fmt: skip
         reach = 1.1 * np.nanmax([2 * margin, *table["difference"].abs()])
         axes.set_xlim(-reach, reach)
+        axes.locator_params(axis="x", nbins=3)
+        axes.xaxis.set_major_formatter("{x:g}")  # narrow panels have room for few digits
     if "group" in table:
         _separate(panels, table.drop_duplicates("row")["group"].tolist())
     handles = [
