@@ -8,7 +8,7 @@ answer is read. How well follows from the weight w alone: k scales signal and no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,8 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
+from cortexrnn.field import Field
+from cortexrnn.models import initial_weights
 from cortexrnn.priors import spectral_radius
-from cortexrnn.protocol import Variant, one_of
+from cortexrnn.protocol import RunSpec, Variant, one_of
 from cortexrnn.tasks import TASKS, GoNoGo, OneChoice, Perceptual, Task
 from cortexrnn.weights import KeptRun
 
@@ -27,6 +29,7 @@ __all__ = [
     "learned",
     "memories",
     "needed_self_connection",
+    "self_connections",
     "time_constant",
 ]
 
@@ -215,6 +218,49 @@ def memories(kept: Iterable[KeptRun]) -> pd.DataFrame:
                 "largest_self": diagonal.max(),
                 "radius_others": spectral_radius(weights - np.diag(diagonal)),
                 "solved": bool(learned(run.task, run.metrics["accuracy"])),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def self_connections(field: Field, *, relation: str, seeds: Sequence[int] = (0,)) -> pd.DataFrame:
+    """Measure what functional weights leave to self-connections, before any training.
+
+    Parameters
+    ----------
+    field : Field
+        Gives the functional weights.
+    relation : str
+        What they are made of.
+    seeds : sequence of int
+        Seeds of the draws of values.
+
+    Returns
+    -------
+    DataFrame
+        One row per seed: ``relation, seed``; ``largest_self`` and ``mean_self``, of the diagonal;
+        ``others``, the mean sum of what a unit gets from all others.
+
+    Raises
+    ------
+    FieldError
+        If the field lacks the relation.
+    """
+    rows = []
+    for seed in seeds:
+        spec = RunSpec(
+            field=field.name, field_hash=field.hash_without_events, variant=Variant.parse("W*D*C"),
+            task="one_choice", seed=seed, relation=relation,
+        )  # fmt: skip
+        weights = initial_weights(spec, field)
+        own = np.diag(weights)
+        rows.append(
+            {
+                "relation": relation,
+                "seed": seed,
+                "largest_self": own.max(),
+                "mean_self": own.mean(),
+                "others": (weights.sum(axis=1) - own).mean(),
             }
         )
     return pd.DataFrame(rows)

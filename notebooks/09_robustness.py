@@ -21,15 +21,13 @@
 # *Needs:* [The ablation](06_ablation.ipynb). *Time:* under a minute; nothing is trained on this page.
 
 # %%
-import numpy as np
 import pandas as pd
 
 from cortexrnn import effects, theory
 from cortexrnn.archive import load_archive, select
 from cortexrnn.figures import robustness as figures
 from cortexrnn.figures.style import banner, download, glue, set_style
-from cortexrnn.models import VARIANTS, initial_weights
-from cortexrnn.protocol import RunSpec
+from cortexrnn.models import VARIANTS
 from cortexrnn.replication import MARGINS
 from cortexrnn.sources import load_field
 from cortexrnn.sources.published import at_hand
@@ -292,50 +290,29 @@ keys = ["relation", "field", "metric", "verdict"]
 relations.groupby(keys, sort=False).size().unstack(fill_value=0)
 
 # %% [markdown]
-# Starts are scaled to a spectral radius of 0.95 whatever they are made of. How much of it is left for self-connections
-# depends on the others:
+# Starts are scaled to a spectral radius of 0.95 whatever they are made of. How much of it goes to self-connections
+# depends on the connections between units (`others`: what a unit gets from all of them; means of five seeds).
 
 # %%
-seeds = range(5)
 available = at_hand(shown)
 n_neurons = int(runs["n_neurons"].iloc[0])
 source = load_field(shown if available else f"surrogate_{n_neurons}")
-glue(
-    "starts_from",
-    "the real field" if available else "a surrogate of the same size",
+what = "the real field" if available else "a surrogate of the same size"
+glue("starts_from", what)
+starts = pd.concat(
+    theory.self_connections(source, relation=relation, seeds=range(5))
+    for relation in ("correlation", "precision", "sttc")
 )
-rows = []
-for relation in ("correlation", "precision", "sttc"):
-    for seed in seeds:
-        spec = RunSpec(
-            field=source.name,
-            field_hash=source.hash_without_events,
-            relation=relation,
-            variant="W*D*C",
-            task="one_choice",
-            seed=seed,
-        )
-        weights = initial_weights(spec, source)
-        own = np.diag(weights)
-        rows.append(
-            {
-                "relation": relation,
-                "largest self-connection": own.max(),
-                "mean self-connection": own.mean(),
-                "sum of the others, per unit": (
-                    weights.sum(axis=1) - own
-                ).mean(),
-            }
-        )
-starts = pd.DataFrame(rows).groupby("relation", sort=False).mean()
-needed = [theory.needed_self_connection(task) for task in TASKS.values()]
-glue("least_needed", min(needed))
-glue("most_needed", max(needed))
-for relation, largest in starts["largest self-connection"].items():
+starts = starts.groupby("relation")[["largest_self", "mean_self", "others"]]
+starts = starts.mean()
+for relation, largest in starts["largest_self"].items():
     glue(f"largest_{relation}", float(largest))
 starts
 
 # %%
+needed = [theory.needed_self_connection(task) for task in TASKS.values()]
+glue("least_needed", min(needed))
+glue("most_needed", max(needed))
 in_accuracy = relations[relations["metric"] == "accuracy"]
 for relation in ("precision", "sttc"):
     here = in_accuracy[in_accuracy["relation"] == relation]

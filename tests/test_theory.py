@@ -1,8 +1,13 @@
 """The leaky unit: its formula against trials that it filters."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from cortexrnn.field import FieldError
+from cortexrnn.models import initial_weights
+from cortexrnn.protocol import RunSpec
+from cortexrnn.sources import load_field
 from cortexrnn.tasks import PROBLEMS, TASKS, Task
 from cortexrnn.theory import (
     CONTESTED,
@@ -12,6 +17,7 @@ from cortexrnn.theory import (
     learned,
     memories,
     needed_self_connection,
+    self_connections,
     time_constant,
 )
 from cortexrnn.weights import kept_weights
@@ -123,3 +129,35 @@ def test_learned_is_told_by_what_can_be_answered_without_memory():
     assert not learned("perceptual", 0.59)
     with pytest.raises(ValueError, match="delay_match"):
         learned("delay_match", 0.9)
+
+
+def test_self_connections_take_the_radius_that_others_leave():
+    field = load_field("surrogate")
+    starts = pd.concat(
+        self_connections(field, relation=relation, seeds=(0, 1))
+        for relation in ("correlation", "sttc")
+    ).set_index(["relation", "seed"])
+    # Nonnegative weights: the radius is at least the largest self-connection (Perron, Frobenius).
+    assert (starts["largest_self"] <= 0.95 + 1e-9).all()
+    assert (starts["mean_self"] < starts["largest_self"]).all()
+    tiled, alone = starts.loc["correlation"], starts.loc["sttc"]
+    assert (tiled["largest_self"] > alone["largest_self"]).all()
+    assert (tiled["others"] < alone["others"]).all()
+
+
+def test_self_connections_are_those_of_the_start():
+    field = load_field("surrogate")
+    spec = RunSpec(
+        field=field.name, field_hash=field.hash_without_events, variant="W*D*C",
+        task="one_choice", seed=3, relation="sttc",
+    )  # fmt: skip
+    weights = initial_weights(spec, field)
+    (row,) = self_connections(field, relation="sttc", seeds=[3]).to_dict("records")
+    assert row["largest_self"] == weights.diagonal().max()
+    off_diagonal = weights[~np.eye(len(weights), dtype=bool)]
+    assert row["others"] == pytest.approx(off_diagonal.sum() / len(weights))
+
+
+def test_a_relation_that_the_field_lacks_is_refused():
+    with pytest.raises(FieldError, match="response"):
+        self_connections(load_field("surrogate"), relation="response")
