@@ -336,10 +336,9 @@ for relation in ("precision", "sttc"):
 # ```{admonition} Interpretation
 # :class: interpretation
 # To hold evidence by itself, a leaky unit needs a self-connection of {glue:text}`least_needed:.2f` to
-# {glue:text}`most_needed:.2f` in these tasks ([chapter 10](10_controls.ipynb)). Where the weights of a relation lie
-# mostly on the diagonal, as those of correlation and precision do, units have it from the start. STTC alone spreads the
-# same radius over many connections between units. That its networks do worse need not speak of what the two relations
-# know about cortex.
+# {glue:text}`most_needed:.2f` in these tasks ([chapter 10](10_controls.ipynb)). With correlation and precision some
+# units have it from the start; STTC alone spreads the same radius over many connections between units. That its
+# networks do worse need not speak of what the relations know about cortex.
 # ```
 
 # %% [markdown]
