@@ -117,7 +117,8 @@ def explained(table: pd.DataFrame, archive: pd.DataFrame, *, field: str = "6_6_2
     -------
     DataFrame
         Some of its rows with ``draws`` (how many were run), ``draw_low`` and ``draw_high`` (least
-        and largest mean over the seeds that all draws have) and ``explanation``.
+        and largest mean over the seeds that all draws have) and ``explanation``: ``"draw of
+        trials"`` or ``"unexplained"``.
     """
     runs = as_published(archive[archive["field"] == field])
     different = table[table["verdict"] == "different"]
@@ -129,12 +130,8 @@ def explained(table: pd.DataFrame, archive: pd.DataFrame, *, field: str = "6_6_2
         values = runs[same].pivot_table(index="seed", columns="data_seed", values=cell["metric"])
         means = values.loc[:, values.count() >= LEAST_RUNS].dropna().mean()
         low, high = means.min(), means.max()
-        explanation = "unexplained"
-        if len(means) >= LEAST_DRAWS:
-            inside = low <= cell["published"] <= high
-            explanation = (
-                "draw of trials" if inside else "unexplained, beyond the draws that were run"
-            )
+        inside = len(means) >= LEAST_DRAWS and low <= cell["published"] <= high
+        explanation = "draw of trials" if inside else "unexplained"
         rows.append(
             {"draws": len(means), "draw_low": low, "draw_high": high, "explanation": explanation}
         )

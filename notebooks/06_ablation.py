@@ -175,8 +175,8 @@ counts
 # and the largest mean over these draws say whether the draw alone can account for it.
 
 # %%
-columns = ["metric", "variant", "task", "mean", "published"]
-columns += ["draws", "draw_low", "draw_high", "explanation"]
+columns = ["metric", "variant", "task", "explanation", "mean"]
+columns += ["published", "draws", "draw_low", "draw_high"]
 explained = replication.explained(table, archive)[columns]
 glue("explained", int((explained["explanation"] == "draw of trials").sum()))
 explained.set_index(columns[:3]).round(3) if len(explained) else print("None.")
