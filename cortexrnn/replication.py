@@ -183,20 +183,19 @@ def variances(draws: pd.DataFrame) -> dict[tuple[str, str], float]:
     Parameters
     ----------
     draws : DataFrame
-        Rows of :func:`draw_variance`.
+        Rows of :func:`draw_variance`; of several for one metric and task the last counts.
 
     Returns
     -------
     dict of (metric, task) to float
-        Zero where there is no estimate; ``len(draws)`` tells how many there are. Without them
-        differences are found too easily.
+        Zero where there is no estimate. Without them differences are found too easily.
     """
     known = dict(zip(zip(draws["metric"], draws["task"], strict=True), draws["variance"],
                      strict=True))  # fmt: skip
     return {(metric, task): known.get((metric, task), 0.0) for metric in MARGINS for task in TASKS}
 
 
-def judge(archive: pd.DataFrame, *, field: str = "6_6_2") -> pd.DataFrame:
+def judge(archive: pd.DataFrame, *, field: str = "6_6_2", own_draws: bool = False) -> pd.DataFrame:
     """Compare all recorded cells of the published tables, free and positive, together.
 
     Parameters
@@ -205,6 +204,9 @@ def judge(archive: pd.DataFrame, *, field: str = "6_6_2") -> pd.DataFrame:
         Runs of the archive.
     field : str
         Field whose runs are compared. The published cells are those of 6_6_2.
+    own_draws : bool
+        Whether what another draw of trials changes is taken from this field where it was trained
+        on several draws, instead of from the fields of the rule.
 
     Returns
     -------
@@ -213,7 +215,10 @@ def judge(archive: pd.DataFrame, *, field: str = "6_6_2") -> pd.DataFrame:
         a chapter that shows a part of the rows shows the same verdicts as any other.
     """
     arms = [select(archive, field=field, sign=sign) for sign in SIGNS]
-    return compare(pd.concat(arms), variance=variances(draw_variance(archive)))
+    draws = draw_variance(archive)
+    if own_draws:
+        draws = pd.concat([draws, draw_variance(archive, fields=[field])])
+    return compare(pd.concat(arms), variance=variances(draws))
 
 
 def _draw_component(table: NDArray[np.float64]) -> float:

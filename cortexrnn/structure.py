@@ -38,7 +38,7 @@ __all__ = [
 STARTS = {"orthogonal": "W", "functional": "W*", "permuted": "W!"}
 """Starts and how the paper writes them."""
 
-RESAMPLES = 500
+RESAMPLES = 2000
 """Resamples behind an interval."""
 
 

@@ -69,8 +69,8 @@ banner(shown, runs=runs)
 # ## The verdict
 #
 # Two variants whose names differ in one factor are compared in every context that the design has, here and in the
-# paper's tables S5 to S7. Names, not things: under the `published` protocol D\* stands for mixed-up coordinates and D for
-# a grid that is some ten times larger, so that this contrast changes arrangement, scale and strength of the penalty
+# paper's tables S5 to S7. Names, not things: under the `published` protocol D\* stands for mixed-up coordinates and D
+# for a grid that is some ten times larger, so that this contrast changes arrangement, scale and strength of the penalty
 # together ([methods](../book/methods.md)). It repeats the published comparison and is no test of real geometry.
 
 # %%
@@ -92,6 +92,8 @@ found_here, found_there = (whole[name].fillna(False) for name in FOUND)
 glue("n_agree", int(whole.loc[known, "agree"].sum()))
 glue("n_both", int((known & found_here & found_there & whole["agree"]).sum()))
 glue("n_neither", int((known & ~found_here & ~found_there).sum()))
+for side, p in {"here": "p", "there": "p_published"}.items():
+    glue(f"n_skipped_{side}", int((known & whole[p].isna()).sum()))
 fewest, most = whole["n"].min() // 2, whole["n"].max() // 2
 glue("per_cell", most if fewest == most else f"{fewest} to {most}")
 if n_seeds < 20:
@@ -100,11 +102,12 @@ if n_seeds < 20:
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# Field {glue:text}`field`, {glue:text}`n_runs` runs, of which {glue:text}`n_diverged` diverged,
-# {glue:text}`per_cell` values a variant and task. Of {glue:text}`n_pairs` pairs for accuracy,
-# {glue:text}`n_tested` have enough values for a test. {glue:text}`n_both` of these are significant on both sides and in
-# the same direction; {glue:text}`n_neither` are significant on neither, which is weak agreement with few runs; the other
-# ones disagree. A pair that the paper did not test, because its context was not significant, counts as not significant.
+# Field {glue:text}`field`, {glue:text}`n_runs` runs, of which {glue:text}`n_diverged` diverged, {glue:text}`per_cell`
+# values a variant and task. Of {glue:text}`n_pairs` pairs for accuracy, {glue:text}`n_tested` have enough values for a
+# test. {glue:text}`n_both` of these are significant on both sides and in the same direction; {glue:text}`n_neither` are
+# significant on neither, which is weak agreement with few runs; the other ones disagree. A pair whose context was not
+# significant was not tested, and counts as not significant: here {glue:text}`n_skipped_here`, in the paper
+# {glue:text}`n_skipped_there`.
 # ```
 #
 # ## How the tests are made
@@ -160,6 +163,11 @@ for name in ("published", "replicated", "reversed", "new"):
     glue(f"n_{name}", int(total[name]))
 glue("n_directions", int(total["directions"]))
 glue("n_same_direction", int(total["same_direction"]))
+turned = beside[~beside["copied"] & beside["significant"].fillna(False)]
+turned = turned[turned["significant_published"].fillna(False)]
+turned = turned[turned["same_direction"].eq(False).fillna(False)]
+told = [*turned.columns[:3], "context", "group_1", "group_2"]
+turned[[*told, "p", "p_published", "delta", "delta_published"]].set_index(told)
 
 # %% mystnb={"figure": {"name": "fig-robustness-sizes", "caption": "Cliff's delta here against the published one, for all pairs that the paper tested, three tasks together; vertical lines: 95 % bootstrap intervals of this side. On the diagonal both are the same. W: start, D: distance, C: communicability. Repeated tables of the paper are left out. Where two samples do not overlap, delta is 1 or -1 and its interval has no width."}, "image": {"alt": "Recorded against published effect sizes, one panel per metric."}}
 figures.size_against_published(beside)
@@ -174,11 +182,11 @@ error.groupby([sizes["factor"], sizes["metric"]]).median().unstack().round(2)
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# Of {glue:text}`n_published` pairs significant in the paper, {glue:text}`n_replicated` are significant here
-# in the same direction and {glue:text}`n_reversed` in the other; {glue:text}`n_new` are significant here
-# only. {glue:text}`n_same_direction` of {glue:text}`n_directions` known directions are the same. Effect
-# sizes differ by {glue:text}`size_error:.2f` in the median (table: by factor and metric), and their rank
-# correlation is {glue:text}`size_rank:.2f`.
+# Outside repeated tables, {glue:text}`n_published` pairs are significant in the paper. Of these
+# {glue:text}`n_replicated` are significant here in the same direction and {glue:text}`n_reversed` in the other (last
+# table); {glue:text}`n_new` are significant here only. {glue:text}`n_same_direction` of {glue:text}`n_directions` known
+# directions are the same. Effect sizes differ by {glue:text}`size_error:.2f` in the median (table: by factor and
+# metric), and their rank correlation is {glue:text}`size_rank:.2f`.
 # ```
 
 # %%
@@ -221,6 +229,8 @@ counts = permuted.groupby(["metric", "verdict"], sort=False).size()
 counts = counts.unstack(fill_value=0).reindex(columns=verdicts, fill_value=0)
 for name in verdicts:
     glue(f"permuted_{name}", int(counts[name].sum()))
+glue("permuted_accuracy", int(counts.loc["accuracy", "equivalent"]))
+glue("n_permuted_accuracy", int(counts.loc["accuracy"].sum()))
 counts
 
 # %% [markdown]
@@ -228,15 +238,16 @@ counts
 # :class: measurement
 # Over five metrics, three tasks and two penalties W\* and W! are equivalent in
 # {glue:text}`permuted_equivalent` comparisons, different in {glue:text}`permuted_different`, and
-# {glue:text}`permuted_inconclusive` are inconclusive.
+# {glue:text}`permuted_inconclusive` are inconclusive. In accuracy {glue:text}`permuted_accuracy` of
+# {glue:text}`n_permuted_accuracy` are equivalent.
 # ```
 #
 # ```{admonition} Interpretation
 # :class: interpretation
 # Relabelling keeps spectrum, graph and self-connections ([chapter 3](03_priors.ipynb)). It breaks the pairing
 # with positions, and under the `published` protocol the positions are themselves mixed up
-# ([methods](../book/methods.md)), so there is little pairing to break. Equality here does not tell what the
-# pairing would be worth.
+# ([methods](../book/methods.md)), so there is little pairing to break. Equality, where it is shown, does not
+# tell what the pairing would be worth.
 # ```
 
 # %%
@@ -329,8 +340,8 @@ for relation in ("precision", "sttc"):
 # {glue:text}`different_precision`; with STTC alone it is equivalent in {glue:text}`equivalent_sttc` of
 # {glue:text}`n_sttc`, different in {glue:text}`different_sttc`, and the lower one in {glue:text}`below_sttc`. In starts
 # made from {glue:text}`starts_from` the largest self-connection is {glue:text}`largest_correlation:.2f` with
-# correlation, {glue:text}`largest_precision:.2f` with precision and {glue:text}`largest_sttc:.2f` with STTC alone (means
-# of five seeds).
+# correlation, {glue:text}`largest_precision:.2f` with precision and {glue:text}`largest_sttc:.2f` with STTC alone
+# (means of five seeds). False discoveries are controlled within each field and relation.
 # ```
 #
 # ```{admonition} Interpretation
@@ -428,6 +439,16 @@ found_there = paper["p_published"] < effects.SIGNIFICANT
 agreeing = (paper["delta"] * paper["delta_published"] > 0) & found_there
 glue("n_pools", int(found_there.sum()))
 glue("n_pools_agree", int(agreeing.sum()))
+clear = found_there & (paper["p"] < effects.SIGNIFICANT)
+glue("n_pools_clear", int((agreeing & clear).sum()))
+glue("n_pools_turned", int((~agreeing & clear).sum()))
+glue(
+    "pools_turned",
+    ", ".join(sorted(set(paper.loc[~agreeing & clear, "metric"]))).replace(
+        "_", " "
+    )
+    or "none",
+)
 losses = groups[(groups["among"] == "neuron") & (groups["metric"] == "loss")]
 glue("loss_same", bool((losses["mean_1"] == losses["mean_2"]).all()))
 
@@ -435,15 +456,17 @@ glue("loss_same", bool((losses["mean_1"] == losses["mean_2"]).all()))
 # ```{admonition} Measurement
 # :class: measurement
 # Of {glue:text}`n_pools` pooled comparisons of fields that are significant in the paper and have runs here,
-# {glue:text}`n_pools_agree` have the same direction. The published means of the loss are the same for all
-# fields ({glue:text}`loss_same`).
+# {glue:text}`n_pools_agree` have the same direction, and {glue:text}`n_pools_clear` of them are significant here too;
+# {glue:text}`n_pools_turned` are significant here in the other direction ({glue:text}`pools_turned`). The published
+# means of the loss are the same for all fields ({glue:text}`loss_same`).
 # ```
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# Equal means of the loss, with a p of 1, may come of one file read for all fields; they say nothing about fields. A pool mixes eleven variants whose runs fall into groups; its p value speaks of the mixture. And a larger
-# field is also a larger network: the sum in the penalty has $N^2$ terms. What is the animal's and what is
-# the size's a comparison of fields cannot separate.
+# Equal means of the loss, with a p of 1, may come of one file read for all fields; they say nothing about fields. A
+# pool mixes eleven variants whose runs fall into groups; its p value speaks of the mixture. And a larger field is also
+# a larger network: the sum in the penalty has $N^2$ terms. What is the animal's and what is the size's a comparison of
+# fields cannot separate.
 # ```
 
 # %%

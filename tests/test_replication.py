@@ -244,6 +244,20 @@ def test_both_signs_are_judged_together():
     assert set(table["runs"]) == {20}
 
 
+def test_draws_of_the_field_itself_count_in_place_of_those_of_the_rule_where_there_are_any():
+    small = draws(0.01, 0.001, n_draws=20, n_seeds=2)
+    own = identified(draws(0.1, 0.001, n_draws=20, n_seeds=2, seed=1).assign(field="6_6_2"))
+    archive = pd.concat([small, own], ignore_index=True)
+    variances = [draw_variance(archive, fields=[name]) for name in ("5_3_4", "6_6_2")]
+    rule, strict = (part.set_index("metric")["variance"]["accuracy"] for part in variances)
+    by_rule, by_own = (
+        replication.judge(archive, own_draws=chosen).set_index("metric")["error"]["accuracy"]
+        for chosen in (False, True)
+    )
+    assert by_own**2 - by_rule**2 == pytest.approx(2 * (strict - rule))
+    assert strict > 10 * rule > 0
+
+
 def test_a_control_does_not_pass_for_the_variant_whose_name_it_bears():
     published, control = cell(spread(0.5, 0.05)), cell(spread(0.9, 0.05))
     archive = pd.concat([identified(published), identified(control, strength=0.01)])
