@@ -286,22 +286,25 @@ def save_weights(
     return target
 
 
-def kept_weights(field: str) -> list[KeptRun]:
-    """Load the matrices of one field that ship with the package.
+def kept_weights(field: str, *, arm: str = "corr") -> list[KeptRun]:
+    """Load the matrices of one arm of one field that ship with the package.
 
     Parameters
     ----------
     field : str
         Name of the field.
+    arm : str
+        Relation and sign, as the archive names them: ``"corr"``, ``"corr+sign"``, ...
 
     Returns
     -------
     list of KeptRun
-        Empty where none are shipped for this field.
+        Empty where none are shipped.
     """
     with resources.as_file(resources.files("cortexrnn") / "data" / "weights") as folder:
         shipped = {path.stem: path for path in folder.glob("*.npz")}
-        return load_weights(shipped[field]) if field in shipped else []
+        runs = load_weights(shipped[field]) if field in shipped else []
+    return [run for run in runs if run.arm == arm]
 
 
 def load_weights(path: str | Path) -> list[KeptRun]:

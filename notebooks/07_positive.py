@@ -42,6 +42,7 @@ from cortexrnn.priors import spectral_radius
 from cortexrnn.protocol import RunSpec
 from cortexrnn.sources import load_field
 from cortexrnn.tasks import TASKS
+from cortexrnn.weights import COURSE, kept_weights
 
 # %%
 set_style()
@@ -131,6 +132,54 @@ explained = replication.explained(table, archive)[columns]
 explained.set_index(columns[:3]).round(3) if len(explained) else print("None.")
 
 # %% [markdown]
+# ### What is left to measure
+#
+# Entropy aside, topology is that of the graph of the strongest tenth of the weights. Weights that may not be negative are
+# often exactly zero after training. Of one run per variant and task the matrix is [kept](08_topology.ipynb). How many
+# weights between different units are left (`others`), are they a tenth of all (`tenth`), and what does the last epoch
+# change in modularity?
+
+# %%
+kept = kept_weights(shown, arm="corr+sign")
+remains = pd.DataFrame(
+    {
+        "variant": [run.variant for run in kept],
+        "task": [run.task for run in kept],
+        "others": [len(run.matrix.values) for run in kept],
+        "tenth": [run.matrix.summary["threshold"] > 0 for run in kept],
+    }
+)
+remains["percent"] = 100 * remains["others"] / runs["n_neurons"].iloc[0] ** 2
+steps = [run.course[-1] - run.course[-2] for run in kept]
+remains["last_epoch"] = [step[COURSE.index("modularity")] for step in steps]
+remains.set_index(["variant", "task"]).round(3)
+
+# %%
+poor = remains[~remains["tenth"].astype(bool)]
+glue("n_remains", len(remains))
+glue("n_poor", len(poor))
+glue("poor_variants", ", ".join(dict.fromkeys(poor["variant"])) or "none")
+glue("poor_percent", poor["percent"].max())
+glue("poor_least", poor["others"].min())
+glue("poor_most", poor["others"].max())
+glue("poor_last", poor["last_epoch"].abs().max())
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# Of {glue:text}`n_remains` kept matrices {glue:text}`n_poor` have less than a tenth of weights above zero
+# ({glue:text}`poor_variants`); beside self-connections {glue:text}`poor_least` to {glue:text}`poor_most` weights are left,
+# at most {glue:text}`poor_percent:.1f` % of all. The last epoch alone moves the modularity of such a graph by up to
+# {glue:text}`poor_last:.2f`.
+# ```
+#
+# ```{admonition} Interpretation
+# :class: interpretation
+# There the graph is not a tenth of the weights but all that is left of them, a few edges that come and go with the
+# updates. Two programs whose networks agree in accuracy and entropy need not agree in the topology of such a
+# remainder. This makes a difference in such cells likelier; it is not shown to be its cause.
+# ```
+#
 # ## What diverges, and when
 
 # %% mystnb={"figure": {"name": "fig-positive-divergence", "caption": "Recorded runs of this page by the epoch in which they diverged; grey: they did not. One panel per task."}, "image": {"alt": "Bars of runs by epoch of divergence for eleven variants and three tasks."}}

@@ -71,7 +71,7 @@ assert len(runs), "the archive holds no runs of the paper's field and arm"
 ended = runs[~runs["diverged"]]
 shown, arm = str(runs["field"].iloc[0]), str(runs["arm"].iloc[0])
 n_neurons = int(runs["n_neurons"].iloc[0])
-kept = [run for run in kept_weights(shown) if run.arm == arm]
+kept = kept_weights(shown, arm=arm)
 banner(shown, runs=runs)
 
 # %%

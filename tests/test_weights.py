@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as arrays
 
 from cortexrnn import experiment, topology
 from cortexrnn.archive import METRICS, load_archive
+from cortexrnn.protocol import SIGNS
 from cortexrnn.sources.surrogate import surrogate_field
 from cortexrnn.weights import (
     BINS,
@@ -242,6 +243,7 @@ def test_what_would_fill_the_memory_is_refused(tmp_path):
 def test_a_field_without_kept_runs_has_none():
     assert kept_weights("no such field") == []
     assert kept_weights("../archive/x") == []
+    assert kept_weights("6_6_2", arm="no such arm") == []
 
 
 def test_stated_loss_has_a_row_for_every_run(saved):
@@ -250,14 +252,16 @@ def test_stated_loss_has_a_row_for_every_run(saved):
     assert table["share_of_sum"].between(0, 1).all()
 
 
-def test_shipped_matrices_lead_back_to_their_rows_of_the_archive():
-    runs = kept_weights("6_6_2")
+@pytest.mark.parametrize("arm", ["corr", "corr+sign"])
+def test_shipped_matrices_lead_back_to_their_rows_of_the_archive(arm):
+    runs = kept_weights("6_6_2", arm=arm)
     if not runs:
         pytest.skip("no matrices are shipped")
     archive = load_archive().drop_duplicates("identity").set_index("identity")
     for run in runs:
         row = archive.loc[run.identity]
-        assert (row["field"], row["variant"], row["task"]) == ("6_6_2", run.variant, run.task)
+        assert (row["field"], row["arm"]) == ("6_6_2", arm)
+        assert (row["variant"], row["task"]) == (run.variant, run.task)
         specification = json.loads(row["specification"])
         assert (specification["seed"], specification["n_train"]) == (run.seed, 5120)
         graph = run.matrix.graph()
@@ -272,8 +276,9 @@ def remade(tmp_path_factory):
     """A small experiment, and what the tool keeps of the same runs trained again."""
     folder = tmp_path_factory.mktemp("weights")
     field = surrogate_field(16)
-    specs = experiment.plan(field, preset="smoke")
-    experiment.run(specs, field, out=folder / "runs", workers=1, device="cpu", progress=False)
+    for sign in SIGNS:
+        specs = experiment.plan(field, preset="smoke", sign=sign)
+        experiment.run(specs, field, out=folder / "runs", workers=1, device="cpu", progress=False)
     arguments = ["--field", "surrogate_16", "--preset", "smoke", "--full", str(folder / "full")]
     arguments += ["--archive", str(folder / "runs"), "--out", str(folder / "out")]
     return folder, arguments, keep_weights.main(arguments)
@@ -284,13 +289,13 @@ def test_runs_trained_again_are_the_archive_s(remade, capsys):
     runs = load_weights(folder / "out" / "surrogate_16.npz")
     table = keep_weights.beside_archive(runs, load_archive(folder / "runs"))
     assert status == 0
-    assert len(runs) == 33
+    assert [run.arm for run in runs] == ["corr"] * 33 + ["corr+sign"] * 33
     assert set(table["verdict"]) == {"identical"}
     assert all(run.course.shape == (2, len(COURSE)) for run in runs)
     before = (folder / "out" / "surrogate_16.npz").read_bytes()
     assert keep_weights.main(arguments) == 0  # from the full matrices, without training
     assert (folder / "out" / "surrogate_16.npz").read_bytes() == before
-    assert "33 of 33 runs" in capsys.readouterr().out
+    assert "66 of 66 runs" in capsys.readouterr().out
 
 
 def test_a_run_that_succeeds_on_one_side_only_is_told(remade, monkeypatch, capsys):
@@ -320,5 +325,5 @@ def test_a_run_that_diverged_is_told_and_not_kept(remade, monkeypatch, capsys, t
 
     monkeypatch.setattr(keep_weights, "matrices", with_one_lost)
     keep_weights.main([*arguments, "--out", str(tmp_path)])
-    assert capsys.readouterr().out.count("diverged, nothing is kept") == 3
-    assert len(load_weights(tmp_path / "surrogate_16.npz")) == 30
+    assert capsys.readouterr().out.count("diverged, nothing is kept") == 6
+    assert len(load_weights(tmp_path / "surrogate_16.npz")) == 60

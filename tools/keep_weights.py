@@ -1,4 +1,4 @@
-"""Keep the trained recurrent matrices of one seed of every variant and task.
+"""Keep the trained recurrent matrices of one seed of every variant, task and sign.
 
 Usage: ``python -m tools.keep_weights --full runs/weights`` trains again the runs of field 6_6_2
 with seed 0, in the ensembles in which the archive's runs were trained. The full matrices of every
@@ -27,7 +27,7 @@ from cortexrnn import experiment, topology
 from cortexrnn.archive import METRICS, load_archive, write_json
 from cortexrnn.field import Field
 from cortexrnn.models import initial_weights
-from cortexrnn.protocol import RunSpec
+from cortexrnn.protocol import SIGNS, RunSpec
 from cortexrnn.sources import load_field
 from cortexrnn.training import train
 from cortexrnn.weights import COURSE, KeptRun, save_weights, sparsify, stated_loss
@@ -145,14 +145,15 @@ def beside_archive(kept: Sequence[KeptRun], archive: pd.DataFrame) -> pd.DataFra
     Returns
     -------
     DataFrame
-        One row per kept run: ``task, variant, identity, verdict`` and for each metric the
+        One row per kept run: ``arm, task, variant, identity, verdict`` and for each metric the
         difference, here less archive. The verdict is ``identical``, ``close`` (within
         :data:`TOLERANCE`), ``differs``, ``success differs``, or ``not in the archive``.
     """
     rows = archive.drop_duplicates("identity").set_index("identity")
     table = []
     for run in kept:
-        row = {"task": run.task, "variant": run.variant, "identity": run.identity}
+        row = {"arm": run.arm, "task": run.task}
+        row |= {"variant": run.variant, "identity": run.identity}
         there = rows.loc[run.identity] if run.identity in rows.index else None
         if there is None:
             table.append(row | {"verdict": "not in the archive"} | dict.fromkeys(METRICS, np.nan))
@@ -197,8 +198,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     field = load_field(given.field)
     given.full.mkdir(parents=True, exist_ok=True)
-    specs = experiment.plan(field, preset=given.preset, seeds=[given.seed])
-    kept = list(_kept(specs, field, given.full))
+    plans = [
+        experiment.plan(field, preset=given.preset, seeds=[given.seed], sign=sign)
+        for sign in SIGNS  # each a plan of its own, as in the archive
+    ]
+    kept = [run for specs in plans for run in _kept(specs, field, given.full)]
     path = save_weights(
         kept, given.out / f"{field.name}.npz",
         field=field.name, field_hash=field.hash_without_events, made=_made(),
@@ -206,7 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     table = beside_archive(kept, load_archive(given.archive))
     print(table.drop(columns="identity").to_string(index=False))
     print(stated_loss(kept).drop(columns="identity").round(4).to_string(index=False))
-    print(f"{path}: {path.stat().st_size:,} bytes, {len(kept)} of {len(specs)} runs")
+    print(f"{path}: {path.stat().st_size:,} bytes, {len(kept)} of {sum(map(len, plans))} runs")
     return int((table["verdict"] == "success differs").any())
 
 
