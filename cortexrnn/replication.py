@@ -205,8 +205,8 @@ def judge(archive: pd.DataFrame, *, field: str = "6_6_2", own_draws: bool = Fals
     field : str
         Field whose runs are compared. The published cells are those of 6_6_2.
     own_draws : bool
-        Whether what another draw of trials changes is taken from this field where it was trained
-        on several draws, instead of from the fields of the rule.
+        Whether what another draw of trials changes is taken from this field, each sign by itself,
+        where it was trained on several draws, instead of from the fields of the rule.
 
     Returns
     -------
@@ -214,11 +214,16 @@ def judge(archive: pd.DataFrame, *, field: str = "6_6_2", own_draws: bool = Fals
         See :func:`compare`. False discoveries are controlled over both signs and all metrics, so
         a chapter that shows a part of the rows shows the same verdicts as any other.
     """
-    arms = [select(archive, field=field, sign=sign) for sign in SIGNS]
-    draws = draw_variance(archive)
-    if own_draws:
-        draws = pd.concat([draws, draw_variance(archive, fields=[field])])
-    return compare(pd.concat(arms), variance=variances(draws))
+    draws, tables = draw_variance(archive), []
+    for sign in SIGNS:
+        runs = select(archive, field=field, sign=sign)
+        own = draw_variance(archive[archive["sign"] == sign], fields=[field] if own_draws else [])
+        if len(runs):
+            tables.append(compare(runs, variance=variances(pd.concat([draws, own]))))
+    if not tables:
+        raise ValueError(f"archive: no runs of field {field!r} that can stand beside the paper")
+    table = pd.concat(tables, ignore_index=True)
+    return table.assign(verdict=verdicts(table))
 
 
 def _draw_component(table: NDArray[np.float64]) -> float:

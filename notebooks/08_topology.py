@@ -113,22 +113,24 @@ if shown != "6_6_2":
 figures.verdict(compared)
 
 # %%
-verdicts = compared["verdict"].value_counts()
-for name in ("equivalent", "different", "inconclusive"):
-    glue(f"n_{name}", int(verdicts.get(name, 0)))
-glue("n_compared", len(compared))
+told = "Nothing is judged here: the paper has no such table."
+if shown == "6_6_2":
+    found = compared["verdict"].value_counts().reindex(replication.VERDICTS)
+    equal, other, open_, lost = found.fillna(0).astype(int)
+    told = f"Of {len(compared)} cells of topology {equal} are equivalent, "
+    told += f"{other} different and {open_} inconclusive"
+    told += f"; in {lost} both sides diverge." if lost else "."
+glue("told", told)
 glue("draws", f"{len(drawn)} of {len(variance)}")
 pd.crosstab(compared["metric"], compared["verdict"])
 
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# Field {glue:text}`field`, arm {glue:text}`arm`, {glue:text}`n_runs` runs, {glue:text}`seeds`: of
-# {glue:text}`n_compared` cells of topology {glue:text}`n_equivalent` are equivalent, {glue:text}`n_different` different
-# and {glue:text}`n_inconclusive` inconclusive. The variance of the draw of trials is estimated for {glue:text}`draws`
-# pairs of metric and task, from small fields; where it is not, it is taken as zero. On field 6_6_2 draws move
-# modularity and small-worldness further than the rule has it, so that these verdicts are firmer than they should be
-# ([chapter 6](06_ablation.ipynb)).
+# Field {glue:text}`field`, arm {glue:text}`arm`, {glue:text}`n_runs` runs, {glue:text}`seeds`. {glue:text}`told` The
+# variance of the draw of trials is estimated for {glue:text}`draws` pairs of metric and task, from small fields; where
+# it is not, it is taken as zero. Where draws of field 6_6_2 itself move a mean further than that
+# ([chapter 6](06_ablation.ipynb)), verdicts are firmer than they should be.
 # ```
 #
 # ## What the matrices had before training
@@ -142,13 +144,15 @@ pd.crosstab(compared["metric"], compared["verdict"])
 available = at_hand(shown)
 cortex = load_field(shown if available else f"surrogate_{n_neurons}")
 what = "the real field" if available else "a surrogate of the same size"
+starts = pd.DataFrame(columns=["start", *COURSE])
 if kept:
     what = "epoch 0 of the kept runs"
     starts = pd.DataFrame([run.course[0] for run in kept], columns=COURSE)
     starts.insert(0, "start", [VARIANTS[run.variant].start for run in kept])
     starts = starts.drop_duplicates("start")
-else:
-    starts = structure.starts(cortex, relation=chosen["relation"])
+if len(starts) < len(structure.STARTS):
+    made = structure.starts(cortex, relation=chosen["relation"])
+    starts = pd.concat([starts, made]).drop_duplicates("start")
 glue("starts_from", what)
 print(f"Starts: {what}.")
 
@@ -171,20 +175,16 @@ moved.rename_axis("start").round(3)
 
 # %%
 own = pd.DataFrame(
-    {
-        "start": VARIANTS[run.variant].start,
-        "entropy": run.course[-1][COURSE.index("entropy")]
-        < run.course[0][COURSE.index("entropy")],
-        "modularity": run.course[-1][COURSE.index("modularity")]
-        > run.course[0][COURSE.index("modularity")],
-    }
-    for run in kept
+    [run.course[-1] - run.course[0] for run in kept], columns=COURSE
 )
+own["start"] = [VARIANTS[run.variant].start for run in kept]
+margin = replication.MARGINS["modularity"]
 for name in structure.STARTS:
-    mine = own[own["start"] == name] if len(own) else own
+    mine = own[own["start"] == name]
     glue(f"{name}_kept", len(mine))
-    glue(f"{name}_fell", int(mine["entropy"].sum()) if len(mine) else 0)
-    glue(f"{name}_rose", int(mine["modularity"].sum()) if len(mine) else 0)
+    glue(f"{name}_fell", int((mine["entropy"] < 0).sum()))
+    glue(f"{name}_rose", int((mine["modularity"] > 0).sum()))
+    glue(f"{name}_far", int((mine["modularity"] > margin).sum()))
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -193,10 +193,11 @@ for name in structure.STARTS:
 # {glue:text}`functional_entropy:.2f` bits, a modularity of {glue:text}`functional_modularity:.2f` and a small-worldness
 # of {glue:text}`functional_small_worldness:.2f`; an orthogonal matrix has {glue:text}`orthogonal_entropy:.2f` bits,
 # {glue:text}`orthogonal_modularity:.2f` and {glue:text}`orthogonal_small_worldness:.2f`. The table has the median of
-# every measure after training less that of these starts. Runs whose matrices are kept can be compared with their own
-# start: of {glue:text}`functional_kept` from W\* the entropy fell in {glue:text}`functional_fell` and the modularity
-# rose in {glue:text}`functional_rose`; of {glue:text}`orthogonal_kept` from an orthogonal matrix in
-# {glue:text}`orthogonal_fell` and {glue:text}`orthogonal_rose`.
+# every measure after training less that of these starts, one matrix of each kind. Runs whose matrices are kept can be
+# compared with their own start: of {glue:text}`functional_kept` from W\* the entropy fell in
+# {glue:text}`functional_fell` and the modularity rose in {glue:text}`functional_rose`, in {glue:text}`functional_far`
+# by more than the margin of the rules; of {glue:text}`orthogonal_kept` from an orthogonal matrix in
+# {glue:text}`orthogonal_fell`, {glue:text}`orthogonal_rose` and {glue:text}`orthogonal_far`.
 # ```
 #
 # ```{admonition} Interpretation
@@ -243,21 +244,25 @@ glue("n_again", int(noise["accuracy"].notna().sum()))
 glue("n_same", int((noise.max(axis=1) < 1e-9).sum()))
 for measure in ("accuracy", "entropy", "modularity"):
     glue(f"{measure}_apart", float(noise[measure].max()))
+apart = repeated["two trainings, largest"] > repeated["margin"]
+told = ", ".join(apart.index[apart]).replace("_", "-") or "nothing"
+glue("beyond_margin", told)
 
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
 # Of {glue:text}`n_again` runs that were trained twice, {glue:text}`n_same` came out the same to rounding. The
 # largest difference of the others is {glue:text}`accuracy_apart:.4f` in accuracy,
-# {glue:text}`modularity_apart:.2f` in modularity and {glue:text}`entropy_apart:.1f` bits in entropy.
+# {glue:text}`modularity_apart:.2f` in modularity and {glue:text}`entropy_apart:.1f` bits in entropy. Beyond its margin
+# between two trainings: {glue:text}`beyond_margin`.
 # (`nan`: no run of this field and arm was trained twice.)
 # ```
 #
 # ```{admonition} Interpretation
 # :class: interpretation
 # A measure that moves by more than its margin between two trainings of one run tells little about a single
-# network; only its distribution over runs can be compared. Entropy is the one to be careful with: it is read
-# between the smallest and the largest of all weights, two numbers out of tens of thousands.
+# network; only its distribution over runs can be compared. Entropy is most to be careful with: it is read
+# between the smallest and the largest of all weights, two numbers out of $N^2$.
 # ```
 #
 # ## Topology against accuracy
@@ -280,7 +285,7 @@ sure = [
     for part in (across, within)
 ]
 
-# %% mystnb={"figure": {"name": "fig-topology-correlations", "caption": "Rank correlation of accuracy with four measures: over all runs, over the means of variants, and within variants (ranks inside each variant, pooled). Bars: 95 % by resampling variants, or runs inside variants. Nothing is drawn where a variant has fewer than three runs, or where nothing varies."}, "image": {"alt": "Rank correlations with intervals, over all runs, over variants and within variants, in three tasks."}}
+# %% mystnb={"figure": {"name": "fig-topology-correlations", "caption": "Rank correlation of accuracy with four measures: over all runs, over the means of variants, and within variants (ranks inside each variant, pooled). Bars: 95 % by resampling variants, or runs inside variants. Nothing is drawn within variants where none has three runs, nor where nothing varies."}, "image": {"alt": "Rank correlations with intervals, over all runs, over variants and within variants, in three tasks."}}
 figures.correlations(associations)
 
 # %%
@@ -367,8 +372,10 @@ if not len(degrees):
 # ```{admonition} Fact
 # :class: fact
 # A kept matrix holds exactly the entries that make its graph, the strongest tenth by magnitude, and the
-# diagonal, in half precision. What that leaves out is stated for every matrix. The identity leads to the
-# run's row of the archive.
+# diagonal, in half precision. What that leaves out is stated for every matrix below: its entries (`kept`), the
+# magnitude they exceed (`threshold`), the spectral radius of the full matrix, the share of the sum of magnitudes and of
+# the Frobenius norm that is kept, and the norm of what is left out, relative to the whole (`error`). The file that can
+# be downloaded at the end has the identity, which leads to the run's row of the archive.
 # ```
 
 # %% tags=["scroll-output"]

@@ -70,8 +70,9 @@ banner(shown, runs=runs)
 #
 # Two variants whose names differ in one factor are compared in every context that the design has, here and in the
 # paper's tables S5 to S7. Names, not things: under the `published` protocol D\* stands for mixed-up coordinates and D
-# for a grid that is some ten times larger, so that this contrast changes arrangement, scale and strength of the penalty
-# together ([methods](../book/methods.md)). It repeats the published comparison and is no test of real geometry.
+# for a grid that is several times larger (twelve on 6_6_2), so that this contrast changes arrangement, scale and
+# strength of the penalty together ([methods](../book/methods.md)). It repeats the published comparison and is no test
+# of real geometry.
 
 # %%
 published = effects.published_effects()

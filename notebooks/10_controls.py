@@ -122,12 +122,15 @@ columns = ["difference of", "task", "field", "predicted", "found", "says"]
 prose(failed[columns].fillna("all"))
 
 # %% [markdown]
-# The open ones; a claim may be open through one of these alone. Where what was found lies above the predicted range,
-# the control did *better* than its reference.
+# The open ones. Where an interval crosses the upper end of *same* (0.1), the control does as well as its reference or
+# better; where it crosses the upper end of *lost* (-0.2), something is lost, perhaps less than predicted.
 
 # %%
 undecided = outcomes[outcomes["outcome"] == "open"].set_index("claim")
 undecided["difference of"] = undecided["arm"] + " less " + undecided["against"]
+undecided["found"] = [
+    with_interval(*row, digits=3) for row in undecided[interval].values
+]
 undecided["predicted"] = [
     f"{a} to {b}" for a, b in undecided[["low", "high"]].values
 ]
@@ -153,13 +156,13 @@ glue("n_waiting", len(waiting))
 # ```{admonition} Fact
 # :class: fact
 # *How it is judged.* Differences are paired: runs of one seed share trials, input noise and, where they have one, the
-# draw of W\*. A difference is the mean over the three tasks unless a task is named. *Same* means within 0.1 of
-# accuracy, a quarter to a third of what W\* gains; *lost* at least 0.2 less; for modularity, *same* means within 0.15
-# and *lost* at least 0.1 less. A reading is *not supported* where no prediction speaks for it and more than half of
-# those that could do speak against it, *supported* the other way round, and *open* otherwise or while one of them is
-# not run. Against a reading that says "no start" one prediction is enough, and
-# all have to speak for it. Intervals are not corrected for the number
-# of predictions.
+# draw of W\*. A difference is the mean over the tasks (three, or the eight of NeuroGym) unless a task is named. *Same*
+# means within 0.1 of accuracy, a quarter to a third of what W\* gains; *lost* at least 0.2 less; for modularity, *same*
+# means within 0.15 and *lost* at least 0.1 less. A reading is *not supported* where no prediction speaks for it and
+# more than half of those that could do speak against it, *supported* the other way round, and *open* otherwise or while
+# one of them is not run. Against a reading that says "no start" one prediction is enough, and all have to speak for it.
+# Intervals are not corrected for the number of predictions. Predictions whose outcome bears on no reading are left out
+# of the counts of claims.
 # ```
 #
 # ```{admonition} Fact
@@ -291,10 +294,10 @@ uncoupled[
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# Of {glue:text}`n_solved` networks that learned, {glue:text}`n_solved_able` have a self-connection or a rest that can
-# hold the evidence, {glue:text}`n_solved_self` of them a self-connection; of {glue:text}`n_unsolved` that did not,
-# {glue:text}`n_unsolved_able`. In {glue:text}`n_uncoupled` networks that learned (table) training has left almost
-# nothing between the units.
+# Of {glue:text}`n_solved` networks that learned, {glue:text}`n_solved_able` have a self-connection above that value or
+# a rest of radius above one, {glue:text}`n_solved_self` of them such a self-connection; of {glue:text}`n_unsolved` that
+# did not, {glue:text}`n_unsolved_able`. In {glue:text}`n_uncoupled` networks that learned (table) training has left
+# almost nothing between the units.
 # ```
 #
 # ```{admonition} Fact
@@ -389,7 +392,7 @@ figures.accuracy_along(
 # memory can add is still reached:
 
 # %%
-swept = ordered["arm"].str.extract(r"^(\S+)(?: at lambda .*)?$")[0]
+swept = ordered["arm"].str.extract(r"^(\S+)(?: at (?:lambda|pull) .*)?$")[0]
 reached = ordered.assign(base=swept)
 reached = reached[
     reached["base"].isin(controls.SWEPT)
@@ -408,8 +411,8 @@ for name in TASKS:
 # :class: measurement
 # Between bases this largest pull differs by a factor of about {glue:text}`spread_one_choice` in one-choice,
 # {glue:text}`spread_perceptual` in perceptual decision and {glue:text}`spread_go_nogo` in Go/NoGo. Strengths are mostly
-# ten times apart, with five seeds each, so that each end is known to about a factor of ten. Where the factor is much
-# larger, pull at the start is not all that matters.
+# ten times apart, with five to twenty seeds each, so that each end is known to about a factor of ten. Where the factor
+# is much larger than that, pull at the start is not all that matters.
 # ```
 
 # %%
@@ -564,6 +567,7 @@ wiring = wiring.set_index("arm")["found"]
 glue("c_at_strong", wiring["WD*C at pull 0.17"])
 glue("no_c_at_weak", wiring["WD* at pull 0.001"])
 glue("c_frozen", wiring["WD*C with C frozen"])
+glue("c_frozen_star", wiring["W*D*C with C frozen"])
 glue("plain_at_weak", wiring["W at pull 0.001"])
 for name, arm in {
     "pull_d": "WD*",
@@ -578,16 +582,17 @@ for name, arm in {
 # Mean over the three tasks on field {glue:text}`shown`, with 95 % intervals. `WD*C` scaled up to a pull of 0.17, less
 # `WD*`, whose pull is {glue:text}`pull_d`: {glue:text}`c_at_strong`. `WD*` scaled down to 0.001, less `WD*C` with
 # {glue:text}`pull_dc`: {glue:text}`no_c_at_weak`. The plain penalty at 0.001, less `WD*C` on own coordinates with
-# {glue:text}`pull_own`: {glue:text}`plain_at_weak`. C left as it was at the start, less C
-# that follows the weights: {glue:text}`c_frozen`.
+# {glue:text}`pull_own`: {glue:text}`plain_at_weak`. C left as it was at the start, less C that follows the weights:
+# {glue:text}`c_frozen` for `WD*C`, {glue:text}`c_frozen_star` for `W*D*C`.
 # ```
 #
 # ```{admonition} Interpretation
 # :class: interpretation
 # A C that follows the weights changes the penalty as they shrink; a factor that is fixed at the start does not. Where
-# the arm with C does better although it pulls as hard or harder, C is more than a weaker penalty. That the plain
-# penalty keeps up with `WD*C` tells less where it pulls less. Whether that is a property of cortical wiring is another
-# question, for direct C is computed from the network's own weights.
+# the arm with C does better although it pulls as hard or harder (the pulls are told above), C is more than a weaker
+# penalty. Where the plain penalty keeps up with `WD*C` on own coordinates, that says the less the weaker it pulls.
+# Whether that is a property of cortical wiring is another question, for direct C is computed from the network's own
+# weights.
 # ```
 
 # %%
@@ -610,9 +615,21 @@ figures.beside_reference(cells) if len(cells) else "not run yet"
 
 # %%
 download(cells, "controls_positive.csv")
+identity = cells[cells["control"].str.startswith("scaled identity")]
+identity = identity[identity["field"] == shown]
+glue("identity_runs", int(identity["runs"].sum()))
+glue("identity_learned", int(identity["learned"].sum()))
 
 # %% mystnb={"figure": {"name": "fig-controls-positive", "caption": "Predictions about the claim 'positive': difference in accuracy with its 95 % t interval, over the seeds that both arms have; light grey: what was predicted; a range that reaches the frame has no other end. A row without a named task is the mean over tasks."}, "image": {"alt": "Differences between arms with intervals, beside predicted bounds."}}
 figures.predictions(outcomes[outcomes["claim"] == "positive"])
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# A scaled identity with positive weights learned in {glue:text}`identity_learned` of {glue:text}`identity_runs` runs on
+# field {glue:text}`shown`. Where *positive* is open all the same, it is because this start may do better than *same*
+# allows.
+# ```
 
 # %% [markdown]
 # ## When tasks ask for more
@@ -715,7 +732,7 @@ apart[difference].set_index(difference[:2]).round(3)
 # one eighth.
 # ```
 #
-# The predictions about all of these: W\* does as well without what lies off its diagonal.
+# The predictions about all of these: W\* does as well with what lies off its diagonal shuffled, or without it.
 
 # %% mystnb={"figure": {"name": "fig-controls-beyond", "caption": "Predictions about the claim 'beyond': difference in accuracy with its 95 % t interval, over the seeds that both arms have; light grey: what was predicted; a range that reaches the frame has no other end. A row without a named task is the mean over tasks."}, "image": {"alt": "Differences between arms with intervals, beside predicted bounds."}}
 beyond = outcomes[
@@ -734,16 +751,15 @@ assert set(verdicts["claim"]) == set(controls.CLAIMS)
 # %% [markdown]
 # ```{admonition} Interpretation
 # :class: interpretation
-# That a simpler cause suffices does not make a finding wrong. W\* does better than an orthogonal start under a penalty
-# of distance alone or with C\*, while with direct C the two are closer; and positive weights do train from it; how far
-# the published numbers come out again is told in [chapter 6](06_ablation.ipynb) and [chapter 7](07_positive.ipynb).
-# What the controls ask is which property of cortex the gain speaks for, on three tasks that two units with a slow decay
-# can solve.
+# That a simpler cause suffices does not make a finding wrong. W\* does better than an orthogonal start under most of
+# these penalties, under D\* with direct C the least; and positive weights do train from it; how far the published
+# numbers come out again is told in [chapter 6](06_ablation.ipynb) and [chapter 7](07_positive.ipynb). What the controls
+# ask is which property of cortex the gain speaks for, on three tasks that two units with a slow decay can solve.
 # ```
 #
 # ## Summary
 #
-# - Every control changes one thing about a variant; arms are compared seed by seed.
+# - Every control is meant to change one thing about a variant; arms are compared seed by seed.
 # - What one leaky unit can remember tells what a network needs to solve these tasks, whatever it is named.
 # - Readings are judged by predictions that could have failed; those that did are listed at the top.
 #

@@ -258,6 +258,26 @@ def test_draws_of_the_field_itself_count_in_place_of_those_of_the_rule_where_the
     assert strict > 10 * rule > 0
 
 
+def test_draws_of_one_sign_tell_nothing_of_the_other():
+    own = draws(0.1, 0.001, n_draws=20, n_seeds=2).assign(field="6_6_2")
+    free = cell(spread(0.5, 0.05), variant="WD")
+    archive = identified(pd.concat([own.assign(arm="corr+sign", sign="positive"), free]))
+    errors = [
+        replication.judge(archive, own_draws=chosen)
+        .set_index(["arm", "metric"])["error"]
+        .xs("accuracy", level="metric")
+        for chosen in (False, True)
+    ]
+    assert errors[1]["corr"] == errors[0]["corr"]
+    assert errors[1]["corr+sign"] > 2 * errors[0]["corr+sign"]
+
+
+def test_an_archive_without_runs_of_the_field_cannot_be_judged():
+    archive = identified(cell(spread(0.5, 0.05)))
+    with pytest.raises(ValueError, match="no runs of field '5_3_4'"):
+        replication.judge(archive, field="5_3_4")
+
+
 def test_a_control_does_not_pass_for_the_variant_whose_name_it_bears():
     published, control = cell(spread(0.5, 0.05)), cell(spread(0.9, 0.05))
     archive = pd.concat([identified(published), identified(control, strength=0.01)])
