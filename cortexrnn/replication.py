@@ -27,6 +27,7 @@ __all__ = [
     "draw_variance",
     "error_rates",
     "explained",
+    "in_words",
     "judge",
     "published_cells",
     "tests",
@@ -224,6 +225,39 @@ def judge(archive: pd.DataFrame, *, field: str = "6_6_2", own_draws: bool = Fals
         raise ValueError(f"archive: no runs of field {field!r} that can stand beside the paper")
     table = pd.concat(tables, ignore_index=True)
     return table.assign(verdict=verdicts(table))
+
+
+def in_words(table: pd.DataFrame, *, own_draws: pd.DataFrame | None = None) -> str:
+    """Say how many cells were found to be what.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of :func:`judge`, with verdicts.
+    own_draws : DataFrame, optional
+        The same cells, judged with ``own_draws=True``.
+
+    Returns
+    -------
+    str
+        One sentence, or two.
+    """
+    counts = table["verdict"].value_counts().reindex(list(VERDICTS), fill_value=0)
+    testable = len(table) - counts["both diverge"]
+    share = counts["different"] / max(testable, 1)
+    told = (
+        f"Of {testable} testable cells {counts['equivalent']} are equivalent to the published "
+        f"ones, {counts['different']} different ({share:.1%}) and {counts['inconclusive']} "
+        f"inconclusive; in {counts['both diverge']} more both sides diverge."
+    )
+    if own_draws is None:
+        return told
+    counts = own_draws["verdict"].value_counts().reindex(list(VERDICTS), fill_value=0)
+    return (
+        f"{told} With what another draw of trials changes on the field itself, where it is known, "
+        f"{counts['equivalent']} would be equivalent, {counts['different']} different and "
+        f"{counts['inconclusive']} inconclusive."
+    )
 
 
 def _draw_component(table: NDArray[np.float64]) -> float:

@@ -169,7 +169,7 @@ if judged:
     table = replication.judge(archive)  # with the other sign, see the rules
     table = table[table["arm"] == runs["arm"].iloc[0]]
     strict = replication.judge(archive, own_draws=True)
-    strict = strict.loc[strict["arm"] == runs["arm"].iloc[0], "verdict"]
+    strict = strict[strict["arm"] == runs["arm"].iloc[0]]
 else:
     table = beside_published(runs, metrics=list(MARGINS))
     table["verdict"] = "inconclusive"  # drawn as empty circles
@@ -190,16 +190,7 @@ counts
 # %%
 told = "Nothing is judged here: the paper has no such table."
 if judged:
-    found = table["verdict"].value_counts().reindex(replication.VERDICTS)
-    equal, other, open_, lost = found.fillna(0).astype(int)
-    testable = len(table) - lost
-    told = f"Of {testable} testable cells {equal} are equivalent, {other} "
-    told += f"different ({other / testable:.1%}) and {open_} inconclusive; in "
-    told += f"{lost} more both sides diverge. With fewer than ten runs all "
-    told += "cells are inconclusive by rule. With the variances of field "
-    strict = strict.value_counts().reindex(replication.VERDICTS).fillna(0)
-    strict = ", ".join(f"{n:.0f} {name}" for name, n in strict[:3].items())
-    told += f"6_6_2 itself, where they are known: {strict}."
+    told = replication.in_words(table, own_draws=strict)
 glue("told", told)
 
 # %% [markdown]
@@ -207,6 +198,7 @@ glue("told", told)
 # :class: measurement
 # Field {glue:text}`field`: {glue:text}`n_runs` runs, {glue:text}`seeds`, {glue:text}`n_diverged` diverged,
 # {glue:text}`hours:.2f` hours of computing. {glue:text}`told`
+# With fewer than ten runs in a cell all are inconclusive by rule.
 # ```
 #
 # Cells that are different. Where a cell was trained on several draws of trials as well, with ten seeds each, the least

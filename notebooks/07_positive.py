@@ -87,7 +87,7 @@ if judged:
     table = replication.judge(archive)  # with the other sign, see the rules
     table = table[table["arm"] == runs["arm"].iloc[0]]
     strict = replication.judge(archive, own_draws=True)
-    strict = strict.loc[strict["arm"] == runs["arm"].iloc[0], "verdict"]
+    strict = strict[strict["arm"] == runs["arm"].iloc[0]]
 else:
     table = beside_published(runs, metrics=list(replication.MARGINS))
     table["verdict"] = "no published table"
@@ -103,15 +103,7 @@ figures.beside_published(accuracy, level=level)
 # %%
 told = "Nothing is judged here: the paper has no such table."
 if judged:
-    found = table["verdict"].value_counts().reindex(replication.VERDICTS)
-    equal, other, open_, lost = found.fillna(0).astype(int)
-    told = f"Of {len(table)} cells {equal} are equivalent to the published "
-    told += f"ones, {other} different and {open_} inconclusive; in {lost} all "
-    told += "runs diverge on both sides. With what another draw of trials "
-    told += "changes on field 6_6_2 itself, where it is known, the first three "
-    strict = strict.value_counts().reindex(replication.VERDICTS).fillna(0)
-    told += "numbers would be {:.0f}, {:.0f} and {:.0f}".format(*strict[:3])
-    told += " (chapter 6)."
+    told = replication.in_words(table, own_draws=strict)
 glue("told", told)
 pd.crosstab(table["metric"], table["verdict"]) if judged else "not judged"
 

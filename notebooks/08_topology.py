@@ -115,11 +115,7 @@ figures.verdict(compared)
 # %%
 told = "Nothing is judged here: the paper has no such table."
 if shown == "6_6_2":
-    found = compared["verdict"].value_counts().reindex(replication.VERDICTS)
-    equal, other, open_, lost = found.fillna(0).astype(int)
-    told = f"Of {len(compared)} cells of topology {equal} are equivalent, "
-    told += f"{other} different and {open_} inconclusive"
-    told += f"; in {lost} both sides diverge." if lost else "."
+    told = replication.in_words(compared)
 glue("told", told)
 glue("draws", f"{len(drawn)} of {len(variance)}")
 pd.crosstab(compared["metric"], compared["verdict"])

@@ -258,6 +258,18 @@ def test_draws_of_the_field_itself_count_in_place_of_those_of_the_rule_where_the
     assert strict > 10 * rule > 0
 
 
+def test_verdicts_in_words_count_what_the_table_has():
+    names = ["equivalent"] * 5 + ["different"] * 2 + ["inconclusive"] + ["both diverge"] * 3
+    table = pd.DataFrame({"verdict": names})
+    told = replication.in_words(table)
+    assert "Of 8 testable cells 5 are equivalent" in told
+    assert "2 different (25.0%) and 1 inconclusive; in 3 more both sides diverge." in told
+    other = replication.in_words(table, own_draws=table.assign(verdict="inconclusive"))
+    assert other.startswith(told)
+    assert other.endswith("0 would be equivalent, 0 different and 11 inconclusive.")
+    assert "0.0%" in replication.in_words(table.head(0))
+
+
 def test_draws_of_one_sign_tell_nothing_of_the_other():
     own = draws(0.1, 0.001, n_draws=20, n_seeds=2).assign(field="6_6_2")
     free = cell(spread(0.5, 0.05), variant="WD")
@@ -269,7 +281,10 @@ def test_draws_of_one_sign_tell_nothing_of_the_other():
         for chosen in (False, True)
     ]
     assert errors[1]["corr"] == errors[0]["corr"]
-    assert errors[1]["corr+sign"] > 2 * errors[0]["corr+sign"]
+    found = draw_variance(archive, fields=["6_6_2"]).set_index("metric")["variance"]["accuracy"]
+    assert found > 0
+    gained = errors[1]["corr+sign"] ** 2 - errors[0]["corr+sign"] ** 2
+    assert gained == pytest.approx(2 * found)  # the rule's fields have no draws here
 
 
 def test_an_archive_without_runs_of_the_field_cannot_be_judged():
