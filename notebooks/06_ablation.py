@@ -38,6 +38,7 @@ from cortexrnn.figures.style import (
 from cortexrnn.inference import beside_published, readable
 from cortexrnn.models import VARIANTS
 from cortexrnn.replication import MARGINS
+from cortexrnn.tasks import TASKS
 
 set_style()
 
@@ -174,8 +175,9 @@ else:
     table = beside_published(runs, metrics=list(MARGINS))
     table["verdict"] = "inconclusive"  # drawn as empty circles
     print(f"{shown}, {relation}: no published table, no verdict")
-order = {name: i for i, name in enumerate(VARIANTS)}
-table = table.sort_values("variant", key=lambda names: names.map(order))
+order = {name: i for i, name in enumerate([*VARIANTS, *TASKS])}
+by = ["variant", "task"]
+table = table.sort_values(by, key=lambda names: names.map(order))
 metric = {name: table[table["metric"] == name] for name in MARGINS}
 level = {"one_choice": 5 / 8, "perceptual": 1 / 2, "go_nogo": 1 / 2}
 

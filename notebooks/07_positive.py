@@ -92,8 +92,9 @@ else:
     table = beside_published(runs, metrics=list(replication.MARGINS))
     table["verdict"] = "no published table"
     print(f"{shown}: the paper has no table of this field, so no verdict")
-order = {name: i for i, name in enumerate(VARIANTS)}
-table = table.sort_values("variant", key=lambda names: names.map(order))
+order = {name: i for i, name in enumerate([*VARIANTS, *TASKS])}
+by = ["variant", "task"]
+table = table.sort_values(by, key=lambda names: names.map(order))
 level = {"one_choice": 5 / 8, "perceptual": 1 / 2, "go_nogo": 1 / 2}
 accuracy = table[table["metric"] == "accuracy"]
 

@@ -83,9 +83,9 @@ banner(shown, runs=runs[runs["field"] == shown])
 # ## The verdict
 #
 # For each claim there is a stricter reading: what would have to be true if the named cause, and nothing simpler,
-# carried the effect. Predictions name a difference between two arms and a range. A prediction is *confirmed* if the 95
-# % interval of the difference lies inside, *refuted* if it lies outside, *open* otherwise. For each it is stated what
-# either outcome says *against* the reading or *for* it (when it was stated is told below). The last columns of the
+# carried the effect. Predictions name a difference between two arms and a range. A prediction is *confirmed* if the
+# interval (95 %) of the difference lies inside, *refuted* if it lies outside, *open* otherwise. For each it is stated
+# what either outcome says *against* the reading or *for* it (when it was stated is told below). The last columns of the
 # table tell, field by field, what the first control of each claim did to accuracy, and for *topology* to modularity.
 
 # %%

@@ -50,6 +50,13 @@ def test_one_cell_holds_the_parameters(script: Path) -> None:
 
 
 @each_script
+def test_no_prose_is_lost_as_a_comment(script: Path) -> None:
+    prose = [cell.source for cell in read_cells(script) if cell.cell_type == "markdown"]
+    lost = [line for text in prose for line in text.splitlines() if line.startswith("%")]
+    assert not lost, "a line that begins with a percent sign is not rendered"
+
+
+@each_script
 def test_cells_are_short(script: Path) -> None:
     lengths = [len([line for line in cell.splitlines() if line]) for cell in code_cells(script)]
     assert max(lengths) <= 20
