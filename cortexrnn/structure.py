@@ -59,8 +59,8 @@ def starts(
     Returns
     -------
     DataFrame
-        One row per start and seed: ``start, seed``, the measures of
-        :data:`cortexrnn.weights.COURSE`, and ``density``, the share of pairs that are joined.
+        One row per start and seed: ``start, seed`` and the measures of
+        :data:`cortexrnn.weights.COURSE`.
 
     Raises
     ------
@@ -76,12 +76,8 @@ def starts(
                 task="one_choice", seed=seed, relation=relation,
             )  # fmt: skip
             measured = topology.measure(initial_weights(spec, field))
-            pairs = field.n_neurons * (field.n_neurons - 1) / 2
-            rows.append(
-                {"start": start, "seed": seed}
-                | {name: getattr(measured, name) for name in COURSE}
-                | {"density": measured.edges / pairs}
-            )
+            row = {name: getattr(measured, name) for name in COURSE}
+            rows.append({"start": start, "seed": seed} | row)
     return pd.DataFrame(rows)
 
 

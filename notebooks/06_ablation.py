@@ -289,9 +289,9 @@ figures.learning_curves(runs)
 #
 # Means of the variants that share an ingredient, here and in the paper. Such a grouping does *not* hold the other
 # ingredients constant, since the design lacks some of their combinations. Nor does it isolate what their names say:
-# under the `published` protocol D\* stands for mixed-up coordinates, D for a grid that is several times larger (twelve
-# on 6_6_2), and the plain penalty of `W` has another strength ([methods](../book/methods.md)). [Chapter
-# 10](10_controls.ipynb) changes one thing at a time.
+# under the `published` protocol D\* stands for mixed-up coordinates, D for a grid that is several times larger, and the
+# plain penalty of `W` has another strength ([methods](../book/methods.md)). [Chapter 10](10_controls.ipynb) changes one
+# thing at a time.
 
 # %%
 accuracy = metric["accuracy"]

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ortho_group
 
-from cortexrnn import replication
+from cortexrnn import priors, replication
 from cortexrnn.archive import load_archive, select
 from cortexrnn.figures import ablation as figures
 from cortexrnn.figures.style import (
@@ -38,7 +38,6 @@ from cortexrnn.figures.style import (
 )
 from cortexrnn.inference import beside_published
 from cortexrnn.models import VARIANTS, initial_weights
-from cortexrnn.priors import spectral_radius
 from cortexrnn.protocol import RunSpec
 from cortexrnn.sources import load_field
 from cortexrnn.tasks import TASKS
@@ -235,7 +234,9 @@ for name in ("WD*", "W*D*C", "W!D*C"):
             seed=seed,
         )
         weights = initial_weights(spec, measured)
-        whole, positive = map(spectral_radius, (weights, weights.clip(min=0)))
+        whole, positive = map(
+            priors.spectral_radius, (weights, weights.clip(min=0))
+        )
         rows.append({"start": name, "whole": whole, "positive": positive})
 radius = pd.DataFrame(rows).groupby("start", sort=False).mean()
 radius.round(3)
@@ -270,7 +271,7 @@ glue("growth", float(growth))
 
 # %%
 radii = {
-    n: spectral_radius(ortho_group.rvs(n, random_state=0).clip(min=0))
+    n: priors.spectral_radius(ortho_group.rvs(n, random_state=0).clip(min=0))
     for n in sorted({42, 70, 160, 312, measured.n_neurons})
 }
 powers = pd.DataFrame(

@@ -70,7 +70,7 @@ banner(shown, runs=runs)
 #
 # Two variants whose names differ in one factor are compared in every context that the design has, here and in the
 # paper's tables S5 to S7. Names, not things: under the `published` protocol D\* stands for mixed-up coordinates and D
-# for a grid that is several times larger (twelve on 6_6_2), so that this contrast changes arrangement, scale and
+# for a grid that is several times larger, so that this contrast changes arrangement, scale and
 # strength of the penalty together ([methods](../book/methods.md)). It repeats the published comparison and is no test
 # of real geometry.
 
@@ -443,13 +443,8 @@ glue("n_pools_agree", int(agreeing.sum()))
 clear = found_there & (paper["p"] < effects.SIGNIFICANT)
 glue("n_pools_clear", int((agreeing & clear).sum()))
 glue("n_pools_turned", int((~agreeing & clear).sum()))
-glue(
-    "pools_turned",
-    ", ".join(sorted(set(paper.loc[~agreeing & clear, "metric"]))).replace(
-        "_", " "
-    )
-    or "none",
-)
+told = ", ".join(sorted(set(paper.loc[~agreeing & clear, "metric"])))
+glue("pools_turned", told.replace("_", " ") or "none")
 losses = groups[(groups["among"] == "neuron") & (groups["metric"] == "loss")]
 glue("loss_same", bool((losses["mean_1"] == losses["mean_2"]).all()))
 

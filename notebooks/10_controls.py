@@ -123,7 +123,7 @@ prose(failed[columns].fillna("all"))
 
 # %% [markdown]
 # The open ones. Where an interval crosses the upper end of *same* (0.1), the control does as well as its reference or
-# better; where it crosses the upper end of *lost* (-0.2), something is lost, perhaps less than predicted.
+# better; where it crosses the upper end of *lost* (-0.2, for modularity -0.1), something is lost, perhaps less.
 
 # %%
 undecided = outcomes[outcomes["outcome"] == "open"].set_index("claim")
@@ -543,7 +543,7 @@ figures.predictions(outcomes[outcomes["claim"] == "wiring"])
 # ## At equal strength
 #
 # Every penalty scaled until it pulls, at the start, with 0.17 or with 0.001: about what D\* and D\* with C do on the
-# paper's own field (on others they pull up to six times as hard, see the table of pulls); no penalty; and the plain
+# paper's own field (on others they pull harder, see the table of pulls); no penalty; and the plain
 # penalty at the strength of the others. Pulls are equal at the start only. Whether C helps at like pull is asked by the
 # predictions about *wiring* above; there the second arm keeps its own pull.
 
@@ -590,9 +590,9 @@ for name, arm in {
 # :class: interpretation
 # A C that follows the weights changes the penalty as they shrink; a factor that is fixed at the start does not. Where
 # the arm with C does better although it pulls as hard or harder (the pulls are told above), C is more than a weaker
-# penalty. Where the plain penalty keeps up with `WD*C` on own coordinates, that says the less the weaker it pulls.
-# Whether that is a property of cortical wiring is another question, for direct C is computed from the network's own
-# weights.
+# penalty; whether that is a property of cortical wiring is another question, for direct C is computed from the
+# network's own weights. Where the plain penalty keeps up with `WD*C` on own coordinates, this says less, the weaker it
+# pulls.
 # ```
 
 # %%
@@ -627,8 +627,7 @@ figures.predictions(outcomes[outcomes["claim"] == "positive"])
 # ```{admonition} Measurement
 # :class: measurement
 # A scaled identity with positive weights learned in {glue:text}`identity_learned` of {glue:text}`identity_runs` runs on
-# field {glue:text}`shown`. Where *positive* is open all the same, it is because this start may do better than *same*
-# allows.
+# field {glue:text}`shown`. It may still leave *positive* open, by doing better than *same* allows.
 # ```
 
 # %% [markdown]
@@ -728,8 +727,7 @@ apart[difference].set_index(difference[:2]).round(3)
 # :class: measurement
 # No start reaches 0.6 in: {glue:text}`gym_hard`. Against W\*, task by task (table), {glue:text}`gym_clear` of
 # {glue:text}`gym_pairs` differences of the other two starts with its self-connections have an interval that excludes
-# zero; the largest is {glue:text}`gym_widest`. Among eight directions chance is
-# one eighth.
+# zero; the largest is {glue:text}`gym_widest`. Among eight directions chance is one eighth.
 # ```
 #
 # The predictions about all of these: W\* does as well with what lies off its diagonal shuffled, or without it.

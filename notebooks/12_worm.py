@@ -45,6 +45,7 @@ from cortexrnn.inference import (
 from cortexrnn.models import VARIANTS
 from cortexrnn.sources.worm import available
 
+# %%
 set_style()
 
 # %% tags=["parameters"]
