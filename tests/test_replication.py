@@ -244,6 +244,17 @@ def test_both_signs_are_judged_together():
     assert set(table["runs"]) == {20}
 
 
+def test_false_discoveries_are_controlled_over_both_signs():
+    published = published_cells().query("arm == 'corr+sign' and variant == 'W*D*C'")
+    means = published.query("task == 'one_choice'").set_index("metric")["published"].to_dict()
+    positive = cell(spread(means.pop("accuracy"), 0.01), arm="corr+sign", sign="positive", **means)
+    here = PUBLISHED.query("variant == 'WD*' and task == 'one_choice' and metric == 'accuracy'")
+    free = cell(spread(here["published"].item() + 0.14, 0.12), variant="WD*")
+    assert verdict(compare(identified(free), variance=NO_DRAWS)) == "different"
+    both = replication.judge(identified(pd.concat([free, positive])))
+    assert verdict(both[both["arm"] == "corr"]) == "inconclusive"  # one of ten, not of five
+
+
 def test_draws_of_the_field_itself_count_in_place_of_those_of_the_rule_where_there_are_any():
     small = draws(0.01, 0.001, n_draws=20, n_seeds=2)
     own = identified(draws(0.1, 0.001, n_draws=20, n_seeds=2, seed=1).assign(field="6_6_2"))
