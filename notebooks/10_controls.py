@@ -63,20 +63,19 @@ if shown != field:
     )
 
 # %%
-found = [
-    controls.runs_of(archive, control, field=name)
-    for control in CONTROLS.values()
-    for name in recorded
-]
-runs = pd.concat([one for one in found if len(one)])
+found = {
+    (control.group, name, field_name): mine
+    for name, control in CONTROLS.items()
+    for field_name in recorded
+    if len(mine := controls.runs_of(archive, control, field=field_name))
+}
+runs = pd.concat(found, names=["group", "control", "on"]).reset_index(
+    ["group", "control"]
+)
 glue("n_runs", len(runs))
-glue("n_controls", int(sum(len(one) > 0 for one in found[:: len(recorded)])))
+glue("n_controls", int(runs["control"].nunique()))
 glue("fields", ", ".join(recorded))
 glue("shown", shown)
-glue(
-    "most_seeds",
-    int(runs.groupby(["field", "task", "variant"])["seed"].nunique().max()),
-)
 banner(shown, runs=runs[runs["field"] == shown])
 
 # %% [markdown]
@@ -85,28 +84,37 @@ banner(shown, runs=runs[runs["field"] == shown])
 # For each claim there is a stricter reading: what would have to be true if the named cause, and nothing simpler,
 # carried the effect. Predictions name a difference between two arms and a range. A prediction is *confirmed* if the
 # interval (95 %) of the difference lies inside, *refuted* if it lies outside, *open* otherwise. For each it is stated
-# what either outcome says *against* the reading or *for* it (when it was stated is told below). The last columns of the
-# table tell, field by field, what the first control of each claim did to accuracy, and for *topology* to modularity.
+# what either outcome says *against* the reading or *for* it (when it was stated is told below). The verdict is that of
+# all fields together; beside it stands what each field says alone.
 
 # %%
 outcomes = controls.outcomes(archive, fields=recorded)
 verdicts = controls.verdicts(outcomes)
+table = verdicts.set_index("claim")
+for name in recorded:
+    alone = controls.verdicts(outcomes[outcomes["field"] == name])
+    table[name] = alone.set_index("claim")["verdict"]
+prose(table[["verdict", *recorded, "reading"]])
+
+# %% [markdown]
+# What the claims rest on, how many predictions say what, and what the first control of each claim did to accuracy (for
+# *topology* to modularity), field by field.
+
+# %%
 interval = ["difference", "difference_low", "difference_high"]
 outcomes["found"] = [with_interval(*row) for row in outcomes[interval].values]
 speaking = outcomes[
     (outcomes[["if_confirmed", "if_refuted"]] == "against").any(axis=1)
 ]
 first = speaking.drop_duplicates("claim").set_index("claim")
-table = verdicts.set_index("claim")
 table["first control"] = first["arm"] + " less " + first["against"]
 keys = ["claim", "arm", "against", "low"]
 by_field = outcomes.merge(first.reset_index()[keys]).pivot(
     index="claim", columns="field", values="found"
 )
-prose(table[["verdict", "reading", "first control"]].join(by_field[recorded]))
-
-# %%
-prose(table[["paper", "evidence", "against", "for", "open", "not run"]])
+counts = ["against", "for", "open", "not run"]
+found_first = table[["first control"]].join(by_field[recorded])
+prose(table[["paper", "evidence", *counts]].join(found_first))
 
 # %% mystnb={"figure": {"name": "fig-controls-verdict", "caption": "What predictions say of the reading of each claim, field by field. Neither: the outcome is clear but does not bear on the reading. Open: the interval straddles a bound."}, "image": {"alt": "Bars that count predictions against and for the reading of each claim on every field with runs."}}
 figures.claims(outcomes)
@@ -136,6 +144,16 @@ undecided["predicted"] = [
 ]
 prose(undecided[columns[:-1]].fillna("all"))
 
+# %% [markdown]
+# How much was run: simulations of every control, all tasks taken together, and their seeds.
+
+# %%
+amount = runs.groupby(["group", "field"], sort=False).agg(
+    controls=("control", "nunique"), seeds=("seed", "nunique"), runs=("seed", "size")
+)
+amount = amount.unstack("field", fill_value=0).swaplevel(axis=1)[recorded]
+amount.rename(index=controls.GROUPS).rename_axis(index="question")
+
 # %%
 waiting = [
     one
@@ -147,10 +165,9 @@ glue("n_waiting", len(waiting))
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# {glue:text}`n_runs` runs of {glue:text}`n_controls` controls on {glue:text}`fields`, up to
-# {glue:text}`most_seeds` seeds. On these fields {glue:text}`confirmed` predictions are confirmed,
-# {glue:text}`open` open, {glue:text}`refuted` refuted (tables above), and {glue:text}`not_run` not run;
-# {glue:text}`n_waiting` wait for runs on other fields.
+# {glue:text}`n_runs` runs of {glue:text}`n_controls` controls on {glue:text}`fields`. On these fields
+# {glue:text}`confirmed` predictions are confirmed, {glue:text}`open` open, {glue:text}`refuted` refuted (tables above),
+# and {glue:text}`not_run` not run; {glue:text}`n_waiting` wait for runs on other fields.
 # ```
 #
 # ```{admonition} Fact
