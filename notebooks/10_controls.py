@@ -85,16 +85,20 @@ banner(shown, runs=runs[runs["field"] == shown])
 # carried the effect. Predictions name a difference between two arms and a range. A prediction is *confirmed* if the
 # interval (95 %) of the difference lies inside, *refuted* if it lies outside, *open* otherwise. For each it is stated
 # what either outcome says *against* the reading or *for* it (when it was stated is told below). The verdict is that of
-# all fields together; beside it stands what each field says alone.
+# all fields together; beside it stands what each field says alone. The fewer seeds, the more stays open.
 
 # %%
 outcomes = controls.outcomes(archive, fields=recorded)
 verdicts = controls.verdicts(outcomes)
 table = verdicts.set_index("claim")
-for name in recorded:
-    alone = controls.verdicts(outcomes[outcomes["field"] == name])
-    table[name] = alone.set_index("claim")["verdict"]
-prose(table[["verdict", *recorded, "reading"]])
+seeds = runs.groupby("field")["seed"].nunique()
+each = {
+    f"{name}, {seeds[name]} seeds": list(
+        controls.verdicts(outcomes[outcomes["field"] == name])["verdict"]
+    )
+    for name in recorded
+}
+prose(table[["verdict"]].assign(**each, reading=table["reading"]))
 
 # %% [markdown]
 # What the claims rest on, how many predictions say what, and what the first control of each claim did to accuracy (for
@@ -149,7 +153,9 @@ prose(undecided[columns[:-1]].fillna("all"))
 
 # %%
 amount = runs.groupby(["group", "field"], sort=False).agg(
-    controls=("control", "nunique"), seeds=("seed", "nunique"), runs=("seed", "size")
+    controls=("control", "nunique"),
+    seeds=("seed", "nunique"),
+    runs=("seed", "size"),
 )
 amount = amount.unstack("field", fill_value=0).swaplevel(axis=1)[recorded]
 amount.rename(index=controls.GROUPS).rename_axis(index="question")
