@@ -101,8 +101,13 @@ each = {
 prose(table[["verdict"]].assign(**each, reading=table["reading"]))
 
 # %% [markdown]
-# What the claims rest on, how many predictions say what, and what the first control of each claim did to accuracy (for
-# *topology* to modularity), field by field.
+# What the claims rest on, and how many predictions say what of the reading:
+
+# %%
+prose(table[["paper", "evidence", "against", "for", "open", "not run"]])
+
+# %% [markdown]
+# What the first control of each claim did to accuracy, and for *topology* to modularity, field by field:
 
 # %%
 interval = ["difference", "difference_low", "difference_high"]
@@ -111,14 +116,12 @@ speaking = outcomes[
     (outcomes[["if_confirmed", "if_refuted"]] == "against").any(axis=1)
 ]
 first = speaking.drop_duplicates("claim").set_index("claim")
-table["first control"] = first["arm"] + " less " + first["against"]
+first["difference of"] = first["arm"] + " less " + first["against"]
 keys = ["claim", "arm", "against", "low"]
 by_field = outcomes.merge(first.reset_index()[keys]).pivot(
     index="claim", columns="field", values="found"
 )
-counts = ["against", "for", "open", "not run"]
-found_first = table[["first control"]].join(by_field[recorded])
-prose(table[["paper", "evidence", *counts]].join(found_first))
+prose(first[["difference of"]].join(by_field[recorded].replace("", "not run")))
 
 # %% mystnb={"figure": {"name": "fig-controls-verdict", "caption": "What predictions say of the reading of each claim, field by field. Neither: the outcome is clear but does not bear on the reading. Open: the interval straddles a bound."}, "image": {"alt": "Bars that count predictions against and for the reading of each claim on every field with runs."}}
 figures.claims(outcomes)
