@@ -27,6 +27,9 @@ FUNCTIONAL = tuple(name for name, variant in VARIANTS.items() if variant.uses_fu
 BLOCK = 5
 """Seeds of one plan, so that a plan is finished, and can be kept, within the hour."""
 
+LARGEST = 50_000
+"""Runs times neurons of the largest plan of controls; a larger one is cut by task as well."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
@@ -114,7 +117,7 @@ class ControlExperiment:
     deciding: bool = False
 
     def plans(self, *, first: int | None = None) -> Iterator[list[RunSpec]]:
-        """Cut the controls into plans of one group and a few seeds.
+        """Cut the controls into plans of one group and a few seeds, large ones by task.
 
         Parameters
         ----------
@@ -141,8 +144,12 @@ class ControlExperiment:
                         seeds=range(low, low + BLOCK),
                     )
                 ]
-                if plan:
-                    yield plan
+                if len(plan) * field.n_neurons <= LARGEST:
+                    parts = [plan]
+                else:
+                    tasks = dict.fromkeys(spec.task for spec in plan)
+                    parts = [[spec for spec in plan if spec.task == task] for task in tasks]
+                yield from filter(None, parts)
 
 
 def _experiments() -> Iterator[Experiment | ControlExperiment]:
