@@ -958,17 +958,22 @@ def outcomes(
     DataFrame
         One row per prediction and field on which it is judged: what it says, and ``field, pairs,
         difference, difference_low, difference_high, zero, outcome, says``. The interval lies
-        ``"above"`` or ``"below"`` zero, or zero ``"inside"``. A prediction without runs is
-        ``"not run"``. It ``says`` something against the reading of its claim, for it, or neither.
+        ``"above"`` or ``"below"`` zero, or zero ``"inside"``. A prediction is ``"not run"`` while
+        an arm lacks runs of a task that it is about. It ``says`` something against the reading of
+        its claim, for it, or neither.
     """
     arms = PUBLISHED_VARIANTS | CONTROLS
     rows = []
     for one in predictions:
         for field in filter(one.asked_on, fields):
-            both = [runs_of(runs, arms[name], field=field) for name in (one.arm, one.against)]
+            two = [arms[one.arm], arms[one.against]]
+            both = [runs_of(runs, arm, field=field) for arm in two]
+            shared = set(dict(two[0].tasks)) & set(dict(two[1].tasks))
+            asked = {one.task} if one.task else shared
+            whole = all(asked <= set(found["task"]) for found in both)
             values = paired_differences(*both, metric=one.metric, task=one.task)
             mean, low, high = t_interval(values)
-            outcome = one.judge(low, high) if all(map(len, both)) else "not run"
+            outcome = one.judge(low, high) if whole else "not run"
             says = {"confirmed": one.if_confirmed, "refuted": one.if_refuted}
             rows.append(
                 vars(one)

@@ -1,6 +1,7 @@
 """Controls and predictions: what they compare, and how they are judged."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from cortexrnn.inference import t_interval
 from cortexrnn.models import VARIANTS, initial_weights, penalty
 from cortexrnn.protocol import PUBLISHED, Variant
 from cortexrnn.sources.surrogate import surrogate_field
+from cortexrnn.tasks import TASKS
 from cortexrnn.weights import kept_weights
 from tools import pulls
 
@@ -179,6 +181,20 @@ def test_outcomes_and_tables_come_from_the_runs():
         fields=["f"],
     ).to_dict("records")
     assert row["mean"] - row["reference_mean"] == pytest.approx(row["difference"])
+
+
+@pytest.mark.parametrize("missing", ["W*D*", "W* without self-connections"])
+def test_a_prediction_waits_for_all_tasks_it_is_about(missing):
+    arms = {"W*D*": 0.9, "W* without self-connections": 0.5}
+    made = {
+        name: runs(CONTROLS[name], dict.fromkeys(TASKS, np.full(20, accuracy)))
+        for name, accuracy in arms.items()
+    }
+    made[missing] = made[missing][made[missing]["task"] != "perceptual"]
+    (mean,) = [one for one in PREDICTIONS if (one.arm, one.against) == tuple(arms)[::-1]]
+    asked = [mean, replace(mean, task="go_nogo"), replace(mean, task="perceptual")]
+    table = controls.outcomes(pd.concat(made.values()), fields=["f"], predictions=asked)
+    assert list(table["outcome"]) == ["not run", "confirmed", "not run"]
 
 
 def test_a_strength_does_not_hide_in_a_name():
