@@ -166,6 +166,8 @@ def draw_variance(runs: pd.DataFrame, *, fields: Sequence[str] = DRAW_FIELDS) ->
     chosen = as_published(runs[runs["field"].isin(list(fields))])
     by_cell = chosen.groupby(["field", "arm", "variant", "task"], sort=False)
     for (_, _, _, task), cell in by_cell:
+        if cell["data_seed"].nunique() < 2:  # most cells; a table of each takes time
+            continue
         for metric in MARGINS:
             table = cell.pivot_table(index="seed", columns="data_seed", values=metric).dropna()
             if min(table.shape) >= 2:
