@@ -85,7 +85,8 @@ banner(shown, runs=runs[runs["field"] == shown])
 # carried the effect. Predictions name a difference between two arms and a range. A prediction is *confirmed* if the
 # interval (95 %) of the difference lies inside, *refuted* if it lies outside, *open* otherwise. For each it is stated
 # what either outcome says *against* the reading or *for* it (when it was stated is told below). The verdict is that of
-# all fields together; beside it stands what each field says alone. The fewer seeds, the more stays open.
+# all fields together; beside it stands what each field says alone. The fewer seeds, the more stays open, and a reading
+# stays open while a prediction about it is not run on one of the fields.
 
 # %%
 outcomes = controls.outcomes(archive, fields=recorded)

@@ -17,7 +17,7 @@ from cortexrnn.protocol import PUBLISHED, Variant
 from cortexrnn.sources.surrogate import surrogate_field
 from cortexrnn.tasks import TASKS
 from cortexrnn.weights import kept_weights
-from tools import pulls
+from tools import pulls, replicate
 
 HASH = "0" * 64
 ARMS = PUBLISHED_VARIANTS | CONTROLS
@@ -195,6 +195,24 @@ def test_a_prediction_waits_for_all_tasks_it_is_about(missing):
     asked = [mean, replace(mean, task="go_nogo"), replace(mean, task="perceptual")]
     table = controls.outcomes(pd.concat(made.values()), fields=["f"], predictions=asked)
     assert list(table["outcome"]) == ["not run", "confirmed", "not run"]
+
+
+@pytest.mark.parametrize("n_neurons", [70, 160])
+def test_plans_hold_every_run_of_the_controls_once_and_none_is_too_large(n_neurons, monkeypatch):
+    field = surrogate_field(n_neurons)
+    monkeypatch.setattr(replicate, "load_field", lambda name: field)
+    experiment = replicate.EXPERIMENTS["5_6_8 controls"]
+    plans = list(experiment.plans())
+    planned = [spec.identity for plan in plans for spec in plan]
+    wanted = {
+        spec.identity
+        for one in CONTROLS.values()
+        if one.group in experiment.groups
+        for spec in one.specs(field=field.name, field_hash=field.hash_without_events)
+    }
+    assert len(planned) == len(set(planned))
+    assert set(planned) == wanted
+    assert max(map(len, plans)) * n_neurons <= replicate.LARGEST
 
 
 def test_a_strength_does_not_hide_in_a_name():
