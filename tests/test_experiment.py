@@ -284,6 +284,7 @@ SHIPPED = sorted((Path(archive.__file__).parent / "data" / "archive").glob("*.pa
 def test_shipped_runs_are_those_that_their_plan_recorded(path):
     record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     assert hashlib.sha256(path.read_bytes()).hexdigest() == record["sha256"]
+    assert path.stat().st_size == record["bytes"]
     runs = read_runs(path)
     assert len(runs) == record["runs"]
     assert list(runs["identity"]) == record["identities"]
