@@ -1004,7 +1004,8 @@ def verdicts(outcomes: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row per claim: ``claim, paper, evidence, reading, against, for, open, not run,
         verdict``: how many predictions say something against the reading or for it, are open or
-        not run, of those that can say anything of it. The verdict is ``not supported`` where none
+        not run, of those that can say anything of it. The verdict is ``not asked`` without any of
+        these, ``not supported`` where none
         speaks for it and more than half of those that could speak against it do; ``supported``
         where none speaks against it and more than half of those that could speak for it do; else,
         and as long as one is not run, ``open``. Where the reading is universal, one that speaks
@@ -1017,7 +1018,7 @@ def verdicts(outcomes: pd.DataFrame) -> pd.DataFrame:
         asked = asked[(could != "neither").any(axis=1)]
         found = asked["says"].value_counts()
         counts = {name: int(found.get(name, 0)) for name in ("against", "for", "open", "not run")}
-        verdict = "open"
+        verdict = "open" if len(asked) else "not asked"
         if claim.universal and counts["against"]:
             verdict = "not supported"
         elif not counts["not run"]:

@@ -231,12 +231,13 @@ NEEDED = ("neither", "for")
 
 def judged(claim, outcomes):
     """Make rows of outcomes from what each prediction would say and what became of it."""
+    columns = ["claim", "if_confirmed", "if_refuted", "outcome", "says"]
     rows = []
     for (confirmed, refuted), outcome in outcomes:
         says = {"confirmed": confirmed, "refuted": refuted}.get(outcome, outcome)
         row = {"claim": claim, "if_confirmed": confirmed, "if_refuted": refuted}
         rows.append(row | {"outcome": outcome, "says": says})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=columns)
 
 
 @pytest.mark.parametrize(
@@ -250,7 +251,8 @@ def judged(claim, outcomes):
         ([(AGAINST, "confirmed"), (AGAINST, "open")], "open"),
         ([(AGAINST, "confirmed")] * 2 + [(NEITHER, "confirmed")] * 9, "not supported"),
         ([(AGAINST, "confirmed"), (AGAINST, "open"), (AGAINST, "open")], "open"),
-        ([(NEITHER, "confirmed")] * 5, "open"),
+        ([(NEITHER, "confirmed")] * 5, "not asked"),
+        ([], "not asked"),
         ([(AGAINST, "refuted")] * 2 + [(AGAINST, "open")], "supported"),
         ([(AGAINST, "refuted")] * 2 + [(AGAINST, "not run")], "open"),
         ([(FOR, "confirmed")] * 2 + [(AGAINST, "refuted")], "supported"),
