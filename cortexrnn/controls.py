@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import fields as dataclass_fields
 from importlib import resources
 from typing import Any
 
@@ -19,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cortexrnn.gym import GYM_TASKS
-from cortexrnn.inference import t_interval
+from cortexrnn.inference import t_interval, with_interval
 from cortexrnn.models import STRENGTH, VARIANTS
 from cortexrnn.protocol import PRESETS, PUBLISHED, Protocol, RunSpec, Variant
 from cortexrnn.tasks import TASKS
@@ -36,10 +37,14 @@ __all__ = [
     "accuracy_by_strength",
     "accuracy_by_trials",
     "beside_reference",
+    "compare",
+    "findings",
+    "in_words",
     "load_pulls",
     "outcomes",
     "paired_differences",
     "runs_of",
+    "sensitivity",
     "transfer",
     "verdicts",
 ]
@@ -141,14 +146,19 @@ class Control:
     def reference(self) -> Control:
         """The base it is compared with, no switch and no strength changed, all else as here."""
         base = self.against or self.variant.base
+        variant = Variant.parse(base)
         kept = tuple((k, v) for k, v in self.settings if "strength" not in k)
-        return replace(
-            self,
-            name=base + "".join(f", {value}" for _, value in kept),
-            variant=Variant.parse(base),
-            protocol=PUBLISHED,
-            settings=kept,
-        )
+        if (self.variant, self.protocol, self.settings) == (variant, PUBLISHED, kept):
+            kept = tuple((k, v) for k, v in kept if k != "relation")  # it is what was changed
+        found = replace(self, name="", variant=variant, protocol=PUBLISHED, settings=kept)
+        named = {arm._asks: name for name, arm in (CONTROLS | PUBLISHED_VARIANTS).items()}
+        name = base + "".join(f", {value}" for _, value in kept)
+        return replace(found, name=named.get(found._asks, name))
+
+    @property
+    def _asks(self) -> tuple[Any, ...]:
+        """What is trained on what."""
+        return (self.variant, self.protocol, self.settings, self.tasks)
 
     @property
     def is_reference(self) -> bool:
@@ -196,7 +206,7 @@ def _control(
 def _starts() -> Iterator[Control]:
     """List controls of W*, under the distance penalty alone."""
     one = "start"
-    yield _control("W*D*", "W*D*", one, deciding=True)
+    yield _control("W*D*", "W*D*", one, deciding=True, against="W*D*C*")  # C* hardly pulls
     yield _control(
         "W* without self-connections", "W*D*", one, self_connections="removed", deciding=True
     )
@@ -259,7 +269,7 @@ def _geometries() -> Iterator[Control]:
 def _wirings() -> Iterator[Control]:
     """List controls of C and C*."""
     one = "wiring"
-    yield _control("W*DC", "W*DC", one)
+    yield _control("W*DC", "W*DC", one, against="W*DC*")
     for base in ("WD*C", "W*D*C"):
         yield _control(f"{base} with C frozen", base, one, communicability="frozen")
     for strength in (1e2, 1e4, 1e6):
@@ -305,7 +315,7 @@ def _strengths() -> Iterator[Control]:
 def _positives() -> Iterator[Control]:
     """List controls whose weights may not become negative."""
     one, settings = "positive", {"sign": "positive"}
-    yield _control("W*D*, positive", "W*D*", one, settings=settings)
+    yield _control("W*D*, positive", "W*D*", one, settings=settings, against="W*D*C*")
     for name, start, deciding in (
         ("scaled identity", "identity", True),
         ("uniform", "uniform", False),
@@ -489,6 +499,10 @@ class Claim:
         What it rests on there.
     reading : str
         What would have to be true for the named cause, and nothing simpler, to carry the effect.
+    finding : tuple of str
+        Names of two arms: the claim is about the first less the second.
+    metric : str
+        Column of the archive in which they differ.
     universal : bool
         Whether one prediction that speaks against the reading is enough, and all have to speak for
         it.
@@ -497,6 +511,8 @@ class Claim:
     paper: str
     evidence: str
     reading: str
+    finding: tuple[str, str]
+    metric: str = "accuracy"
     universal: bool = False
 
 
@@ -505,39 +521,48 @@ CLAIMS = {
         paper="Functional initialisation gives the largest gain.",
         evidence="W* against W in Table 2 and the tests of factor W.",
         reading="The gain of W* needs more than the strength of its self-connections.",
+        finding=("W*D*C*", "WD*C*"),
     ),
     "structure": Claim(
         paper="The gain is one of structure: relabelled neurons (W!) keep it, resampled entries "
         "lose it.",
         evidence="W* against W! in Table 2; a resampling control that is described.",
         reading="The pattern of W* off its diagonal carries the gain.",
+        finding=("W!D*C*", "W*D*C*"),
     ),
     "geometry": Claim(
         paper="Real geometry is a robust second factor.",
         evidence="D* against D and against none in Table 2 and the tests of factor D.",
         reading="Where each neuron lies, beyond mean distance and clusters, carries what D* adds.",
+        finding=("WD*C", "WDC"),
     ),
     "wiring": Claim(
         paper="Communicability is a selective third factor.",
         evidence="C and C* against none in Table 2 and the tests of factor C.",
         reading="C does more than to make the penalty weaker, and C* does something at all.",
+        finding=("WD*C", "WD*"),
     ),
     "positive": Claim(
         paper="With positive weights, training works only from a cortical start.",
         evidence="Table 3, where every orthogonal start diverges.",
-        reading="No start without cortex trains with positive weights.",
+        reading="No start without cortex learns with positive weights.",
+        finding=("W*D*C*, positive", "WD*C*, positive"),
+        metric="diverged",
         universal=True,
     ),
     "topology": Claim(
         paper="Cortical priors make networks modular.",
         evidence="Modularity of D* with C in the tables of topology.",
         reading="Modularity comes of where each neuron truly lies.",
+        finding=("WD*C", "W"),
+        metric="modularity",
     ),
     "beyond": Claim(
         paper="Cortical priors are useful inductive biases.",
         evidence="The three tasks of the paper.",
         reading="W* beyond its self-connections helps where delays are long, trials few or tasks "
         "others.",
+        finding=("W*, NeuroGym", "orthogonal, NeuroGym"),
     ),
 }
 """Claims by key, in the order of the book."""
@@ -991,6 +1016,96 @@ def outcomes(
     return pd.DataFrame(rows)
 
 
+COMPARED = ["field", "pairs", "difference", "difference_low", "difference_high"]
+"""Columns of :func:`compare`."""
+
+
+def findings(runs: pd.DataFrame, *, fields: Sequence[str]) -> pd.DataFrame:
+    """Tell whether what the claims are about is there, whatever carries it.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+    fields : sequence of str
+        Names of the fields.
+
+    Returns
+    -------
+    DataFrame
+        One row per claim and field where both arms of its finding have runs: ``claim, arm,
+        against, metric, field, pairs, difference, difference_low, difference_high``.
+    """
+    rows = []
+    for key, claim in CLAIMS.items():
+        arm, against = claim.finding
+        named = {"claim": key, "arm": arm, "against": against, "metric": claim.metric}
+        found = compare(runs, arm, against, fields=fields, metric=claim.metric)
+        rows += [named | row for row in found.to_dict("records")]
+    return pd.DataFrame(rows, columns=["claim", "arm", "against", "metric", *COMPARED])
+
+
+def compare(
+    runs: pd.DataFrame,
+    arm: str,
+    against: str,
+    *,
+    fields: Sequence[str],
+    metric: str = "accuracy",
+    task: str | None = None,
+) -> pd.DataFrame:
+    """Subtract one arm from another, field by field.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+    arm, against : str
+        Names of controls or published variants.
+    fields : sequence of str
+        Names of the fields.
+    metric : str
+        Column of the archive.
+    task : str, optional
+        One task; default: the mean over those both arms share.
+
+    Returns
+    -------
+    DataFrame
+        One row per field where both have runs: ``field, pairs, difference, difference_low,
+        difference_high``; see :func:`paired_differences`.
+    """
+    arms = PUBLISHED_VARIANTS | CONTROLS
+    rows = []
+    for field in fields:
+        both = [runs_of(runs, arms[name], field=field) for name in (arm, against)]
+        values = paired_differences(*both, metric=metric, task=task)
+        if len(values):
+            rows.append((field, len(values), *t_interval(values)))
+    return pd.DataFrame(rows, columns=COMPARED)
+
+
+def in_words(table: pd.DataFrame, *, digits: int = 2) -> str:
+    """Put rows of :func:`compare` into a line.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of :func:`compare`.
+    digits : int
+        Of numbers.
+
+    Returns
+    -------
+    str
+        Differences and intervals, each after its field; ``"not run yet"`` without rows.
+    """
+    columns = ["field", "difference", "difference_low", "difference_high"]
+    rows = table[columns].itertuples(index=False)
+    texts = [f"{field}: {with_interval(*found, digits=digits)}" for field, *found in rows]
+    return "; ".join(texts) or "not run yet"
+
+
 def verdicts(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Sum up claim by claim what the predictions came to.
 
@@ -1005,11 +1120,10 @@ def verdicts(outcomes: pd.DataFrame) -> pd.DataFrame:
         One row per claim: ``claim, paper, evidence, reading, against, for, open, not run,
         verdict``: how many predictions say something against the reading or for it, are open or
         not run, of those that can say anything of it. The verdict is ``not asked`` without any of
-        these, ``not supported`` where none
-        speaks for it and more than half of those that could speak against it do; ``supported``
-        where none speaks against it and more than half of those that could speak for it do; else,
-        and as long as one is not run, ``open``. Where the reading is universal, one that speaks
-        against it is enough, and all have to speak for it.
+        these; ``not supported`` where none speaks for it and more than half of those that could
+        speak against it do; ``supported`` where none speaks against it and more than half of those
+        that could speak for it do; else, and as long as one is not run, ``open``. Where the reading
+        is universal, one that speaks against it is enough, and all have to speak for it.
     """
     rows = []
     for key, claim in CLAIMS.items():
@@ -1033,3 +1147,45 @@ def verdicts(outcomes: pd.DataFrame) -> pd.DataFrame:
         texts = {"paper": claim.paper, "evidence": claim.evidence, "reading": claim.reading}
         rows.append({"claim": key, **texts, **counts, "verdict": verdict})
     return pd.DataFrame(rows)
+
+
+def sensitivity(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Tell which verdicts hang on what was decided about the predictions.
+
+    Parameters
+    ----------
+    outcomes : DataFrame
+        Rows of :func:`outcomes`.
+
+    Returns
+    -------
+    DataFrame
+        Verdicts by claim: ``as stated``; ``none added`` without predictions that were added when
+        runs of another field were known; ``half as wide`` and ``1.5 times as wide`` with other
+        bounds of what counts as same and as lost.
+    """
+    ways = {
+        "as stated": outcomes,
+        "none added": outcomes[outcomes["known_on"].map(len) == 0],
+        "half as wide": _with_bounds(outcomes, 0.5),
+        "1.5 times as wide": _with_bounds(outcomes, 1.5),
+    }
+    return pd.DataFrame(
+        {name: verdicts(way).set_index("claim")["verdict"] for name, way in ways.items()}
+    )
+
+
+def _with_bounds(outcomes: pd.DataFrame, factor: float) -> pd.DataFrame:
+    """Judge again with all bounds multiplied but those that stand for none."""
+    names = [field.name for field in dataclass_fields(Prediction)]
+    outcome, says = [], []
+    for row in outcomes.to_dict("records"):
+        one = Prediction(**{name: row[name] for name in names})
+        low, high = (x if abs(x) == 1.0 else factor * x for x in (one.low, one.high))
+        judged = replace(one, low=low, high=high).judge(
+            row["difference_low"], row["difference_high"]
+        )
+        outcome.append(row["outcome"] if row["outcome"] == "not run" else judged)
+        means = {"confirmed": one.if_confirmed, "refuted": one.if_refuted}
+        says.append(means.get(outcome[-1], outcome[-1]))
+    return outcomes.assign(outcome=outcome, says=says)

@@ -157,7 +157,7 @@ def test_outcomes_and_tables_come_from_the_runs():
     assert tuple(table.loc[("W* shuffled", "f"), ["outcome", "says"]]) == ("not run", "not run")
     cells = controls.beside_reference(archive, CONTROLS.values(), fields=["f", "g"])
     assert len(cells) == 6
-    own = cells[cells["control"] == "W*D*"]  # the missing cell of the paper is its own reference
+    own = cells[cells["control"] == "W*D*"]  # whose reference has no runs here
     assert (
         (own["pairs"] == 0).all()
         and own["difference"].isna().all()
@@ -285,6 +285,69 @@ def test_one_counterexample_is_enough_against_a_universal_reading(rest):
     assert table.loc["positive", "verdict"] == ("supported" if rest == "confirmed" else "open")
 
 
+def test_findings_are_told_where_both_arms_have_runs():
+    level = {"W*D*C*": 0.9, "WD*C*": 0.5, "W*D*C*, positive": 0.9, "WD*C*, positive": np.nan}
+    parts = [
+        runs(ARMS[name], dict.fromkeys(TASKS, np.full(20, value))) for name, value in level.items()
+    ]
+    archive = pd.concat(parts).assign(modularity=np.nan)
+    table = controls.findings(archive, fields=["f", "g"]).set_index(["claim", "field"])
+    assert list(table.index) == [("function", "f"), ("positive", "f")]
+    assert table["difference"].tolist() == pytest.approx([0.4, -1.0])  # all, or none, diverge
+    assert (table["pairs"] == 20).all()
+
+
+def test_findings_of_the_archive_are_differences_of_published_variants():
+    archive = load_archive()
+    table = controls.findings(archive, fields=["5_3_4", "6_6_2"])
+    assert set(table["claim"]) == set(controls.CLAIMS)
+    found = table.set_index(["claim", "field"]).loc[("topology", "6_6_2")]
+    mean = select(archive, field="6_6_2").groupby("variant")["modularity"].mean()
+    assert found["difference"] == pytest.approx(mean["WD*C"] - mean["W"])
+
+
+def test_a_comparison_in_words_names_its_fields():
+    archive = pd.concat(
+        runs(ARMS[name], dict.fromkeys(TASKS, np.full(20, value)), field=field)
+        for name, value in {"WD*": 0.75, "WD": 0.5}.items()
+        for field in ("f", "h")
+    )
+    table = controls.compare(archive, "WD*", "WD", fields=["f", "g", "h"])
+    said = "f: 0.2500 [0.2500, 0.2500]; h: 0.2500 [0.2500, 0.2500]"
+    assert controls.in_words(table, digits=4) == said
+    assert controls.in_words(table.head(0)) == "not run yet"
+
+
+@pytest.mark.parametrize(
+    ("interval", "bounds", "expected"),
+    [
+        ((-0.07, 0.07), (-0.1, 0.1), ["not supported", "not supported", "open", "not supported"]),
+        ((-0.12, 0.12), (-0.1, 0.1), ["open", "open", "open", "not supported"]),
+        ((0.12, 0.14), (-0.1, 0.1), ["supported", "supported", "supported", "not supported"]),
+        ((-0.14, -0.12), (-1.0, -0.2), ["supported", "supported", "not supported", "supported"]),
+        ((-0.9, -0.8), (-1.0, -0.2), ["not supported"] * 4),  # -1 stands for no bound
+        ((0.6, 0.9), (-0.1, 1.0), ["not supported"] * 4),  # and so does 1
+        ((np.nan, np.nan), (-0.1, 0.1), ["open"] * 4),
+    ],
+)
+def test_verdicts_are_told_under_other_bounds(interval, bounds, expected):
+    one = Prediction(claim="function", arm="W*D*", against="WD*", low=bounds[0], high=bounds[1])
+    outcome = one.judge(*interval)
+    row = vars(one) | {
+        "difference_low": interval[0],
+        "difference_high": interval[1],
+        "outcome": outcome,
+        "says": {"confirmed": "against", "refuted": "for"}.get(outcome, outcome),
+    }
+    table = controls.sensitivity(pd.DataFrame([row]))
+    assert list(table) == ["as stated", "none added", "half as wide", "1.5 times as wide"]
+    assert table.loc["function"].tolist() == expected
+    later = pd.DataFrame([row | {"known_on": ("5_3_4",)}])
+    assert controls.sensitivity(later).loc["function", "none added"] == "not asked"
+    waiting = pd.DataFrame([row | {"outcome": "not run", "says": "not run"}])
+    assert set(controls.sensitivity(waiting).loc["function"]) == {"open"}
+
+
 def test_predictions_say_what_their_outcome_means():
     says = {"against", "for", "neither"}
     for one in PREDICTIONS:
@@ -380,6 +443,32 @@ def test_further_arms_are_compared_with_functional_weights():
             assert (one.reference.tasks, one.reference.settings) == (one.tasks, one.settings)
 
 
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        ("W*D*", "W*D*C*"),
+        ("W*DC", "W*DC*"),
+        ("W*D*, positive", "W*D*C*, positive"),
+        ("scaled identity, positive", "W*D*, positive"),
+        ("W* made of STTC alone", "W*D*"),
+        ("W* made of STTC alone, without self-connections", "W* made of STTC alone"),
+        ("orthogonal, long delays", "W*, long delays"),
+        ("orthogonal, 640 trials", "W*, 640 trials"),
+        ("W* shuffled off the diagonal, all trials", "W*D*C"),
+        ("orthogonal, NeuroGym", "W*, NeuroGym"),
+        ("WD*C at pull 0.17", "WD*C"),
+    ],
+)
+def test_a_reference_bears_the_name_of_the_arm_whose_runs_it_takes(name, reference):
+    found = CONTROLS[name].reference
+    assert found.name == reference
+    both = [
+        {spec.identity for spec in one.specs(field="f", field_hash=HASH, seeds=[0])}
+        for one in (found, ARMS[reference])
+    ]
+    assert both[0] == both[1]
+
+
 def test_positive_starts_are_compared_with_one_that_does_not_diverge():
     for name in ("scaled identity", "uniform", "lognormal"):
         reference = CONTROLS[f"{name}, positive"].reference
@@ -424,6 +513,13 @@ def test_figures_show_every_prediction_and_control_that_was_run():
     run = outcomes[outcomes["outcome"] != "not run"]
     (axes,) = figures.predictions(outcomes).axes
     assert len(axes.get_yticklabels()) == len(run) > 0
+    one = [one for one in asked if one.arm == "scaled identity" and one.against == "W*D*"]
+    twice = controls.outcomes(archive, fields=["5_6_8"], predictions=one)
+    assert twice["outcome"].tolist() == ["not run"] * 2
+    twice = twice.assign(outcome=["open", "confirmed"], difference_low=-0.05, difference_high=0.12)
+    (axes,) = figures.predictions(twice.assign(difference=0.05)).axes
+    rows = [label.get_text() for label in axes.get_yticklabels()]
+    assert rows == ["scaled identity\nless W*D*", "scaled identity\nless W*D* (or more)"]
     cells = controls.beside_reference(archive, CONTROLS.values(), fields=["5_3_4"])
     drawn = figures.beside_reference(cells)
     labels = [label.get_text().replace("\n", " ") for label in drawn.axes[0].get_yticklabels()]

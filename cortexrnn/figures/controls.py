@@ -36,16 +36,19 @@ OUTCOMES = {"confirmed": palette[0], "open": "0.35", "refuted": palette[3]}
 """Colours of what became of a prediction."""
 
 SAYS = {
-    "against": palette[0],
-    "for": palette[3],
-    "neither": palette[2],
-    "open": "0.8",
+    "against": palette[4],
+    "for": palette[2],
+    "neither": "0.55",
+    "open": "0.85",
     "not run": "white",
 }
-"""Colours of what predictions say of the reading of their claim."""
+"""Colours of what predictions say of the reading of their claim; others than those of outcomes."""
 
 TOP = 1.0
 """Where intervals are cut: no accuracy, and no modularity, is higher."""
+
+FARTHEST = 1.25
+"""Largest self-connection on the axis; those above one are where units hold on without loss."""
 
 MARKS = "os^D"
 """Markers of fields or series, in their order."""
@@ -113,7 +116,9 @@ def predictions(table: pd.DataFrame) -> Figure:
     if table["metric"].nunique() != 1:
         raise ValueError("table: expected predictions about one metric")
     task = table["task"].map(lambda name: f" ({find_task(name).title})" if name else "")
-    table = table.assign(row=table["arm"] + "\nless " + table["against"] + task)
+    # The same two arms may be compared twice, and once be allowed to differ upwards.
+    upwards = ((table["low"] > -1) & (table["high"] == 1)).map({True: " (or more)", False: ""})
+    table = table.assign(row=table["arm"] + "\nless " + table["against"] + task + upwards)
     rows, fields = (list(dict.fromkeys(table[name])) for name in ("row", "field"))
     figure = Figure(figsize=(WIDTH, 1.2 + 0.52 * len(rows)), layout="constrained")
     axes = figure.subplots()
@@ -232,7 +237,9 @@ def pull_and_accuracy(table: pd.DataFrame) -> Figure:
         axes.set_xscale("log")
         axes.grid(color="0.92")
     panels[0].set_ylabel("accuracy")
-    panels[len(tasks) // 2].set_xlabel("pull: mean gradient of the penalty per weight at the start")
+    panels[len(tasks) // 2].set_xlabel(
+        "pull: mean absolute gradient of the penalty per weight at the start"
+    )
     _legend_of_starts(figure, starts, empty="control")
     return figure
 
@@ -312,7 +319,7 @@ def leaky_unit(self_connections: dict[str, np.ndarray]) -> Figure:
     figure = Figure(figsize=(WIDTH, 3.4 + 0.3 * len(self_connections)), layout="constrained")
     heights = [6, 1 + len(self_connections)]
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=heights)
-    weights = np.linspace(0, 1.0, 401)
+    weights = np.linspace(0, FARTHEST, 401)
     for number, task in enumerate(TASKS.values()):
         above.plot(weights, leaky_accuracy(task, weights), color=palette[number], lw=2,
                    ls=("-", "--", "-.")[number], label=task.title)  # fmt: skip
@@ -325,7 +332,7 @@ def leaky_unit(self_connections: dict[str, np.ndarray]) -> Figure:
         below.vlines(values, place - 0.35, place + 0.35, color="0.3", lw=0.7, alpha=0.6)
     below.set_yticks(range(len(names)), names)
     below.set_ylim(len(names) - 0.4, -0.6)
-    below.set_xlim(-0.02, 1.02)
+    below.set_xlim(-0.02, FARTHEST + 0.02)
     below.set_xlabel("self-connection w")
     return figure
 
@@ -363,7 +370,7 @@ def two_ways(table: pd.DataFrame, *, needed: dict[str, float]) -> Figure:
                 points(axes, these["largest_self"], these["radius_others"], mark=MARKS[number],
                        face=palette[number] if solved else "white",
                        edge=palette[number], size=6)  # fmt: skip
-    panels[0].set_ylabel("spectral radius\nwithout self-connections")
+    panels[0].set_ylabel("spectral radius of the\nstrongest tenth of the rest")
     panels[len(tasks) // 2].set_xlabel("largest self-connection")
     _legend_of_starts(figure, starts, empty="did not learn")
     return figure

@@ -270,7 +270,8 @@ def banner(field: Field | str, *, runs: pd.DataFrame | None = None) -> Banner:
     field : Field or str
         The field that the chapter computes on; or, in a chapter that reads recorded runs, its name.
     runs : pandas.DataFrame, optional
-        The recorded runs on that field, one a row (column ``seed`` is counted where present).
+        The recorded runs, one a row (column ``seed`` is counted where present). Where they have a
+        column ``field``, its fields are told instead, the named one first.
 
     Returns
     -------
@@ -291,16 +292,20 @@ def banner(field: Field | str, *, runs: pd.DataFrame | None = None) -> Banner:
 
 def _archive_banner(name: str, runs: pd.DataFrame | None) -> Banner:
     """Tell of recorded runs on the field called `name`; `runs` None: their number is not told."""
+    names = [name]
+    if runs is not None and "field" in runs and not runs.empty:
+        names = sorted(set(runs["field"]), key=lambda one: (one != name, one))
+    where = " and ".join(_called(one) for one in names)
     if runs is None:
-        what = f"recorded runs on {_called(name)}"
+        what = f"recorded runs on {where}"
     elif runs.empty:
-        what = f"no recorded runs on {_called(name)} in the archive"
+        what = f"no recorded runs on {where} in the archive"
     else:
-        what = f"{len(runs):,} recorded {'run' if len(runs) == 1 else 'runs'} on {_called(name)}"
+        what = f"{len(runs):,} recorded {'run' if len(runs) == 1 else 'runs'} on {where}"
     text = what
     if runs is not None and "seed" in runs and not runs.empty:
         seeds = runs["seed"].nunique()
-        text += f", {seeds} {'seed' if seeds == 1 else 'seeds'}"
+        text += f", {'up to ' if len(names) > 1 else ''}{seeds} {'seed' if seeds == 1 else 'seeds'}"
     return Banner(f"**Data on this page:** {text}.", what, "archive")
 
 
