@@ -39,7 +39,7 @@ def test_recorded_runs_are_counted(seeds: list[int], said: str) -> None:
 
 def test_recorded_runs_of_several_fields_are_told_with_all_of_them() -> None:
     runs = pd.DataFrame({"field": ["5_6_8", "mine", "5_3_4", "5_6_8"], "seed": [0, 0, 1, 2]})
-    said = "4 recorded runs on real field 5_6_8 and real field 5_3_4 and field mine, up to 3 seeds"
+    said = "4 recorded runs on real fields 5_6_8, 5_3_4 and field mine, up to 3 seeds"
     assert said in banner("5_6_8", runs=runs).text
     assert (
         "on real field 5_6_8, 2 seeds" in banner("5_6_8", runs=runs[runs["field"] == "5_6_8"]).text

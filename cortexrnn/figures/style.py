@@ -295,7 +295,12 @@ def _archive_banner(name: str, runs: pd.DataFrame | None) -> Banner:
     names = [name]
     if runs is not None and "field" in runs and not runs.empty:
         names = sorted(set(runs["field"]), key=lambda one: (one != name, one))
-    where = " and ".join(_called(one) for one in names)
+    kinds: dict[str, list[str]] = {}
+    for one in names:
+        kinds.setdefault(_called(one).removesuffix(f" {one}"), []).append(one)
+    where = " and ".join(
+        f"{kind}{'s' if len(ones) > 1 else ''} {', '.join(ones)}" for kind, ones in kinds.items()
+    )
     if runs is None:
         what = f"recorded runs on {where}"
     elif runs.empty:
