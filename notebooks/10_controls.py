@@ -263,9 +263,8 @@ for base in ("WD*", "W*D*"):
     label = base.replace("*", "s")
     for column in ("mean", "reference_mean"):
         glue(f"{label}_{column}", " / ".join(f"{x:.2f}" for x in mine[column]))
-free.pivot_table(
-    ["runs", "learned", "mean"], ["control", "task"], "field", sort=False
-).round(3)
+free = free.astype({"learned": int}).set_index(["control", "task", "field"])
+free[["runs", "learned", "mean"]].unstack("field", sort=False).round(3)
 
 # %%
 unpunished = [f"{base} without penalty" for base in ("WD*", "W*D*")]
@@ -426,7 +425,7 @@ download(pulls, "pulls.csv")
 #
 # ```{admonition} Measurement
 # :class: measurement
-# This difference in strength changes nothing here: `W` with 0.3 less `W` as published, mean over tasks:
+# What this difference in strength changes: `W` with 0.3 less `W` as published, mean over tasks:
 # {glue:text}`plain_lambda`.
 # ```
 #
