@@ -263,8 +263,13 @@ for base in ("WD*", "W*D*"):
     label = base.replace("*", "s")
     for column in ("mean", "reference_mean"):
         glue(f"{label}_{column}", " / ".join(f"{x:.2f}" for x in mine[column]))
-free = free.astype({"learned": int}).set_index(["control", "task", "field"])
-free[["runs", "learned", "mean"]].unstack("field", sort=False).round(3)
+free.astype({"learned": int}).pivot_table(
+    ["runs", "learned", "mean"],
+    ["control", "task"],
+    "field",
+    aggfunc="first",
+    sort=False,
+).round(3)
 
 # %%
 unpunished = [f"{base} without penalty" for base in ("WD*", "W*D*")]
