@@ -1052,7 +1052,6 @@ def compare(
     *,
     fields: Sequence[str],
     metric: str = "accuracy",
-    task: str | None = None,
 ) -> pd.DataFrame:
     """Subtract one arm from another, field by field.
 
@@ -1065,9 +1064,7 @@ def compare(
     fields : sequence of str
         Names of the fields.
     metric : str
-        Column of the archive.
-    task : str, optional
-        One task; default: the mean over those both arms share.
+        Column of the archive; its mean over the tasks both arms share is compared.
 
     Returns
     -------
@@ -1079,7 +1076,7 @@ def compare(
     rows = []
     for field in fields:
         both = [runs_of(runs, arms[name], field=field) for name in (arm, against)]
-        values = paired_differences(*both, metric=metric, task=task)
+        values = paired_differences(*both, metric=metric)
         if len(values):
             rows.append((field, len(values), *t_interval(values)))
     return pd.DataFrame(rows, columns=COMPARED)
