@@ -881,10 +881,11 @@ assert set(verdicts["claim"]) == set(controls.CLAIMS)
 # %% [markdown]
 # ```{admonition} Interpretation
 # :class: interpretation
-# That a simpler cause suffices does not make a finding wrong. W\* does better than an orthogonal start under most
-# of these penalties, the least under D\* with direct C ({glue:text}`least`); and positive weights do train from it; how far the
-# published numbers come out again is told in [chapter 6](06_ablation.ipynb) and [chapter 7](07_positive.ipynb). What the
-# controls ask is which property of cortex the gain speaks for, on three tasks that two units with a slow decay can solve.
+# That a simpler cause suffices does not make a finding wrong. W\* does better than an orthogonal start under most of
+# these penalties, the least under D\* with direct C ({glue:text}`least`); and positive weights do train from it; how
+# far the published numbers come out again is told in [chapter 6](06_ablation.ipynb) and [chapter 7](07_positive.ipynb).
+# What the controls ask is which property of cortex the gain speaks for, on three tasks that two units with a slow decay
+# can solve.
 # ```
 #
 # ## Summary
