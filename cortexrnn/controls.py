@@ -726,10 +726,13 @@ def paired_differences(
     return values
 
 
+DIFFERENCE = ["difference", "difference_low", "difference_high"]
+"""Columns of a difference and the ends of its interval in the tables of this module."""
+
 BESIDE_REFERENCE = [
     *("control", "reference", "field", "task", "runs", "diverged", "learned"),
     *("mean", "low", "high"),
-    *("reference_mean", "pairs", "difference", "difference_low", "difference_high"),
+    *("reference_mean", "pairs", *DIFFERENCE),
 ]
 """Columns of :func:`beside_reference`."""
 
@@ -762,7 +765,6 @@ def beside_reference(
         paper alone; see :func:`cortexrnn.theory.learned`.
     """
     own_names = ("mean", "low", "high")
-    difference_names = ("difference", "difference_low", "difference_high")
     rows = []
     for control in controls:
         for field in fields:
@@ -787,7 +789,7 @@ def beside_reference(
                         **dict(zip(own_names, t_interval(cell[metric]), strict=True)),
                         "reference_mean": other.loc[other["task"] == task, metric].mean(),
                         "pairs": len(pairs),
-                        **dict(zip(difference_names, t_interval(pairs), strict=True)),
+                        **dict(zip(DIFFERENCE, t_interval(pairs), strict=True)),
                     }
                 )
     return pd.DataFrame(rows, columns=BESIDE_REFERENCE)
@@ -942,7 +944,6 @@ def transfer(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
             pairs = paired_differences(after, alone, task=task)
             same = alone[(alone["task"] == task) & alone["seed"].isin(after["seed"])]
             if len(pairs):
-                mean, low, high = t_interval(pairs)
                 rows.append(
                     {
                         "arm": name,
@@ -951,13 +952,10 @@ def transfer(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
                         "pairs": len(pairs),
                         "alone": same["accuracy"].mean(),
                         "after": after["accuracy"].mean(),
-                        "difference": mean,
-                        "difference_low": low,
-                        "difference_high": high,
+                        **dict(zip(DIFFERENCE, t_interval(pairs), strict=True)),
                     }
                 )
-    columns = ["arm", "first_task", "task", "pairs", "alone", "after"]
-    columns += ["difference", "difference_low", "difference_high"]
+    columns = ["arm", "first_task", "task", "pairs", "alone", "after", *DIFFERENCE]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -1016,7 +1014,7 @@ def outcomes(
     return pd.DataFrame(rows)
 
 
-COMPARED = ["field", "pairs", "difference", "difference_low", "difference_high"]
+COMPARED = ["field", "pairs", *DIFFERENCE]
 """Columns of :func:`compare`."""
 
 
@@ -1097,10 +1095,31 @@ def in_words(table: pd.DataFrame, *, digits: int = 2) -> str:
     str
         Differences and intervals, each after its field; ``"not run yet"`` without rows.
     """
-    columns = ["field", "difference", "difference_low", "difference_high"]
-    rows = table[columns].itertuples(index=False)
-    texts = [f"{field}: {with_interval(*found, digits=digits)}" for field, *found in rows]
+    found = readable(table, digits=digits)
+    texts = found["field"] + ": " + found["difference"]
     return "; ".join(texts) or "not run yet"
+
+
+def readable(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:
+    """Write every difference as a text that holds its interval.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With the columns ``DIFFERENCE``.
+    digits : int
+        Digits after the point, of other numbers too.
+
+    Returns
+    -------
+    DataFrame
+        The same rows; ``difference`` is written by :func:`cortexrnn.inference.with_interval` and
+        the two columns of its ends are gone.
+    """
+    values = table[DIFFERENCE].to_numpy(dtype=float)
+    texts = [with_interval(*row, digits=digits) for row in values]
+    rounded = table.drop(columns=DIFFERENCE[1:]).round(digits)
+    return rounded.assign(difference=pd.Series(texts, index=table.index, dtype=object))
 
 
 def verdicts(outcomes: pd.DataFrame) -> pd.DataFrame:

@@ -36,7 +36,6 @@ from cortexrnn.controls import CONTROLS, PREDICTIONS
 from cortexrnn.figures import controls as figures
 from cortexrnn.figures.style import banner, download, glue, prose, set_style
 from cortexrnn.gym import find_task
-from cortexrnn.inference import with_interval
 from cortexrnn.models import STRENGTH, VARIANTS, initial_weights
 from cortexrnn.protocol import PRESETS, RunSpec
 from cortexrnn.sources import load_field
@@ -87,12 +86,11 @@ banner(shown, runs=runs)
 # accuracy.
 
 # %%
-interval = ["difference", "difference_low", "difference_high"]
 facts = controls.findings(archive, fields=recorded)
-facts["found"] = [with_interval(*row) for row in facts[interval].values]
+facts = controls.readable(facts, digits=2)
 facts["difference of"] = facts["arm"] + " less " + facts["against"]
 there = facts.pivot_table(
-    "found",
+    "difference",
     ["claim", "metric", "difference of"],
     "field",
     aggfunc="first",
@@ -144,9 +142,7 @@ prose(controls.sensitivity(outcomes))
 # What the first control of each claim did to accuracy, and for *topology* to modularity, field by field:
 
 # %%
-outcomes["found"] = [
-    with_interval(*row, digits=3) for row in outcomes[interval].values
-]
+outcomes["found"] = controls.readable(outcomes)["difference"]
 speaking = outcomes[
     (outcomes[["if_confirmed", "if_refuted"]] == "against").any(axis=1)
 ]
@@ -521,9 +517,9 @@ download(sweep, "strengths.csv")
 # %%
 chosen = [one for one in CONTROLS.values() if one.group == "start"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
-told = ["control", "task", "runs", "learned", "mean"]
-told += ["reference", "difference", "difference_low", "difference_high"]
-cells.loc[cells["field"] == shown, told].set_index(told[:2]).round(3)
+here = controls.readable(cells[cells["field"] == shown])
+told = ["control", "task", "runs", "learned", "mean", "reference", "difference"]
+here[told].set_index(told[:2])
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-start", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -554,7 +550,8 @@ gain = controls.compare(archive, "WD*C", "WDC", fields=recorded)
 glue("gain_dc", controls.in_words(gain))
 chosen = [one for one in CONTROLS.values() if one.group == "geometry"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
-cells.loc[cells["field"] == shown, told].set_index(told[:2]).round(3)
+here = controls.readable(cells[cells["field"] == shown])
+here[told].set_index(told[:2])
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-geometry", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -579,13 +576,12 @@ assortativity = controls.beside_reference(
     archive, shape, fields=recorded, metric="assortativity"
 )
 measured = {"modularity": modularity, "assortativity": assortativity}
-measured = {
-    name: cells[cells["field"] == shown].set_index(["control", "task"])[
-        ["mean", "reference_mean", "difference"]
-    ]
-    for name, cells in measured.items()
-}
-pd.concat(measured, axis=1).round(2)
+for name, cells in measured.items():
+    here = controls.readable(cells[cells["field"] == shown], digits=2)
+    here = here.rename(columns={"reference_mean": "published"})
+    here = here.set_index(["control", "task"])
+    measured[name] = here[["mean", "published", "difference"]]
+pd.concat(measured, axis=1)
 
 # %%
 plain = controls.PUBLISHED_VARIANTS["W"]
@@ -635,7 +631,8 @@ download(
 # %%
 chosen = [one for one in CONTROLS.values() if one.group == "wiring"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
-cells.loc[cells["field"] == shown, told].set_index(told[:2]).round(3)
+here = controls.readable(cells[cells["field"] == shown])
+here[told].set_index(told[:2])
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-wiring", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -650,7 +647,8 @@ for power in ("100", "10000", "1e+06"):
     glue(f"emd_{float(power):.0f}", controls.in_words(found))
 in_tasks = cells[cells["control"].str.endswith("1e+06")]
 in_tasks = in_tasks.assign(title=[TASKS[x].title for x in in_tasks["task"]])
-in_tasks.set_index(["field", "title"])[["pairs", *interval]].round(3)
+in_tasks = controls.readable(in_tasks).set_index(["field", "title"])
+in_tasks[["pairs", "difference"]]
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -684,7 +682,8 @@ chosen = [
     if one.group == "strength" and one.n_seeds > 5
 ]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
-cells.loc[cells["field"] == shown, told].set_index(told[:2]).round(3)
+here = controls.readable(cells[cells["field"] == shown])
+here[told].set_index(told[:2])
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-strength", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -738,8 +737,8 @@ download(cells, "controls_strength.csv")
 # %%
 chosen = [one for one in CONTROLS.values() if one.group == "positive"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
-diverged = [*told[:3], "diverged", *told[3:]]
-cells.loc[cells["field"] == shown, diverged].set_index(told[:2]).round(3)
+here = controls.readable(cells[cells["field"] == shown])
+here[[*told[:3], "diverged", *told[3:]]].set_index(told[:2])
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-positive", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -776,7 +775,8 @@ chosen = [
     if one.group == "harder" and "after" not in one.name
 ]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
-cells.loc[cells["field"] == shown, told].set_index(told[:2]).round(3)
+here = controls.readable(cells[cells["field"] == shown])
+here[told].set_index(told[:2])
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-harder", "caption": "Accuracy of the four starts with long delays, few trials, and all trials, with 95 % t intervals; marks: fields. Short vertical line: W*, all else equal."}, "image": {"alt": "Mean accuracies of four starts in three tasks under harder conditions beside those of W*."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -806,7 +806,7 @@ download(efficiency, "trials.csv")
 
 # %%
 moved = controls.transfer(archive, field=shown)
-moved.set_index(["arm", "first_task", "task"]).round(3)
+controls.readable(moved).set_index(["arm", "first_task", "task"])
 
 # %%
 download(moved, "transfer.csv")
@@ -840,17 +840,15 @@ glue("gym_hard", ", ".join(hard) or "none")
 apart = gym[gym["difference"].notna() & (gym["start"] != "orthogonal")]
 text, clear = "not run yet", 0
 if len(apart):
-    widest = apart.loc[apart["difference"].abs().idxmax()]
-    text = with_interval(*widest[interval])
-    text = (
-        f"{widest['start']}, {widest['task']}, field {widest['field']}: {text}"
-    )
+    widest = apart.loc[[apart["difference"].abs().idxmax()]]
+    text = ", ".join(widest[["start", "task"]].values[0])
+    text += f", field {controls.in_words(widest)}"
     clear = (apart["difference_low"] * apart["difference_high"] > 0).sum()
 glue("gym_widest", text)
 glue("gym_clear", int(clear))
 glue("gym_pairs", len(apart))
-difference = ["start", "task", "field", "pairs", *told[-3:]]
-apart[difference].set_index(difference[:3]).round(3)
+apart = controls.readable(apart).set_index(["start", "task", "field"])
+apart[["pairs", "difference"]]
 
 # %% [markdown]
 # ```{admonition} Measurement

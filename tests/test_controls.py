@@ -318,6 +318,24 @@ def test_a_comparison_in_words_names_its_fields():
     assert controls.in_words(table.head(0)) == "not run yet"
 
 
+def test_a_readable_table_has_its_differences_in_one_column():
+    table = pd.DataFrame(
+        {
+            "mean": [0.12345, 0.5],
+            "difference": [-0.0004, np.nan],
+            "difference_low": [-0.0126, np.nan],
+            "difference_high": [0.01, np.nan],
+        },
+        index=[7, 3],
+    )
+    shown = controls.readable(table, digits=2)
+    assert list(shown["difference"]) == ["0.00 [-0.01, 0.01]", ""]
+    assert list(shown["mean"]) == [0.12, 0.5]
+    assert list(shown.columns) == ["mean", "difference"]
+    assert list(shown.index) == [7, 3]
+    assert list(controls.readable(table.head(0)).columns) == ["mean", "difference"]
+
+
 @pytest.mark.parametrize(
     ("interval", "bounds", "expected"),
     [
