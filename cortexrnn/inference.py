@@ -190,11 +190,12 @@ def with_interval(mean: float, low: float, high: float, *, digits: int = 2) -> s
     Returns
     -------
     str
-        Such as ``"0.92 [0.85, 0.98]"``, without brackets where there is no interval, empty where
-        there is no value, and zero without a sign.
+        Such as ``"0.92 [0.85, 0.98]"`` with a no-break space between the ends, without brackets
+        where there is no interval, empty where there is no value, and zero without a sign.
     """
     if np.isnan(mean):
         return ""
     if np.isnan(low):
         return f"{mean:z.{digits}f}"
-    return f"{mean:z.{digits}f} [{low:z.{digits}f}, {high:z.{digits}f}]"
+    # A no-break space, so that a narrow column does not tear the interval.
+    return f"{mean:z.{digits}f} [{low:z.{digits}f},\u00a0{high:z.{digits}f}]"

@@ -671,9 +671,9 @@ figures.predictions(outcomes[outcomes["claim"] == "wiring"])
 # ## At equal strength
 #
 # Every penalty scaled until it pulls, at the start, with 0.17 or with 0.001: about what D\* and D\* with C do on
-# 6_6_2 (on others they pull harder, see the table of pulls); no penalty; and the plain
-# penalty at the strength of the others. Pulls are equal at the start only. Whether C helps at like pull is asked by the
-# predictions about *wiring* above; there the second arm keeps its own pull.
+# 6_6_2 (on others they pull harder, see the table of pulls); no penalty; and the plain penalty at the strength of the
+# others. Pulls are equal at the start only. Whether C helps at like pull is asked by the predictions about *wiring*
+# above; there the second arm keeps its own pull.
 
 # %%
 chosen = [

@@ -313,7 +313,7 @@ def test_a_comparison_in_words_names_its_fields():
         for field in ("f", "h")
     )
     table = controls.compare(archive, "WD*", "WD", fields=["f", "g", "h"])
-    said = "f: 0.2500 [0.2500, 0.2500]; h: 0.2500 [0.2500, 0.2500]"
+    said = "f: 0.2500 [0.2500,\u00a00.2500]; h: 0.2500 [0.2500,\u00a00.2500]"
     assert controls.in_words(table, digits=4) == said
     assert controls.in_words(table.head(0)) == "not run yet"
 
@@ -329,7 +329,7 @@ def test_a_readable_table_has_its_differences_in_one_column():
         index=[7, 3],
     )
     shown = controls.readable(table, digits=2)
-    assert list(shown["difference"]) == ["0.00 [-0.01, 0.01]", ""]
+    assert list(shown["difference"]) == ["0.00 [-0.01,\u00a00.01]", ""]
     assert list(shown["mean"]) == [0.12, 0.5]
     assert list(shown.columns) == ["mean", "difference"]
     assert list(shown.index) == [7, 3]

@@ -32,10 +32,10 @@ def test_interval_leaves_out_what_is_missing():
 
 
 def test_a_value_is_written_with_the_interval_it_has():
-    assert with_interval(0.917, 0.85, 0.984) == "0.92 [0.85, 0.98]"
+    assert with_interval(0.917, 0.85, 0.984) == "0.92 [0.85,\u00a00.98]"
     assert with_interval(0.9171, np.nan, np.nan, digits=3) == "0.917"
     assert with_interval(np.nan, np.nan, np.nan) == ""
-    assert with_interval(-0.001, -0.004, -0.0) == "0.00 [0.00, 0.00]"
+    assert with_interval(-0.001, -0.004, -0.0) == "0.00 [0.00,\u00a00.00]"
 
 
 def runs(**columns):
@@ -74,6 +74,6 @@ def test_cells_are_written_with_the_interval_they_have():
     lost = runs(variant="W", accuracy=np.nan, diverged=True)
     texts = readable(beside_published(pd.concat([several, one, lost])))
     mean, low, high = t_interval(several["accuracy"])
-    assert texts["here"].tolist() == [f"{mean:.3f} [{low:.3f}, {high:.3f}]", "0.500", ""]
+    assert texts["here"].tolist() == [f"{mean:.3f} [{low:.3f},\u00a0{high:.3f}]", "0.500", ""]
     assert texts["published"].iloc[0].startswith("0.787 [")
     assert texts["published"].iloc[1] == ""  # the paper has no such cell
