@@ -71,7 +71,7 @@ found = {
 runs = pd.concat(found, names=["group", "control", "on"]).reset_index(
     ["group", "control"]
 )
-glue("n_runs", len(runs))
+glue("n_runs", f"{len(runs):,}")
 glue("n_controls", int(runs["control"].nunique()))
 glue("fields", ", ".join(recorded))
 glue("shown", shown)
@@ -187,13 +187,12 @@ undecided = undecided.reindex(columns=recorded, fill_value="")
 prose(undecided.reset_index(rows[1:]))
 
 # %% [markdown]
-# How much was run: controls, simulations, all tasks taken together, and the seeds of the control that has most (the
-# sweep of strengths has five by design).
+# How much was run: controls and simulations, all tasks taken together. Seeds stand at the head of the table of
+# verdicts; the sweep of strengths has five by design.
 
 # %%
 amount = runs.groupby(["group", "field"], sort=False).agg(
     controls=("control", "nunique"),
-    most_seeds=("seed", "nunique"),
     runs=("seed", "size"),
 )
 amount = amount.unstack("field", fill_value=0).swaplevel(axis=1)[recorded]
@@ -659,9 +658,9 @@ in_tasks[["pairs", "difference"]]
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# Up to a thousand times its published strength C\* leaves accuracy as it is, as predicted. It is not without power: a
-# million of strength changes what is learned, in some tasks for the better. Nothing was predicted of that strength, and
-# the verdict does not count it.
+# Up to a thousand times its published strength C\* leaves accuracy as it is, as predicted. It is not without power: at
+# the higher strengths it changes what is learned, in some tasks for the better and in others for the worse. Nothing was
+# predicted of these strengths, and the verdict does not count them.
 # ```
 
 # %% mystnb={"figure": {"name": "fig-controls-wiring", "caption": "Predictions about the claim 'wiring': difference in accuracy with its 95 % t interval, over the seeds that both arms have; light grey: what was predicted; a range that reaches the frame has no other end. A row without a named task is the mean over tasks."}, "image": {"alt": "Differences between arms with intervals, beside predicted bounds."}}
@@ -842,7 +841,7 @@ text, clear = "not run yet", 0
 if len(apart):
     widest = apart.loc[[apart["difference"].abs().idxmax()]]
     text = ", ".join(widest[["start", "task"]].values[0])
-    text += f", field {controls.in_words(widest)}"
+    text += f", field {controls.in_words(widest, digits=3)}"
     clear = (apart["difference_low"] * apart["difference_high"] > 0).sum()
 glue("gym_widest", text)
 glue("gym_clear", int(clear))
