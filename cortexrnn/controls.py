@@ -36,6 +36,7 @@ __all__ = [
     "accuracy_by_pull",
     "accuracy_by_strength",
     "accuracy_by_trials",
+    "at_like_pull",
     "beside_reference",
     "compare",
     "findings",
@@ -171,6 +172,7 @@ GROUPS = {
     "geometry": "Is it geometry that D* adds?",
     "wiring": "Is it communicability that C adds?",
     "strength": "How much does the strength of the penalty explain?",
+    "like_pull": "Do D* and C help where penalties pull alike?",
     "positive": "Is a cortical start needed for positive weights?",
     "harder": "Does anything beyond self-connections help when tasks ask for more?",
     "environments": "And on tasks of other laboratories?",
@@ -292,14 +294,8 @@ def _strengths() -> Iterator[Control]:
         (WEAK_PULL, ("W", "WD", "WD*", "WDC", "W*D*")),
     ):
         for base in bases:
-            yield _control(
-                f"{base} at pull {pull:g}",
-                base,
-                one,
-                protocol=EQUAL_PULL,
-                settings={"strength": pull},
-                deciding=base == "WD*C",
-            )
+            deciding = base == "WD*C"
+            yield _control_at_pull(base, pull, one, deciding=deciding)
     for base in SWEPT:
         for strength in SWEEP:
             yield _control(
@@ -310,6 +306,23 @@ def _strengths() -> Iterator[Control]:
                 settings={"strength": strength},
                 n_seeds=5,
             )
+
+
+def _control_at_pull(base: str, pull: float, group: str, *, deciding: bool = False) -> Control:
+    """Make a control whose penalty is scaled until it pulls that hard."""
+    settings = {"strength": pull}
+    name = f"{base} at pull {pull:g}"
+    return _control(name, base, group, protocol=EQUAL_PULL, settings=settings, deciding=deciding)
+
+
+def _like_pulls() -> Iterator[Control]:
+    """List what the controls of strength lack for pairs that pull just alike.
+
+    They came later. A group of their own leaves the plans of the others as they were recorded.
+    """
+    for pull, bases in ((STRONG_PULL, ("WD*", "W*D*")), (WEAK_PULL, ("WD*C", "W*D*C"))):
+        for base in bases:
+            yield _control_at_pull(base, pull, "like_pull")
 
 
 def _positives() -> Iterator[Control]:
@@ -419,7 +432,16 @@ PUBLISHED_VARIANTS = {one.name: one for one in _published()}
 
 CONTROLS = {
     one.name: one
-    for make in (_starts, _geometries, _wirings, _strengths, _positives, _harder, _environments)
+    for make in (
+        _starts,
+        _geometries,
+        _wirings,
+        _strengths,
+        _like_pulls,
+        _positives,
+        _harder,
+        _environments,
+    )
     for one in make()
 }
 """Controls by name, in the order of the book."""
@@ -1078,6 +1100,44 @@ def compare(
         if len(values):
             rows.append((field, len(values), *t_interval(values)))
     return pd.DataFrame(rows, columns=COMPARED)
+
+
+LIKE_PULL = {
+    "D* for D": ("WD*", "WD"),
+    "D* for D, with C": ("WD*C", "WDC"),
+    "C, with D": ("WDC", "WD"),
+    "C, with D*": ("WD*C", "WD*"),
+    "C, with D* and W*": ("W*D*C", "W*D*"),
+}
+"""By what a penalty gets, the variant that has it and the one that has not."""
+
+
+def at_like_pull(runs: pd.DataFrame, *, fields: Sequence[str]) -> pd.DataFrame:
+    """Tell what D* and C do where penalties pull alike.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+    fields : sequence of str
+        Names of the fields.
+
+    Returns
+    -------
+    DataFrame
+        One row per pair of :data:`LIKE_PULL`, pull and field where both have runs: ``prior, arm,
+        against, pull, field, pairs, difference, difference_low, difference_high``, differences of
+        accuracy as in :func:`compare`.
+    """
+    parts = [
+        compare(runs, arm, against, fields=fields).assign(
+            prior=prior, arm=arm, against=against, pull=pull
+        )
+        for prior, bases in LIKE_PULL.items()
+        for pull in (STRONG_PULL, WEAK_PULL)
+        for arm, against in [[f"{base} at pull {pull:g}" for base in bases]]
+    ]
+    return pd.concat(parts, ignore_index=True)[["prior", "arm", "against", "pull", *COMPARED]]
 
 
 def in_words(table: pd.DataFrame, *, digits: int = 2) -> str:
