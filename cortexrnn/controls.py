@@ -1126,18 +1126,17 @@ def at_like_pull(runs: pd.DataFrame, *, fields: Sequence[str]) -> pd.DataFrame:
     -------
     DataFrame
         One row per pair of :data:`LIKE_PULL`, pull and field where both have runs: ``prior, arm,
-        against, pull, field, pairs, difference, difference_low, difference_high``, differences of
-        accuracy as in :func:`compare`.
+        against, pull, field, pairs, difference, difference_low, difference_high``; both arms are
+        named by their variant, differences are those of accuracy as in :func:`compare`.
     """
-    parts = [
-        compare(runs, arm, against, fields=fields).assign(
-            prior=prior, arm=arm, against=against, pull=pull
-        )
-        for prior, bases in LIKE_PULL.items()
-        for pull in (STRONG_PULL, WEAK_PULL)
-        for arm, against in [[f"{base} at pull {pull:g}" for base in bases]]
-    ]
-    return pd.concat(parts, ignore_index=True)[["prior", "arm", "against", "pull", *COMPARED]]
+    rows = []
+    for prior, (arm, against) in LIKE_PULL.items():
+        for pull in (STRONG_PULL, WEAK_PULL):
+            named = {"prior": prior, "arm": arm, "against": against, "pull": pull}
+            scaled = [f"{base} at pull {pull:g}" for base in (arm, against)]
+            found = compare(runs, *scaled, fields=fields)
+            rows += [named | row for row in found.to_dict("records")]
+    return pd.DataFrame(rows, columns=["prior", "arm", "against", "pull", *COMPARED])
 
 
 def in_words(table: pd.DataFrame, *, digits: int = 2) -> str:

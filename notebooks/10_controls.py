@@ -671,14 +671,13 @@ figures.predictions(outcomes[outcomes["claim"] == "wiring"])
 #
 # Every penalty scaled until it pulls, at the start, with 0.17 or with 0.001: about what D\* and D\* with C do on
 # 6_6_2 (on others they pull harder, see the table of pulls); no penalty; and the plain penalty at the strength of the
-# others. Pulls are equal at the start only. Whether C helps at like pull is asked by the predictions about *wiring*
-# above; there the second arm keeps its own pull.
+# others. Pulls are equal at the start only. In the predictions about *wiring* above, the second arm keeps its own pull.
 
 # %%
 chosen = [
     one
     for one in CONTROLS.values()
-    if one.group == "strength" and one.n_seeds > 5
+    if one.group in ("strength", "like_pull") and one.n_seeds > 5
 ]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
@@ -688,43 +687,56 @@ here[told].set_index(told[:2])
 figures.beside_reference(cells) if len(cells) else "not run yet"
 
 # %%
+download(cells, "controls_strength.csv")
+
+# %% [markdown]
+# Do D\* and C still help where penalties pull alike? Each base with the prior, less the base without it, both scaled to
+# the same pull; accuracy, mean over tasks. Nothing was predicted of these pairs.
+
+# %%
+alike = controls.at_like_pull(archive, fields=recorded)
+pairs = controls.readable(alike)
+pairs["difference of"] = pairs["arm"] + " less " + pairs["against"]
+pairs = pairs.pivot_table(
+    "difference",
+    ["prior", "difference of", "pull"],
+    "field",
+    aggfunc="first",
+    sort=False,
+)
+prose(pairs.reset_index(["difference of", "pull"]).fillna("not asked"))
+
+# %%
+download(alike, "like_pull.csv")
+
+# %%
 wiring = outcomes[
     (outcomes["claim"] == "wiring") & (outcomes["field"] == shown)
 ]
 wiring = wiring.set_index("arm")["found"]
-glue("c_at_strong", wiring["WD*C at pull 0.17"])
-glue("no_c_at_weak", wiring["WD* at pull 0.001"])
 glue("c_frozen", wiring["WD*C with C frozen"])
 glue("c_frozen_star", wiring["W*D*C with C frozen"])
 glue("plain_at_weak", wiring["W at pull 0.001"])
-for name, arm in {
-    "pull_d": "WD*",
-    "pull_dc": "WD*C",
-    "pull_own": "WD*C on own coordinates",
-}.items():
-    glue(name, float(f"{by_pull.loc[arm, shown]:.2g}"))
+own = by_pull.loc["WD*C on own coordinates", shown]
+glue("pull_own", float(f"{own:.2g}"))
 
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# Mean over the three tasks on field {glue:text}`shown`, with 95 % intervals. `WD*C` scaled up to a pull of 0.17, less
-# `WD*`, whose pull is {glue:text}`pull_d`: {glue:text}`c_at_strong`. `WD*` scaled down to 0.001, less `WD*C` with
-# {glue:text}`pull_dc`: {glue:text}`no_c_at_weak`. The plain penalty at 0.001, less `WD*C` on own coordinates with
-# {glue:text}`pull_own`: {glue:text}`plain_at_weak`. C left as it was at the start, less C that follows the weights:
-# {glue:text}`c_frozen` for `WD*C`, {glue:text}`c_frozen_star` for `W*D*C`.
+# Mean over the three tasks on field {glue:text}`shown`, with 95 % intervals. The plain penalty at 0.001, less `WD*C` on
+# own coordinates with {glue:text}`pull_own`: {glue:text}`plain_at_weak`. C left as it was at the start, less C that
+# follows the weights: {glue:text}`c_frozen` for `WD*C`, {glue:text}`c_frozen_star` for `W*D*C`.
 # ```
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# A C that follows the weights changes the penalty as they shrink; a factor that is fixed at the start does not. Where
-# the arm with C does better although it pulls as hard or harder (the pulls are told above), C is more than a weaker
-# penalty; whether that is a property of cortical wiring is another question, for direct C is computed from the
-# network's own weights. Where the plain penalty keeps up with `WD*C` on own coordinates, this says less, the weaker it
-# pulls.
+# From an orthogonal start D\* and C do more than pull less. At like pull D\* helps, at the strong one most with C
+# beside it; C helps beside D\*, beside D only at the weak one. From W\*, C adds nothing to D\*, for little is left to
+# gain. What of D\* helps is not where each neuron lies, since random points with its distances do as well ({ref}`the
+# geometry <controls-geometry>`); and direct C is no property of cortical wiring, for it is computed from the network's
+# own weights. A C that follows the weights changes the penalty as they shrink; a factor that is fixed at the start does
+# not. Where the plain penalty keeps up with `WD*C` on own coordinates, this says less, the weaker it pulls.
 # ```
-
-# %%
-download(cells, "controls_strength.csv")
 
 # %% [markdown]
 # ## Positive weights without cortex

@@ -1,6 +1,7 @@
 """Controls and predictions: what they compare, and how they are judged."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -304,6 +305,35 @@ def test_findings_of_the_archive_are_differences_of_published_variants():
     found = table.set_index(["claim", "field"]).loc[("topology", "6_6_2")]
     mean = select(archive, field="6_6_2").groupby("variant")["modularity"].mean()
     assert found["difference"] == pytest.approx(mean["WD*C"] - mean["W"])
+
+
+@pytest.mark.parametrize(("prior", "bases"), controls.LIKE_PULL.items())
+def test_bases_at_like_pull_differ_in_the_prior_that_is_named(prior, bases):
+    more, less = bases
+    added, _, beside = prior.partition(", with ")
+    assert more == (f"{less}C" if added == "C" else less.replace("D", "D*"))
+    rest = less if added == "C" else less.replace("D", "")
+    assert set(re.findall(r"W\*|D\*?|C", rest)) == set(filter(None, beside.split(" and ")))
+
+
+def test_arms_at_like_pull_pull_alike():
+    table = controls.at_like_pull(load_archive(), fields=["5_3_4", "5_6_8"])
+    assert len(table) == 2 * 2 * len(controls.LIKE_PULL)
+    assert (table["pairs"] == 20).all()
+    pull = controls.load_pulls().set_index(["field", "arm"])["pull"]
+    for arm in ("arm", "against"):
+        for field, base, expected in table[["field", arm, "pull"]].values:
+            assert pull[field, f"{base} at pull {expected:g}"] == pytest.approx(expected)
+
+
+def test_at_like_pull_the_arm_without_the_prior_is_subtracted():
+    level = {"WD* at pull 0.17": 0.75, "WD at pull 0.17": 0.5, "WD* at pull 0.001": 0.9}
+    archive = pd.concat(
+        runs(ARMS[name], dict.fromkeys(TASKS, np.full(20, value))) for name, value in level.items()
+    )
+    (row,) = controls.at_like_pull(archive, fields=["f", "g"]).to_dict("records")
+    assert (row["prior"], row["field"], row["pull"], row["pairs"]) == ("D* for D", "f", 0.17, 20)
+    assert row["difference"] == pytest.approx(0.25)
 
 
 def test_a_comparison_in_words_names_its_fields():
