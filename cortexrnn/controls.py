@@ -1125,7 +1125,7 @@ def at_like_pull(runs: pd.DataFrame, *, fields: Sequence[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per pair of :data:`LIKE_PULL`, pull and field where both have runs: ``prior, arm,
+        One row per pair of ``LIKE_PULL``, pull and field where both have runs: ``prior, arm,
         against, pull, field, pairs, difference, difference_low, difference_high``; both arms are
         named by their variant, differences are those of accuracy as in :func:`compare`.
     """
