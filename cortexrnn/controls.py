@@ -818,14 +818,15 @@ def beside_reference(
 
 
 def load_pulls() -> pd.DataFrame:
-    """Read how hard the penalty of every arm pulls at the start of training.
+    """Read how hard the penalty of every arm pulls at the start of training, and on what start.
 
     Returns
     -------
     DataFrame
         ``field, arm, pull, pull_self, pull_others``: mean absolute gradient of the penalty per
         weight, over all weights, over self-connections, over the rest. A weight that is zero at
-        the start counts as not pulled.
+        the start counts as not pulled. ``largest_self`` is the largest self-connection of the
+        start. All are means over three seeds.
     """
     with (resources.files("cortexrnn") / "data" / "pulls.csv").open(encoding="utf-8") as file:
         table: pd.DataFrame = pd.read_csv(file)

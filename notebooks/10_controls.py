@@ -101,8 +101,8 @@ prose(there.reset_index(["metric", "difference of"]))
 
 # %% [markdown]
 # The second: *what carries it?* For each claim there is a stricter reading: what would have to be true if the named
-# cause, and nothing simpler, carried the effect. A reading that is *not supported* takes nothing away from the finding;
-# something simpler suffices for it.
+# cause, and nothing simpler, carried the effect. The readings are ours, not the paper's. A reading that is *not
+# supported* takes nothing away from the finding; something simpler suffices for it.
 #
 # Predictions name a difference between two arms and a range. A prediction is *confirmed* if the interval (95 %) of the
 # difference lies inside, *refuted* if it lies outside, *open* otherwise. What either outcome says *against* the reading
@@ -126,7 +126,7 @@ prose(table[["reading", "verdict"]].assign(**each))
 
 # %% [markdown]
 # What the claims are, in words of ours, what they rest on, and how many predictions say what of the reading, every
-# field counted:
+# field counted (predictions that bear on no reading are left out):
 
 # %%
 prose(table[["paper", "evidence", *said]])
@@ -218,15 +218,15 @@ glue("n_waiting", len(waiting))
 # :class: fact
 # *How it is judged.* Differences are paired: runs of one seed share trials, input noise and, where they have one, the
 # draw of W\*. A difference is the mean over the tasks (three, or the eight of NeuroGym) unless a task is named. *Same*
-# means within 0.1 of accuracy, a quarter to a third of what W\* gains; *lost* at least 0.2 less; for modularity, *same*
-# means within 0.15 and *lost* at least 0.1 less. A reading is *not supported* where no prediction speaks for it and
-# more than half of those that could do speak against it, *supported* the other way round, and *open* otherwise or while
-# one of them is not run. Against a reading that says "no start" one prediction is enough, and all have to speak for it.
-# Intervals are not corrected for the number of predictions, and every prediction counts alike, with five seeds as with
-# twenty. Predictions of which no outcome bears on a reading check the design alone and are left out of the counts of
-# claims. Where the gain in question is itself below 0.1, as that of D\* over D without C is ({ref}`the geometry
-# <controls-geometry>`), *same* cannot tell keeping it from losing it. Seeds repeat the training; all fields are of one
-# mouse.
+# means within 0.1 of accuracy, a quarter to a third of what W\* gains, about half of it in NeuroGym; *lost* at least
+# 0.2 less; for modularity, *same* means within 0.15 and *lost* at least 0.1 less. A reading is *not supported* where no
+# prediction speaks for it and more than half of those that could do speak against it, *supported* the other way round,
+# and *open* otherwise or while one of them is not run. Against a reading that says "no start" one prediction is enough,
+# and all have to speak for it. Intervals are not corrected for the number of predictions, and every prediction counts
+# alike, with five seeds as with twenty. Predictions of which no outcome bears on a reading check the design alone and
+# are left out of the counts of claims. Where the gain in question is itself below 0.1, as that of D\* over D without C
+# is ({ref}`the geometry <controls-geometry>`), or where both arms lie near chance or near the best there is, *same*
+# cannot tell keeping a gain from losing it. Seeds repeat the training; all fields are of one mouse.
 # ```
 #
 # ```{admonition} Fact
@@ -246,7 +246,8 @@ download(outcomes.drop(columns="found"), "predictions.csv")
 # %% [markdown]
 # ## Without a penalty
 #
-# A penalty on the recurrent weights is what all eleven variants share. What happens without it?
+# A penalty on the recurrent weights is what all eleven variants share. What happens without it? (From here on, tables
+# that name no field are those of {glue:text}`shown`; figures show every field.)
 
 # %%
 chosen = [CONTROLS[f"{base} without penalty"] for base in ("WD*", "W*D*")]
@@ -282,8 +283,8 @@ glue("unpunished", controls.in_words(unpunished))
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# Where an orthogonal start learns without the penalty and fails under it, what W\* gains over it is protection from the
-# penalty. The rest of this page asks what protects.
+# Where an orthogonal start learns without the penalty and fails under it, what W\* gains over it is for the most part
+# protection from the penalty. The rest of this page asks what protects.
 # ```
 #
 # ## What single units can remember
@@ -375,8 +376,8 @@ uncoupled[
 # :class: measurement
 # Of {glue:text}`n_solved` networks that learned, {glue:text}`n_solved_able` have a self-connection above that value or
 # a rest of radius above one, {glue:text}`n_solved_self` of them such a self-connection; of {glue:text}`n_unsolved` that
-# did not, {glue:text}`n_unsolved_able`. In {glue:text}`n_uncoupled` networks that learned (table) training has left
-# almost nothing between the units.
+# did not learn, {glue:text}`n_unsolved_able` have either. In {glue:text}`n_uncoupled` networks that learned (table)
+# training has left almost nothing between the units.
 # ```
 #
 # ```{admonition} Fact
@@ -439,7 +440,7 @@ ordered.pivot_table(
     index=["start", "published"], columns="task", values="mean", aggfunc="size"
 )
 
-# %% mystnb={"figure": {"name": "fig-controls-pull", "caption": "Mean accuracy of every arm against the pull of its penalty at the start, field of the head of this page. Filled: the eleven variants of the paper; open: controls. Functional: with W*, W! or their self-connections; other: starts that have neither."}, "image": {"alt": "Scatter of accuracy over pull, one panel per task."}}
+# %% mystnb={"figure": {"name": "fig-controls-pull", "caption": "Mean accuracy of every arm against the pull of its penalty at the start, field of the tables. Filled: the eleven variants of the paper; open: controls. Functional: with W*, W! or their self-connections; other: starts that have neither."}, "image": {"alt": "Scatter of accuracy over pull, one panel per task."}}
 figures.pull_and_accuracy(ordered)
 
 # %%
@@ -523,8 +524,49 @@ here[told].set_index(told[:2])
 # %% mystnb={"figure": {"name": "fig-controls-cells-start", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
 
+# %% [markdown]
+# Does one leaky unit explain which start learns? The largest self-connection that each of them has at the start (mean
+# of three draws), beside the share of its runs that learned, all tasks taken together. Nothing was predicted of this.
+
 # %%
+largest = pulls.set_index(["field", "arm"])["largest_self"]
+where = pd.MultiIndex.from_frame(cells[["field", "control"]])
+cells["largest_self"] = largest.loc[where].to_numpy()
+cells["enough"] = cells["largest_self"] > cells["task"].map(needed)
+by_start = cells.groupby(["control", "field"], sort=False).agg(
+    largest_self=("largest_self", "first"),
+    learned=("learned", "sum"),
+    runs=("runs", "sum"),
+)
+by_start["share"] = by_start.pop("learned") / by_start.pop("runs")
+by_start = by_start.pivot_table(
+    ["largest_self", "share"], "control", "field", sort=False
+)
+by_start.map("{:.2f}".format).replace("nan", "not asked")
+
+# %%
+for name, enough in {"above": True, "below": False}.items():
+    mine = cells[cells["enough"] == enough]
+    glue(f"n_{name}_learned", int(mine["learned"].sum()))
+    glue(f"n_{name}", int(mine["runs"].sum()))
 download(cells, "controls_start.csv")
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# Starts with a self-connection above what half of memory needs ({glue:text}`needed_one_choice:.2f` in one-choice,
+# {glue:text}`needed_perceptual:.2f` in perceptual decision, {glue:text}`needed_go_nogo:.2f` in Go/NoGo) learned in
+# {glue:text}`n_above_learned` of {glue:text}`n_above` runs, the others in {glue:text}`n_below_learned` of
+# {glue:text}`n_below`.
+# ```
+#
+# ```{admonition} Interpretation
+# :class: interpretation
+# One large self-connection that no penalty touches goes far to tell which start learns; of the starts that have one, the
+# one whose penalty touches it fails most. The relation of a neuron to itself is 1 in STTC alone too, but its other
+# entries are larger, and under the same spectral radius they leave less to the diagonal ([chapter
+# 9](09_robustness.ipynb)). Shuffled and resampled starts may have a large entry on the diagonal in some draws.
+# ```
 
 # %% mystnb={"figure": {"name": "fig-controls-function", "caption": "Predictions about the claim 'function': difference in accuracy with its 95 % t interval, over the seeds that both arms have; light grey: what was predicted; a range that reaches the frame has no other end. A row without a named task is the mean over tasks."}, "image": {"alt": "Differences between arms with intervals, beside predicted bounds."}}
 figures.predictions(outcomes[outcomes["claim"] == "function"])
@@ -647,7 +689,8 @@ for power in ("100", "10000", "1e+06"):
 in_tasks = cells[cells["control"].str.endswith("1e+06")]
 in_tasks = in_tasks.assign(title=[TASKS[x].title for x in in_tasks["task"]])
 in_tasks = controls.readable(in_tasks).set_index(["field", "title"])
-in_tasks[["pairs", "difference"]]
+in_tasks = in_tasks.rename(columns={"difference": "difference at a million"})
+in_tasks[["pairs", "difference at a million"]]
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -658,9 +701,9 @@ in_tasks[["pairs", "difference"]]
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# Up to a thousand times its published strength C\* leaves accuracy as it is, as predicted. It is not without power: at
-# the higher strengths it changes what is learned, in some tasks for the better and in others for the worse. Nothing was
-# predicted of these strengths, and the verdict does not count them.
+# At a thousand times its published strength C\* leaves accuracy as it is, as predicted. It is not without power: at the
+# higher strengths it changes what is learned, mostly for the better though not in every task. Nothing was predicted of
+# these strengths, and the verdict does not count them.
 # ```
 
 # %% mystnb={"figure": {"name": "fig-controls-wiring", "caption": "Predictions about the claim 'wiring': difference in accuracy with its 95 % t interval, over the seeds that both arms have; light grey: what was predicted; a range that reaches the frame has no other end. A row without a named task is the mean over tasks."}, "image": {"alt": "Differences between arms with intervals, beside predicted bounds."}}
@@ -730,12 +773,13 @@ glue("pull_own", float(f"{own:.2g}"))
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# From an orthogonal start D\* and C do more than pull less. At like pull D\* helps, at the strong one most with C
-# beside it; C helps beside D\*, beside D only at the weak one. From W\*, C adds nothing to D\*, for little is left to
-# gain. What of D\* helps is not where each neuron lies, since random points with its distances do as well ({ref}`the
-# geometry <controls-geometry>`); and direct C is no property of cortical wiring, for it is computed from the network's
-# own weights. A C that follows the weights changes the penalty as they shrink; a factor that is fixed at the start does
-# not. Where the plain penalty keeps up with `WD*C` on own coordinates, this says less, the weaker it pulls.
+# From an orthogonal start D\* and C do more together than pull less: at the strong pull each is worth little without
+# the other. Other differences are below 0.1 for the most part, and not alike in all tasks (table before). From W\*, C
+# adds nothing to D\*, for little is left to gain. What of D\* helps is not where each neuron lies, since random points
+# with its distances do about as well ({ref}`the geometry <controls-geometry>`) and pull as hard; and direct C is no
+# property of cortical wiring, for it is computed from the network's own weights. A C that follows the weights changes
+# the penalty as they shrink; a factor that is fixed at the start does not. A plain penalty that keeps up with `WD*C` on
+# own coordinates while it pulls less does not show that the pull alone matters.
 # ```
 
 # %% [markdown]
@@ -768,7 +812,8 @@ figures.predictions(outcomes[outcomes["claim"] == "positive"])
 # ```{admonition} Measurement
 # :class: measurement
 # A scaled identity with positive weights learned in {glue:text}`identity_learned` of {glue:text}`identity_runs` runs on
-# field {glue:text}`shown`. It may still leave *positive* open, by doing better than *same* allows.
+# field {glue:text}`shown`. Where it does better than W\*D\* by more than *same* allows, the prediction is open or
+# refuted all the same, and *positive* may stay open on that field.
 # ```
 
 # %% [markdown]
@@ -799,7 +844,7 @@ download(cells, "controls_harder.csv")
 # How many trials does each start need? Epochs and trials of an update are those of the paper throughout, so fewer
 # trials are fewer updates too.
 
-# %% mystnb={"figure": {"name": "fig-controls-trials", "caption": "Accuracy against the number of training trials, field of the head of this page, with 95 % t intervals. Dotted: the number of the paper."}, "image": {"alt": "Lines of accuracy over the number of training trials for four starts, one panel per task."}}
+# %% mystnb={"figure": {"name": "fig-controls-trials", "caption": "Accuracy against the number of training trials, field of the tables, with 95 % t intervals. Dotted: the number of the paper."}, "image": {"alt": "Lines of accuracy over the number of training trials for four starts, one panel per task."}}
 efficiency = controls.accuracy_by_trials(archive, field=shown)
 figures.accuracy_along(
     efficiency,
@@ -900,7 +945,7 @@ assert set(verdicts["claim"]) == set(controls.CLAIMS)
 # ## Summary
 #
 # - Every control is meant to change one thing about a variant; arms are compared seed by seed.
-# - What one leaky unit can remember tells what a network needs to solve these tasks, whatever it is named.
+# - Units that remember by themselves suffice for these tasks, whatever the start is named that has them.
 # - Readings are judged by predictions that could have failed; those that did are listed at the top.
 #
 # **What's next.** [Your own field](11_your_field.ipynb); [make a control of your own](../book/adapt.md).

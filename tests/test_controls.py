@@ -438,6 +438,8 @@ def test_pulls_tell_what_the_penalty_of_an_arm_does_at_the_start():
         ratio = table.loc[(field, "WD* at lambda 1"), "pull"] / table.loc[(field, "WD*"), "pull"]
         assert ratio == pytest.approx(1 / 0.3, rel=1e-3)
         assert table.loc[(field, "WD*"), "pull_self"] == 0
+        assert table.loc[(field, "scaled identity"), "largest_self"] == pytest.approx(0.95)
+        assert table.loc[(field, "W* without self-connections"), "largest_self"] == 0
 
 
 def test_recorded_pulls_are_those_of_the_field(mirror):

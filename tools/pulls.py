@@ -1,4 +1,4 @@
-"""Measure how hard the penalty of every arm pulls at the start of training.
+"""Measure how hard the penalty of every arm pulls at the start of training, and on what start.
 
 Usage: ``CORTEXRNN_DATA=<mirror> python -m tools.pulls`` writes ``cortexrnn/data/pulls.csv``, which
 the chapter on controls shows. Pulls follow from field, start and penalty alone; nothing is trained.
@@ -41,7 +41,8 @@ def pull(control: Control, field: Field) -> dict[str, float]:
     -------
     dict of str to float
         Mean absolute gradient per weight: ``pull`` over all, ``pull_self`` over
-        self-connections, ``pull_others`` over the rest.
+        self-connections, ``pull_others`` over the rest; and ``largest_self``, the largest
+        self-connection.
     """
     found = []
     one_task = control.specs(
@@ -62,8 +63,9 @@ def pull(control: Control, field: Field) -> dict[str, float]:
         (gradient,) = torch.autograd.grad(penalty(leaf).sum(), leaf)
         size = gradient[0].abs().numpy()
         diagonal = np.eye(len(size), dtype=bool)
-        found.append((size.mean(), size[diagonal].mean(), size[~diagonal].mean()))
-    names = ("pull", "pull_self", "pull_others")
+        sizes = (size.mean(), size[diagonal].mean(), size[~diagonal].mean())
+        found.append((*sizes, start[diagonal].max()))
+    names = ("pull", "pull_self", "pull_others", "largest_self")
     return dict(zip(names, np.mean(found, axis=0).tolist(), strict=True))
 
 
