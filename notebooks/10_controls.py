@@ -554,10 +554,10 @@ download(cells, "controls_start.csv")
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# Starts with a self-connection above what half of memory needs ({glue:text}`needed_one_choice:.2f` in one-choice,
-# {glue:text}`needed_perceptual:.2f` in perceptual decision, {glue:text}`needed_go_nogo:.2f` in Go/NoGo) learned in
-# {glue:text}`n_above_learned` of {glue:text}`n_above` runs, the others in {glue:text}`n_below_learned` of
-# {glue:text}`n_below`.
+# Starts with a self-connection above what a leaky unit needs for half of what memory can add
+# ({glue:text}`needed_one_choice:.2f` in one-choice, {glue:text}`needed_perceptual:.2f` in perceptual decision,
+# {glue:text}`needed_go_nogo:.2f` in Go/NoGo) learned in {glue:text}`n_above_learned` of {glue:text}`n_above` runs, the
+# others in {glue:text}`n_below_learned` of {glue:text}`n_below`.
 # ```
 #
 # ```{admonition} Interpretation
