@@ -294,8 +294,7 @@ def _strengths() -> Iterator[Control]:
         (WEAK_PULL, ("W", "WD", "WD*", "WDC", "W*D*")),
     ):
         for base in bases:
-            deciding = base == "WD*C"
-            yield _control_at_pull(base, pull, one, deciding=deciding)
+            yield _control_at_pull(base, pull, one, deciding=base == "WD*C")
     for base in SWEPT:
         for strength in SWEEP:
             yield _control(

@@ -87,6 +87,10 @@ banner(shown, runs=runs)
 
 # %%
 facts = controls.findings(archive, fields=recorded)
+of_gain = controls.SAME["high"] / facts["difference"]
+for claim in ("function", "beyond"):
+    mine = of_gain[facts["claim"] == claim]
+    glue(f"same_of_{claim}", f"{mine.min():.0%} to {mine.max():.0%}")
 facts = controls.readable(facts, digits=2)
 facts["difference of"] = facts["arm"] + " less " + facts["against"]
 there = facts.pivot_table(
@@ -218,15 +222,16 @@ glue("n_waiting", len(waiting))
 # :class: fact
 # *How it is judged.* Differences are paired: runs of one seed share trials, input noise and, where they have one, the
 # draw of W\*. A difference is the mean over the tasks (three, or the eight of NeuroGym) unless a task is named. *Same*
-# means within 0.1 of accuracy, a quarter to a third of what W\* gains, about half of it in NeuroGym; *lost* at least
-# 0.2 less; for modularity, *same* means within 0.15 and *lost* at least 0.1 less. A reading is *not supported* where no
-# prediction speaks for it and more than half of those that could do speak against it, *supported* the other way round,
-# and *open* otherwise or while one of them is not run. Against a reading that says "no start" one prediction is enough,
-# and all have to speak for it. Intervals are not corrected for the number of predictions, and every prediction counts
-# alike, with five seeds as with twenty. Predictions of which no outcome bears on a reading check the design alone and
-# are left out of the counts of claims. Where the gain in question is itself below 0.1, as that of D\* over D without C
-# is ({ref}`the geometry <controls-geometry>`), or where both arms lie near chance or near the best there is, *same*
-# cannot tell keeping a gain from losing it. Seeds repeat the training; all fields are of one mouse.
+# means within 0.1 of accuracy, {glue:text}`same_of_function` of what W\* gains in the first table,
+# {glue:text}`same_of_beyond` in NeuroGym; *lost* at least 0.2 less; for modularity, *same* means within 0.15 and *lost*
+# at least 0.1 less. A reading is *not supported* where no prediction speaks for it and more than half of those that
+# could do speak against it, *supported* the other way round, and *open* otherwise or while one of them is not run.
+# Against a reading that says "no start" one prediction is enough, and all have to speak for it. Intervals are not
+# corrected for the number of predictions, and every prediction counts alike, with five seeds as with twenty.
+# Predictions of which no outcome bears on a reading check the design alone and are left out of the counts of claims.
+# Where the gain in question is itself below 0.1, as that of D\* over D without C is ({ref}`the geometry
+# <controls-geometry>`), or where both arms lie near chance or near the best there is, *same* cannot tell keeping a gain
+# from losing it. Seeds repeat the training; all fields are of one mouse.
 # ```
 #
 # ```{admonition} Fact
@@ -247,7 +252,8 @@ download(outcomes.drop(columns="found"), "predictions.csv")
 # ## Without a penalty
 #
 # A penalty on the recurrent weights is what all eleven variants share. What happens without it? (From here on, tables
-# that name no field are those of {glue:text}`shown`; figures show every field.)
+# of controls that name no field are those of {glue:text}`shown`; figures show every field unless their caption says
+# otherwise.)
 
 # %%
 chosen = [CONTROLS[f"{base} without penalty"] for base in ("WD*", "W*D*")]
@@ -466,7 +472,7 @@ glue("n_ranks_kept", int(kept_rank))
 #
 # Does accuracy follow the strength when what is penalised stays the same?
 
-# %% mystnb={"figure": {"name": "fig-controls-strengths", "caption": "Accuracy against the strength of the penalty for three variants that start orthogonal, all recorded seeds, with 95 % t intervals cut at 1. Dotted: λ of the paper (there the plain penalty of W has strength 1)."}, "image": {"alt": "Lines of accuracy over strength, one panel per task."}}
+# %% mystnb={"figure": {"name": "fig-controls-strengths", "caption": "Accuracy against the strength of the penalty for three variants that start orthogonal, field of the tables, all recorded seeds, with 95 % t intervals cut at 1. Dotted: λ of the paper (there the plain penalty of W has strength 1)."}, "image": {"alt": "Lines of accuracy over strength, one panel per task."}}
 sweep = controls.accuracy_by_strength(archive, field=shown)
 figures.accuracy_along(
     sweep,
@@ -525,8 +531,8 @@ here[told].set_index(told[:2])
 figures.beside_reference(cells) if len(cells) else "not run yet"
 
 # %% [markdown]
-# Does one leaky unit explain which start learns? The largest self-connection that each of them has at the start (mean
-# of three draws), beside the share of its runs that learned, all tasks taken together. Nothing was predicted of this.
+# Do leaky units explain which start learns? The largest self-connection that each of them has at the start (mean of
+# three draws), beside the share of its runs that learned, all tasks taken together. Nothing was predicted of this.
 
 # %%
 largest = pulls.set_index(["field", "arm"])["largest_self"]
@@ -562,8 +568,8 @@ download(cells, "controls_start.csv")
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# One large self-connection that no penalty touches goes far to tell which start learns; of the starts that have one, the
-# one whose penalty touches it fails most. The relation of a neuron to itself is 1 in STTC alone too, but its other
+# One large self-connection that no penalty touches goes far to tell which start learns; of the starts that have one,
+# the one whose penalty touches it fails most. The relation of a neuron to itself is 1 in STTC alone too, but its other
 # entries are larger, and under the same spectral radius they leave less to the diagonal ([chapter
 # 9](09_robustness.ipynb)). Shuffled and resampled starts may have a large entry on the diagonal in some draws.
 # ```
@@ -734,7 +740,8 @@ download(cells, "controls_strength.csv")
 
 # %% [markdown]
 # Do D\* and C still help where penalties pull alike? Each base with the prior, less the base without it, both scaled to
-# the same pull; accuracy, mean over tasks. Nothing was predicted of these pairs.
+# the same pull; accuracy, mean over tasks. Nothing was predicted of these pairs; those that were missing were run when
+# the others were known.
 
 # %%
 alike = controls.at_like_pull(archive, fields=recorded)
@@ -760,15 +767,20 @@ wiring = wiring.set_index("arm")["found"]
 glue("c_frozen", wiring["WD*C with C frozen"])
 glue("c_frozen_star", wiring["W*D*C with C frozen"])
 glue("plain_at_weak", wiring["W at pull 0.001"])
-own = by_pull.loc["WD*C on own coordinates", shown]
-glue("pull_own", float(f"{own:.2g}"))
+for name, arm in {
+    "pull_dc": "WD*C",
+    "pull_own": "WD*C on own coordinates",
+    "pull_random": "WD*C on matched random points",
+}.items():
+    glue(name, float(f"{by_pull.loc[arm, shown]:.2g}"))
 
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
 # Mean over the three tasks on field {glue:text}`shown`, with 95 % intervals. The plain penalty at 0.001, less `WD*C` on
 # own coordinates with {glue:text}`pull_own`: {glue:text}`plain_at_weak`. C left as it was at the start, less C that
-# follows the weights: {glue:text}`c_frozen` for `WD*C`, {glue:text}`c_frozen_star` for `W*D*C`.
+# follows the weights: {glue:text}`c_frozen` for `WD*C`, {glue:text}`c_frozen_star` for `W*D*C`. Pull of `WD*C` as
+# published {glue:text}`pull_dc`, on matched random points {glue:text}`pull_random`.
 # ```
 #
 # ```{admonition} Interpretation
