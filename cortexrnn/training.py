@@ -8,10 +8,14 @@ cross-entropy plus a penalty on R, Adam as in Keras, batches in fixed order.
 from __future__ import annotations
 
 import contextlib
+import functools
+import platform
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,11 +29,26 @@ from cortexrnn.gym import find_task
 from cortexrnn.protocol import RunSpec, random_stream
 from cortexrnn.tasks import Task
 
-__all__ = ["RNNEnsemble", "Result", "logits", "resolve_device", "train"]
+__all__ = ["NUMERICS", "RNNEnsemble", "Result", "logits", "products", "resolve_device", "train"]
 
+NUMERICS = 5
+"""Version of the arithmetic of training and topology. It changes whenever their bits do:
+
+1. entropy is not a number where a density underflows;
+2. there it has its limit, zero;
+3. the exponential of communicability by blocks of degree four;
+4. the second moment of Adam moves as Keras moves it;
+5. one network after another on a processor, every operand aligned: a run no longer depends on its
+   place in an ensemble.
+
+Training amplifies rounding. Runs of other numerics are other draws of the same distribution.
+"""
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 VALIDATION_CHUNK = 512
 """Trials evaluated at a time."""
+ALIGNMENT = 64
+"""Bytes, of whose multiple every network's numbers begin: on some processors the last bits of a
+matrix product depend on where its operands begin, and a run must not depend on its neighbours."""
 THREADED_FROM = 512
 """Networks of fewer neurons are trained with one thread."""
 
@@ -74,6 +93,8 @@ class Result:
         Time of the ensemble divided by its number of runs.
     device : str
         Where it was trained.
+    products : str
+        Library, kernel and threads of its matrix products, see :func:`products`.
     """
 
     spec: RunSpec
@@ -84,6 +105,7 @@ class Result:
     diverged_epoch: int | None
     seconds: float
     device: str
+    products: str = ""
 
 
 def logits(parameters: dict[str, Tensor], inputs: Tensor) -> Tensor:
@@ -118,7 +140,7 @@ class RNNEnsemble:
     ----------
     parameters : dict of str to Tensor
         ``input`` (M, I, N), ``recurrent`` (M, N, N), ``bias`` (M, N), ``output`` (M, N, C),
-        ``output_bias`` (M, C); updated in place by :meth:`step`.
+        ``output_bias`` (M, C); copied. The ensemble's own are updated in place by :meth:`step`.
     penalties : sequence of Penalty
         One for each network; networks that share an object are evaluated together.
     positive : sequence of bool
@@ -146,17 +168,17 @@ class RNNEnsemble:
                 f"{n_networks} recurrent matrices, {len(penalties)} penalties and "
                 f"{len(positive)} signs: give one of each for every network"
             )
-        self.parameters = parameters
         self.learning_rate = learning_rate
         self.n_steps = 0
-        self._moments = {
-            name: (torch.zeros_like(value), torch.zeros_like(value))
-            for name, value in parameters.items()
-        }
+        self._places, width = _places(parameters)
+        like = parameters["recurrent"]
+        self._values, self._first, self._second = like.new_zeros(3, n_networks, width)
+        self._lay_out()
+        for name, value in parameters.items():
+            self.parameters[name].copy_(value)
         moved = {id(p): p.to(parameters["recurrent"]) for p in penalties}
         self._penalties = [moved[id(p)] for p in penalties]
         self._positive = list(positive)
-        self._buffers: dict[tuple[int, ...], tuple[Tensor, Tensor]] = {}
 
     @property
     def n_networks(self) -> int:
@@ -171,14 +193,43 @@ class RNNEnsemble:
         mask : Tensor of bool, shape (M,)
             True for the networks that stay.
         """
-        self.parameters = {name: value[mask] for name, value in self.parameters.items()}
-        self._moments = {
-            name: (first[mask], second[mask]) for name, (first, second) in self._moments.items()
-        }
+        self._values, self._first = self._values[mask], self._first[mask]
+        self._second = self._second[mask]
+        self._lay_out()
         chosen = [i for i, stays in enumerate(mask.tolist()) if stays]
         self._penalties = [self._penalties[i] for i in chosen]
         self._positive = [self._positive[i] for i in chosen]
-        self._buffers.clear()
+
+    def _lay_out(self) -> None:
+        """Name the parameters within the rows of numbers, and make room for a gradient.
+
+        The numbers of one network are one row, so that an update is a few passes over it; within
+        a row every parameter is aligned.
+        """
+        self.parameters = self._named(self._values)
+        self._parts = self._cut()
+        self._own = [self._named(self._values[part]) for part in self._parts]
+        n_at_once = len(self._values[self._parts[0]]) if self._parts else 0
+        self._gradient = self._values.new_zeros(n_at_once, self._values.shape[1])
+        self._gradients = self._named(self._gradient)
+        self._buffers: dict[tuple[int, ...], tuple[Tensor, Tensor]] = {}
+
+    def _named(self, rows: Tensor) -> dict[str, Tensor]:
+        """View rows of numbers as parameters (m, ...) by name."""
+        return {
+            name: rows[:, start : start + shape.numel()].view(-1, *shape)
+            for name, (start, shape) in self._places.items()
+        }
+
+    def _cut(self) -> list[slice]:
+        """Networks that are computed at a time.
+
+        A processor does best with one network at a time, whose states stay in its cache; an
+        accelerator with all at once. One at a time, a network also goes through the same
+        operations on tensors of the same shape and alignment whatever stands beside it.
+        """
+        width = 1 if self._values.device.type == "cpu" else max(len(self._values), 1)
+        return [slice(low, low + width) for low in range(0, len(self._values), width)]
 
     def penalty(self) -> Tensor:
         """Value of each network's penalty.
@@ -188,18 +239,18 @@ class RNNEnsemble:
         Tensor, shape (M,)
             The values.
         """
-        return self._penalty(gradient=None)
+        return torch.cat([self._penalty(part) for part in self._parts])
 
-    def _penalty(self, *, gradient: Tensor | None) -> Tensor:
-        """Evaluate penalties; add their gradients to `gradient` (M, N, N) where it is given."""
-        recurrent = self.parameters["recurrent"]
+    def _penalty(self, part: slice, *, gradient: Tensor | None = None) -> Tensor:
+        """Evaluate penalties (m,); add their gradients to `gradient` (m, N, N) if it is given."""
+        recurrent = self.parameters["recurrent"][part]
         members: dict[int, list[int]] = {}
-        for i, item in enumerate(self._penalties):
+        for i, item in enumerate(self._penalties[part]):
             members.setdefault(id(item), []).append(i)
-        values = recurrent.new_empty(self.n_networks)
+        values = recurrent.new_empty(len(recurrent))
         for group in members.values():
             weights = recurrent[group].requires_grad_(gradient is not None)
-            value = self._penalties[group[0]](weights)
+            value = self._penalties[part][group[0]](weights)
             if gradient is not None:
                 gradient[group] += torch.autograd.grad(value.sum(), weights)[0]
             values[group] = value.detach()
@@ -222,38 +273,28 @@ class RNNEnsemble:
         accuracy : Tensor, shape (M,)
             Share of right answers before the update.
         """
-        gradients = {name: torch.empty_like(value) for name, value in self.parameters.items()}
-        # A processor does best with one network at a time, whose states stay in its cache; an
-        # accelerator with all at once.
-        width = 1 if targets.device.type == "cpu" else self.n_networks
+        self.n_steps += 1
+        if inputs.ndim == 4:
+            inputs = _aligned(inputs)
         losses, accuracies = [], []
-        for low in range(0, self.n_networks, width):
-            part = slice(low, low + width)
-            loss, accuracy = self._backpropagate(
-                {name: value[part] for name, value in self.parameters.items()},
-                inputs[part] if inputs.ndim == 4 else inputs.unsqueeze(0),
-                targets,
-                {name: value[part] for name, value in gradients.items()},
-            )
-            losses.append(loss)
+        for part, parameters in zip(self._parts, self._own, strict=True):
+            own_inputs = inputs[part] if inputs.ndim == 4 else inputs.unsqueeze(0)
+            loss, accuracy = self._backpropagate(parameters, own_inputs, targets)
+            penalty = self._penalty(part, gradient=self._gradients["recurrent"])
+            self._update(part)
+            losses.append(loss + penalty)
             accuracies.append(accuracy)
-        value = self._penalty(gradient=gradients["recurrent"])
-        self._update(gradients)
-        return torch.cat(losses) + value, torch.cat(accuracies)
+        return torch.cat(losses), torch.cat(accuracies)
 
     def _backpropagate(
-        self,
-        parameters: dict[str, Tensor],
-        inputs: Tensor,
-        targets: Tensor,
-        gradients: dict[str, Tensor],
+        self, parameters: dict[str, Tensor], inputs: Tensor, targets: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Write gradients of the cross-entropy of m networks; return loss and accuracy (m,).
 
         The gradient of the recurrent weights is one product over time and trials together
         rather than a sum of T small ones.
         """
-        recurrent = parameters["recurrent"]
+        gradients, recurrent = self._gradients, parameters["recurrent"]
         n_networks, n_neurons = recurrent.shape[:2]
         n_steps, n_trials, n_channels = inputs.shape[1:]
         states, errors = self._state_buffers((n_networks, n_steps, n_trials, n_neurons))
@@ -302,21 +343,20 @@ class RNNEnsemble:
             self._buffers[shape] = (like.new_empty(shape), like.new_empty(shape))
         return self._buffers[shape]
 
-    def _update(self, gradients: dict[str, Tensor]) -> None:
+    def _update(self, part: slice) -> None:
         """Adam with the epsilon where Keras has it, beside the uncorrected root."""
-        self.n_steps += 1
         correction = (1 - BETA_2**self.n_steps) ** 0.5 / (1 - BETA_1**self.n_steps)
-        for name, gradient in gradients.items():
-            first, second = self._moments[name]
-            first.lerp_(gradient, 1 - BETA_1)
-            # As a step towards the new value, like Keras: an overflow then becomes NaN one update
-            # later and the run diverges, where a decayed sum would stay infinite and freeze it.
-            second.lerp_(gradient.square(), 1 - BETA_2)
-            root = second.sqrt().add_(EPSILON)
-            self.parameters[name].addcdiv_(first, root, value=-self.learning_rate * correction)
-        if any(self._positive):
-            rows = torch.tensor(self._positive, device=self.parameters["recurrent"].device)
-            recurrent = self.parameters["recurrent"]
+        first, second = self._first[part], self._second[part]
+        first.lerp_(self._gradient, 1 - BETA_1)
+        # As a step towards the new value, like Keras: an overflow then becomes NaN one update
+        # later and the run diverges, where a decayed sum would stay infinite and freeze it.
+        second.lerp_(self._gradient.square(), 1 - BETA_2)
+        root = second.sqrt().add_(EPSILON)
+        self._values[part].addcdiv_(first, root, value=-self.learning_rate * correction)
+        positive = self._positive[part]
+        if any(positive):
+            recurrent = self.parameters["recurrent"][part]
+            rows = torch.tensor(positive, device=recurrent.device)
             recurrent[rows] = recurrent[rows].clamp_(min=0.0)
 
     @torch.no_grad()
@@ -335,16 +375,52 @@ class RNNEnsemble:
         loss, accuracy : Tensor, shape (M,)
             One value per network.
         """
-        loss = inputs.new_zeros(self.n_networks)
-        right = inputs.new_zeros(self.n_networks)
+        losses, accuracies = [], []
+        for part, parameters in zip(self._parts, self._own, strict=True):
+            loss, accuracy = self._evaluate(parameters, inputs, targets)
+            losses.append(loss + self._penalty(part))
+            accuracies.append(accuracy)
+        return torch.cat(losses), torch.cat(accuracies)
+
+    @staticmethod
+    def _evaluate(
+        parameters: dict[str, Tensor], inputs: Tensor, targets: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Cross-entropy and accuracy (m,) of some networks."""
+        n_networks = len(parameters["recurrent"])
+        loss = inputs.new_zeros(n_networks)
+        right = inputs.new_zeros(n_networks)
         for low in range(0, len(targets), VALIDATION_CHUNK):
-            part = slice(low, low + VALIDATION_CHUNK)
-            answers = targets[part].expand(self.n_networks, -1)
-            scores = logits(self.parameters, inputs[:, part])
+            chunk = slice(low, low + VALIDATION_CHUNK)
+            answers = targets[chunk].expand(n_networks, -1)
+            scores = logits(parameters, inputs[:, chunk])
             log_probabilities = scores.log_softmax(-1)
             loss -= log_probabilities.gather(-1, answers.unsqueeze(-1)).sum((-2, -1))
             right += (scores.argmax(-1) == answers).sum(-1)
-        return loss / len(targets) + self.penalty(), right / len(targets)
+        return loss / len(targets), right / len(targets)
+
+
+def _places(parameters: dict[str, Tensor]) -> tuple[dict[str, tuple[int, torch.Size]], int]:
+    """Where each parameter of a network begins in its row, with its shape, and the row's width."""
+    places, width = {}, 0
+    for name, value in parameters.items():
+        shape = value.shape[1:]
+        places[name] = (width, shape)
+        width += _padded(shape.numel(), value)
+    return places, width
+
+
+def _padded(n_values: int, like: Tensor) -> int:
+    """Round a number of values up, so that what follows them is aligned."""
+    unit = ALIGNMENT // like.element_size()
+    return -(-n_values // unit) * unit
+
+
+def _aligned(values: Tensor) -> Tensor:
+    """Copy values (M, ...) so that those of each network are aligned."""
+    n_values = values.shape[1:].numel()
+    rows = values.new_zeros(len(values), _padded(n_values, values))
+    return rows[:, :n_values].view(values.shape).copy_(values)
 
 
 def resolve_device(device: str = "auto") -> torch.device:
@@ -376,6 +452,54 @@ def resolve_device(device: str = "auto") -> torch.device:
             f"device {device!r} cannot be used here ({reason}); choose 'auto' or 'cpu'"
         ) from error
     return resolved
+
+
+def products(device: torch.device | str) -> str:
+    """Say what computes matrix products: library, kernel, kind of machine, threads.
+
+    With equal :data:`NUMERICS` and equal products a run has equal bits.
+
+    Parameters
+    ----------
+    device : torch.device or str
+        Where products are computed.
+
+    Returns
+    -------
+    str
+        For example ``MKL 2024.2, AVX512, Intel Xeon Platinum 8488C, 1 thread``.
+    """
+    device = torch.device(device)
+    if device.type == "cuda":
+        precision = "TF32" if torch.backends.cuda.matmul.allow_tf32 else "float32"
+        return f"CUDA {torch.version.cuda}, {precision}, {torch.cuda.get_device_name(device)}"
+    if device.type != "cpu":
+        return f"torch {torch.__version__}, {device.type}"
+    n_threads = torch.get_num_threads()
+    threads = "1 thread" if n_threads == 1 else f"{n_threads} threads"
+    kernel = torch.backends.cpu.get_cpu_capability()
+    return f"{_product_library()}, {kernel}, {_processor()}, {threads}"
+
+
+@functools.cache
+def _product_library() -> str:
+    """Library of torch's products on the processor, with its version."""
+    built = torch.__config__.show()
+    if found := re.search(r"Math Kernel Library Version (\d+(?:\.\d+)*)", built):
+        return f"MKL {found[1]}"
+    found = re.search(r"BLAS_INFO=(\w+)", built)
+    return found[1] if found else "BLAS"
+
+
+@functools.cache
+def _processor() -> str:
+    """Name of the processor, as the system gives it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    found = re.search(r"model name\s*:\s*(.+)", text)
+    return found[1].strip() if found else platform.processor() or platform.machine()
 
 
 @contextlib.contextmanager
@@ -499,7 +623,7 @@ def _train_group(
                 watch(spec, epoch, weights)
     fit.finish(trials[2], trials[3])
     seconds = (time.perf_counter() - started) / len(specs)
-    return fit.results(seconds, str(device))
+    return fit.results(seconds, device)
 
 
 def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.device) -> RNNEnsemble:
@@ -697,7 +821,7 @@ class _Fit:
                 "validation_loss": loss[position],
             }
 
-    def results(self, seconds: float, device: str) -> list[Result]:
+    def results(self, seconds: float, device: torch.device) -> list[Result]:
         """Results in the order of the specifications."""
         return [
             Result(
@@ -708,7 +832,8 @@ class _Fit:
                 diverged=i in self.diverged,
                 diverged_epoch=self.diverged.get(i),
                 seconds=seconds,
-                device=device,
+                device=str(device),
+                products=products(device),
             )
             for i, spec in enumerate(self.specs)
         ]

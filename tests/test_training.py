@@ -316,9 +316,12 @@ def test_a_gradient_too_large_to_be_squared_makes_a_run_diverge_as_in_keras():
     # run that went on with an infinite v would never move again, nor ever be told to diverge.
     parameters = {"recurrent": torch.zeros(1, 2, 2)}
     ensemble = RNNEnsemble(parameters, penalties=[NO_PENALTY], positive=[False])
-    gradient = {"recurrent": torch.tensor([[[1e25, 1.0], [1.0, 1.0]]])}
-    ensemble._update(gradient)
+    gradient = torch.tensor([[[1e25, 1.0], [1.0, 1.0]]])
+    ensemble._gradients["recurrent"].copy_(gradient)
+    ensemble.n_steps = 1
+    ensemble._update(slice(0, 1))
     assert torch.isfinite(ensemble.parameters["recurrent"]).all()
-    ensemble._update(gradient)
+    ensemble.n_steps = 2
+    ensemble._update(slice(0, 1))
     lost = ~torch.isfinite(ensemble.parameters["recurrent"])
     assert lost.tolist() == [[[True, False], [False, False]]]
