@@ -8,6 +8,8 @@ Files appear under their final name only when they are complete and are never ed
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -20,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cortexrnn.models import VARIANTS
-from cortexrnn.protocol import PRESETS, PUBLISHED, RunSpec
+from cortexrnn.protocol import PRESETS, PROTOCOLS, PUBLISHED, RunSpec
 from cortexrnn.tasks import TASKS
 
 __all__ = [
@@ -30,8 +32,10 @@ __all__ = [
     "as_published",
     "load_archive",
     "published_table",
+    "read_folder",
     "read_runs",
     "select",
+    "settings",
     "write_json",
     "write_runs",
 ]
@@ -89,12 +93,22 @@ SCHEMA = pa.schema(
         ("device", pa.string()),
         ("versions", pa.string()),
         ("commit", pa.string()),
+        ("source", pa.string()),
+        ("numerics", pa.int64()),
+        ("products", pa.string()),
         ("finished", pa.string()),
         ("specification", pa.string()),
         ("identity", pa.string()),
     ]
 )
-"""Columns of the archive; times in seconds, `finished` in UTC, `specification` as JSON."""
+"""Columns of a file of runs; times in seconds, `finished` in UTC, `specification` as JSON.
+
+`commit` and `source` (digest of the package's modules) say which code made a run, `numerics` which
+version of its arithmetic (:data:`cortexrnn.training.NUMERICS`), `products` what computed matrix
+products. Where equal numerics and equal products meet, equal specifications give equal bits."""
+
+TOLD = ("seed", "field_hash", "relation", "sign", "task", "variant", "protocol")
+"""Parts of a specification that columns of their own tell."""
 
 
 class ArchiveError(ValueError):
@@ -215,7 +229,10 @@ def load_archive(path: str | Path | None = None) -> pd.DataFrame:
     -------
     DataFrame
         One row per run with the columns of :data:`SCHEMA`; a run that stands in several plans
-        appears once.
+        appears once. Two columns are added. ``published`` is true for runs of the paper's design
+        on whatever field and arm: its eleven variants, three tasks, size, settings and first draw
+        of trials under the ``published`` protocol. ``settings`` says what else a run differs in,
+        see :func:`settings`; it is empty for all published runs.
 
     Raises
     ------
@@ -224,8 +241,11 @@ def load_archive(path: str | Path | None = None) -> pd.DataFrame:
     """
     if path is None:
         with resources.as_file(resources.files("cortexrnn") / "data" / "archive") as folder:
-            return _load_folder(folder)
-    return _load_folder(Path(path))
+            return load_archive(folder)
+    runs = read_folder(Path(path))
+    as_paper = as_published(runs)
+    first_draw = as_paper.index[as_paper["data_seed"] == 0]
+    return runs.assign(published=runs.index.isin(first_draw), settings=settings(runs))
 
 
 def as_published(runs: pd.DataFrame) -> pd.DataFrame:
@@ -292,8 +312,84 @@ def select(
     return chosen.astype({"task": str, "variant": str})
 
 
-def _load_folder(folder: Path) -> pd.DataFrame:
-    """Read all finished plans of a folder."""
+def settings(runs: pd.DataFrame) -> pd.Series:
+    """Say what runs differ in that no other column of a table of cells tells.
+
+    Runs that agree in field, arm, protocol, variant, task and settings have one specification but
+    for the seed: they are draws of one experiment, and only they may be averaged.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs with the columns of :data:`SCHEMA`.
+
+    Returns
+    -------
+    Series of str
+        For example ``"epochs=1, n_train=512"``; empty where everything is as in the paper.
+    """
+    specifications = [json.loads(text) for text in runs["specification"]]
+    contents = [specification["field_hash"] for specification in specifications]
+    several = pd.Series(contents).groupby(runs["field"].to_numpy()).transform("nunique") > 1
+    texts = [
+        _settings(specification, protocol, named=named)
+        for specification, protocol, named in zip(
+            specifications, runs["protocol"], several, strict=True
+        )
+    ]
+    return pd.Series(texts, index=runs.index, dtype=object)
+
+
+def _settings(specification: dict[str, Any], protocol: str, *, named: bool) -> str:
+    """Name the settings of a specification; the field too where several share its name."""
+    usual = _usual(protocol)
+    own = {k: v for k, v in specification.items() if k != "protocol"} | specification["protocol"]
+    changed = {k: v for k, v in own.items() if k not in TOLD and v != usual.get(k)}
+    if penalty := specification["variant"].get("penalty"):
+        changed["penalty"] = penalty
+    if named:
+        changed["field_hash"] = specification["field_hash"]
+    return ", ".join(f"{name}={_short(changed[name])}" for name in sorted(changed))
+
+
+@functools.cache
+def _usual(protocol: str) -> dict[str, Any]:
+    """Give the paper's settings under a protocol, as a stored specification has them."""
+    expected = PROTOCOLS.get(protocol, PUBLISHED)
+    plain = RunSpec(field="", field_hash="", variant=VARIANTS["W"], task="", seed=0,
+                    protocol=expected)  # fmt: skip
+    usual: dict[str, Any] = json.loads(json.dumps(plain.resolved()))
+    return {k: v for k, v in usual.items() if k != "protocol"} | usual["protocol"]
+
+
+def _short(value: Any) -> str:
+    """Write a setting; a definition or a hash by its first digits."""
+    if isinstance(value, list) and all(isinstance(one, list) and len(one) == 2 for one in value):
+        return " ".join(f"{name}:{_short(one)}" for name, one in value)
+    if isinstance(value, dict):
+        value = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    text = str(value)
+    return text[:12] if len(text) == len(hashlib.sha256().hexdigest()) else text
+
+
+def read_folder(folder: Path) -> pd.DataFrame:
+    """Read all finished plans of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder written by ``cortexrnn run``.
+
+    Returns
+    -------
+    DataFrame
+        One row per run with the columns of :data:`SCHEMA`.
+
+    Raises
+    ------
+    ArchiveError
+        If there is no such folder, no finished plan in it, or a damaged file.
+    """
     if not folder.is_dir():
         raise ArchiveError(f"there is no folder {folder}; give one written by cortexrnn run")
     files = sorted(folder.glob("*.parquet"))

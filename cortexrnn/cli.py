@@ -109,16 +109,19 @@ def _cell(value: Any) -> str:
 def _comparison(table: pd.DataFrame) -> pd.DataFrame:
     """Put means and intervals into one column each."""
     texts = inference.readable(table)
-    return pd.DataFrame(
-        {
-            "variant": table["variant"],
-            "runs": table["runs"],
-            "diverged": table["diverged"],
-            "here": texts["here"],
-            "published (6_6_2)": texts["published"],
-            "difference": table["difference"],
-        }
-    )
+    columns = {
+        "variant": table["variant"],
+        "settings": table["settings"],
+        "runs": table["runs"],
+        "diverged": table["diverged"],
+        "numerics": table["numerics"],
+        "here": texts["here"],
+        "paper (6_6_2)": texts["published"],
+        "difference": table["difference"],
+    }
+    if not table["settings"].any():
+        del columns["settings"]
+    return pd.DataFrame(columns)
 
 
 @app.callback(invoke_without_command=True)
@@ -223,11 +226,16 @@ def tables(
     metric: Annotated[str, typer.Option(help=", ".join(archive.METRICS))] = "accuracy",
     csv: Annotated[Path | None, typer.Option(help="Write the table there as well.")] = None,
 ) -> None:
-    """Print mean and 95 % interval of every cell beside the published one of 6_6_2."""
+    """Print mean and 95 % interval of every cell, beside the paper's where it has one.
+
+    Runs of one cell differ in nothing but their seed. Settings that are not the paper's are named,
+    and only runs with the paper's stand beside its numbers.
+    """
     one_of("metric", metric, archive.METRICS)
     table = inference.beside_published(archive.load_archive(out), metrics=[metric])
-    for key, part in table.groupby(["field", "arm", "protocol", "task"], sort=False):
-        _show(_comparison(part), " ".join(key))
+    for key, part in table.groupby(["field", "arm", "task", "protocol"], sort=False):
+        field, arm, task, protocol = key
+        _show(_comparison(part), f"{metric}: {field}, {arm}, {task} ({protocol} protocol)")
     if csv is not None:
         table.to_csv(csv, index=False)
 

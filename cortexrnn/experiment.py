@@ -34,7 +34,7 @@ from rich.progress import (
 from cortexrnn import topology
 from cortexrnn.archive import (
     ArchiveError,
-    load_archive,
+    read_folder,
     read_runs,
     write_json,
     write_runs,
@@ -56,7 +56,7 @@ from cortexrnn.protocol import (
     one_of,
 )
 from cortexrnn.tasks import TASKS
-from cortexrnn.training import Result, resolve_device, train
+from cortexrnn.training import NUMERICS, Result, resolve_device, train
 
 __all__ = ["ExperimentError", "plan", "plan_name", "run", "run_shard", "shards", "status"]
 
@@ -361,6 +361,9 @@ def _row(result: Result, field: Field) -> dict[str, Any]:
         "device": _device_name(result.device),
         "versions": _versions(spec.task),
         "commit": _commit(),
+        "source": "",
+        "numerics": NUMERICS,
+        "products": result.products,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "specification": json.dumps(spec.resolved(), sort_keys=True),
         "identity": spec.identity,
@@ -408,7 +411,7 @@ def _finished_elsewhere(folder: Path) -> dict[str, dict[str, Any]]:
     """Rows of finished plans in the folder by identity."""
     if not any(folder.glob("*.parquet")):
         return {}
-    return {row["identity"]: row for row in _rows(load_archive(folder))}
+    return {row["identity"]: row for row in _rows(read_folder(folder))}
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -14,14 +14,15 @@ from cortexrnn.archive import METRICS, published_table
 __all__ = [
     "beside_published",
     "bootstrap_interval",
+    "by_numerics",
     "cell_means",
     "readable",
     "t_interval",
     "with_interval",
 ]
 
-CELL = ("field", "arm", "protocol", "variant", "task")
-"""Columns that name a cell of the design."""
+CELL = ("field", "arm", "protocol", "variant", "task", "settings", "published")
+"""Columns that name a cell: its runs have one specification but for the seed."""
 
 
 def t_interval(values: ArrayLike, *, level: float = 0.95) -> tuple[float, float, float]:
@@ -92,16 +93,17 @@ def cell_means(runs: pd.DataFrame, *, metric: str = "accuracy") -> pd.DataFrame:
     Parameters
     ----------
     runs : DataFrame
-        Runs of the archive.
+        Runs as :func:`cortexrnn.archive.load_archive` gives them.
     metric : str
         A column of the archive.
 
     Returns
     -------
     DataFrame
-        One row per field, arm, protocol, variant and task, in the order of the runs, with
-        ``metric, runs, diverged, mean, low, high``. A run that diverged has no value and counts
-        in ``diverged`` only.
+        One row per field, arm, protocol, variant, task and settings, in the order of the runs,
+        with ``metric, runs, diverged, numerics, mean, low, high``. A run that diverged has no
+        value and counts in ``diverged`` only; ``numerics`` counts runs by the version of their
+        arithmetic, such as ``3: 10, 4: 10``.
 
     Raises
     ------
@@ -113,7 +115,11 @@ def cell_means(runs: pd.DataFrame, *, metric: str = "accuracy") -> pd.DataFrame:
     rows = []
     for key, cell in runs.groupby(list(CELL), sort=False):
         mean, low, high = t_interval(cell[metric])
-        counts = {"runs": len(cell), "diverged": int(cell["diverged"].sum())}
+        counts = {
+            "runs": len(cell),
+            "diverged": int(cell["diverged"].sum()),
+            "numerics": by_numerics(cell),
+        }
         rows.append(
             dict(zip(CELL, key, strict=True))
             | {"metric": metric}
@@ -129,7 +135,7 @@ def beside_published(runs: pd.DataFrame, *, metrics: Sequence[str] = ("accuracy"
     Parameters
     ----------
     runs : DataFrame
-        Runs of the archive.
+        Runs as :func:`cortexrnn.archive.load_archive` gives them.
     metrics : sequence of str
         Columns of the archive.
 
@@ -137,19 +143,40 @@ def beside_published(runs: pd.DataFrame, *, metrics: Sequence[str] = ("accuracy"
     -------
     DataFrame
         The rows of :func:`cell_means` for each metric, with ``published``, ``published_low``,
-        ``published_high`` (NaN where the paper has no such cell) and ``difference``, the mean
-        less the published mean.
+        ``published_high`` and ``difference``, the mean less the published mean. They are NaN
+        where the paper has no such cell: only ``published`` runs, of its size and settings, have.
     """
     published = published_table().rename(
-        columns={"mean": "published", "ci95_low": "published_low", "ci95_high": "published_high"}
+        columns={"mean": "paper", "ci95_low": "published_low", "ci95_high": "published_high"}
     )
+    published["published"] = True
     published["arm"] = published["arm"].replace("sign+", "corr+sign")
     published["metric"] = published["metric"].map({v: k for k, v in METRICS.items()})
     ours = pd.concat([cell_means(runs, metric=metric) for metric in metrics], ignore_index=True)
-    keys = ["arm", "metric", "variant", "task"]
+    keys = ["arm", "metric", "variant", "task", "published"]
     table = ours.merge(published, how="left", on=keys, validate="many_to_one")
+    table = table.drop(columns="published").rename(columns={"paper": "published"})
     table["difference"] = table["mean"] - table["published"]
     return table
+
+
+def by_numerics(runs: pd.DataFrame) -> str:
+    """Count runs by the version of their arithmetic.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+
+    Returns
+    -------
+    str
+        Such as ``3: 10, 4: 10``, or only the version where all runs have the same.
+    """
+    counts = runs["numerics"].value_counts().sort_index()
+    if len(counts) == 1:
+        return str(counts.index[0])
+    return ", ".join(f"{version}: {n}" for version, n in counts.items())
 
 
 def readable(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:

@@ -383,9 +383,7 @@ grid.loc[list(VARIANTS), list(dict.fromkeys(runs["task"]))]
 # last epoch of the worm. It ends later than the worm's, which favours cortex.
 
 # %%
-cortical = archive[archive["protocol"] == "published"]
-cortical = cortical[cortical["arm"] == "corr"]
-cortical = cortical[cortical["variant"].isin(VARIANTS)]
+cortical = archive[archive["published"] & (archive["arm"] == "corr")]
 cortical = cortical[cortical["field"].isin(compared)].copy()
 
 # %%

@@ -4,8 +4,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from cortexrnn import __version__, archive
+from cortexrnn import __version__, archive, experiment, load_field
 from cortexrnn.cli import app
+from cortexrnn.experiment import plan
+from cortexrnn.protocol import Preset
 
 RUN = ["run", "--field", "surrogate_16", "--preset", "smoke", "--variants", "W*D*C,W"]
 RUN += ["--tasks", "go_nogo", "--workers", "1"]
@@ -33,8 +35,28 @@ def test_a_design_is_run_resumed_and_tabled(call, tmp_path):
     assert "finished" in call("status", out).output
     tables = call("tables", out, "--csv", tmp_path / "t.csv")
     assert tables.exit_code == 0, tables.output
-    assert "surrogate_16 corr published go_nogo" in tables.output
+    assert "surrogate_16, corr, go_nogo (published protocol)" in tables.output
     assert list(pd.read_csv(tmp_path / "t.csv")["variant"]) == ["W*D*C", "W"]
+
+
+def test_runs_of_other_sizes_are_other_cells_and_stand_beside_nothing(call, tmp_path):
+    out, csv = tmp_path / "runs", tmp_path / "t.csv"
+    assert call(*RUN, "--out", out).exit_code == 0
+    small = Preset(n_seeds=1, epochs=2, n_train=512, n_validation=256)
+    field = load_field("surrogate_16")
+    more = plan(field, variants=["W"], tasks=["go_nogo"], preset=small)
+    experiment.run(more, field, out=out, workers=1, progress=False)
+    shown = call("tables", out, "--csv", csv)
+    assert "epochs=2" in shown.output
+    table = pd.read_csv(csv)
+    assert list(table["runs"]) == [1, 1, 1]
+    assert sorted(table["settings"]) == [
+        "epochs=1, n_train=512, n_validation=256",
+        "epochs=1, n_train=512, n_validation=256",
+        "epochs=2, n_train=512, n_validation=256",
+    ]
+    assert table["published"].isna().all()
+    assert table["difference"].isna().all()
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,8 @@ def test_a_value_is_written_with_the_interval_it_has():
 
 def runs(**columns):
     base = {"field": "6_6_2", "arm": "corr", "protocol": "published", "variant": "WD*"}
-    base |= {"task": "one_choice", "diverged": False} | dict.fromkeys(METRICS, 0.5)
+    base |= {"task": "one_choice", "diverged": False, "numerics": 4}
+    base |= {"settings": "", "published": True} | dict.fromkeys(METRICS, 0.5)
     return pd.DataFrame([base | columns] * 3)
 
 

@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
+from cortexrnn.inference import by_numerics
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -214,7 +216,7 @@ def cells_of_runs(runs: pd.DataFrame, *, values: Sequence[str]) -> Html:
     Html
         For each variant and task a line that unfolds into its runs.
     """
-    shown = ["seed", *values, "diverged_epoch", "seconds", "commit", "identity"]
+    shown = ["seed", *values, "diverged_epoch", "seconds", "numerics", "commit", "identity"]
     parts = []
     for (task, variant), cell in runs.groupby(["task", "variant"], sort=False):
         table = cell.sort_values("seed")[shown].to_html(
@@ -311,6 +313,9 @@ def _archive_banner(name: str, runs: pd.DataFrame | None) -> Banner:
     if runs is not None and "seed" in runs and not runs.empty:
         seeds = runs["seed"].nunique()
         text += f", {'up to ' if len(names) > 1 else ''}{seeds} {'seed' if seeds == 1 else 'seeds'}"
+    if runs is not None and "numerics" in runs and not runs.empty:
+        counts = by_numerics(runs)
+        text += f"; version{'s' if ':' in counts else ''} of the arithmetic {counts}"
     return Banner(f"**Data on this page:** {text}.", what, "archive")
 
 
