@@ -101,12 +101,13 @@ class Defined:
             if key not in declared
             and not isinstance(inspect.getattr_static(cls, key, None), functools.cached_property)
         }
-        if kept and "__dataclass_fields__" not in vars(cls):
-            raise DefinitionError(
-                f"{cls.__name__} keeps {', '.join(kept)} where nobody sees it; write "
-                "@dataclass(frozen=True) above the class and declare its settings, such as "
-                "power: float = 2.0"
-            )
+        for base in cls.__mro__[: cls.__mro__.index(Defined)]:
+            if "__init__" in vars(base) and "__dataclass_fields__" not in vars(base):
+                raise DefinitionError(
+                    f"{base.__name__} has an __init__, whose arguments nobody sees; write "
+                    "@dataclass(frozen=True) above the class and declare its settings, such as "
+                    "power: float = 2.0"
+                )
         code = _sent[cls] if cls in _sent else _Reader(cls).digest()
         return code if not kept else _Reader(cls).digest_of([code, kept])
 
@@ -207,6 +208,8 @@ def _is_library(module: str | None) -> bool:
 
     What is installed for development, from a folder of the user's own, is the user's.
     """
+    if module == "__main__":
+        return False
     if _top(module) in {"cortexrnn", "builtins", *sys.stdlib_module_names}:
         return True
     file = getattr(sys.modules.get(module or ""), "__file__", None)
