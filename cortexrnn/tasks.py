@@ -500,6 +500,18 @@ def _number(name: str, value: Any, *, maximum: float = math.inf) -> float:
 #: The tasks with their published settings, in the paper's order.
 TASKS: dict[str, Task] = {task.name: task for task in (OneChoice(), Perceptual(), GoNoGo())}
 
+RESERVED = (
+    "context_decision",
+    "delay_match",
+    "delay_match_category",
+    "delay_comparison",
+    "dual_delay_match",
+    "multisensory",
+    "paired_association",
+    "ring_decision",
+)
+"""Names of the tasks of :mod:`cortexrnn.gym`, which is made of this module."""
+
 CUSTOM_TASKS: dict[str, Task] = {}
 """Tasks that were registered in this process, by name."""
 
@@ -551,9 +563,7 @@ def check_task(task: Task) -> Task:
     for attribute in ("name", "title", "channel_names", "class_names"):
         if not getattr(task, attribute, None):
             raise DefinitionError(f"{type(task).__name__} needs a class attribute {attribute}")
-    from cortexrnn.gym import GYM_TASKS  # which is made of this module
-
-    if not task.is_built_in and task.name in {**TASKS, **GYM_TASKS}:
+    if not task.is_built_in and task.name in {*TASKS, *RESERVED}:
         raise DefinitionError(
             f"{type(task).__name__} is named {task.name!r}, which is a task of this package; give "
             "it a name of its own"

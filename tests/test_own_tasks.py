@@ -160,6 +160,10 @@ def test_what_is_no_task_of_one_s_own_is_refused(task, message):
         register_task(task)
 
 
+def test_names_that_are_reserved_are_those_of_the_package():
+    assert tuple(GYM_TASKS) == tasks.RESERVED
+
+
 def test_two_tasks_of_one_name_in_one_run_are_refused():
     with pytest.raises(DefinitionError, match="task and first_task are both named 'recall'"):
         replace(BASE, task=Recall(), first_task=Recall(delay_steps=9))
