@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from cortexrnn import experiment, tasks
 from cortexrnn.archive import as_published, load_archive, read_runs, select
+from cortexrnn.cli import app
 from cortexrnn.definition import DefinitionError
 from cortexrnn.gym import GYM_TASKS, DelayMatch, GymTask, find_task, task_of
 from cortexrnn.protocol import Preset, RunSpec
@@ -370,6 +372,15 @@ def test_what_a_script_defines_runs_the_same_in_any_process(tmp_path, environmen
     assert len(one) == 6
     assert one.equals(two)
     assert one.equals(cluster)
+    # Here nobody has the classes: rows can be read, and are nobody else's.
+    runs = load_archive(outs[0])
+    assert as_published(runs).empty and select(runs, field="surrogate_16").empty
+    assert set(runs["variant"]) == {"W* [penalty=power(power=3)]", "W [penalty=power]"}
+    penalties = {json.loads(s)["variant"]["penalty"]["code"] for s in runs["specification"]}
+    assert len(penalties) == 1
+    shown = CliRunner().invoke(app, ["tables", outs[0]])
+    assert shown.exit_code == 0, shown.output
+    assert "mine" in shown.output
 
 
 def test_what_a_notebook_defines_runs_in_workers(tmp_path, environment, monkeypatch):
