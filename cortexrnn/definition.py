@@ -228,7 +228,8 @@ def _source(code: types.CodeType) -> str:
     return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
-def _global_names(code: types.CodeType) -> set[str]:
+@functools.lru_cache(maxsize=4096)
+def _global_names(code: types.CodeType) -> frozenset[str]:
     """Names that a function and those inside of it look up in its module."""
     names = {
         instruction.argval
@@ -236,7 +237,7 @@ def _global_names(code: types.CodeType) -> set[str]:
         if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")
     }
     inner = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
-    return names.union(*map(_global_names, inner))
+    return frozenset(names).union(*map(_global_names, inner))
 
 
 class _Reader:
