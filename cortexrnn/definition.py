@@ -24,6 +24,7 @@ import sys
 import sysconfig
 import textwrap
 import types
+import uuid
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -44,8 +45,12 @@ GENERATED = "<string>"
 
 _sent: weakref.WeakKeyDictionary[type, str] = weakref.WeakKeyDictionary()
 """Digests of the code of classes that came from another process, where their source is."""
-_here: weakref.WeakSet[type] = weakref.WeakSet()
-"""Classes that were sent to other processes."""
+_keys: weakref.WeakKeyDictionary[type, str] = weakref.WeakKeyDictionary()
+"""Names of classes that were sent or came, the same in all processes."""
+_here: weakref.WeakValueDictionary[str, type] = weakref.WeakValueDictionary()
+"""Classes of this process that were sent to others, by these names."""
+_came: dict[str, tuple[str, type]] = {}
+"""Classes that came from another process, with the digest of their code, by these names."""
 _being_sent: set[type] = set()
 
 
@@ -131,7 +136,8 @@ class Defined:
         cls = type(self)
         if cls in _being_sent or _is_library(cls.__module__):
             return super().__reduce_ex__(protocol)
-        return _received, (_class_bytes(cls), _code_of(cls), dict(vars(self)))
+        content = _class_bytes(cls)
+        return _received, (_keys[cls], _code_of(cls), content, dict(vars(self)))
 
 
 def _setting(value: Any, name: str, key: str) -> Any:
@@ -157,8 +163,9 @@ def _code_of(cls: type) -> str:
 
 def _class_bytes(cls: type) -> bytes:
     """Pickle a class with all of the user's code that it refers to."""
+    key = _keys.setdefault(cls, uuid.uuid4().hex)
     if cls not in _sent:
-        _here.add(cls)
+        _here[key] = cls
     _being_sent.add(cls)
     try:
         with _by_value(_Reader(cls).modules()):
@@ -182,11 +189,14 @@ def _by_value(names: set[str]) -> Iterator[None]:
             cloudpickle.unregister_pickle_by_value(module)
 
 
-def _received(data: bytes, code: str, state: dict[str, Any]) -> Any:
-    """Make what another process sent."""
-    cls = pickle.loads(data)
-    if cls not in _here:
-        _sent[cls] = code
+def _received(key: str, code: str, content: bytes, state: dict[str, Any]) -> Any:
+    """Make what another process, or this one, sent."""
+    cls = _here.get(key)  # making it again would change the class that is here
+    if cls is None:
+        known = _came.get(key)
+        cls = known[1] if known and known[0] == code else pickle.loads(content)
+        assert cls is not None
+        _came[key], _keys[cls], _sent[cls] = (code, cls), key, code
     made = object.__new__(cls)
     vars(made).update(state)
     return made
@@ -212,7 +222,8 @@ def _is_library(module: str | None) -> bool:
         return False
     if _top(module) in {"cortexrnn", "builtins", *sys.stdlib_module_names}:
         return True
-    file = getattr(sys.modules.get(module or ""), "__file__", None)
+    found = sys.modules.get(module or "") or sys.modules.get(_top(module))
+    file = getattr(found, "__file__", None)
     if file is None:
         return False
     where = Path(file).resolve()
@@ -354,15 +365,21 @@ class _Reader:
         ):
             if not _is_library(type(value).__module__):
                 return False
-            self._say("library", getattr(value, "__module__", ""), value.__name__)
+            self._library(getattr(value, "__module__", ""), value.__name__)
         else:
             return False
         return True
 
+    def _library(self, module: str | None, name: str) -> None:
+        """Name what is in a library; where in it may change with its version."""
+        self._say("library", _top(module), name)
+
     def _module(self, module: types.ModuleType) -> None:
         """Read the text of a module of the user's."""
+        if self._is_library(module.__name__):
+            return self._library(module.__name__, module.__name__.rpartition(".")[2])
         self._say("module", module.__name__)
-        if self._is_library(module.__name__) or self._met(module):
+        if self._met(module):
             return
         self._modules.add(module.__name__)
         with self._source_of(module.__name__):
@@ -372,7 +389,7 @@ class _Reader:
         """Read a function: its source, its defaults, and what it refers to."""
         module = function.__globals__.get("__name__")
         if self._is_library(module):
-            self._say("library", module, function.__qualname__)
+            self._library(module, function.__qualname__)
             if hasattr(function, "__wrapped__"):
                 self._read(function.__wrapped__, function.__qualname__)
             return
@@ -393,8 +410,7 @@ class _Reader:
     def _class(self, cls: type) -> None:
         """Read a class: its methods and attributes, and those of its bases."""
         if self._is_library(cls.__module__):
-            self._say("library", cls.__module__, cls.__qualname__)
-            return
+            return self._library(cls.__module__, cls.__qualname__)
         if self._met(cls):
             return
         self._modules.add(cls.__module__)

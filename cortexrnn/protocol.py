@@ -1,6 +1,7 @@
 """What defines a run: the variant, the protocol, the preset and the full specification.
 
-Everything here is plain data. A :class:`RunSpec` is complete: two runs with equal
+Everything here is plain data, or has a definition that is: tasks and penalties that a user added. A
+:class:`RunSpec` is complete: two runs with equal
 :attr:`RunSpec.identity` are the same computation, and anything that changes a result is in it.
 """
 

@@ -2,12 +2,13 @@
 
 import copy
 import enum
+import inspect
 import json
 import logging
 import pickle
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from cortexrnn.definition import DefinitionError
+from cortexrnn.definition import DefinitionError, _is_library
 from cortexrnn.penalties import CustomPenalty
 from cortexrnn.tasks import TASKS
 
@@ -303,6 +304,8 @@ def test_here_a_pickle_is_the_same_class_again():
     again = pickle.loads(pickle.dumps(Plain(power=3)))
     assert type(again) is Plain
     assert again == Plain(power=3)
+    # The class is not made again, which would change it: others can still be made of it.
+    assert all(one.default_factory is MISSING for one in fields(Plain))
     assert pickle.loads(pickle.dumps(TASKS["one_choice"])) == TASKS["one_choice"]
     assert len(pickle.dumps(TASKS["one_choice"])) < 200  # by reference
 
@@ -340,3 +343,37 @@ def test_another_process_has_it_without_its_file(mine, tmp_path):
     assert equal and alike
     assert (settings, text) == (one.settings, str(one))
     assert value == float(one.value(torch.full((1, 2, 2), 2.0)))
+
+
+def test_what_other_processes_have_is_told_from_what_is_the_user_s(monkeypatch):
+    for module in ("numpy.linalg", "json", "builtins", "cortexrnn.tasks", "torch.nn"):
+        assert _is_library(module)
+    # A main module is the user's, whatever started it.
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", np.__file__, raising=False)
+    for module in ("__main__", __name__, "tools.project", "nowhere"):
+        assert not _is_library(module)
+
+
+def test_a_library_may_move_its_code(mine, monkeypatch):
+    before = mine().definition
+    monkeypatch.setattr(CustomPenalty, "__module__", "cortexrnn.networks.penalties")
+    assert mine().definition == before
+
+
+def test_a_function_of_a_library_counts_by_its_name(monkeypatch):
+    @dataclass(frozen=True)
+    class Named(Plain):
+        def value(self, weights):
+            return np_function(weights)
+
+    global np_function
+    np_function, found = np.mean, []
+    for module, function in (("numpy.core.x", np.mean), ("numpy.new.y", np.mean), ("", np.sum)):
+        np_function = function
+        with monkeypatch.context() as moved:
+            moved.setitem(inspect.unwrap(function).__globals__, "__name__", module or "numpy.x")
+            found.append(Named().definition["code"])
+    assert found[0] == found[1] != found[2]
+
+
+np_function = np.mean
