@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cortexrnn.archive import SPECIFIED, as_published, load_archive
@@ -192,9 +192,9 @@ tasks = st.one_of(
 )
 settings_of_tasks = st.sampled_from([{}, {"delay_steps": 3}])
 specifications = st.builds(
-    lambda task, settings, **rest: RunSpec(
+    lambda task, changed, **rest: RunSpec(
         field="f", field_hash="0" * 64, task=task,
-        task_settings=settings if isinstance(task, str) else {}, **rest,
+        task_settings=changed if isinstance(task, str) else {}, **rest,
     ),
     tasks, settings_of_tasks, variant=variants, seed=st.integers(0, 2),
     sign=st.sampled_from(["free", "positive"]), strength=st.sampled_from([0.0, 0.3, 1.0]),
@@ -203,12 +203,19 @@ specifications = st.builds(
 )  # fmt: skip
 
 
+unhurried = settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # the source of a class is read when its first definition is
+
+
+@unhurried
 @given(specifications, specifications)
 def test_equal_specifications_have_equal_identities_and_others_have_others(one, other):
     assert (one.identity == other.identity) == (one == other)
     assert hash(replace(one)) == hash(one)
 
 
+@unhurried
 @given(specifications)
 def test_the_identity_is_that_of_the_plain_data_alone(spec):
     stored = json.dumps(spec.resolved(), sort_keys=True)
@@ -217,6 +224,7 @@ def test_the_identity_is_that_of_the_plain_data_alone(spec):
     assert hashlib.sha256(plain.encode()).hexdigest()[:32] == spec.identity
 
 
+@unhurried
 @given(specifications)
 def test_a_pickled_specification_is_the_same(spec):
     again = pickle.loads(pickle.dumps(spec))
@@ -224,6 +232,7 @@ def test_a_pickled_specification_is_the_same(spec):
     assert (again.identity, again.resolved()) == (spec.identity, spec.resolved())
 
 
+@unhurried
 @given(specifications)
 def test_numbers_of_other_types_are_the_same_specification(spec):
     other = replace(
