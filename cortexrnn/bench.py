@@ -49,7 +49,7 @@ from torch import Tensor
 from cortexrnn import cost, models, peer, priors, topology
 from cortexrnn.archive import write_json
 from cortexrnn.field import Field
-from cortexrnn.gym import find_task
+from cortexrnn.gym import find_task, task_of
 from cortexrnn.protocol import RunSpec, random_stream
 from cortexrnn.sources import load_field
 from cortexrnn.training import RNNEnsemble, resolve_device, train
@@ -236,7 +236,7 @@ def run_flops(spec: RunSpec, n_neurons: int, *, validations: int = 1) -> float:
     float
         Updates with their penalty, and validation.
     """
-    task = find_task(spec.task).with_settings(**dict(spec.task_settings))
+    task = task_of(spec)
     sizes = {
         "n_steps": task.n_steps, "n_channels": task.n_channels, "n_classes": task.n_classes,
     }  # fmt: skip
@@ -659,7 +659,7 @@ def trials(spec: RunSpec) -> tuple[peer.Trials, peer.Trials]:
     tuple
         Training and validation trials: inputs (n, T, I) and targets (n,).
     """
-    task = find_task(spec.task).with_settings(**dict(spec.task_settings))
+    task = task_of(spec)
     rng = random_stream(spec.data_seed, "trials", spec.task)
     return task.sample(spec.n_train, rng=rng), task.sample(spec.n_validation, rng=rng)
 

@@ -88,6 +88,18 @@ def _listed(value: str, everything: Iterable[str]) -> list[str]:
     return [name.strip() for name in value.split(",")]
 
 
+def _chosen_seeds(values: list[str] | None, count: int | None) -> list[int] | None:
+    """Read seeds that are named one by one; None where they are not."""
+    if not values:
+        return None
+    if count is not None:
+        raise ValueError(f"--seeds {count} says how many and --seed says which; give one of them")
+    seeds = _numbers(",".join(values), "--seed")
+    if wrong := [seed for seed in seeds if seed < 0 or seeds.count(seed) > 1]:
+        raise ValueError(f"--seed has {wrong[0]}; give different whole numbers of at least 0")
+    return seeds
+
+
 def _show(frame: pd.DataFrame, title: str) -> None:
     """Print a table, numbers to three digits."""
     table = Table(title=title, title_justify="left")
@@ -169,7 +181,13 @@ def run(
         ),
     ] = "all",
     preset: Annotated[str, typer.Option(help=", ".join(PRESETS))] = "quick",
-    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds instead of the preset's.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="How many seeds, from 0; default: the preset's.")
+    ] = None,
+    seed: Annotated[
+        list[str] | None,
+        typer.Option(help="These seeds instead: 7, or with commas 3,7; may be given repeatedly."),
+    ] = None,
     protocol: Annotated[str, typer.Option(help=", ".join(PROTOCOLS))] = "published",
     directory: Directory = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: cores.")] = None,
@@ -181,6 +199,7 @@ def run(
     one_of("preset", preset, PRESETS)
     one_of("protocol", protocol, PROTOCOLS)
     size = PRESETS[preset] if seeds is None else replace(PRESETS[preset], n_seeds=seeds)
+    chosen = _chosen_seeds(seed, seeds)
     loaded = sources.load_field(field, directory=directory)
     console.print(f"{loaded.name}: {loaded.n_neurons} neurons, from {loaded.origin}")
     specs = experiment.plan(
@@ -190,6 +209,7 @@ def run(
         variants=_listed(variants, VARIANTS),
         tasks=_listed(tasks, TASKS),
         preset=size,
+        seeds=chosen,
         protocol=PROTOCOLS[protocol],
     )
     finished = experiment.run(

@@ -41,7 +41,7 @@ from cortexrnn.archive import (
 )
 from cortexrnn.engine import EngineError, Rows, choose
 from cortexrnn.field import Field
-from cortexrnn.gym import GYM_TASKS, find_task
+from cortexrnn.gym import GymTask, find_task, task_of
 from cortexrnn.models import VARIANTS
 from cortexrnn.presence import at_work, present
 from cortexrnn.protocol import (
@@ -55,7 +55,7 @@ from cortexrnn.protocol import (
     Variant,
     one_of,
 )
-from cortexrnn.tasks import TASKS
+from cortexrnn.tasks import TASKS, Task
 from cortexrnn.training import NUMERICS, Result, resolve_device, train
 
 __all__ = ["ExperimentError", "plan", "plan_name", "run", "run_shard", "shards", "status"]
@@ -75,7 +75,7 @@ def plan(
     relation: str = "correlation",
     sign: str = "free",
     variants: Iterable[str | Variant] = tuple(VARIANTS),
-    tasks: Iterable[str] = tuple(TASKS),
+    tasks: Iterable[str | Task] = tuple(TASKS),
     preset: str | Preset = "quick",
     seeds: Iterable[int] | None = None,
     protocol: Protocol = PUBLISHED,
@@ -90,9 +90,9 @@ def plan(
     relation, sign : str
         The arm.
     variants : iterable of str or Variant
-        Names of the paper, or controls.
-    tasks : iterable of str
-        Names of tasks, of the paper or of NeuroGym.
+        Names of the paper, or controls, also with a penalty of one's own.
+    tasks : iterable of str or Task
+        Tasks or their names: of the paper, of NeuroGym, or of one's own.
     preset : str or Preset
         Number of seeds, epochs and trials.
     seeds : iterable of int, optional
@@ -134,7 +134,7 @@ def plan(
             relation=relation,
             sign=sign,
             variant=variant,
-            task=task,
+            task=task,  # type: ignore[arg-type]  # becomes a name
             seed=seed,
             protocol=protocol,
             **(sizes | settings),
@@ -180,7 +180,8 @@ def shards(specs: Sequence[RunSpec]) -> list[list[RunSpec]]:
     """
     groups: dict[tuple[Any, ...], list[RunSpec]] = {}
     for spec in specs:
-        key = (spec.field, spec.task, spec.task_settings, spec.data_seed, spec.seed)
+        own = json.dumps([task.definition for task in spec.custom_tasks], sort_keys=True)
+        key = (spec.field, spec.task, spec.task_settings, own, spec.data_seed, spec.seed)
         groups.setdefault(key, []).append(spec)
     return list(groups.values())
 
@@ -359,7 +360,7 @@ def _row(result: Result, field: Field) -> dict[str, Any]:
         "seconds": result.seconds + seconds_topology,
         "seconds_topology": seconds_topology,
         "device": _device_name(result.device),
-        "versions": _versions(spec.task),
+        "versions": _versions(isinstance(task_of(spec), GymTask)),
         "commit": _commit(),
         "source": "",
         "numerics": NUMERICS,
@@ -378,10 +379,10 @@ def _device_name(device: str) -> str:
 
 
 @functools.cache
-def _versions(task: str | None = None) -> str:
-    """Versions of what a result depends on, which includes what drew the trials of a task."""
+def _versions(gym: bool = False) -> str:
+    """Versions of what a result depends on, which includes NeuroGym where it drew the trials."""
     names = ["cortexrnn", "torch", "numpy", "scipy", "networkx"]
-    if task in GYM_TASKS:
+    if gym:
         names.append("neurogym")
     return ", ".join(f"{name} {version(name)}" for name in names)
 

@@ -30,8 +30,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cortexrnn.protocol import one_of
-from cortexrnn.tasks import TASKS, Task
+from cortexrnn.protocol import RunSpec, one_of
+from cortexrnn.tasks import CUSTOM_TASKS, TASKS, Task
 
 __all__ = [
     "GYM_TASKS",
@@ -47,6 +47,7 @@ __all__ = [
     "RingTask",
     "TaskError",
     "find_task",
+    "task_of",
 ]
 
 STEPS = "_steps"
@@ -90,27 +91,29 @@ class GymTask(Task):
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        self._check_integers(dt=1)
-        for name, _ in self._durations:
+        self.check_integers(dt=1)
+        for name, _ in self.durations:
             least = 0 if "fixation" in name or "delay" in name else 1
-            self._check_integers(**{name + STEPS: least})
+            self.check_integers(**{name + STEPS: least})
         if "sigma" in self.settings:
-            self._check_number("sigma")
+            self.check_number("sigma")
 
     @property
-    def _durations(self) -> tuple[tuple[str, int], ...]:
+    def durations(self) -> tuple[tuple[str, int], ...]:
+        """Name and length in steps of every period, in order."""
         return tuple(
             (name.removesuffix(STEPS), value)
             for name, value in self.settings.items()
             if name.endswith(STEPS)
         )
 
-    def _draw(
+    def draw(
         self, n_trials: int, rng: np.random.Generator
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Draw trials, see :meth:`cortexrnn.tasks.Task.draw`."""
         environment = self._make()
         environment.rng = np.random.RandomState(rng.bit_generator)  # draws from `rng` itself
-        inputs = self._blank(n_trials)
+        inputs = self.blank(n_trials)
         targets = np.empty(n_trials, dtype=np.int64)
         for trial in range(n_trials):
             environment.new_trial()
@@ -130,7 +133,7 @@ class GymTask(Task):
                 "brings an older numpy"
             ) from error
         settings = {k: v for k, v in self.settings.items() if not k.endswith(STEPS)}
-        timing = {self.renamed.get(name, name): n * self.dt for name, n in self._durations}
+        timing = {self.renamed.get(name, name): n * self.dt for name, n in self.durations}
         with warnings.catch_warnings():
             # Environments do not say how they can be rendered, which nobody asks them.
             warnings.filterwarnings("ignore", message=".*render_modes")
@@ -198,7 +201,7 @@ class RingTask(GymTask):
     def __post_init__(self) -> None:
         """Check the settings and name what depends on them."""
         super().__post_init__()
-        self._check_integers(dim_ring=self.smallest_ring)
+        self.check_integers(dim_ring=self.smallest_ring)
         directions = tuple(f"{360 * k / self.dim_ring:g}°" for k in range(self.dim_ring))
         seen = (ring + direction for ring in self.rings for direction in directions)
         object.__setattr__(self, "channel_names", ("fixation", *seen, *self.cues))
@@ -406,7 +409,7 @@ class RingDecision(RingTask):
     def __post_init__(self) -> None:
         """Check the settings and name what depends on them."""
         super().__post_init__()
-        self._check_percentages("cohs")
+        self.check_percentages("cohs")
 
 
 #: The tasks drawn by NeuroGym, with the settings stated there.
@@ -425,13 +428,14 @@ GYM_TASKS: dict[str, GymTask] = {
 }
 
 
-def find_task(name: str) -> Task:
-    """Find a task of the paper or of NeuroGym by its name.
+def find_task(name: str | Task) -> Task:
+    """Find a task of the paper, of NeuroGym, or of one's own by its name.
 
     Parameters
     ----------
-    name : str
-        Key of :data:`~cortexrnn.tasks.TASKS` or :data:`GYM_TASKS`.
+    name : str or Task
+        Key of :data:`~cortexrnn.tasks.TASKS`, :data:`GYM_TASKS` or
+        :data:`~cortexrnn.tasks.CUSTOM_TASKS`; a task is given back.
 
     Returns
     -------
@@ -443,6 +447,30 @@ def find_task(name: str) -> Task:
     ValueError
         If there is no such task.
     """
-    known: dict[str, Task] = {**TASKS, **GYM_TASKS}
-    one_of("task", name, known)
+    if isinstance(name, Task):
+        return name
+    known: dict[str, Task] = {**CUSTOM_TASKS, **TASKS, **GYM_TASKS}
+    one_of("task", name, [*TASKS, *GYM_TASKS, *CUSTOM_TASKS])
     return known[name]
+
+
+def task_of(spec: RunSpec) -> Task:
+    """Find the task of a run, with its settings.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        The run.
+
+    Returns
+    -------
+    Task
+        One of its own tasks, or one that is found by name.
+
+    Raises
+    ------
+    ValueError
+        If there is no such task, or it has no such setting.
+    """
+    own = {task.name: task for task in spec.custom_tasks}
+    return (own.get(spec.task) or find_task(spec.task)).with_settings(**dict(spec.task_settings))

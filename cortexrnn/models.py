@@ -6,7 +6,12 @@ Source: table of variants and penalty functions of the code released with Shakib
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+import hashlib
+import json
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from typing import Any
 
 import numpy as np
@@ -17,6 +22,7 @@ from torch import Tensor
 
 from cortexrnn import priors
 from cortexrnn.field import Field
+from cortexrnn.penalties import CustomPenalty, check_values
 from cortexrnn.protocol import PUBLISHED, Protocol, RunSpec, Variant, random_stream
 
 __all__ = [
@@ -362,8 +368,64 @@ class Penalty:
         Penalty
             The moved penalty.
         """
-        moved = {k: v.to(like) for k, v in vars(self).items() if isinstance(v, Tensor)}
-        return Penalty(**(vars(self) | moved))
+        moved = copy.copy(self)
+        for name, value in vars(self).items():
+            object.__setattr__(moved, name, _moved(value, like))
+        return moved
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedPenalty(Penalty):
+    """A penalty of one's own on a field, from a start.
+
+    Parameters
+    ----------
+    strength : float
+        Factor of its value.
+    custom : CustomPenalty
+        What gives the value.
+    arrays : dict of str to Tensor
+        What it prepared.
+    """
+
+    custom: CustomPenalty = dataclass_field(kw_only=True)
+    arrays: dict[str, Tensor] = dataclass_field(kw_only=True)
+
+    def __call__(self, weights: Tensor) -> Tensor:
+        """Value of the penalty.
+
+        Parameters
+        ----------
+        weights : Tensor, shape (M, N, N)
+            Recurrent weights.
+
+        Returns
+        -------
+        Tensor, shape (M,)
+            One value per network.
+        """
+        # On a processor each network by itself, so that no bit depends on those beside it.
+        cpu = weights.device.type == "cpu"
+        parts = [one.clone().unsqueeze(0) for one in weights.unbind()] if cpu else [weights]
+        return self.strength * torch.cat([self.custom.value(p, **self.arrays) for p in parts])
+
+    @property
+    def content(self) -> Hashable:
+        """What it is made of: networks whose penalties have equal content can share one."""
+        digest = hashlib.sha256(json.dumps(self.custom.definition, sort_keys=True).encode())
+        for name in sorted(self.arrays):
+            array = self.arrays[name].numpy()
+            digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
+        return self.strength, digest.hexdigest()
+
+
+def _moved(value: Any, like: Tensor) -> Any:
+    """Move tensors, also those in a dict; only real numbers have their format changed."""
+    if isinstance(value, Tensor):
+        return value.to(like) if value.is_floating_point() else value.to(like.device)
+    if isinstance(value, dict):
+        return {name: _moved(one, like) for name, one in value.items()}
+    return value
 
 
 def penalty(
@@ -389,10 +451,11 @@ def penalty(
     strength, emd_strength : float
         Lambda of the distance term and of the communicability distance.
     initial_weights : array_like, shape (N, N) or (M, N, N), optional
-        Weights before training; needed for ``communicability="frozen"`` and
-        ``strength_unit="gradient"`` only. The strength follows the mean over M networks.
+        Weights before training; needed for ``communicability="frozen"``,
+        ``strength_unit="gradient"`` and a penalty of one's own (N, N) only. The strength follows
+        the mean over M networks.
     rng : numpy.random.Generator, optional
-        Needed for random points and clusters only.
+        Needed for random points, clusters and a penalty of one's own only.
 
     Returns
     -------
@@ -407,6 +470,12 @@ def penalty(
     if isinstance(variant, str):
         variant = Variant.parse(variant)
     by_lambda = protocol.strength_unit == "lambda"
+    if variant.penalty is not None:
+        start = _given(initial_weights, f"{variant.name}: a penalty of one's own")
+        prepared = _prepared(variant.penalty, field, start, rng)
+        if not by_lambda:
+            strength /= float(prepared.mean_gradient(start.unsqueeze(0)))
+        return replace(prepared, strength=strength)
     if by_lambda and variant.distance is None and protocol.plain_strength == "unit":
         strength = 1.0
     distances = unit_distances(variant, field, protocol=protocol, rng=rng)
@@ -430,6 +499,18 @@ def penalty(
         parts["target"] = torch.from_numpy(np.sort(target, axis=None))
         parts["emd_strength"] = emd_strength
     return Penalty(strength=strength, **parts)
+
+
+def _prepared(
+    custom: CustomPenalty, field: Field, start: Tensor, rng: np.random.Generator | None
+) -> PreparedPenalty:
+    """Prepare a penalty of one's own, of strength 1, and try it on the start."""
+    if rng is None:
+        raise ValueError(f"penalty {custom.name!r} needs rng, a numpy Generator")
+    made = custom.prepare(field, initial_weights=start.numpy().copy(), rng=rng)
+    arrays = {name: torch.tensor(np.asarray(value)) for name, value in made.items()}
+    check_values(custom, arrays, start)
+    return PreparedPenalty(strength=1.0, custom=custom, arrays=arrays)
 
 
 def _given(initial_weights: ArrayLike | None, what: str) -> Tensor:

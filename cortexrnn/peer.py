@@ -22,7 +22,7 @@ from scipy.stats import gaussian_kde
 
 from cortexrnn import models, priors
 from cortexrnn.field import Field
-from cortexrnn.gym import find_task
+from cortexrnn.gym import task_of
 from cortexrnn.protocol import RunSpec
 from cortexrnn.topology import Nulls, Topology
 
@@ -166,7 +166,7 @@ def train(
     """
     keras = _tensorflow().keras
     keras.utils.set_random_seed(spec.seed)
-    task = find_task(spec.task).with_settings(**dict(spec.task_settings))
+    task = task_of(spec)
     start = models.initial_weights(spec, field).astype(np.float32)
     recurrent = keras.layers.SimpleRNN(
         field.n_neurons,

@@ -1,6 +1,7 @@
 """What defines a run: the variant, the protocol, the preset and the full specification.
 
-Everything here is plain data. A :class:`RunSpec` is complete: two runs with equal
+Everything here is plain data, or has a definition that is: tasks and penalties that a user added. A
+:class:`RunSpec` is complete: two runs with equal
 :attr:`RunSpec.identity` are the same computation, and anything that changes a result is in it.
 """
 
@@ -13,6 +14,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+
+from cortexrnn.definition import DefinitionError
+from cortexrnn.penalties import CustomPenalty, find_penalty
+from cortexrnn.tasks import CUSTOM_TASKS, Task, check_task
 
 __all__ = [
     "ARMS",
@@ -149,6 +154,9 @@ class Variant:
     self_distance : {"zero", "mean"}
         Distance of a unit to itself: zero, or the mean over all pairs, so that the penalty
         reaches self-connections as well (control).
+    penalty : CustomPenalty or str, optional
+        A penalty of one's own, or the name of a registered one, in place of the penalty that
+        follows from distance and communicability, which are then None.
 
     See Also
     --------
@@ -163,12 +171,21 @@ class Variant:
     entries: str = "kept"
     scaling: str = "standard"
     self_distance: str = "zero"
+    penalty: CustomPenalty | None = None
 
     def __post_init__(self) -> None:
         for switch, choices in CHOICES.items():
             one_of(switch, getattr(self, switch), choices)
+        if self.penalty is not None:
+            object.__setattr__(self, "penalty", find_penalty(self.penalty))
         from_function = self.start in ("functional", "permuted")
         rules = (
+            (
+                self.penalty is not None and bool(self.distance or self.communicability),
+                "penalty",
+                "takes the place of distance and communicability; choose W, W* or W! as the base, "
+                "and prepare what the penalty needs of either in its method prepare",
+            ),
             (
                 self.communicability in ("direct", "frozen") and self.distance is None,
                 "communicability",
@@ -218,7 +235,9 @@ class Variant:
         )
         for broken, switch, why in rules:
             if broken:
-                raise ValueError(f"{self.base}: {switch}={getattr(self, switch)!r} {why}")
+                value = getattr(self, switch)
+                shown = str(value) if switch == "penalty" else repr(value)
+                raise ValueError(f"{self.base}: {switch}={shown} {why}")
 
     @classmethod
     def parse(cls, name: str) -> Variant:
@@ -381,12 +400,14 @@ PRESETS = {
 }
 
 
-LATER_SWITCHES = (
+LATER_SWITCHES: tuple[tuple[str, str, Any], ...] = (
     ("variant", "entries", "kept"),
     ("variant", "scaling", "standard"),
     ("variant", "self_distance", "zero"),
+    ("variant", "penalty", None),
     ("protocol", "strength_unit", "lambda"),
     ("", "first_task", None),
+    ("", "custom_tasks", {}),
 )
 """Switches that came after the first runs were recorded, with the value that changes nothing: where
 they have it they are no part of a specification, so that recorded runs keep their identity."""
@@ -404,8 +425,9 @@ class RunSpec:
         Its :attr:`cortexrnn.field.Field.hash_without_events`: events enter no run.
     variant : Variant or str
         What is trained; a string is read as a name of the paper.
-    task : str
-        Name of the task, see :func:`cortexrnn.gym.find_task`.
+    task : str or Task
+        Name of the task, see :func:`cortexrnn.gym.find_task`, or a task with its settings, which
+        becomes its name.
     seed : int
         Seed of everything that differs between simulations: functional weights, permutation,
         other initial weights, input noise.
@@ -425,11 +447,14 @@ class RunSpec:
         Standard deviation of the Gaussian noise added to inputs while training.
     strength, emd_strength : float
         Lambda of the penalty and of the communicability distance.
-    first_task : str, optional
+    first_task : str or Task, optional
         Task that is learned before, with the same sizes and seeds; its recurrent weights are then
         the start, with new input and read-out weights.
     precision : {"float32", "float64"}
         Floating point format of training.
+    custom_tasks : tuple of Task
+        Tasks of one's own that `task` and `first_task` name: filled in where these are given as
+        objects or by registered names. Their definitions are part of the identity.
     """
 
     field: str
@@ -452,12 +477,13 @@ class RunSpec:
     emd_strength: float = 0.1
     precision: str = "float32"
     first_task: str | None = None
+    custom_tasks: tuple[Task, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.variant, str):
             object.__setattr__(self, "variant", Variant.parse(self.variant))
-        settings = tuple(sorted(dict(self.task_settings).items()))
-        object.__setattr__(self, "task_settings", settings)
+        for name, value in _settled_tasks(self).items():
+            object.__setattr__(self, name, value)
         one_of("relation", self.relation, RELATIONS)
         one_of("sign", self.sign, SIGNS)
         one_of("precision", self.precision, ("float32", "float64"))
@@ -465,14 +491,18 @@ class RunSpec:
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or value < 1:
                 raise ValueError(f"{name} must be a positive whole number, not {value!r}")
+            object.__setattr__(self, name, int(value))
         for name in ("seed", "data_seed"):
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or value < 0:
                 raise ValueError(f"{name} must be a whole number >= 0, not {value!r}")
+            object.__setattr__(self, name, int(value))
         for name in ("learning_rate", "input_noise", "strength", "emd_strength"):
             value = getattr(self, name)
             if not np.isfinite(value) or value < 0:
                 raise ValueError(f"{name} must be a finite number >= 0, not {value!r}")
+            # Equal numbers are one specification, whatever their type.
+            object.__setattr__(self, name, float(value))
 
     @property
     def arm(self) -> str:
@@ -486,9 +516,13 @@ class RunSpec:
         -------
         dict
             The field by content rather than by name, the protocol without its name, the relation
-            only where the start is made of one, and later switches only where they are used.
+            only where the start is made of one, later switches only where they are used, and what
+            a user added by its definition: name, settings and a digest of its code.
         """
         plain = asdict(self)
+        if self.variant.penalty is not None:
+            plain["variant"]["penalty"] = self.variant.penalty.definition
+        plain["custom_tasks"] = {task.name: task.definition for task in self.custom_tasks}
         del plain["field"], plain["protocol"]["name"], plain["variant"]["base"]
         for part, switch, unused in LATER_SWITCHES:
             where = plain[part] if part else plain
@@ -503,6 +537,52 @@ class RunSpec:
         """Hash of the resolved specification, 32 hexadecimal digits."""
         text = json.dumps(self.resolved(), sort_keys=True, default=_plain)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _settled_tasks(spec: RunSpec) -> dict[str, Any]:
+    """Turn tasks into names and settings, and keep the definitions of those that a user added."""
+    given = {task.name: check_task(task) for task in spec.custom_tasks}
+    known = CUSTOM_TASKS | {name: task for name, task in given.items() if not task.is_built_in}
+    settings = {name: _hashable(value) for name, value in dict(spec.task_settings).items()}
+    names: dict[str, Any] = {}
+    used: dict[str, Task] = {}
+    for attribute in ("task", "first_task"):
+        task = getattr(spec, attribute)
+        if not isinstance(task, Task | str | None):
+            raise DefinitionError(f"{attribute} is {task!r}; give the name of a task, or a task")
+        names[attribute] = check_task(task).name if isinstance(task, Task) else task
+        if isinstance(task, Task) and task.is_built_in:
+            changed = _changed_settings(task)
+            if changed and attribute == "first_task":
+                raise DefinitionError(
+                    f"first_task is {task}; a task of this package that is learned before another "
+                    "has its own settings: give its name, or a task of your own"
+                )
+            settings = changed | settings
+            continue
+        own = task if isinstance(task, Task) else known.get(task or "")
+        if own is None:
+            continue
+        if attribute == "task" and settings:
+            own, settings = own.with_settings(**settings), {}
+        if used.setdefault(own.name, own).definition != own.definition:
+            raise DefinitionError(
+                f"task and first_task are both named {own.name!r} and differ in settings or code; "
+                "give them names of their own"
+            )
+    ordered = tuple(used[name] for name in sorted(used))
+    return names | {"task_settings": tuple(sorted(settings.items())), "custom_tasks": ordered}
+
+
+def _changed_settings(task: Task) -> dict[str, Any]:
+    """Find the settings of a task that differ from those that it has by itself."""
+    plain = type(task)()
+    return {k: v for k, v in task.settings.items() if v != plain.settings[k]}
+
+
+def _hashable(value: Any) -> Any:
+    """Give lists as tuples, which are the same in a specification."""
+    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
 
 
 def _plain(value: Any) -> Any:

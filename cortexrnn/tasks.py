@@ -10,13 +10,24 @@ from __future__ import annotations
 import math
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-__all__ = ["PROBLEMS", "TASKS", "GoNoGo", "OneChoice", "Perceptual", "Task"]
+from cortexrnn.definition import Defined, DefinitionError
+
+__all__ = [
+    "CUSTOM_TASKS",
+    "PROBLEMS",
+    "TASKS",
+    "GoNoGo",
+    "OneChoice",
+    "Perceptual",
+    "Task",
+    "register_task",
+]
 
 LEFT, UP, RIGHT, DOWN = range(4)
 
@@ -36,15 +47,18 @@ Period = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
-class Task(ABC):
+class Task(Defined, ABC):
     """What all tasks share; the fields of a subclass are its settings.
 
-    Two tasks are equal, and hash alike, when their kind and all their settings are equal.
+    Two tasks are equal, and hash alike, when their kind and all their settings are equal. A task of
+    one's own is a frozen dataclass with the four class attributes below and two methods,
+    :attr:`durations` and :meth:`draw`.
 
     Attributes
     ----------
     name : str
-        Key of the task in its registry, `TASKS` or :data:`cortexrnn.gym.GYM_TASKS`.
+        Key of the task in its registry: `TASKS`, :data:`cortexrnn.gym.GYM_TASKS` or
+        :data:`CUSTOM_TASKS`.
     title : str
         The name to print.
     channel_names : tuple of str
@@ -57,11 +71,6 @@ class Task(ABC):
     title: ClassVar[str]
     channel_names: ClassVar[tuple[str, ...]]
     class_names: ClassVar[tuple[str, ...]]
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Every setting and its value, plain literals in a dict of the caller's own."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def with_settings(self, **changes: Any) -> Self:
         """Copy the task with some settings changed.
@@ -91,21 +100,36 @@ class Task(ABC):
 
     @property
     @abstractmethod
-    def _durations(self) -> tuple[tuple[str, int], ...]:
+    def durations(self) -> Sequence[tuple[str, int]]:
         """Name and length in steps of every period, in order."""
 
     @abstractmethod
-    def _draw(
+    def draw(
         self, n_trials: int, rng: np.random.Generator
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """Draw the trials of `sample`, whose arguments were checked there."""
+        """Draw independent trials; :meth:`sample` checks what goes in and what comes out.
+
+        Parameters
+        ----------
+        n_trials : int
+            How many.
+        rng : numpy.random.Generator
+            The only source of randomness.
+
+        Returns
+        -------
+        inputs : ndarray, shape (n_trials, n_steps, n_channels)
+            Finite numbers; :meth:`blank` gives zeros, :meth:`slices` the steps of each period.
+        targets : ndarray of int, shape (n_trials,)
+            Index into `class_names` of the right answer.
+        """
 
     @property
     def periods(self) -> list[Period]:
         """Periods of a trial as (name, first step, step after the last), in order."""
         result = []
         start = 0
-        for name, length in self._durations:
+        for name, length in self.durations:
             result.append((name, start, start + length))
             start += length
         return result
@@ -113,7 +137,7 @@ class Task(ABC):
     @property
     def n_steps(self) -> int:
         """Steps of a trial."""
-        return sum(length for _, length in self._durations)
+        return sum(length for _, length in self.durations)
 
     @property
     def n_channels(self) -> int:
@@ -147,7 +171,7 @@ class Task(ABC):
         Raises
         ------
         ValueError
-            If `n_trials` is no positive integer.
+            If `n_trials` is no positive integer, or trials are drawn that do not fit the task.
         TypeError
             If `rng` is no Generator.
         """
@@ -157,24 +181,102 @@ class Task(ABC):
                 f"rng is {type(rng).__name__}, expected a numpy.random.Generator; "
                 "make one with numpy.random.default_rng(seed)"
             )
-        return self._draw(n_trials, rng)
+        return self._checked(*self.draw(n_trials, rng), n_trials)
 
-    def _slices(self) -> dict[str, slice]:
+    def _checked(
+        self, inputs: Any, targets: Any, n_trials: int
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Refuse trials that do not fit the task; give them the types of `sample`."""
+        inputs, targets = np.asarray(inputs), np.asarray(targets)
+        wanted = (n_trials, self.n_steps, self.n_channels)
+        if inputs.shape != wanted or not np.isfinite(inputs).all():
+            raise ValueError(
+                f"task {self.name!r} drew inputs of shape {inputs.shape}, expected finite numbers "
+                f"of shape {wanted}: trials, steps as in durations, channels as in channel_names"
+            )
+        if targets.shape != (n_trials,) or targets.dtype.kind not in "iu":
+            raise ValueError(
+                f"task {self.name!r} drew targets of shape {targets.shape} and type "
+                f"{targets.dtype}, expected whole numbers of shape {(n_trials,)}"
+            )
+        if targets.min() < 0 or targets.max() >= self.n_classes:
+            raise ValueError(
+                f"task {self.name!r} drew targets from {targets.min()} to {targets.max()}, "
+                f"expected 0 to {self.n_classes - 1}: indices into class_names"
+            )
+        return inputs.astype(np.float32, copy=False), targets.astype(np.int64, copy=False)
+
+    def slices(self) -> dict[str, slice]:
+        """Give the steps of every period by its name.
+
+        Returns
+        -------
+        dict of str to slice
+            Index into the axis of steps.
+        """
         return {name: slice(start, stop) for name, start, stop in self.periods}
 
-    def _blank(self, n_trials: int) -> np.ndarray[Any, Any]:
+    def blank(self, n_trials: int) -> np.ndarray[Any, Any]:
+        """Give the inputs of silent trials, to be filled.
+
+        Parameters
+        ----------
+        n_trials : int
+            How many.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_trials, n_steps, n_channels)
+            Zeros.
+        """
         return np.zeros((n_trials, self.n_steps, self.n_channels), dtype=np.float32)
 
-    def _check_integers(self, **minimum: int) -> None:
+    def check_integers(self, **minimum: int) -> None:
+        """Refuse settings that are no integers of at least a minimum; for ``__post_init__``.
+
+        Parameters
+        ----------
+        **minimum
+            Least value by name of setting.
+
+        Raises
+        ------
+        ValueError
+            If one of them is something else.
+        """
         # A frozen dataclass has no other way of storing a checked value than through object.
         for name, least in minimum.items():
             value = _integer(f"{self.name}: {name}", getattr(self, name), minimum=least)
             object.__setattr__(self, name, value)
 
-    def _check_number(self, name: str) -> None:
+    def check_number(self, name: str) -> None:
+        """Refuse a setting that is no finite number of at least 0; for ``__post_init__``.
+
+        Parameters
+        ----------
+        name : str
+            The setting.
+
+        Raises
+        ------
+        ValueError
+            If it is something else.
+        """
         object.__setattr__(self, name, _number(f"{self.name}: {name}", getattr(self, name)))
 
-    def _check_percentages(self, name: str) -> None:
+    def check_percentages(self, name: str) -> None:
+        """Refuse a setting that is no list of percentages; for ``__post_init__``.
+
+        Parameters
+        ----------
+        name : str
+            The setting.
+
+        Raises
+        ------
+        ValueError
+            If it is something else.
+        """
         given = getattr(self, name)
         if isinstance(given, str) or not isinstance(given, Iterable):
             raise ValueError(f"{self.name}: {name} is {given!r}, expected a list of percentages")
@@ -217,19 +319,21 @@ class OneChoice(Task):
 
     def __post_init__(self) -> None:
         """Check the durations."""
-        self._check_integers(goal_steps=1, delay_steps=0, choice_steps=1)
+        self.check_integers(goal_steps=1, delay_steps=0, choice_steps=1)
 
     @property
-    def _durations(self) -> tuple[tuple[str, int], ...]:
+    def durations(self) -> tuple[tuple[str, int], ...]:
+        """Name and length in steps of every period, in order."""
         return (
             ("goal", self.goal_steps),
             ("delay", self.delay_steps),
             ("choice", self.choice_steps),
         )
 
-    def _draw(
+    def draw(
         self, n_trials: int, rng: np.random.Generator
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Draw trials, see :meth:`cortexrnn.tasks.Task.draw`."""
         goals = np.zeros((len(PROBLEMS), self.n_channels), dtype=np.float32)
         offers = np.zeros_like(goals)
         for row, (goal, offer, _) in enumerate(PROBLEMS):
@@ -238,8 +342,8 @@ class OneChoice(Task):
         answers = np.array([answer for _, _, answer in PROBLEMS], dtype=np.int64)
 
         problem = rng.integers(len(PROBLEMS), size=n_trials)
-        at = self._slices()
-        inputs = self._blank(n_trials)
+        at = self.slices()
+        inputs = self.blank(n_trials)
         inputs[:, at["goal"]] = goals[problem, None]
         inputs[:, at["choice"]] = offers[problem, None]
         return inputs, answers[problem]
@@ -281,30 +385,32 @@ class Perceptual(Task):
 
     def __post_init__(self) -> None:
         """Check durations, coherences and noise."""
-        self._check_integers(fixation_steps=0, stimulus_steps=1, delay_steps=0)
-        self._check_percentages("coherences")
-        self._check_number("noise_sd")
+        self.check_integers(fixation_steps=0, stimulus_steps=1, delay_steps=0)
+        self.check_percentages("coherences")
+        self.check_number("noise_sd")
 
     @property
-    def _durations(self) -> tuple[tuple[str, int], ...]:
+    def durations(self) -> tuple[tuple[str, int], ...]:
+        """Name and length in steps of every period, in order."""
         return (
             ("fixation", self.fixation_steps),
             ("stimulus", self.stimulus_steps),
             ("delay", self.delay_steps),
         )
 
-    def _draw(
+    def draw(
         self, n_trials: int, rng: np.random.Generator
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Draw trials, see :meth:`cortexrnn.tasks.Task.draw`."""
         targets = rng.integers(2, size=n_trials)
         coherence = np.array(self.coherences)[rng.integers(len(self.coherences), size=n_trials)]
         noise = rng.normal(0.0, self.noise_sd, size=(n_trials, self.stimulus_steps, 2))
         preferred = np.array([0.0, np.pi])
         signal = np.cos(preferred - np.pi * targets[:, None]) * coherence[:, None] / 200
 
-        inputs = self._blank(n_trials)
+        inputs = self.blank(n_trials)
         inputs[:, :, 0] = 1
-        inputs[:, self._slices()["stimulus"], 1:] = 0.5 + signal[:, None] + noise
+        inputs[:, self.slices()["stimulus"], 1:] = 0.5 + signal[:, None] + noise
         return inputs, targets
 
 
@@ -339,10 +445,11 @@ class GoNoGo(Task):
 
     def __post_init__(self) -> None:
         """Check the durations."""
-        self._check_integers(fixation_steps=0, cue_steps=1, delay_steps=0, decision_steps=0)
+        self.check_integers(fixation_steps=0, cue_steps=1, delay_steps=0, decision_steps=0)
 
     @property
-    def _durations(self) -> tuple[tuple[str, int], ...]:
+    def durations(self) -> tuple[tuple[str, int], ...]:
+        """Name and length in steps of every period, in order."""
         return (
             ("fixation", self.fixation_steps),
             ("cue", self.cue_steps),
@@ -350,12 +457,13 @@ class GoNoGo(Task):
             ("decision", self.decision_steps),
         )
 
-    def _draw(
+    def draw(
         self, n_trials: int, rng: np.random.Generator
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Draw trials, see :meth:`cortexrnn.tasks.Task.draw`."""
         targets = rng.integers(2, size=n_trials)
-        at = self._slices()
-        inputs = self._blank(n_trials)
+        at = self.slices()
+        inputs = self.blank(n_trials)
         inputs[:, at["fixation"], 0] = 1
         inputs[:, at["delay"], 0] = 1
         inputs[:, at["cue"], 1:] = np.eye(2, dtype=np.float32)[targets, None]
@@ -391,3 +499,74 @@ def _number(name: str, value: Any, *, maximum: float = math.inf) -> float:
 
 #: The tasks with their published settings, in the paper's order.
 TASKS: dict[str, Task] = {task.name: task for task in (OneChoice(), Perceptual(), GoNoGo())}
+
+RESERVED = (
+    "context_decision",
+    "delay_match",
+    "delay_match_category",
+    "delay_comparison",
+    "dual_delay_match",
+    "multisensory",
+    "paired_association",
+    "ring_decision",
+)
+"""Names of the tasks of :mod:`cortexrnn.gym`, which is made of this module."""
+
+CUSTOM_TASKS: dict[str, Task] = {}
+"""Tasks that were registered in this process, by name."""
+
+
+def register_task(task: Task) -> Task:
+    """Let a task of one's own be found by its name, in place of one of the same name.
+
+    Parameters
+    ----------
+    task : Task
+        The task with its settings.
+
+    Returns
+    -------
+    Task
+        The same.
+
+    Raises
+    ------
+    DefinitionError
+        If it is none, or its name, settings or code cannot be part of what a run is.
+    """
+    CUSTOM_TASKS[check_task(task).name] = task
+    return task
+
+
+def check_task(task: Task) -> Task:
+    """Refuse what is no task of one's own.
+
+    Parameters
+    ----------
+    task : Task
+        The task.
+
+    Returns
+    -------
+    Task
+        The same.
+
+    Raises
+    ------
+    DefinitionError
+        If it is none, or its name, settings or code cannot be part of what a run is.
+    """
+    if not isinstance(task, Task):
+        raise DefinitionError(
+            f"task is {task!r}; give an instance of a subclass of cortexrnn.tasks.Task, or a name"
+        )
+    for attribute in ("name", "title", "channel_names", "class_names"):
+        if not getattr(task, attribute, None):
+            raise DefinitionError(f"{type(task).__name__} needs a class attribute {attribute}")
+    if not task.is_built_in and task.name in {*TASKS, *RESERVED}:
+        raise DefinitionError(
+            f"{type(task).__name__} is named {task.name!r}, which is a task of this package; give "
+            "it a name of its own"
+        )
+    _ = task.definition  # raises where there is none
+    return task

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from cortexrnn import models
 from cortexrnn.field import Field, FieldError
-from cortexrnn.gym import find_task
+from cortexrnn.gym import task_of
 from cortexrnn.protocol import RunSpec, random_stream
 from cortexrnn.tasks import Task
 
@@ -62,6 +62,7 @@ COMMON = (
     "learning_rate",
     "input_noise",
     "precision",
+    "custom_tasks",
 )
 """What members of one ensemble have in common, besides the task."""
 
@@ -611,7 +612,7 @@ def _train_group(
     """Train runs that share task, trials and optimiser."""
     started = time.perf_counter()
     first = specs[0]
-    task = find_task(first.task).with_settings(**dict(first.task_settings))
+    task = task_of(first)
     ensemble = _build(specs, field, task, device)
     trials = _trials(first, task, device)
     fit = _Fit(specs, ensemble, trials[0], trials[1])
@@ -650,10 +651,11 @@ def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.dev
         )
         own_points = variant.distance in ("random", "matched", "clusters")
         own_scale = spec.protocol.strength_unit == "gradient"
-        if own_points or own_scale or variant.communicability == "frozen":
+        own_penalty = variant.penalty is not None
+        if own_points or own_scale or own_penalty or variant.communicability == "frozen":
             key = (spec.identity,)
         if key not in known:
-            known[key] = models.penalty(
+            made = models.penalty(
                 variant,
                 field,
                 protocol=spec.protocol,
@@ -662,6 +664,9 @@ def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.dev
                 initial_weights=member["recurrent"],
                 rng=random_stream(spec.seed, "random points"),
             )
+            if isinstance(made, models.PreparedPenalty):
+                made = known.setdefault((made.content,), made)
+            known[key] = made
         penalties.append(known[key])
     return RNNEnsemble(
         parameters,

@@ -45,6 +45,9 @@ FILE_FORMAT = 1
 LARGEST = 256 * 2**20
 """Bytes that the arrays of one file may take when unpacked."""
 
+REMEDY = "install the package again, or make the file again with tools/keep_weights.py"
+"""What to do about a file that is refused."""
+
 BINS = 100
 """Bins of the histogram of all weights, between the smallest and the largest."""
 
@@ -325,12 +328,11 @@ def load_weights(path: str | Path) -> list[KeptRun]:
     WeightsError
         If the file is missing, damaged, of another format, or contradicts itself.
     """
-    arrays = _read_arrays(Path(path))
+    arrays = read_arrays(Path(path), remedy=REMEDY, largest=LARGEST)
     try:
         _check(arrays)
     except WeightsError as error:
-        raise WeightsError(f"{path} refused: {error}; install the package again, or make the file "
-                           "again with tools/keep_weights.py") from error  # fmt: skip
+        raise WeightsError(f"{path} refused: {error}; {REMEDY}") from error
     n = int(arrays["n_neurons"])
     strong = np.unpackbits(arrays["strong"], axis=1, count=n * n).astype(bool).reshape(-1, n, n)
     values = np.split(arrays["values"], arrays["stops"][:-1])
@@ -379,39 +381,84 @@ LAYOUT: dict[str, tuple[str, tuple[Any, ...]]] = {
 """Arrays of a file: type and shape; a length with a name is the same wherever it stands."""
 
 
-def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Read the arrays of an npz file, pickles and what would fill the memory refused."""
+def read_arrays(path: Path, *, remedy: str, largest: int | None) -> dict[str, NDArray[Any]]:
+    """Read the arrays of an npz file, pickles and what would fill the memory refused.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    remedy : str
+        What to do about a file that is refused.
+    largest : int, optional
+        Bytes that arrays may take when unpacked; default: those of the file.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The arrays.
+
+    Raises
+    ------
+    WeightsError
+        If the file cannot be read, is damaged, or holds something else.
+    """
     try:
-        data = io.BytesIO(path.read_bytes())
+        content = path.read_bytes()
     except OSError as error:
         raise WeightsError(
             f"{path} cannot be read: {error.strerror or error}; check the path"
         ) from error
+    data, most = io.BytesIO(content), len(content) if largest is None else largest
     try:
         with zipfile.ZipFile(data) as parts:
             size = sum(part.file_size for part in parts.infolist())
-        if size > LARGEST:
-            raise WeightsError(f"it would take {size:,} bytes, more than {LARGEST:,}")
+        if size > most:
+            raise WeightsError(f"it would take {size:,} bytes, more than {most:,}")
         data.seek(0)
         with np.load(data, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except Exception as error:  # a damaged archive raises almost anything
-        raise WeightsError(
-            f"{path} is damaged or holds no weights: {error}; install the package again, or make "
-            "the file again with tools/keep_weights.py"
-        ) from error
+        raise WeightsError(f"{path} is damaged or holds no weights: {error}; {remedy}") from error
 
 
 def _check(arrays: dict[str, NDArray[Any]]) -> None:
     """Refuse arrays that are missing, of another type or shape, or that disagree."""
+    if "network_format" in arrays:
+        raise WeightsError("it holds a whole network; read it with load_network")
     made_by = arrays.get("format", np.int64(0))
     if made_by.shape != () or made_by.dtype.kind != "i" or int(made_by) != FILE_FORMAT:
         raise WeightsError(f"its format is {made_by}, this package reads {FILE_FORMAT}")
-    if wrong := sorted(set(arrays) ^ set(LAYOUT)):
+    n = int(arrays["n_neurons"]) if np.shape(arrays.get("n_neurons", [])) == () else 0
+    check_layout(arrays, LAYOUT, {"neurons": n, "bytes": -(-n * n // 8)})
+    _check_content(arrays, n)
+
+
+def check_layout(
+    arrays: dict[str, NDArray[Any]],
+    layout: dict[str, tuple[str, tuple[Any, ...]]],
+    lengths: dict[str, int],
+) -> None:
+    """Refuse arrays that are missing or unknown, of another type or shape, or that disagree.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+        What a file holds.
+    layout : dict
+        Type and shape of every array; a length with a name is the same wherever it stands.
+    lengths : dict of str to int
+        Lengths that are known.
+
+    Raises
+    ------
+    WeightsError
+        If they do not fit.
+    """
+    if wrong := sorted(set(arrays) ^ set(layout)):
         raise WeightsError(f"arrays missing or unknown: {', '.join(wrong)}")
-    n = int(arrays["n_neurons"]) if arrays["n_neurons"].shape == () else 0
-    lengths: dict[str, int] = {"neurons": n, "bytes": -(-n * n // 8)}
-    for name, (kind, shape) in LAYOUT.items():
+    lengths = dict(lengths)
+    for name, (kind, shape) in layout.items():
         array = arrays[name]
         fits = array.dtype.kind == kind if kind == "U" else array.dtype == np.dtype(kind)
         if not fits or array.ndim != len(shape):
@@ -420,7 +467,6 @@ def _check(arrays: dict[str, NDArray[Any]]) -> None:
             known = wanted if isinstance(wanted, int) else lengths.setdefault(wanted, length)
             if length != known:
                 raise WeightsError(f"{name} has shape {array.shape}, expected {known} for {wanted}")
-    _check_content(arrays, n)
 
 
 def _check_content(arrays: dict[str, NDArray[Any]], n: int) -> None:

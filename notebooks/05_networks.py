@@ -66,7 +66,8 @@ banner(field)
 # %%
 table = pd.DataFrame([asdict(variant) for variant in models.VARIANTS.values()])
 assert len(table) == 11
-table.set_index("base").drop(columns="self_connections").fillna("none")
+table = table.drop(columns=["self_connections", "penalty"])
+table.set_index("base").fillna("none")
 
 # %% [markdown]
 # All read the same input with the same kind of network, $h_t = \mathrm{relu}(x_t K + h_{t-1} \W + b)$, and

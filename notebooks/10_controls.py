@@ -883,7 +883,7 @@ download(moved, "transfer.csv")
 # ## Tasks of other laboratories
 #
 # Eight tasks of NeuroGym {cite:p}`neurogym2022` ask for contexts, comparisons, categories and two items at once
-# ([how they are drawn](../book/adapt.md)). Trials, epochs and all else are as in the three tasks of the paper.
+# ([how they are drawn](../book/own_task.md)). Trials, epochs and all else are as in the three tasks of the paper.
 
 # %%
 chosen = [one for one in CONTROLS.values() if one.group == "environments"]

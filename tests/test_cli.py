@@ -91,3 +91,36 @@ def test_fields_and_version(call):
     assert "6_6_2" in listed.output
     assert "312" in listed.output
     assert __version__ in call("--version").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seeds"),
+    [
+        (["--seeds", "3"], [0, 1, 2]),
+        (["--seed", "7"], [7]),
+        (["--seed", "7", "--seed", "3"], [7, 3]),
+        (["--seed", "7,3", "--seed", "0"], [7, 3, 0]),
+        ([], [0]),
+    ],
+)
+def test_seeds_says_how_many_and_seed_says_which(call, tmp_path, arguments, seeds):
+    command = [*RUN, "--variants", "W", *arguments, "--out", tmp_path / "runs"]
+    result = call(*command)
+    assert result.exit_code == 0, result.output
+    assert list(archive.load_archive(tmp_path / "runs")["seed"]) == seeds
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seed", "7", "--seeds", "3"], "--seeds 3 says how many and --seed says which; give"),
+        (["--seed", "x"], "--seed is 'x'; give whole numbers with commas between"),
+        (["--seed", "7,7"], "--seed has 7; give different whole numbers"),
+        (["--seed", "-1"], "--seed has -1; give different whole numbers of at least 0"),
+    ],
+)
+def test_seeds_that_contradict_are_refused(call, tmp_path, arguments, message):
+    result = call(*RUN, *arguments, "--out", tmp_path / "runs")
+    assert result.exit_code == 2
+    assert message in result.output
+    assert not (tmp_path / "runs").exists()

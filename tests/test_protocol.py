@@ -1,12 +1,20 @@
 """Identity of a run, its random streams, and what specifications refuse."""
 
-from dataclasses import fields, replace
+import hashlib
+import json
+import pickle
+import subprocess
+import sys
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cortexrnn.archive import SPECIFIED, as_published, load_archive
+from cortexrnn.penalties import CustomPenalty
 from cortexrnn.protocol import (
     CORRECTED,
     PRESETS,
@@ -16,6 +24,9 @@ from cortexrnn.protocol import (
     arm,
     random_stream,
 )
+from cortexrnn.tasks import Task
+
+ROOT = Path(__file__).parents[1]
 
 BASE = RunSpec(field="f", field_hash="0" * 64, variant="W*D*C", task="one_choice", seed=0)
 
@@ -43,7 +54,7 @@ CHANGES = {
 
 
 def test_every_parameter_but_the_name_of_the_field_is_tried():
-    assert set(CHANGES) == {f.name for f in fields(RunSpec)} - {"field"}
+    assert set(CHANGES) == {f.name for f in fields(RunSpec)} - {"field", "custom_tasks"}
 
 
 @pytest.mark.parametrize("name", list(CHANGES))
@@ -137,3 +148,137 @@ def test_streams_are_repeatable_and_apart(seed, one, other):
 
 def test_labels_are_not_glued_together():
     assert random_stream(0, "ab", "c").random() != random_stream(0, "a", "bc").random()
+
+
+# --- the identity is a function of the definition
+
+
+@dataclass(frozen=True)
+class Power(CustomPenalty):
+    name = "power"
+    power: float = 2.0
+
+    def value(self, weights):
+        return (weights.abs() ** self.power).sum((-2, -1))
+
+
+@dataclass(frozen=True)
+class Count(Task):
+    name = "count"
+    title = "Count"
+    channel_names = class_names = ("a", "b")
+    steps: int = 3
+    gains: tuple = (1.0,)
+
+    @property
+    def durations(self):
+        return [("all", self.steps)]
+
+    def draw(self, n_trials, rng):
+        return self.blank(n_trials), rng.integers(2, size=n_trials)
+
+
+penalties = st.builds(Power, power=st.sampled_from([1.0, 2.0, 2.5]))
+variants = st.one_of(
+    st.sampled_from(["W", "WD*", "W*D*C", "W!D*C*"]).map(Variant.parse),
+    st.builds(
+        lambda base, penalty: Variant.parse(base).switched(penalty=penalty),
+        st.sampled_from(["W", "W*"]), penalties,
+    ),
+)  # fmt: skip
+tasks = st.one_of(
+    st.sampled_from(["one_choice", "go_nogo"]),
+    st.builds(Count, steps=st.integers(1, 3), gains=st.sampled_from([(), (1.0,), (1.5, 2.0)])),
+)
+settings_of_tasks = st.sampled_from([{}, {"delay_steps": 3}])
+specifications = st.builds(
+    lambda task, changed, **rest: RunSpec(
+        field="f", field_hash="0" * 64, task=task,
+        task_settings=changed if isinstance(task, str) else {}, **rest,
+    ),
+    tasks, settings_of_tasks, variant=variants, seed=st.integers(0, 2),
+    sign=st.sampled_from(["free", "positive"]), strength=st.sampled_from([0.0, 0.3, 1.0]),
+    protocol=st.sampled_from([PUBLISHED, CORRECTED]), epochs=st.integers(1, 3),
+    first_task=st.sampled_from([None, "go_nogo"]),
+)  # fmt: skip
+
+
+unhurried = settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # the source of a class is read when its first definition is
+
+
+@unhurried
+@given(specifications, specifications)
+def test_equal_specifications_have_equal_identities_and_others_have_others(one, other):
+    assert (one.identity == other.identity) == (one == other)
+    assert hash(replace(one)) == hash(one)
+
+
+@unhurried
+@given(specifications)
+def test_the_identity_is_that_of_the_plain_data_alone(spec):
+    stored = json.dumps(spec.resolved(), sort_keys=True)
+    assert json.loads(stored) == json.loads(json.dumps(json.loads(stored)))
+    plain = json.dumps(json.loads(stored), sort_keys=True)
+    assert hashlib.sha256(plain.encode()).hexdigest()[:32] == spec.identity
+
+
+@unhurried
+@given(specifications)
+def test_a_pickled_specification_is_the_same(spec):
+    again = pickle.loads(pickle.dumps(spec))
+    assert again == spec
+    assert (again.identity, again.resolved()) == (spec.identity, spec.resolved())
+
+
+@unhurried
+@given(specifications)
+def test_numbers_of_other_types_are_the_same_specification(spec):
+    other = replace(
+        spec, seed=np.int64(spec.seed), epochs=np.int32(spec.epochs), n_train=np.int64(5120),
+        strength=np.float64(spec.strength), emd_strength=np.float64(0.1),
+        task_settings=[list(pair) for pair in spec.task_settings],
+    )  # fmt: skip
+    assert (other, other.identity) == (spec, spec.identity)
+    json.dumps(other.resolved())
+    whole = replace(spec, strength=1)
+    assert whole.identity == replace(spec, strength=1.0).identity
+
+
+def test_a_list_in_the_settings_of_a_task_is_a_tuple():
+    one = replace(BASE, task="perceptual", task_settings={"coherences": [0, 10]})
+    other = replace(BASE, task="perceptual", task_settings={"coherences": (0, 10)})
+    assert (one, hash(one), one.identity) == (other, hash(other), other.identity)
+
+
+IDENTIFY = """
+import pickle, sys
+print(*[spec.identity for spec in pickle.loads(sys.stdin.buffer.read())])
+"""
+
+
+def test_identities_are_the_same_in_another_process(tmp_path):
+    specs = [
+        BASE,
+        replace(BASE, task=Count(gains=(1.5, 2.0)), first_task="go_nogo"),
+        replace(BASE, variant=Variant.parse("W").switched(penalty=Power(power=2.5))),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", IDENTIFY], input=pickle.dumps(specs), capture_output=True,
+        cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7"}, check=False,
+    )  # fmt: skip
+    assert done.stdout.decode().split() == [spec.identity for spec in specs], done.stderr
+
+
+def test_every_recorded_specification_is_made_again_by_its_columns():
+    runs = as_published(load_archive()).drop_duplicates("identity")
+    assert len(runs) > 1000
+    sample = runs.iloc[:: len(runs) // 50]
+    for row in sample.to_dict("records"):
+        spec = RunSpec(
+            field_hash=json.loads(row["specification"])["field_hash"],
+            **{name: row[name] for name in SPECIFIED},
+        )
+        assert json.dumps(spec.resolved(), sort_keys=True) == row["specification"]
+        assert spec.identity == row["identity"]

@@ -97,9 +97,9 @@ def test_another_task_is_refused():
     class Other(Task):
         name, title = "other", "Other"
         channel_names, class_names = ("one",), ("yes", "no")
-        _durations = (("only", 3),)
+        durations = (("only", 3),)
 
-        def _draw(self, n_trials, rng):
+        def draw(self, n_trials, rng):
             raise NotImplementedError
 
     with pytest.raises(ValueError, match="'other' is not one of the paper's three"):
