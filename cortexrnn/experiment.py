@@ -1,8 +1,8 @@
 """Experiments: a plan is cut into shards, shards are run and written, the rest is resumed.
 
 The cut depends on the plan alone, so that a resumed experiment trains the same ensembles as an
-undisturbed one. A shard file appears only when it is complete; what a killed experiment has
-finished is never run again.
+undisturbed one. A shard file appears only when it is complete; a run that any plan of the folder
+has finished, killed or not, is never run again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -244,16 +244,14 @@ def run(
         write_json(record, folder / f"{name}.json")
     try:
         with present(folder / f"{name}.running", engine=engine.name):
-            finished = _finished_elsewhere(folder)
-            cut = shards([spec for spec in specs if spec.identity not in finished])
-            pending = [shard for shard in cut if not _shard_path(folder, shard).exists()]
+            pending = _unfinished(specs, _finished(folder))
             with _bar(name, len(specs), sum(map(len, pending)), show=progress) as advance:
                 work = functools.partial(run_shard, device=device)
                 with contextlib.closing(engine.run(pending, field, work=work)) as results:
                     for i, rows in results:
                         _store(pending[i], rows, folder)
                         advance(len(rows))
-            _merge(specs, finished, cut, folder, record)
+            _merge(specs, folder, record)
     except (EngineError, OSError) as error:
         raise ExperimentError(f"{error}; {KEPT}") from error
     return final
@@ -404,11 +402,31 @@ def _shard_path(folder: Path, shard: Sequence[RunSpec]) -> Path:
     return folder / "shards" / f"{digest[:32]}.parquet"
 
 
-def _finished_elsewhere(folder: Path) -> dict[str, dict[str, Any]]:
-    """Rows of finished plans in the folder by identity."""
-    if not any(folder.glob("*.parquet")):
-        return {}
-    return {row["identity"]: row for row in _rows(load_archive(folder))}
+def _stored_shards(folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
+    """Read all shards of a folder; another process may remove some meanwhile."""
+    for path in sorted((folder / "shards").glob("[!.]*.parquet")):
+        try:
+            yield path, read_runs(path)
+        except ArchiveError:
+            if path.exists():
+                raise
+
+
+def _finished(folder: Path) -> dict[str, dict[str, Any]]:
+    """Rows that any plan of the folder has finished, by identity.
+
+    Shards are read first: when a plan is finished its rows stand in its file before its shards go.
+    """
+    parts = [frame for _, frame in _stored_shards(folder)]
+    if any(folder.glob("*.parquet")):
+        parts.append(load_archive(folder))
+    return {row["identity"]: row for part in parts for row in _rows(part)}
+
+
+def _unfinished(specs: Sequence[RunSpec], finished: Container[str]) -> list[list[RunSpec]]:
+    """Cut a plan and leave out what is finished."""
+    rest = ([spec for spec in cut if spec.identity not in finished] for cut in shards(specs))
+    return [shard for shard in rest if shard]
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -418,17 +436,9 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return plain.to_dict("records")
 
 
-def _merge(
-    specs: Sequence[RunSpec],
-    finished: dict[str, dict[str, Any]],
-    cut: Sequence[list[RunSpec]],
-    folder: Path,
-    record: dict[str, Any],
-) -> None:
+def _merge(specs: Sequence[RunSpec], folder: Path, record: dict[str, Any]) -> None:
     """Write the finished plan, then let go of its shards."""
-    known = dict(finished)
-    for shard in cut:
-        known |= {row["identity"]: row for row in _rows(read_runs(_shard_path(folder, shard)))}
+    known = _finished(folder)
     # A run that does not depend on the relation may have been made under another one.
     rows = [
         known[spec.identity] | {"relation": spec.relation, "arm": spec.arm, "field": spec.field}
@@ -451,9 +461,9 @@ def _merge(
 def _remove_shards(specs: Sequence[RunSpec], folder: Path) -> None:
     """Remove shards whose rows stand in the finished plan, and what kills left of them."""
     mine = {spec.identity for spec in specs}
-    for path in (folder / "shards").glob("*.parquet"):
-        if set(read_runs(path)["identity"]) <= mine:
-            path.unlink()
+    for path, runs in _stored_shards(folder):
+        if set(runs["identity"]) <= mine:
+            path.unlink(missing_ok=True)
             for unfinished in path.parent.glob(f".{path.stem}-*.tmp"):
                 unfinished.unlink()
 
@@ -503,7 +513,7 @@ def status(out: str | Path) -> pd.DataFrame:
     plans = sorted(folder.glob("*.json"))
     if not plans:
         raise ArchiveError(f"no plan in {folder}; start one with cortexrnn run --out {folder}")
-    parts = [read_runs(path) for path in sorted(folder.glob("shards/*.parquet"))]
+    parts = [frame for _, frame in _stored_shards(folder)]
     parts += [read_runs(path) for path in sorted(folder.glob("*.parquet"))]
     columns = ["identity", "diverged", "finished"]
     runs = pd.concat([p[columns] for p in parts]) if parts else pd.DataFrame(columns=columns)

@@ -138,6 +138,62 @@ def test_an_experiment_stopped_in_the_middle_goes_on_where_it_was(field, tmp_pat
     pd.testing.assert_frame_equal(sorted_rows(read_runs(path)), sorted_rows(whole))
 
 
+def stopped(specs, field, out, monkeypatch, *, at):
+    """Run a plan until the write of shard number `at`, and give the runs that were finished."""
+    original, calls = experiment.write_runs, []
+
+    def failing(rows, path):
+        calls.append(path)
+        if len(calls) == at:
+            raise Stop
+        original(rows, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(experiment, "write_runs", failing)
+        with pytest.raises(Stop):
+            experiment.run(specs, field, out=out, workers=1, progress=False)
+    return {key for path in out.glob("shards/*") for key in read_runs(path)["identity"]}
+
+
+def test_what_one_plan_finished_no_other_plan_of_the_folder_runs_again(
+    field, tmp_path, monkeypatch
+):
+    specs, part = make_plan(field), make_plan(field, variants=("WD*",))
+    done = stopped(specs, field, tmp_path, monkeypatch, at=3)
+    assert len(done) == 6
+    trained, original = [], experiment.train
+
+    def counting(some, *arguments, **options):
+        trained.extend(spec.identity for spec in some)
+        return original(some, *arguments, **options)
+
+    monkeypatch.setattr(experiment, "train", counting)
+    for plan in (part, specs):
+        path = experiment.run(plan, field, out=tmp_path, workers=1, progress=False)
+        assert list(read_runs(path)["identity"]) == [spec.identity for spec in plan]
+    assert not set(trained) & done
+    assert len(trained) == len(set(trained)) == len(specs) - len(done)
+    assert not list(tmp_path.glob("shards/*"))
+
+
+def test_a_plan_finished_beside_another_takes_no_shard_from_it(field, tmp_path, monkeypatch):
+    specs, part = make_plan(field), make_plan(field, variants=("WD*",))
+    stopped(part, field, tmp_path, monkeypatch, at=3)
+    original, calls = experiment.write_runs, []
+
+    def meanwhile(rows, path):
+        """Write, and when a shard stands let another process finish a larger plan."""
+        original(rows, path)
+        calls.append(path)
+        if len(calls) == 1:
+            experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
+
+    monkeypatch.setattr(experiment, "write_runs", meanwhile)
+    path = experiment.run(part, field, out=tmp_path, workers=1, progress=False)
+    assert list(read_runs(path)["identity"]) == [spec.identity for spec in part]
+    assert set(experiment.status(tmp_path)["state"]) == {"finished"}
+
+
 KILLED = """
 import sys
 from pathlib import Path
