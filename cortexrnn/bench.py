@@ -256,7 +256,7 @@ def points(
     processes: Sequence[int] = (1,),
     device: str = "cpu",
 ) -> list[Point]:
-    """List what is measured, smallest networks first.
+    """List what is measured, smallest networks first, processes side by side at the end.
 
     Parameters
     ----------
@@ -304,7 +304,7 @@ def points(
             Point(kind="processes", what="plain", n_neurons=near, processes=count)
             for count in sorted(set(processes))
         ]
-    return listed
+    return list(dict.fromkeys(listed))
 
 
 # --- one measurement
