@@ -355,3 +355,13 @@ def test_the_shipped_archive_is_small_and_holds_finished_plans_alone():
     assert {path.stem for path in files} == {path.stem for path in SHIPPED}
     assert len(files) == 2 * len(SHIPPED)
     assert sum(path.stat().st_size for path in files) < 5e6
+
+
+def test_a_plan_lists_variants_within_seeds_within_tasks(field):
+    specs = make_plan(field)
+    order = [(spec.task, spec.seed, spec.variant.name) for spec in specs]
+    tasks, variants = ("go_nogo", "one_choice"), ("W*D*C", "WD*", "W")
+    assert order == [(t, s, v) for t in tasks for s in (0, 1) for v in variants]
+    chosen = make_plan(field, seeds=(7, 3))
+    assert list(dict.fromkeys(spec.seed for spec in chosen)) == [7, 3]
+    assert experiment.plan_name(specs) == experiment.plan_name(specs[::-1])

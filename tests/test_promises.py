@@ -189,6 +189,18 @@ def test_no_variant_starts_from_function_without_communicability():
         assert variant.start == "orthogonal" or variant.communicability is not None
 
 
+def test_nothing_that_a_network_is_built_from_depends_on_the_unit_of_positions(field):
+    stretched = dataclasses.replace(field, voxel_size=np.array([1.0, 10.0, 7.0]))
+    assert stretched.hash_without_events != field.hash_without_events
+    for name, variant in VARIANTS.items():
+        for protocol in (PUBLISHED, CORRECTED):
+            one, other = (
+                models.unit_distances(variant, some, protocol=protocol)
+                for some in (field, stretched)
+            )
+            np.testing.assert_array_equal(one, other, err_msg=name)
+
+
 # --- methods: network, training, tasks, measures
 
 
