@@ -1,6 +1,8 @@
 """What the pages promise, held against the code: formulas, numbers, tables and commands."""
 
 import dataclasses
+import doctest
+import inspect
 import itertools
 import re
 import shlex
@@ -13,14 +15,28 @@ import torch
 import typer
 from scipy import linalg, stats
 
-from cortexrnn import load_field, models, priors, replication, theory, topology, training
+from cortexrnn import (
+    bench,
+    derivation,
+    effects,
+    function,
+    load_field,
+    models,
+    priors,
+    replication,
+    theory,
+    topology,
+    training,
+)
 from cortexrnn.archive import METRICS, as_published, load_archive, published_table, select
 from cortexrnn.cli import app
+from cortexrnn.figures import function as function_figures
 from cortexrnn.gym import GYM_TASKS
 from cortexrnn.models import VARIANTS, penalty
 from cortexrnn.protocol import CORRECTED, PRESETS, PUBLISHED, Protocol, RunSpec
+from cortexrnn.sources import arrays, microns
 from cortexrnn.sources.published import FIELDS
-from cortexrnn.sources.surrogate import surrogate_field
+from cortexrnn.sources.surrogate import DEFAULT_NEURONS, surrogate_field
 from cortexrnn.tasks import PROBLEMS, TASKS
 from tools import parameters
 from tools.project import ROOT, Project
@@ -521,8 +537,40 @@ def test_the_table_of_further_tasks_lists_them_with_what_their_texts_say():
 
 
 def test_numbers_that_stand_twice_in_the_package_are_the_same():
-    from cortexrnn import bench, effects
-
     assert effects.PUBLISHED_RUNS == replication.PUBLISHED_RUNS == PRESETS["paper"].n_seeds
     assert set(effects.PUBLISHED_FIELDS.values()) >= set(replication.DRAW_FIELDS)
     assert set(bench.VARIANTS.values()) < set(VARIANTS)
+    task, defaults = TASKS[bench.TASK], inspect.signature(bench.step_flops).parameters
+    for name in ("n_steps", "n_channels", "n_classes"):
+        assert defaults[name].default == getattr(task, name)
+    assert defaults["n_trials"].default == bench.BATCH == RunSpec.batch_size
+
+
+def test_widths_of_bins_and_windows_are_those_of_the_page_wherever_they_are_a_default():
+    width = int(said(METHODS, r"event counts in bins of (\d+) ms")) / 1000
+    window = int(said(METHODS, r"with a window of \$\\pm (\d+)\$ ms")) / 1000
+    takers = [
+        function.bin_events,
+        function.sttc,
+        derivation.derived,
+        arrays.field_from_data,
+        microns.assemble,
+        function_figures.frame_grid,
+        function_figures.bin_widths,
+    ]
+    found = {"bin_s": set(), "window_s": set()}
+    for taker in takers:
+        for name, parameter in inspect.signature(taker).parameters.items():
+            if name in found:
+                found[name].add(parameter.default)
+    assert found == {"bin_s": {width}, "window_s": {window}}
+
+
+def test_the_synthetic_field_has_as_many_neurons_as_the_page_says():
+    least = int(said(RUN, r"synthetic field of (\d+) or any other number"))
+    assert load_field("surrogate").n_neurons == least == DEFAULT_NEURONS
+
+
+def test_examples_in_docstrings_give_what_they_say():
+    result = doctest.testmod(models)
+    assert (result.failed, result.attempted) == (0, 1)
