@@ -17,6 +17,7 @@ from scipy import linalg, stats
 
 from cortexrnn import (
     bench,
+    cost,
     derivation,
     effects,
     function,
@@ -24,12 +25,22 @@ from cortexrnn import (
     models,
     priors,
     replication,
+    structure,
     theory,
     topology,
     training,
+    weights,
 )
-from cortexrnn.archive import METRICS, as_published, load_archive, published_table, select
+from cortexrnn.archive import (
+    METRICS,
+    ArchiveError,
+    as_published,
+    load_archive,
+    published_table,
+    select,
+)
 from cortexrnn.cli import app
+from cortexrnn.field import Field, FieldError
 from cortexrnn.figures import function as function_figures
 from cortexrnn.gym import GYM_TASKS
 from cortexrnn.models import VARIANTS, penalty
@@ -38,6 +49,7 @@ from cortexrnn.sources import arrays, microns
 from cortexrnn.sources.published import FIELDS
 from cortexrnn.sources.surrogate import DEFAULT_NEURONS, surrogate_field
 from cortexrnn.tasks import PROBLEMS, TASKS
+from cortexrnn.weights import WeightsError
 from tools import parameters
 from tools.project import ROOT, Project
 from tools.sync_notebooks import read_cells
@@ -574,3 +586,50 @@ def test_the_synthetic_field_has_as_many_neurons_as_the_page_says():
 def test_examples_in_docstrings_give_what_they_say():
     result = doctest.testmod(models)
     assert (result.failed, result.attempted) == (0, 1)
+
+
+# --- errors that docstrings name and no other test provokes
+
+
+@pytest.fixture(scope="module")
+def bare(field):
+    """Make a field without relations and events."""
+    names = ("positions", "connectome", "voxel_size")
+    return Field.from_arrays(name="bare", **{name: getattr(field, name) for name in names})
+
+
+RUNS = pd.DataFrame({"task": ["go_nogo", "perceptual"], "variant": "W", "field": ["a", "b"]})
+ERRORS = [
+    (FieldError, "correlation", lambda f: structure.starts(f)),
+    (FieldError, "correlation", lambda f: theory.self_connections(f, relation="correlation")),
+    (FieldError, "correlation", lambda f: models.initial_weights(spec(f, "W*D*C"), f)),
+    (FieldError, "event times", lambda f: derivation.derived(f)),
+    (FieldError, "relation", lambda f: derivation.differences(f, {"correlation": np.eye(40)})),
+    (ValueError, "share", lambda f: theory.needed_self_connection(TASKS["go_nogo"], share=1)),
+    (ValueError, "chess", lambda f: theory.learned("chess", [0.5])),
+    (ValueError, "delay_match", lambda f: theory.contrast(GYM_TASKS["delay_match"])),
+    (ArchiveError, "nowhere", lambda f: cost.load("/nowhere")),
+    (
+        ValueError,
+        "n_neurons|neurons|at least 1",
+        lambda f: cost.design_hours(cost.load(), n_neurons=0, n_runs=1, cores=1),
+    ),
+    (ValueError, "measured", lambda f: cost.run_seconds(cost.load().table.head(0), 100, "plain")),
+    (ValueError, "positive", lambda f: cost.fit_exponent([1, 2, 0], [1, 2, 3])),
+    (ValueError, "task", lambda f: effects.rank_anova(RUNS)),
+    (ValueError, "x", lambda f: effects.rank_anova(RUNS.head(1), reference="x")),
+    (ValueError, "chess", lambda f: effects.pooled(RUNS, among="chess")),
+    (ValueError, "positive", lambda f: derivation.frames_in_bins(0, 0.2, 5)),
+    (ValueError, "4", lambda f: derivation.coupling(np.ones((2, 5)), np.ones(4))),
+    (ValueError, "4", lambda f: derivation.without(np.ones((2, 5)), np.ones(4))),
+    (ValueError, "different", lambda f: derivation.frame_grid([[1.0], [1.0]])),
+    (WeightsError, "nowhere", lambda f: weights.load_weights("/nowhere.npz")),
+    (ValueError, "W", lambda f: penalty("W??", f)),
+    (FieldError, "sttc", lambda f: f.relation("sttc")),
+]
+
+
+@pytest.mark.parametrize(("kind", "named", "call"), ERRORS)
+def test_errors_are_those_that_the_docstring_names(bare, kind, named, call):
+    with pytest.raises(kind, match=named):
+        call(bare)
