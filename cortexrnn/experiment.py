@@ -14,7 +14,7 @@ import json
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -244,7 +244,7 @@ def run(
         write_json(record, folder / f"{name}.json")
     try:
         with present(folder / f"{name}.running", engine=engine.name):
-            pending = _unfinished(specs, _finished(folder))
+            pending = _unfinished(specs, folder)
             with _bar(name, len(specs), sum(map(len, pending)), show=progress) as advance:
                 work = functools.partial(run_shard, device=device)
                 with contextlib.closing(engine.run(pending, field, work=work)) as results:
@@ -403,13 +403,13 @@ def _shard_path(folder: Path, shard: Sequence[RunSpec]) -> Path:
 
 
 def _stored_shards(folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
-    """Read all shards of a folder; another process may remove some meanwhile."""
+    """Read the shards of all plans of a folder but those that cannot be read.
+
+    Another process may remove some meanwhile; a damaged one is told by the plan that it belongs to.
+    """
     for path in sorted((folder / "shards").glob("[!.]*.parquet")):
-        try:
+        with contextlib.suppress(ArchiveError):
             yield path, read_runs(path)
-        except ArchiveError:
-            if path.exists():
-                raise
 
 
 def _finished(folder: Path) -> dict[str, dict[str, Any]]:
@@ -423,10 +423,15 @@ def _finished(folder: Path) -> dict[str, dict[str, Any]]:
     return {row["identity"]: row for part in parts for row in _rows(part)}
 
 
-def _unfinished(specs: Sequence[RunSpec], finished: Container[str]) -> list[list[RunSpec]]:
-    """Cut a plan and leave out what is finished."""
+def _unfinished(specs: Sequence[RunSpec], folder: Path) -> list[list[RunSpec]]:
+    """Cut a plan, leave out what any plan of the folder has finished, refuse a damaged shard."""
+    finished = _finished(folder)
     rest = ([spec for spec in cut if spec.identity not in finished] for cut in shards(specs))
-    return [shard for shard in rest if shard]
+    pending = [shard for shard in rest if shard]
+    for shard in pending:
+        if (path := _shard_path(folder, shard)).exists():
+            read_runs(path)
+    return pending
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -513,7 +518,7 @@ def status(out: str | Path) -> pd.DataFrame:
     plans = sorted(folder.glob("*.json"))
     if not plans:
         raise ArchiveError(f"no plan in {folder}; start one with cortexrnn run --out {folder}")
-    parts = [frame for _, frame in _stored_shards(folder)]
+    parts = [read_runs(path) for path in sorted(folder.glob("shards/*.parquet"))]
     parts += [read_runs(path) for path in sorted(folder.glob("*.parquet"))]
     columns = ["identity", "diverged", "finished"]
     runs = pd.concat([p[columns] for p in parts]) if parts else pd.DataFrame(columns=columns)

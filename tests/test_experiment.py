@@ -176,6 +176,20 @@ def test_what_one_plan_finished_no_other_plan_of_the_folder_runs_again(
     assert not list(tmp_path.glob("shards/*"))
 
 
+def test_a_damaged_shard_is_named_by_its_plan_and_passed_over_by_others(
+    field, tmp_path, monkeypatch
+):
+    specs, part = make_plan(field, variants=("W",)), make_plan(field, variants=("WD*",))
+    stopped(specs, field, tmp_path, monkeypatch, at=2)
+    (shard,) = tmp_path.glob("shards/*")
+    shard.write_bytes(shard.read_bytes()[:-50])
+    path = experiment.run(part, field, out=tmp_path, workers=1, progress=False)
+    assert len(read_runs(path)) == len(part)
+    with pytest.raises(ArchiveError, match=shard.name):
+        experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
+    assert shard.exists()
+
+
 def test_a_plan_finished_beside_another_takes_no_shard_from_it(field, tmp_path, monkeypatch):
     specs, part = make_plan(field), make_plan(field, variants=("WD*",))
     stopped(part, field, tmp_path, monkeypatch, at=3)

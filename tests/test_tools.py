@@ -168,17 +168,6 @@ def test_chapter_runs_again_exactly_when_something_changed(project: Project) -> 
     assert run(project, field="6_6_2") == 3
 
 
-def test_chapter_runs_again_when_the_file_that_a_parameter_names_has_changed(
-    project: Project, tmp_path: Path
-) -> None:
-    field = tmp_path / "mine.npz"
-    field.write_bytes(b"one")
-    assert run(project, field=str(field)) == 1
-    assert run(project, field=str(field)) == 1
-    field.write_bytes(b"two")
-    assert run(project, field=str(field)) == 2
-
-
 def test_failing_cell_stops_the_build_and_leaves_no_result(project: Project) -> None:
     write_chapter(project.root, "assert field == 'other', 'that was expected'")
     with pytest.raises(BuildError, match=r"(?s)01_one stopped.*AssertionError: that was expected"):

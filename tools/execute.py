@@ -1,8 +1,7 @@
 """Execute chapters with papermill, and only those whose result could be another.
 
 Beside every executed notebook stands a fingerprint of all that it was made of: its source, the
-values of its parameters and the files that these name, every file of the package with its data, the
-pins, the Python version.
+values of its parameters, every file of the package with its data, the pins, the Python version.
 """
 
 from __future__ import annotations
@@ -75,25 +74,7 @@ def package_digest(root: Path) -> str:
     return digest.hexdigest()
 
 
-def files_digest(values: Mapping[str, Literal], folder: Path) -> str:
-    """Return a digest of the files that parameters name, such as a saved field.
-
-    Parameters
-    ----------
-    values : mapping
-        Parameters that replace defaults.
-    folder : Path
-        Where chapters are executed, and relative paths begin.
-    """
-    named = (folder / value for value in values.values() if isinstance(value, str) and value)
-    digest = hashlib.sha256()
-    for path in named:
-        if path.is_file():
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def fingerprint(notebook: str, values: Mapping[str, Literal], *digests: str) -> str:
+def fingerprint(notebook: str, values: Mapping[str, Literal], package: str) -> str:
     """Return a digest of everything that an executed chapter depends on.
 
     Parameters
@@ -102,10 +83,10 @@ def fingerprint(notebook: str, values: Mapping[str, Literal], *digests: str) -> 
         Text of the notebook without outputs.
     values : mapping
         Parameters that replace defaults.
-    *digests : str
-        What :func:`package_digest` and :func:`files_digest` gave.
+    package : str
+        What :func:`package_digest` gave.
     """
-    record = json.dumps([notebook, dict(values), *digests], sort_keys=True)
+    record = json.dumps([notebook, dict(values), package], sort_keys=True)
     return hashlib.sha256(record.encode()).hexdigest()
 
 
@@ -134,8 +115,7 @@ def execute(
     texts = [generate(script, project) for script in scripts]  # all, before any takes its time
     package = package_digest(project.root)
     for number, (script, text) in enumerate(zip(scripts, texts, strict=True), start=1):
-        files = files_digest(values[script.stem], project.root / "notebooks")
-        wanted = fingerprint(text, values[script.stem], package, files)
+        wanted = fingerprint(text, values[script.stem], package)
         stamp = project.executed / f"{script.stem}.fingerprint"
         result = project.executed / f"{script.stem}.ipynb"
         print(f"[{number}/{len(scripts)}] {script.stem} ... ", end="", flush=True)
