@@ -427,3 +427,14 @@ def test_a_slowdown_that_was_not_measured_is_none():
 def test_processes_side_by_side_are_measured_at_the_size_nearest_to_312():
     listed = bench.points((64, 256, 1024), processes=(1, 2))
     assert {p.n_neurons for p in listed if p.kind == "processes"} == {256}
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_measuring_leaves_the_process_as_it_takes_denormal_numbers(before):
+    point = Point(kind="penalty", what="plain", n_neurons=8)
+    try:
+        torch.set_flush_denormal(before)
+        bench.measure(point, repeats=1, budget=0.01)
+        assert bool(torch.tensor(1e-40) * 1 == 0) == before
+    finally:
+        torch.set_flush_denormal(False)
