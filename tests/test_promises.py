@@ -492,13 +492,13 @@ def test_a_field_of_ones_own_is_made_saved_and_found_again(monkeypatch, tmp_path
     exec(compile(code_of_adapt("Field.from_arrays("), ADAPT, "exec"), names)
     again = load_field(names["path"])
     assert again.content_hash == names["field"].content_hash
-    assert again.relations == ("correlation",)
+    assert "correlation" in again.relations
 
 
 def test_relations_by_hand_are_those_of_a_field(field):
     pytest.importorskip("sklearn")
     names = {"events": field.events[:8]}
-    exec(compile(code_of_adapt("function.bin_events("), ADAPT, "exec"), names)
+    exec(compile(code_of_adapt("precision = function.precision(counts)"), ADAPT, "exec"), names)
     for name in ("correlation", "sttc", "precision"):
         assert names[name].shape == (8, 8)
 
