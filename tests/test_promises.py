@@ -503,7 +503,8 @@ def test_a_field_of_ones_own_is_made_saved_and_found_again(monkeypatch, tmp_path
 
 def test_relations_by_hand_are_those_of_a_field(field):
     pytest.importorskip("sklearn")
-    names = {"events": field.events[:8]}
+    # Names that blocks before it on the page may have made.
+    names = {"events": field.events[:8], "np": np, "rng": np.random.default_rng(0), "n": 8}
     exec(compile(code_of_adapt("precision = function.precision(counts)"), ADAPT, "exec"), names)
     for name in ("correlation", "sttc", "precision"):
         assert names[name].shape == (8, 8)
