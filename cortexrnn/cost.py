@@ -91,7 +91,7 @@ class Exponent:
     exponent, factor : float
         Of the law.
     error : float
-        Standard error of the exponent; NaN for a line through two points.
+        Standard error of the exponent.
     smallest, largest : int
         Range of the sizes that it was fitted to.
     n_sizes : int

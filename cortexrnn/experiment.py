@@ -1,8 +1,8 @@
 """Experiments: a plan is cut into shards, shards are run and written, the rest is resumed.
 
 The cut depends on the plan alone, so that a resumed experiment trains the same ensembles as an
-undisturbed one. A shard file appears only when it is complete; what a killed experiment has
-finished is never run again.
+undisturbed one. A shard file appears only when it is complete; a run that any plan of the folder
+has finished, killed or not, is never run again.
 """
 
 from __future__ import annotations
@@ -245,16 +245,14 @@ def run(
         write_json(record, folder / f"{name}.json")
     try:
         with present(folder / f"{name}.running", engine=engine.name):
-            finished = _finished_elsewhere(folder)
-            cut = shards([spec for spec in specs if spec.identity not in finished])
-            pending = [shard for shard in cut if not _shard_path(folder, shard).exists()]
+            pending = _unfinished(specs, folder)
             with _bar(name, len(specs), sum(map(len, pending)), show=progress) as advance:
                 work = functools.partial(run_shard, device=device)
                 with contextlib.closing(engine.run(pending, field, work=work)) as results:
                     for i, rows in results:
                         _store(pending[i], rows, folder)
                         advance(len(rows))
-            _merge(specs, finished, cut, folder, record)
+            _merge(specs, folder, record)
     except (EngineError, OSError) as error:
         raise ExperimentError(f"{error}; {KEPT}") from error
     return final
@@ -408,11 +406,36 @@ def _shard_path(folder: Path, shard: Sequence[RunSpec]) -> Path:
     return folder / "shards" / f"{digest[:32]}.parquet"
 
 
-def _finished_elsewhere(folder: Path) -> dict[str, dict[str, Any]]:
-    """Rows of finished plans in the folder by identity."""
-    if not any(folder.glob("*.parquet")):
-        return {}
-    return {row["identity"]: row for row in _rows(read_folder(folder))}
+def _stored_shards(folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
+    """Read the shards of all plans of a folder but those that cannot be read.
+
+    Another process may remove some meanwhile; a damaged one is told by the plan that it belongs to.
+    """
+    for path in sorted((folder / "shards").glob("[!.]*.parquet")):
+        with contextlib.suppress(ArchiveError):
+            yield path, read_runs(path)
+
+
+def _finished(folder: Path) -> dict[str, dict[str, Any]]:
+    """Rows that any plan of the folder has finished, by identity.
+
+    Shards are read first: when a plan is finished its rows stand in its file before its shards go.
+    """
+    parts = [frame for _, frame in _stored_shards(folder)]
+    if any(folder.glob("*.parquet")):
+        parts.append(read_folder(folder))
+    return {row["identity"]: row for part in parts for row in _rows(part)}
+
+
+def _unfinished(specs: Sequence[RunSpec], folder: Path) -> list[list[RunSpec]]:
+    """Cut a plan, leave out what any plan of the folder has finished, refuse a damaged shard."""
+    finished = _finished(folder)
+    rest = ([spec for spec in cut if spec.identity not in finished] for cut in shards(specs))
+    pending = [shard for shard in rest if shard]
+    for shard in pending:
+        if (path := _shard_path(folder, shard)).exists():
+            read_runs(path)
+    return pending
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -422,17 +445,9 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return plain.to_dict("records")
 
 
-def _merge(
-    specs: Sequence[RunSpec],
-    finished: dict[str, dict[str, Any]],
-    cut: Sequence[list[RunSpec]],
-    folder: Path,
-    record: dict[str, Any],
-) -> None:
+def _merge(specs: Sequence[RunSpec], folder: Path, record: dict[str, Any]) -> None:
     """Write the finished plan, then let go of its shards."""
-    known = dict(finished)
-    for shard in cut:
-        known |= {row["identity"]: row for row in _rows(read_runs(_shard_path(folder, shard)))}
+    known = _finished(folder)
     # A run that does not depend on the relation may have been made under another one.
     rows = [
         known[spec.identity] | {"relation": spec.relation, "arm": spec.arm, "field": spec.field}
@@ -455,9 +470,9 @@ def _merge(
 def _remove_shards(specs: Sequence[RunSpec], folder: Path) -> None:
     """Remove shards whose rows stand in the finished plan, and what kills left of them."""
     mine = {spec.identity for spec in specs}
-    for path in (folder / "shards").glob("*.parquet"):
-        if set(read_runs(path)["identity"]) <= mine:
-            path.unlink()
+    for path, runs in _stored_shards(folder):
+        if set(runs["identity"]) <= mine:
+            path.unlink(missing_ok=True)
             for unfinished in path.parent.glob(f".{path.stem}-*.tmp"):
                 unfinished.unlink()
 

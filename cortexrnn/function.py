@@ -136,8 +136,9 @@ def bin_events(
 ) -> Floats:
     """Count the events of every neuron in consecutive time bins.
 
-    Edges stand at 0, ``bin_s``, 2 ``bin_s``, ... strictly below the end of the recording: what
-    follows the last edge is less than a bin and is not counted.
+    Edges stand at 0, ``bin_s``, 2 ``bin_s``, ... strictly below the end of the recording. What
+    follows the last edge is not counted: less than a bin, or one bin where the recording is a
+    whole number of bins long.
 
     Parameters
     ----------

@@ -106,8 +106,8 @@ def functional_weights(
 
     Notes
     -----
-    Correlation and tiling coefficient are 1 on the diagonal, so self-connections come out far
-    above all other weights.
+    Correlation and tiling coefficient are 1 on the diagonal, so self-connections are on average
+    many times larger than other weights; single other weights may exceed the smallest of them.
     """
     names = ingredients(field, relation)
     if relation in ("correlation", "precision") and "sttc" not in names:

@@ -110,7 +110,8 @@ def rewired(
     """Shuffle the edges of a graph and leave the degree of every node as it is.
 
     Pairs of edges a-b, c-d become a-d, c-b, where that makes neither a loop nor a second edge
-    (Maslov & Sneppen 2002, doi 10.1126/science.1065103). In one pass every edge is in one pair.
+    (Maslov & Sneppen 2002, doi 10.1126/science.1065103). In one pass every edge is in one
+    pair, but for one that is left over where their number is odd.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ def rewired(
     rng : numpy.random.Generator
         Source of randomness.
     passes : int
-        How often each edge is tried.
+        How often edges are paired.
 
     Returns
     -------

@@ -292,8 +292,9 @@ class OneChoice(Task):
     """One-choice inference: a goal is shown, then two directions, one of which leads to it.
 
     One of eight equally likely problems (`PROBLEMS`) is drawn per trial. A one-hot goal (channels
-    0 to 3) comes first, then silence, then the two directions on offer (channels 4 to 7). Five of
-    the eight can be answered from the offer alone, so an accuracy of 0.625 needs no memory.
+    0 to 3) comes first, then silence, then the two directions on offer (channels 4 to 7). In two of
+    the eight the offer alone gives the answer, in six it leaves a choice of two, so an accuracy of
+    0.625 needs no memory.
 
     Attributes
     ----------

@@ -412,3 +412,29 @@ def test_figures_refuse_what_was_not_measured():
         figures.curves(example(), kinds=("chess",))
     with pytest.raises(ValueError, match="expected"):
         figures.members(example()[example()["members"] == 1])
+
+
+def test_a_point_that_is_asked_for_twice_is_listed_once():
+    once = bench.points((64, 128), members=(1, 4), threads=(1, 2), processes=(1, 2))
+    twice = bench.points((64, 128, 64), members=(1, 4, 4), threads=(1, 2, 2), processes=(2, 1, 2))
+    assert twice == once
+
+
+def test_a_slowdown_that_was_not_measured_is_none():
+    assert cost.slowdown(pd.DataFrame(columns=cost.COLUMNS), 4) == 1
+
+
+def test_processes_side_by_side_are_measured_at_the_size_nearest_to_312():
+    listed = bench.points((64, 256, 1024), processes=(1, 2))
+    assert {p.n_neurons for p in listed if p.kind == "processes"} == {256}
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_measuring_leaves_the_process_as_it_takes_denormal_numbers(before):
+    point = Point(kind="penalty", what="plain", n_neurons=8)
+    try:
+        torch.set_flush_denormal(before)
+        bench.measure(point, repeats=1, budget=0.01)
+        assert bool(torch.tensor(1e-40) * 1 == 0) == before
+    finally:
+        torch.set_flush_denormal(False)

@@ -1,8 +1,9 @@
 """Controls and predictions: what they compare, and how they are judged."""
 
+import hashlib
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -587,3 +588,12 @@ def test_the_figures_of_the_theory():
     needed = {task: 0.8 for task in ("one_choice", "perceptual", "go_nogo")}
     table = theory.memories(kept_weights("6_6_2"))
     assert len(figures.two_ways(table, needed=needed).axes) == 3
+
+
+def test_predictions_are_the_ones_that_were_committed():
+    """Changing a prediction, or what it says, is a visible act: its digest changes here."""
+    texts = [json.dumps(asdict(one), sort_keys=True) for one in PREDICTIONS]
+    assert len(texts) == len(set(texts))
+    stated = [*sorted(texts), str(controls.ORDERING)]
+    digest = hashlib.sha256("\n".join(stated).encode()).hexdigest()
+    assert digest[:16] == "8da59efbf90f55c6"

@@ -639,3 +639,12 @@ def test_figure_of_differences_shows_every_row_whatever_its_verdict(n_seeds):
     assert figure.axes[0].get_position().height > 0.2  # the layout did not fail
     with pytest.raises(ValueError, match="rows of one metric"):
         figures.mean_differences(table.head(0), margin=0.05, label="difference")
+
+
+def test_the_anova_with_interactions_has_data_in_8_of_12_combinations():
+    levels = effects.levels()
+    full = levels[(levels["D"] != "nan") & (levels["C"] != "nan")]
+    assert len(full.drop_duplicates()) == len(full) == 8
+    assert full.nunique().prod() == 12
+    # The additive model: an intercept and the further levels, in eleven cells.
+    assert (1 + (levels.nunique() - 1).sum(), len(levels)) == (7, 11)

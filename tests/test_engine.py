@@ -251,3 +251,52 @@ def test_the_mark_of_a_dead_process_is_taken_over(field, tmp_path):
     long_ago = time.time() - 2 * presence.SILENT_S
     os.utime(path, (long_ago, long_ago))
     assert presence.at_work(path) is None
+
+
+def where(runs, field):
+    """Stand-in for work that tells in which process it was done."""
+    return [{"identity": spec.identity, "pid": os.getpid()} for spec in runs]
+
+
+def test_processes_are_not_started_for_a_single_shard(field):
+    (first, *_) = experiment.shards(make_plan(field))
+    ((_, rows),) = choose(workers=2).run([first], field, work=where)
+    assert {row["pid"] for row in rows} == {os.getpid()}
+
+
+def test_without_a_number_there_is_a_process_a_core_or_one_beside_an_accelerator():
+    cores = len(psutil.Process().cpu_affinity())
+    assert choose().name == choose(workers=cores).name
+    assert choose(accelerated=True).name == choose(workers=1).name == "one process"
+
+
+def test_a_process_at_work_gives_signs_of_life(tmp_path, monkeypatch):
+    monkeypatch.setattr(presence, "BEAT_S", 0.02)
+    path = tmp_path / "plan.running"
+    with presence.present(path, engine="test"):
+        os.utime(path, (0, 0))
+        for _ in range(200):
+            if path.stat().st_mtime > 0:
+                break
+            time.sleep(0.02)
+        assert path.stat().st_mtime > time.time() - 60
+        assert presence.at_work(path) is not None
+    assert not path.exists()
+
+
+def test_status_tells_how_far_how_fast_and_who(field, tmp_path, monkeypatch):
+    specs = make_plan(field)
+    told, original = [], experiment.write_runs
+
+    def telling(rows, path):
+        original(rows, path)
+        told.extend(experiment.status(tmp_path).to_dict("records"))
+
+    monkeypatch.setattr(experiment, "write_runs", telling)
+    experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
+    shards = told[:-1]  # the last is the finished plan
+    assert [state["done"] for state in shards] == [3, 6, 9, 12]
+    assert {(state["state"], state["runs"]) for state in shards} == {("running", 12)}
+    assert all(f"process {os.getpid()} on" in state["at_work"] for state in shards)
+    assert all(state["rate"] > 0 for state in shards)
+    assert shards[-1]["left"] == "0:00:00"

@@ -138,6 +138,76 @@ def test_an_experiment_stopped_in_the_middle_goes_on_where_it_was(field, tmp_pat
     pd.testing.assert_frame_equal(sorted_rows(read_runs(path)), sorted_rows(whole))
 
 
+def stopped(specs, field, out, monkeypatch, *, at):
+    """Run a plan until the write of shard number `at`, and give the runs that were finished."""
+    original, calls = experiment.write_runs, []
+
+    def failing(rows, path):
+        calls.append(path)
+        if len(calls) == at:
+            raise Stop
+        original(rows, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(experiment, "write_runs", failing)
+        with pytest.raises(Stop):
+            experiment.run(specs, field, out=out, workers=1, progress=False)
+    return {key for path in out.glob("shards/*") for key in read_runs(path)["identity"]}
+
+
+def test_what_one_plan_finished_no_other_plan_of_the_folder_runs_again(
+    field, tmp_path, monkeypatch
+):
+    specs, part = make_plan(field), make_plan(field, variants=("WD*",))
+    done = stopped(specs, field, tmp_path, monkeypatch, at=3)
+    assert len(done) == 6
+    trained, original = [], experiment.train
+
+    def counting(some, *arguments, **options):
+        trained.extend(spec.identity for spec in some)
+        return original(some, *arguments, **options)
+
+    monkeypatch.setattr(experiment, "train", counting)
+    for plan in (part, specs):
+        path = experiment.run(plan, field, out=tmp_path, workers=1, progress=False)
+        assert list(read_runs(path)["identity"]) == [spec.identity for spec in plan]
+    assert not set(trained) & done
+    assert len(trained) == len(set(trained)) == len(specs) - len(done)
+    assert not list(tmp_path.glob("shards/*"))
+
+
+def test_a_damaged_shard_is_named_by_its_plan_and_passed_over_by_others(
+    field, tmp_path, monkeypatch
+):
+    specs, part = make_plan(field, variants=("W",)), make_plan(field, variants=("WD*",))
+    stopped(specs, field, tmp_path, monkeypatch, at=2)
+    (shard,) = tmp_path.glob("shards/*")
+    shard.write_bytes(shard.read_bytes()[:-50])
+    path = experiment.run(part, field, out=tmp_path, workers=1, progress=False)
+    assert len(read_runs(path)) == len(part)
+    with pytest.raises(ArchiveError, match=shard.name):
+        experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
+    assert shard.exists()
+
+
+def test_a_plan_finished_beside_another_takes_no_shard_from_it(field, tmp_path, monkeypatch):
+    specs, part = make_plan(field), make_plan(field, variants=("WD*",))
+    stopped(part, field, tmp_path, monkeypatch, at=3)
+    original, calls = experiment.write_runs, []
+
+    def meanwhile(rows, path):
+        """Write, and when a shard stands let another process finish a larger plan."""
+        original(rows, path)
+        calls.append(path)
+        if len(calls) == 1:
+            experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
+
+    monkeypatch.setattr(experiment, "write_runs", meanwhile)
+    path = experiment.run(part, field, out=tmp_path, workers=1, progress=False)
+    assert list(read_runs(path)["identity"]) == [spec.identity for spec in part]
+    assert set(experiment.status(tmp_path)["state"]) == {"finished"}
+
+
 KILLED = """
 import sys
 from pathlib import Path
@@ -299,3 +369,13 @@ def test_the_shipped_archive_is_small_and_holds_finished_plans_alone():
     assert {path.stem for path in files} == {path.stem for path in SHIPPED}
     assert len(files) == 2 * len(SHIPPED)
     assert sum(path.stat().st_size for path in files) < 5e6
+
+
+def test_a_plan_lists_variants_within_seeds_within_tasks(field):
+    specs = make_plan(field)
+    order = [(spec.task, spec.seed, spec.variant.name) for spec in specs]
+    tasks, variants = ("go_nogo", "one_choice"), ("W*D*C", "WD*", "W")
+    assert order == [(t, s, v) for t in tasks for s in (0, 1) for v in variants]
+    chosen = make_plan(field, seeds=(7, 3))
+    assert list(dict.fromkeys(spec.seed for spec in chosen)) == [7, 3]
+    assert experiment.plan_name(specs) == experiment.plan_name(specs[::-1])

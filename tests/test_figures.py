@@ -452,3 +452,16 @@ def test_curves_and_divergence_show_every_run():
     for figure in (ablation_figures.learning_curves, ablation_figures.divergence):
         with pytest.raises(ValueError, match="at least one"):
             figure(runs.head(0))
+
+
+@pytest.mark.parametrize(("few", "bins"), [(49, 1), (50, 2)])
+def test_bins_of_few_pairs_are_left_out(few, bins):
+    # So many pairs are far from each other, all the rest near: twice as many if they are ordered.
+    apart, upper = np.full((40, 40), 50.0), np.triu_indices(40, 1)
+    for i, j in zip(*(index[:few] for index in upper), strict=True):
+        apart[i, j] = apart[j, i] = 150.0
+    connected = field_figures.connection_by_distance(apart, {"a": np.eye(40, dtype=int)})
+    relation = np.corrcoef(np.random.default_rng(0).normal(size=(40, 60)))
+    related = function_figures.relation_by_distance(apart, {"a": relation})
+    for figure in (connected, related):
+        assert len(figure.axes[0].lines[0].get_xdata()) == bins

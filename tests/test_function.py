@@ -369,3 +369,19 @@ def test_counts_that_are_not_finite_are_refused() -> None:
     counts[1, 2] = np.nan
     with pytest.raises(ValueError, match="count of neuron 1 in bin 2 is nan"):
         function.correlation(counts)
+
+
+def test_a_recording_of_whole_bins_leaves_its_last_bin_uncounted() -> None:
+    whole = function.bin_events([[0.1, 0.9]], bin_s=0.25, duration_s=1.0)
+    longer = function.bin_events([[0.1, 0.9]], bin_s=0.25, duration_s=1.01)
+    assert whole.tolist() == [[1, 0, 0]]
+    assert longer.tolist() == [[1, 0, 0, 1]]
+
+
+def test_correlation_of_counts_has_the_same_bits_whatever_the_order_of_sums() -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(0.3, (30, 5000))
+    found = function.correlation(counts)
+    assert np.array_equal(function.correlation(counts[:, rng.permutation(5000)]), found)
+    order = rng.permutation(30)
+    assert np.array_equal(function.correlation(counts[order]), found[np.ix_(order, order)])

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from torch.utils.flop_counter import FlopCounterMode
 
 from cortexrnn import load_field, priors
 from cortexrnn.field import FieldError
@@ -223,3 +224,30 @@ def test_connectome_rows_without_synapses_blow_communicability_up(mirror):
     assert c.max() == pytest.approx(1.4e5, rel=0.02)
     assert c.mean() == pytest.approx(129, rel=0.01)
     assert (np.diag(c) == 0).all()
+
+
+@pytest.mark.parametrize(("dtype", "products"), [(torch.float32, 15), (torch.float64, 21)])
+def test_the_exponential_and_its_gradient_cost_as_many_products_as_is_said(dtype, products):
+    matrix = torch.rand(12, 12, dtype=dtype)
+    matrix = (matrix / matrix.sum(-1, keepdim=True)).requires_grad_()
+    with FlopCounterMode(display=False) as counted:
+        priors.stochastic_exponential(matrix).sum().backward()
+    assert counted.get_total_flops() == products * 2 * 12**3
+
+
+def test_entries_that_lead_to_a_silent_neuron_are_raised_by_up_to_1e5():
+    # One synapse on a silent neuron; beside it the same with one synapse of its own.
+    silent, speaking = np.zeros((3, 3)), np.zeros((3, 3))
+    silent[0, 1] = speaking[0, 1] = speaking[1, 2] = 1
+    raised, plain = (priors.empirical_communicability(c)[0, 1] for c in (silent, speaking))
+    assert raised / plain == pytest.approx(1e5)
+
+
+@pytest.mark.parametrize("name", ["5_3_4", "5_6_8", "6_6_2", "7_4_4", "9_3_2"])
+def test_reshaped_coordinates_make_three_clusters_about_eight_times_as_far_apart(mirror, name):
+    real = load_field(name, directory=mirror)
+    apart = priors.distances(priors.scaled_positions(real, coordinates="reshaped"))
+    cluster = np.arange(real.n_neurons) % 3
+    same = np.equal.outer(cluster, cluster)
+    within = apart[same & ~np.eye(real.n_neurons, dtype=bool)].mean()
+    assert 6 < apart[~same].mean() / within < 11

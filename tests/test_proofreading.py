@@ -58,3 +58,10 @@ def test_the_first_lost_axon_lifts_communicability_by_orders_of_magnitude() -> N
 def test_what_is_no_connectome_is_refused(counts: np.ndarray) -> None:
     with pytest.raises(ValueError, match="connectome"):
         proofreading.describe(counts)
+
+
+@pytest.mark.parametrize("share", [0.9, 0.999])
+def test_below_a_share_of_one_a_neuron_keeps_its_outputs(share: float) -> None:
+    for seed in range(5):
+        left = proofreading.dropped(COUNTS, share, rng=np.random.default_rng(seed))
+        assert left.sum(axis=1).any()

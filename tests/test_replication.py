@@ -381,3 +381,13 @@ def test_a_cell_that_is_different_is_explained_by_draws_on_both_sides(means, exp
     assert replication.explained(table.assign(verdict="equivalent"), archive).empty
     few = replication.explained(table.assign(verdict="different"), several_draws(means, n_seeds=8))
     assert few["explanation"].tolist() == ["unexplained"]  # means of a few scatter by themselves
+
+
+def test_published_accuracies_of_cells_that_diverged_are_the_share_of_one_class():
+    cells = published_cells()
+    lost = cells[cells["published_diverged"] & (cells["metric"] == "accuracy")]
+    for name, group in lost.groupby("task"):
+        assert group["published"].nunique() == 1  # of every variant alike
+        share = 1 / TASKS[name].n_classes
+        four_errors = 4 * (share * (1 - share) / 2560) ** 0.5
+        assert abs(group["published"].iloc[0] - share) < four_errors

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import spearmanr
+from scipy.stats import chisquare, spearmanr
 
 from cortexrnn import structure, topology
 from cortexrnn.sources.surrogate import surrogate_field
@@ -170,3 +170,14 @@ def test_all_measures_and_tasks_are_there():
         entropy=1.0, small_worldness=2.0, assortativity=3.0
     )
     assert len(rank_correlations(both)) == 2 * len(COURSE) * 3
+
+
+def test_every_graph_of_as_many_edges_is_equally_likely():
+    links = np.zeros((4, 4), dtype=bool)
+    for a, b in ((0, 1), (2, 3)):
+        links[a, b] = links[b, a] = True
+    rng, upper = np.random.default_rng(0), np.triu_indices(4, 1)
+    drawn = [structure.random_graph(links, rng=rng)[upper].tobytes() for _ in range(1500)]
+    counts = np.unique(drawn, return_counts=True)[1]
+    assert len(counts) == 15  # of six pairs two
+    assert chisquare(counts).pvalue > 1e-3

@@ -1,11 +1,14 @@
 """What a chapter tells about its data, and the look of its figures."""
 
+import base64
+import io
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 
-from cortexrnn.figures.style import banner, glue, palette, prose, set_style
+from cortexrnn.figures.style import banner, download, glue, palette, prose, set_style
 from cortexrnn.sources import load_field
 
 
@@ -82,3 +85,12 @@ def test_a_table_of_texts_shows_every_word_as_it_is() -> None:
     assert 'class="dataframe prose"' in shown._repr_html_()
     assert "a &lt; b &amp; W*" + " more" * 20 in shown._repr_html_()
     assert "a < b & W*" + " more" * 20 in repr(shown) and "function" in repr(shown)
+
+
+def test_a_download_holds_every_digit() -> None:
+    table = pd.DataFrame({"a": [1 / 3, 1e-17, 123456789.12345679]})
+    page = download(table, "mine.csv").page
+    assert 'download="mine.csv"' in page
+    content = base64.b64decode(page.split("base64,")[1].split('"')[0])
+    again = pd.read_csv(io.BytesIO(content), float_precision="round_trip")
+    pd.testing.assert_frame_equal(again, table, check_exact=True)

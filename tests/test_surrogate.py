@@ -204,3 +204,18 @@ def test_other_sizes_are_refused(wrong: object) -> None:
 def test_other_seeds_are_refused(wrong: object) -> None:
     with pytest.raises(ValueError, match=r"seed is .*; give a whole number of at least 0"):
         surrogate_field(40, seed=wrong)
+
+
+def test_numpy_s_global_state_is_neither_used_nor_changed() -> None:
+    np.random.seed(1)  # noqa: NPY002
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    one = surrogate_field(20)
+    assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    np.random.seed(2)  # noqa: NPY002
+    assert surrogate_field(20).content_hash == one.content_hash
+
+
+def test_precision_is_sparse_and_rounded_to_six_decimals() -> None:
+    precision = surrogate_field(40).precision
+    assert np.array_equal(precision, precision.round(6))
+    assert (precision == 0).any()

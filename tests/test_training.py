@@ -325,3 +325,15 @@ def test_a_gradient_too_large_to_be_squared_makes_a_run_diverge_as_in_keras():
     ensemble._update(slice(0, 1))
     lost = ~torch.isfinite(ensemble.parameters["recurrent"])
     assert lost.tolist() == [[[True, False], [False, False]]]
+
+
+@pytest.mark.parametrize(("there", "found"), [(True, "cuda"), (False, "cpu")])
+def test_a_cuda_device_is_found_where_there_is_one(monkeypatch, there, found):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    assert training.resolve_device("auto").type == found
+    assert training.resolve_device().type == found
+
+
+def test_a_task_that_is_not_there_is_refused(field):
+    with pytest.raises(ValueError, match="unknown task 'chess'; choose one of one_choice"):
+        train([spec(field, task="chess")], field, progress=False)
