@@ -31,7 +31,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from cortexrnn import topology
+from cortexrnn import parameters, terminal, topology
 from cortexrnn.archive import (
     ArchiveError,
     load_archive,
@@ -74,8 +74,8 @@ def plan(
     *,
     relation: str = "correlation",
     sign: str = "free",
-    variants: Iterable[str | Variant] = tuple(VARIANTS),
-    tasks: Iterable[str] = tuple(TASKS),
+    variants: str | Variant | Iterable[str | Variant] = tuple(VARIANTS),
+    tasks: str | Iterable[str] = tuple(TASKS),
     preset: str | Preset = "quick",
     seeds: Iterable[int] | None = None,
     protocol: Protocol = PUBLISHED,
@@ -89,9 +89,9 @@ def plan(
         The field.
     relation, sign : str
         The arm.
-    variants : iterable of str or Variant
-        Names of the paper, or controls.
-    tasks : iterable of str
+    variants : str, Variant or iterable of them
+        Names of the paper, also as a text with commas between, or controls.
+    tasks : str or iterable of str
         Names of tasks, of the paper or of NeuroGym.
     preset : str or Preset
         Number of seeds, epochs and trials.
@@ -110,7 +110,7 @@ def plan(
     Raises
     ------
     ValueError
-        If a name is unknown.
+        If a name is unknown or there twice, a list is empty, or seeds are a number alone.
     FieldError
         If a variant needs a relation that the field lacks.
     """
@@ -119,14 +119,15 @@ def plan(
     if isinstance(preset, str):
         one_of("preset", preset, PRESETS)
         preset = PRESETS[preset]
-    chosen = [Variant.parse(v) if isinstance(v, str) else v for v in variants]
-    names = list(tasks)
+    named = parameters.names("variants", variants, least=1, kinds=Variant)
+    chosen = [Variant.parse(v) if isinstance(v, str) else v for v in named]
+    names = parameters.names("tasks", tasks, least=1)
     for name in names:
         find_task(name)
     if any(variant.uses_function for variant in chosen):
         field.relation(relation)
     sizes = {k: v for k, v in asdict(preset).items() if k != "n_seeds"}
-    simulations = range(preset.n_seeds) if seeds is None else list(seeds)
+    simulations = list(range(preset.n_seeds)) if seeds is None else parameters.seeds(seeds, least=1)
     return [
         RunSpec(
             field=field.name,
@@ -306,7 +307,7 @@ def _bar(name: str, n_runs: int, n_left: int, *, show: bool) -> Iterator[Callabl
     )
     started = time.monotonic()
     with Progress(*columns, disable=not show, expand=True) as bar:
-        bar.print(name)
+        terminal.say(name, console=bar.console)
         ticket = bar.add_task("", total=n_runs, completed=n_runs - n_left, rate="", left="")
         done = 0
 

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from cortexrnn import parameters
 from cortexrnn.archive import METRICS, published_table
 
 __all__ = [
@@ -140,6 +141,7 @@ def beside_published(runs: pd.DataFrame, *, metrics: Sequence[str] = ("accuracy"
         ``published_high`` (NaN where the paper has no such cell) and ``difference``, the mean
         less the published mean.
     """
+    metrics = parameters.names("metrics", metrics)
     published = published_table().rename(
         columns={"mean": "published", "ci95_low": "published_low", "ci95_high": "published_high"}
     )

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from cortexrnn import parameters
 from cortexrnn.archive import METRICS, as_published, published_table, select
 from cortexrnn.protocol import SIGNS
 from cortexrnn.tasks import TASKS
@@ -162,6 +163,7 @@ def draw_variance(runs: pd.DataFrame, *, fields: Sequence[str] = DRAW_FIELDS) ->
         One row per metric of :data:`MARGINS` and task, with ``variance``, the standard deviation
         ``sd``, and ``tables``, the number of tables behind it.
     """
+    fields = parameters.names("fields", fields)
     rows = []
     chosen = as_published(runs[runs["field"].isin(list(fields))])
     by_cell = chosen.groupby(["field", "arm", "variant", "task"], sort=False)
@@ -422,6 +424,7 @@ def error_rates(
     ValueError
         If no cell has enough runs.
     """
+    shifts = parameters.numbers("shifts", shifts)
     pools: list[NDArray[np.float64]] = []
     margins: list[float] = []
     draws: list[float] = []

@@ -16,6 +16,7 @@ from functools import partial
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.markup import escape
 from rich.progress import Progress
 from torch import Tensor
 
@@ -444,7 +445,7 @@ def train(
     with Progress(disable=not progress) as bar, _processor_settings(field.n_neurons):
 
         def ticket(first: RunSpec, n_runs: int) -> Callable[[], None]:
-            task = bar.add_task(f"{first.task}, {n_runs} runs", total=first.epochs)
+            task = bar.add_task(escape(f"{first.task}, {n_runs} runs"), total=first.epochs)
             return partial(bar.advance, task)
 
         return _train_alike(specs, field, where, ticket, watch)

@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
+from cortexrnn import parameters
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -214,6 +216,7 @@ def cells_of_runs(runs: pd.DataFrame, *, values: Sequence[str]) -> Html:
     Html
         For each variant and task a line that unfolds into its runs.
     """
+    values = parameters.names("values", values)
     shown = ["seed", *values, "diverged_epoch", "seconds", "commit", "identity"]
     parts = []
     for (task, variant), cell in runs.groupby(["task", "variant"], sort=False):
