@@ -881,7 +881,7 @@ def across_fields(
         for k in (0, 1)
     ]  # fmt: skip
     table = equivalence(*sides, by=["contrast", "field", "task"], metrics=metrics)
-    table["n_neurons"] = table["field"].map(sizes)
+    table["n_neurons"] = table["field"].map(sizes).astype(sizes.dtype)
     order = table["contrast"].map(list(pairs).index)
     table = table.assign(order=order, place=table["field"].map(list(sizes.index).index))
     ordered = table.sort_values(["order", "place"], kind="stable", ignore_index=True)

@@ -56,7 +56,7 @@ from cortexrnn.protocol import (
     one_of,
 )
 from cortexrnn.tasks import TASKS
-from cortexrnn.training import Result, resolve_device, train
+from cortexrnn.training import Result, rehearse, resolve_device, train
 
 __all__ = ["ExperimentError", "plan", "plan_name", "run", "run_shard", "shards", "status"]
 
@@ -229,7 +229,8 @@ def run(
     ~cortexrnn.presence.PresenceError
         If another process is at work on the plan.
     ValueError
-        If there is no such engine or device.
+        If there is no such engine or device, or what is asked for cannot be trained, such as a
+        task of NeuroGym where that is not installed; then no plan is left behind.
     """
     folder, name = Path(out), plan_name(specs)
     final = folder / f"{name}.parquet"
@@ -240,9 +241,11 @@ def run(
     elsewhere = slurm or scheduler is not None
     accelerated = not elsewhere and resolve_device(device).type != "cpu"
     engine = choose(workers=workers, scheduler=scheduler, slurm=slurm, accelerated=accelerated)
-    record = _plan_record(name, specs)
-    if not (folder / f"{name}.json").exists():
-        write_json(record, folder / f"{name}.json")
+    record, described = _plan_record(name, specs), folder / f"{name}.json"
+    is_new = not described.exists()
+    if is_new:
+        rehearse(specs, field, draw=not elsewhere)
+        write_json(record, described)
     try:
         with present(folder / f"{name}.running", engine=engine.name):
             finished = _finished_elsewhere(folder)
@@ -255,6 +258,10 @@ def run(
                         _store(pending[i], rows, folder)
                         advance(len(rows))
             _merge(specs, finished, cut, folder, record)
+    except ValueError:
+        if is_new and not any(_shard_path(folder, shard).exists() for shard in shards(specs)):
+            described.unlink(missing_ok=True)  # refused, such as by a cluster: nothing to resume
+        raise
     except (EngineError, OSError) as error:
         raise ExperimentError(f"{error}; {KEPT}") from error
     return final

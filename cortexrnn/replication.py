@@ -366,7 +366,7 @@ def compare(runs: pd.DataFrame, *, variance: Mapping[tuple[str, str], float]) ->
     table = published_cells().merge(pd.DataFrame(ours), on=CELL, validate="one_to_one")
     half = table["own_error"] * stats.t.ppf(0.975, table["values"] - 1)
     table["low"], table["high"] = table["mean"] - half, table["mean"] + half
-    table["margin"] = table["metric"].map(MARGINS)
+    table["margin"] = table["metric"].map(MARGINS).astype(float)
     table["difference"] = table["mean"] - table["published"]
     draw = [variance[pair] for pair in zip(table["metric"], table["task"], strict=True)]
     tested_all = tests(

@@ -26,7 +26,7 @@ from cortexrnn.gym import find_task
 from cortexrnn.protocol import RunSpec, random_stream
 from cortexrnn.tasks import Task
 
-__all__ = ["RNNEnsemble", "Result", "logits", "resolve_device", "train"]
+__all__ = ["RNNEnsemble", "Result", "logits", "rehearse", "resolve_device", "train"]
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 VALIDATION_CHUNK = 512
@@ -435,13 +435,7 @@ def train(
         If the device or a task is unknown.
     """
     where = resolve_device(device)
-    for spec in specs:
-        if spec.field_hash != field.hash_without_events:
-            raise FieldError(
-                f"run {spec.variant.name} was specified for field {spec.field} with content "
-                f"{spec.field_hash[:12]}, but {field.name} has {field.hash_without_events[:12]}; "
-                "make the specification from this field"
-            )
+    _check_field(specs, field)
     with Progress(disable=not progress) as bar, _processor_settings(field.n_neurons):
 
         def ticket(first: RunSpec, n_runs: int) -> Callable[[], None]:
@@ -449,6 +443,59 @@ def train(
             return partial(bar.advance, task)
 
         return _train_alike(specs, field, where, ticket, watch)
+
+
+def rehearse(specs: Sequence[RunSpec], field: Field, *, draw: bool = True) -> None:
+    """Refuse runs that cannot be trained, before anything is written or trained.
+
+    Every task is drawn from once, and start and penalty of every kind of run are made once.
+
+    Parameters
+    ----------
+    specs : sequence of RunSpec
+        The runs, of one field.
+    field : Field
+        The field that the specifications name.
+    draw : bool
+        Whether trials are drawn; not where they will be drawn on another machine, which may have
+        NeuroGym where this one does not.
+
+    Raises
+    ------
+    FieldError
+        If a specification was made for another field, or the field lacks what a run needs.
+    ValueError
+        If there is no run, or a task is unknown or cannot be drawn.
+    """
+    if not specs:
+        raise ValueError("the plan holds no run; name at least one variant, task and seed")
+    _check_field(specs, field)
+    tasks = {(spec.task, spec.task_settings) for spec in specs}
+    tasks |= {(spec.first_task, ()) for spec in specs if spec.first_task is not None}
+    for name, settings in sorted(tasks, key=str):
+        task = find_task(name).with_settings(**dict(settings))
+        if draw:
+            task.sample(1, rng=random_stream(0, "rehearsal"))
+    kinds: dict[object, RunSpec] = {}
+    for spec in specs:
+        kind = (spec.variant, spec.relation, spec.sign, spec.protocol, spec.precision)
+        kinds.setdefault(kind, spec)
+    for spec in kinds.values():
+        plain = replace(spec, first_task=None)
+        task = find_task(spec.task).with_settings(**dict(spec.task_settings))
+        with _processor_settings(field.n_neurons):
+            _build([plain], field, task, torch.device("cpu"))
+
+
+def _check_field(specs: Sequence[RunSpec], field: Field) -> None:
+    """Refuse runs of another field."""
+    for spec in specs:
+        if spec.field_hash != field.hash_without_events:
+            raise FieldError(
+                f"run {spec.variant.name} was specified for field {spec.field} with content "
+                f"{spec.field_hash[:12]}, but {field.name} has {field.hash_without_events[:12]}; "
+                "make the specification from this field"
+            )
 
 
 def _train_alike(
