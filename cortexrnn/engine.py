@@ -390,7 +390,7 @@ def _slurm_job() -> tuple[Any, int]:
     try:
         from dask_jobqueue import SLURMCluster
     except ImportError as error:
-        raise ValueError("SLURM needs an extra; pip install 'cortexrnn[cluster]'") from error
+        raise ValueError("SLURM needs an extra; pip install -e '.[cluster]'") from error
     import dask
 
     cores, memory = (dask.config.get(f"jobqueue.slurm.{name}") for name in ("cores", "memory"))

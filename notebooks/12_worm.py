@@ -64,7 +64,7 @@ assert len(runs), "the archive holds no runs on the worm"
 # %%
 worm = load_field("worm") if available() else None
 if worm is None:
-    print("wormneuroatlas is missing here: pip install 'cortexrnn[worm]'")
+    print("wormneuroatlas is missing here: pip install -e '.[worm]'")
     print("Cells that compute on the field show nothing.")
 banner("worm", runs=runs) if worm is None else banner(worm)
 
