@@ -33,6 +33,7 @@ from cortexrnn.presence import PresenceError
 from cortexrnn.protocol import PRESETS, PROTOCOLS, RELATIONS, SIGNS, one_of
 from cortexrnn.sources import published
 from cortexrnn.tasks import TASKS
+from cortexrnn.training import resolve_device
 
 app = typer.Typer(
     help="Recurrent networks built out of mouse cortex.",
@@ -309,6 +310,7 @@ def measure_cost(
             tell=_say,
         )
     else:
+        resolve_device(device)
         all_cores = bench.cores()
         counts = [1] if quick or all_cores == 1 else [1, all_cores]
         wanted = bench.points(

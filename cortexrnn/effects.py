@@ -835,7 +835,7 @@ def equivalence(
         see :func:`cortexrnn.replication.verdicts`: false discoveries are controlled over all
         rows together.
     """
-    metrics = parameters.names("metrics", metrics)
+    by, metrics = parameters.names("by", by), parameters.names("metrics", metrics)
     rows = []
     others = dict(iter(second.groupby(by, sort=False)))
     for key, one in first.groupby(by, sort=False):

@@ -346,7 +346,8 @@ wide = chances.pivot_table(
 )
 degrees = chances[chances["chance"] == "degrees"].set_index("variant")
 columns = ["density", "modularity", "chance_modularity"]
-wide.join(degrees[columns], rsuffix=" of the graph").round(3)
+of_graph = degrees[columns].rename(columns={"density": "density of the graph"})
+wide.join(of_graph).round(3)
 
 # %%
 excess = degrees["small_worldness"]
