@@ -281,7 +281,7 @@ def measure_cost(
     threads: Annotated[
         str | None, typer.Option(help="Threads; default: 1 and all cores, with --peer 1.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, about three minutes.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes: three minutes.")] = False,
     limit: Annotated[float, typer.Option(help="Seconds that one call may take.")] = 40.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "cpu",
     with_peer: Annotated[

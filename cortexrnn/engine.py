@@ -347,6 +347,7 @@ def _client(address: Any) -> Iterator[Client]:
 def _settings() -> Iterator[None]:
     """Set how Dask treats work of few, long, independent tasks."""
     import dask
+    import distributed  # noqa: F401  (loaded inside, its defaults would go when the block ends)
 
     with dask.config.set(
         {
