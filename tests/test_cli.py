@@ -101,20 +101,30 @@ def controls_folder(tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "gbk", "cp932", "latin-1", "utf-8"])
+EVERY_COMMAND = """
+import sys
+from cortexrnn.cli import app
+runs, out, csv = sys.argv[1:]
+design = "--field surrogate_16 --preset smoke --variants W --tasks go_nogo --workers 1"
+for arguments in (
+    ["fields"], ["status", runs], ["tables", runs, "--csv", csv], ["run", *design.split(), "--out", out],
+    ["run", "--help"], ["--help"],
+):
+    app(arguments, standalone_mode=False)
+"""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "gbk", "cp932"])
 def test_every_command_works_on_any_terminal(encoding, controls_folder, tmp_path):
-    csv, runs = tmp_path / "t.csv", tmp_path / "r"
     environment = {"PYTHONIOENCODING": encoding, "LANG": "C", "LC_ALL": "C", "COLUMNS": "160"}
-    for arguments in (
-        ["fields"], ["status", controls_folder], ["tables", controls_folder, "--csv", csv],
-        [*RUN, "--out", runs], ["--help"], ["run", "--help"],
-    ):  # fmt: skip
-        done = subprocess.run(
-            [sys.executable, "-m", "cortexrnn.cli", *map(str, arguments)],
-            env=os.environ | environment, capture_output=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr.decode()
-        assert done.stdout.decode(encoding)
+    csv = tmp_path / "t.csv"
+    done = subprocess.run(
+        [sys.executable, "-c", EVERY_COMMAND, controls_folder, tmp_path / "runs", csv],
+        env=os.environ | environment, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    printed = done.stdout.decode(encoding)
+    assert "6 of 6 runs" in printed and "W*D*C [distance=clusters]" in printed
     assert len(pd.read_csv(csv)) == 3
 
 
