@@ -107,8 +107,8 @@ from cortexrnn.cli import app
 runs, out, csv = sys.argv[1:]
 design = "--field surrogate_16 --preset smoke --variants W --tasks go_nogo --workers 1"
 for arguments in (
-    ["fields"], ["status", runs], ["tables", runs, "--csv", csv], ["run", *design.split(), "--out", out],
-    ["run", "--help"], ["--help"],
+    ["fields"], ["status", runs], ["tables", runs, "--csv", csv],
+    ["run", *design.split(), "--out", out], ["run", "--help"], ["--help"],
 ):
     app(arguments, standalone_mode=False)
 """
