@@ -73,7 +73,7 @@ def say(value: object, *, console: Console) -> None:
     console : Console
         Where.
     """
-    console.print(fitting(value), markup=False, highlight=False, soft_wrap=True)
+    console.print(fitting(value), markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def new_table(title: object) -> Table:
