@@ -280,7 +280,7 @@ def points(
         If a number is below 1, or a size below 8.
     """
     sizes, members, threads, processes = (
-        parameters.numbers(name, values, least=1, whole=True)
+        parameters.numbers(name, values, whole=True)
         for name, values in (
             ("sizes", sizes), ("members", members), ("threads", threads), ("processes", processes)
         )
@@ -289,7 +289,7 @@ def points(
         ("sizes", sizes, 8), ("members", members, 1), ("threads", threads, 1),
         ("processes", processes, 1),
     ):  # fmt: skip
-        if min(values) < least:
+        if not values or min(values) < least:
             raise ValueError(f"{name} are {list(values)}; give numbers of at least {least}")
     listed = []
     for n in sorted(sizes):
