@@ -46,11 +46,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cortexrnn import cost, models, peer, priors, topology
+from cortexrnn import cost, models, parameters, peer, priors, topology
 from cortexrnn.archive import write_json
 from cortexrnn.field import Field
 from cortexrnn.gym import find_task, task_of
-from cortexrnn.protocol import RunSpec, random_stream
+from cortexrnn.protocol import RunSpec, Variant, random_stream
 from cortexrnn.sources import load_field
 from cortexrnn.training import RNNEnsemble, resolve_device, train
 
@@ -279,6 +279,12 @@ def points(
     ValueError
         If a number is below 1, or a size below 8.
     """
+    sizes, members, threads, processes = (
+        parameters.numbers(name, values, whole=True)
+        for name, values in (
+            ("sizes", sizes), ("members", members), ("threads", threads), ("processes", processes)
+        )
+    )  # fmt: skip
     for name, values, least in (
         ("sizes", sizes, 8), ("members", members, 1), ("threads", threads, 1),
         ("processes", processes, 1),
@@ -872,6 +878,10 @@ def run_pairs(
     ValueError
         If the file was begun on another machine or with other versions.
     """
+    variants = parameters.names("variants", variants, least=1)
+    for variant in variants:
+        Variant.parse(variant)
+    threads = parameters.numbers("threads", threads, least=1, whole=True)
     record = _open(out)
     keys = ("field", "variant", "threads", "epochs", "n_nulls", "round", "side")
     done = {tuple(row[key] for key in keys) for row in record["pairs"]}

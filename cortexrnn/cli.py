@@ -13,9 +13,19 @@ from typing import Annotated, Any, NoReturn
 import pandas as pd
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from cortexrnn import __version__, archive, bench, cost, experiment, inference, peer, sources
+from cortexrnn import (
+    __version__,
+    archive,
+    bench,
+    cost,
+    experiment,
+    inference,
+    parameters,
+    peer,
+    sources,
+    terminal,
+)
 from cortexrnn.field import FieldError
 from cortexrnn.gym import GYM_TASKS
 from cortexrnn.models import VARIANTS
@@ -23,6 +33,7 @@ from cortexrnn.presence import PresenceError
 from cortexrnn.protocol import PRESETS, PROTOCOLS, RELATIONS, SIGNS, one_of
 from cortexrnn.sources import published
 from cortexrnn.tasks import TASKS
+from cortexrnn.training import resolve_device
 
 app = typer.Typer(
     help="Recurrent networks built out of mouse cortex.",
@@ -81,11 +92,14 @@ def _stop(reason: object, status: int) -> NoReturn:
     raise typer.Exit(status)
 
 
-def _listed(value: str, everything: Iterable[str]) -> list[str]:
+def _listed(option: str, value: str, everything: Iterable[str]) -> list[str]:
     """Read ``all`` or names with commas between them."""
-    if value == "all":
-        return list(everything)
-    return [name.strip() for name in value.split(",")]
+    return list(everything) if value == "all" else parameters.names(option, value, least=1)
+
+
+def _say(value: object) -> None:
+    """Print a line as it is."""
+    terminal.say(value, console=console)
 
 
 def _chosen_seeds(values: list[str] | None, count: int | None) -> list[int] | None:
@@ -102,12 +116,12 @@ def _chosen_seeds(values: list[str] | None, count: int | None) -> list[int] | No
 
 def _show(frame: pd.DataFrame, title: str) -> None:
     """Print a table, numbers to three digits."""
-    table = Table(title=title, title_justify="left")
-    for name in frame:
+    table = terminal.new_table(title)
+    for name, header in zip(frame, terminal.row(*frame), strict=True):
         numeric = pd.api.types.is_numeric_dtype(frame[name])
-        table.add_column(str(name), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(header, justify="right" if numeric else "left", overflow="fold")
     for row in frame.itertuples(index=False):
-        table.add_row(*(_cell(value) for value in row))
+        table.add_row(*terminal.row(*map(_cell, row)))
     console.print(table)
 
 
@@ -141,6 +155,7 @@ def main(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Recurrent networks built out of mouse cortex."""
+    terminal.prepare()
     if version:
         print(__version__)
         raise typer.Exit
@@ -160,7 +175,9 @@ def fetch(
 ) -> None:
     """Download fields to the cache and check their hashes."""
     for name in names:
-        console.print(f"{name}: {published.fetch(name)}")
+        published.check_name(name)
+    for name in names:
+        _say(f"{name}: {published.fetch(name)}")
 
 
 @app.command()
@@ -201,13 +218,13 @@ def run(
     size = PRESETS[preset] if seeds is None else replace(PRESETS[preset], n_seeds=seeds)
     chosen = _chosen_seeds(seed, seeds)
     loaded = sources.load_field(field, directory=directory)
-    console.print(f"{loaded.name}: {loaded.n_neurons} neurons, from {loaded.origin}")
+    _say(f"{loaded.name}: {loaded.n_neurons} neurons, from {loaded.origin}")
     specs = experiment.plan(
         loaded,
         relation=relation,
         sign=sign,
-        variants=_listed(variants, VARIANTS),
-        tasks=_listed(tasks, TASKS),
+        variants=_listed("--variants", variants, VARIANTS),
+        tasks=_listed("--tasks", tasks, TASKS),
         preset=size,
         seeds=chosen,
         protocol=PROTOCOLS[protocol],
@@ -222,19 +239,22 @@ def run(
         device=device,
     )
     runs = archive.read_runs(finished)
-    console.print(f"{len(runs)} runs, {runs['diverged'].sum()} diverged: {finished}")
+    _say(f"{len(runs)} runs, {runs['diverged'].sum()} diverged: {finished}")
 
 
 @app.command()
 @_plain_errors
 def status(out: Annotated[Path, typer.Argument(help="Folder of runs.")] = Path("runs")) -> None:
     """Tell how far the plans of a folder have come."""
-    table = experiment.status(out)
-    at_work = table.pop("at_work")
-    _show(table, str(out))
-    for plan, process in zip(table["plan"], at_work, strict=True):
-        if process:
-            console.print(f"{plan}: {process}")
+    for plan in experiment.status(out).itertuples(index=False):
+        _say(plan.plan)
+        _say(f"  {plan.state}: {plan.done} of {plan.runs} runs, {plan.diverged} diverged")
+        if plan.left:
+            _say(f"  {plan.rate:.3g} runs/s, {plan.left} left")
+        if plan.last_finished:
+            _say(f"  last run finished {plan.last_finished}")
+        if plan.at_work:
+            _say(f"  {plan.at_work}")
 
 
 @app.command()
@@ -253,19 +273,25 @@ def tables(
     """
     one_of("metric", metric, archive.METRICS)
     table = inference.beside_published(archive.load_archive(out), metrics=[metric])
+    if csv is not None:
+        _write_csv(table, csv)
     for key, part in table.groupby(["field", "arm", "task", "protocol"], sort=False):
         field, arm, task, protocol = key
         _show(_comparison(part), f"{metric}: {field}, {arm}, {task} ({protocol} protocol)")
-    if csv is not None:
-        table.to_csv(csv, index=False)
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table, or say why not."""
+    try:
+        table.to_csv(path, index=False, encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or str(error).splitlines()[0]
+        raise archive.ArchiveError(f"cannot write {path} ({reason}); name another file") from error
 
 
 def _numbers(value: str, what: str) -> list[int]:
     """Read whole numbers with commas between them."""
-    try:
-        return [int(number) for number in value.split(",")]
-    except ValueError:
-        raise ValueError(f"{what} is {value!r}; give whole numbers with commas between") from None
+    return parameters.numbers(what, value, least=1, whole=True)
 
 
 def _joined(numbers: Iterable[int]) -> str:
@@ -283,7 +309,7 @@ def measure_cost(
     threads: Annotated[
         str | None, typer.Option(help="Threads; default: 1 and all cores, with --peer 1.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, about a minute.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes: three minutes.")] = False,
     limit: Annotated[float, typer.Option(help="Seconds that one call may take.")] = 40.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "cpu",
     with_peer: Annotated[
@@ -304,14 +330,15 @@ def measure_cost(
         record = bench.run_pairs(
             out=out,
             field=field,
-            variants=_listed(variants, bench.PEER_VARIANTS),
+            variants=_listed("--variants", variants, bench.PEER_VARIANTS),
             threads=_numbers(threads or "1", "--threads"),
             epochs=epochs,
             n_nulls=nulls,
             rounds=rounds,
-            tell=console.print,
+            tell=_say,
         )
     else:
+        resolve_device(device)
         all_cores = bench.cores()
         counts = [1] if quick or all_cores == 1 else [1, all_cores]
         wanted = bench.points(
@@ -322,7 +349,7 @@ def measure_cost(
             device=device,
         )
         budget = bench.QUICK_BUDGET_S if quick else bench.BUDGET_S
-        record = bench.run(wanted, out=out, budget=budget, limit=limit, tell=console.print)
+        record = bench.run(wanted, out=out, budget=budget, limit=limit, tell=_say)
     _show_cost(cost.load(out))
     if record["failed"]:
         _stop(f"{len(record['failed'])} points failed; give the same command again", FAILED)

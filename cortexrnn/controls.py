@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cortexrnn import parameters
 from cortexrnn.gym import GYM_TASKS
 from cortexrnn.inference import t_interval, with_interval
 from cortexrnn.models import STRENGTH, VARIANTS
@@ -785,6 +786,7 @@ def beside_reference(
         that is its own reference has no difference. ``learned`` counts runs, on the tasks of the
         paper alone; see :func:`cortexrnn.theory.learned`.
     """
+    fields = parameters.names("fields", fields)
     own_names = ("mean", "low", "high")
     rows = []
     for control in controls:
@@ -1007,6 +1009,7 @@ def outcomes(
         an arm lacks runs of a task that it is about. It ``says`` something against the reading of
         its claim, for it, or neither.
     """
+    fields = parameters.names("fields", fields)
     arms = PUBLISHED_VARIANTS | CONTROLS
     rows = []
     for one in predictions:
@@ -1056,6 +1059,7 @@ def findings(runs: pd.DataFrame, *, fields: Sequence[str]) -> pd.DataFrame:
         One row per claim and field where both arms of its finding have runs: ``claim, arm,
         against, metric, field, pairs, difference, difference_low, difference_high``.
     """
+    fields = parameters.names("fields", fields)
     rows = []
     for key, claim in CLAIMS.items():
         arm, against = claim.finding
@@ -1092,6 +1096,7 @@ def compare(
         One row per field where both have runs: ``field, pairs, difference, difference_low,
         difference_high``; see :func:`paired_differences`.
     """
+    fields = parameters.names("fields", fields)
     arms = PUBLISHED_VARIANTS | CONTROLS
     rows = []
     for field in fields:

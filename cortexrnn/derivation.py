@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cortexrnn import function, priors
+from cortexrnn import function, parameters, priors
 from cortexrnn.field import Field, FieldError
 
 __all__ = [
@@ -308,6 +308,8 @@ def sweep(
     ValueError
         If a setting is not positive, or a neuron's relation is undefined with it.
     """
+    windows_s = parameters.numbers("windows_s", windows_s)
+    bins_s = parameters.numbers("bins_s", bins_s)
     events = _events(field)
     base = derived(field, precision=False)
     reference = _weights(field, base, seed)

@@ -31,6 +31,7 @@ from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_ind
 
+from cortexrnn import parameters
 from cortexrnn.archive import METRICS, published_table
 from cortexrnn.models import VARIANTS
 from cortexrnn.replication import MARGINS, verdicts
@@ -270,6 +271,7 @@ def factor_effects(
     ValueError
         If runs are of several designs, a cell holds a seed twice, or a metric is unknown.
     """
+    metrics = parameters.names("metrics", metrics)
     _check(runs, metrics)
     design = contexts()
     rows: list[dict[str, Any]] = []
@@ -551,6 +553,7 @@ def agreement_summary(
         which ``replicated`` significantly in the same direction, ``reversed`` significantly in
         the other, the rest not significantly; ``new``: significant here only.
     """
+    by = parameters.names("by", by)
     pairs = table[(table["test"] == "mannwhitney") & ~table["copied"]]
     pairs = pairs[pairs["significant"].notna()]
     there = pairs["significant_published"].astype(bool)
@@ -729,6 +732,7 @@ def additive_models(
         Those of the single models, with ``task``, ``metric`` and, in `tests`, ``remark``: why
         there is no model of this task and metric.
     """
+    metrics = parameters.names("metrics", metrics)
     tests, effects = [], []
     for task, mine in runs.groupby("task", sort=False):
         for metric in metrics:
@@ -831,7 +835,7 @@ def equivalence(
         see :func:`cortexrnn.replication.verdicts`: false discoveries are controlled over all
         rows together.
     """
-    by = list(by)
+    by, metrics = parameters.names("by", by), parameters.names("metrics", metrics)
     rows = []
     others = dict(iter(second.groupby(by, sort=False)))
     for key, one in first.groupby(by, sort=False):
@@ -877,7 +881,7 @@ def across_fields(
         for k in (0, 1)
     ]  # fmt: skip
     table = equivalence(*sides, by=["contrast", "field", "task"], metrics=metrics)
-    table["n_neurons"] = table["field"].map(sizes)
+    table["n_neurons"] = table["field"].map(sizes).astype(sizes.dtype)
     order = table["contrast"].map(list(pairs).index)
     table = table.assign(order=order, place=table["field"].map(list(sizes.index).index))
     ordered = table.sort_values(["order", "place"], kind="stable", ignore_index=True)
@@ -969,6 +973,7 @@ def pooled(
     ValueError
         If `among` is unknown, or runs are of several fields or relations that are not compared.
     """
+    metrics = parameters.names("metrics", metrics)
     held = {"relations": "field", "fields": "relation"}
     if among not in held:
         raise ValueError(f"unknown among {among!r}; choose one of {', '.join(held)}")

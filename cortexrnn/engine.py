@@ -347,6 +347,7 @@ def _client(address: Any) -> Iterator[Client]:
 def _settings() -> Iterator[None]:
     """Set how Dask treats work of few, long, independent tasks."""
     import dask
+    import distributed  # noqa: F401  (loaded inside, its defaults would go when the block ends)
 
     with dask.config.set(
         {
@@ -390,7 +391,7 @@ def _slurm_job() -> tuple[Any, int]:
     try:
         from dask_jobqueue import SLURMCluster
     except ImportError as error:
-        raise ValueError("SLURM needs an extra; pip install 'cortexrnn[cluster]'") from error
+        raise ValueError("SLURM needs an extra; pip install -e '.[cluster]'") from error
     import dask
 
     cores, memory = (dask.config.get(f"jobqueue.slurm.{name}") for name in ("cores", "memory"))

@@ -31,7 +31,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from cortexrnn import topology
+from cortexrnn import parameters, terminal, topology
 from cortexrnn.archive import (
     ArchiveError,
     read_folder,
@@ -56,7 +56,7 @@ from cortexrnn.protocol import (
     one_of,
 )
 from cortexrnn.tasks import TASKS, Task
-from cortexrnn.training import NUMERICS, Result, resolve_device, train
+from cortexrnn.training import NUMERICS, Result, rehearse, resolve_device, train
 
 __all__ = ["ExperimentError", "plan", "plan_name", "run", "run_shard", "shards", "status"]
 
@@ -74,8 +74,8 @@ def plan(
     *,
     relation: str = "correlation",
     sign: str = "free",
-    variants: Iterable[str | Variant] = tuple(VARIANTS),
-    tasks: Iterable[str | Task] = tuple(TASKS),
+    variants: str | Variant | Iterable[str | Variant] = tuple(VARIANTS),
+    tasks: str | Task | Iterable[str | Task] = tuple(TASKS),
     preset: str | Preset = "quick",
     seeds: Iterable[int] | None = None,
     protocol: Protocol = PUBLISHED,
@@ -89,9 +89,10 @@ def plan(
         The field.
     relation, sign : str
         The arm.
-    variants : iterable of str or Variant
-        Names of the paper, or controls, also with a penalty of one's own.
-    tasks : iterable of str or Task
+    variants : str, Variant or iterable of them
+        Names of the paper, also as a text with commas between, or controls, also with a penalty of
+        one's own.
+    tasks : str, Task or iterable of them
         Tasks or their names: of the paper, of NeuroGym, or of one's own.
     preset : str or Preset
         Number of seeds, epochs and trials.
@@ -110,7 +111,7 @@ def plan(
     Raises
     ------
     ValueError
-        If a name is unknown.
+        If a name is unknown or there twice, a list is empty, or seeds are a number alone.
     FieldError
         If a variant needs a relation that the field lacks.
     """
@@ -119,14 +120,15 @@ def plan(
     if isinstance(preset, str):
         one_of("preset", preset, PRESETS)
         preset = PRESETS[preset]
-    chosen = [Variant.parse(v) if isinstance(v, str) else v for v in variants]
-    names = list(tasks)
+    named = parameters.names("variants", variants, least=1, kinds=Variant)
+    chosen = [Variant.parse(v) if isinstance(v, str) else v for v in named]
+    names = parameters.names("tasks", tasks, least=1, kinds=Task)
     for name in names:
         find_task(name)
     if any(variant.uses_function for variant in chosen):
         field.relation(relation)
     sizes = {k: v for k, v in asdict(preset).items() if k != "n_seeds"}
-    simulations = range(preset.n_seeds) if seeds is None else list(seeds)
+    simulations = list(range(preset.n_seeds)) if seeds is None else parameters.seeds(seeds, least=1)
     return [
         RunSpec(
             field=field.name,
@@ -229,7 +231,8 @@ def run(
     ~cortexrnn.presence.PresenceError
         If another process is at work on the plan.
     ValueError
-        If there is no such engine or device.
+        If there is no such engine or device, or what is asked for cannot be trained, such as a
+        task of NeuroGym where that is not installed; then no plan is left behind.
     """
     folder, name = Path(out), plan_name(specs)
     final = folder / f"{name}.parquet"
@@ -240,9 +243,11 @@ def run(
     elsewhere = slurm or scheduler is not None
     accelerated = not elsewhere and resolve_device(device).type != "cpu"
     engine = choose(workers=workers, scheduler=scheduler, slurm=slurm, accelerated=accelerated)
-    record = _plan_record(name, specs)
-    if not (folder / f"{name}.json").exists():
-        write_json(record, folder / f"{name}.json")
+    record, described = _plan_record(name, specs), folder / f"{name}.json"
+    is_new = not described.exists()
+    if is_new:
+        rehearse(specs, field, draw=not elsewhere)
+        write_json(record, described)
     try:
         with present(folder / f"{name}.running", engine=engine.name):
             pending = _unfinished(specs, folder)
@@ -253,6 +258,10 @@ def run(
                         _store(pending[i], rows, folder)
                         advance(len(rows))
             _merge(specs, folder, record)
+    except ValueError:
+        if is_new and not any(_shard_path(folder, shard).exists() for shard in shards(specs)):
+            described.unlink(missing_ok=True)  # refused, such as by a cluster: nothing to resume
+        raise
     except (EngineError, OSError) as error:
         raise ExperimentError(f"{error}; {KEPT}") from error
     return final
@@ -305,7 +314,7 @@ def _bar(name: str, n_runs: int, n_left: int, *, show: bool) -> Iterator[Callabl
     )
     started = time.monotonic()
     with Progress(*columns, disable=not show, expand=True) as bar:
-        bar.print(name)
+        terminal.say(name, console=bar.console)
         ticket = bar.add_task("", total=n_runs, completed=n_runs - n_left, rate="", left="")
         done = 0
 

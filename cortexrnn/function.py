@@ -69,7 +69,7 @@ def redeconvolve(fluorescence: ArrayLike, *, order: Literal[1, 2] = 2) -> Floats
         from oasis.functions import deconvolve
     except ImportError as error:
         raise ImportError(
-            "deconvolution needs oasis-deconv: pip install 'cortexrnn[microns]'; events can also "
+            "deconvolution needs oasis-deconv: pip install -e '.[microns]'; events can also "
             "be had from a trace that is deconvolved already, with trace_events"
         ) from error
     rise = 0 if order == 1 else None
@@ -283,7 +283,7 @@ def precision(
         from sklearn.covariance import GraphicalLassoCV
     except ImportError as error:
         raise ImportError(
-            "the precision matrix needs scikit-learn: pip install 'cortexrnn[microns]'"
+            "the precision matrix needs scikit-learn: pip install -e '.[microns]'"
         ) from error
     lasso = GraphicalLassoCV(
         alphas=alphas,

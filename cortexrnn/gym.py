@@ -1,7 +1,7 @@
 """Further tasks, whose trials are drawn by environments of NeuroGym, and the door to all tasks.
 
 NeuroGym (Molano-Mazón et al. 2022, doi 10.31234/osf.io/aqc9n; Apache-2.0) is an optional extra,
-``pip install 'cortexrnn[tasks]'``, and imported when the first trial is drawn. An environment gives
+``pip install -e '.[tasks]'``, and imported when the first trial is drawn. An environment gives
 for every step an observation and the right action. Here the observations of a trial are the inputs,
 and the right action of the last step is the class: networks answer once, after the last step.
 Rewards, and trials that end early because of an action, do not come into it.
@@ -129,7 +129,7 @@ class GymTask(Task):
         except ImportError as error:
             raise TaskError(
                 f"task {self.name!r} is drawn by NeuroGym, which cannot be imported ({error}); "
-                "pip install 'cortexrnn[tasks]', best into an environment of its own, since it "
+                "pip install -e '.[tasks]', best into an environment of its own, since it "
                 "brings an older numpy"
             ) from error
         settings = {k: v for k, v in self.settings.items() if not k.endswith(STEPS)}

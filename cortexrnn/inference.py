@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from cortexrnn import parameters
 from cortexrnn.archive import METRICS, published_table
 
 __all__ = [
@@ -146,6 +147,7 @@ def beside_published(runs: pd.DataFrame, *, metrics: Sequence[str] = ("accuracy"
         ``published_high`` and ``difference``, the mean less the published mean. They are NaN
         where the paper has no such cell: only ``published`` runs, of its size and settings, have.
     """
+    metrics = parameters.names("metrics", metrics)
     published = published_table().rename(
         columns={"mean": "paper", "ci95_low": "published_low", "ci95_high": "published_high"}
     )

@@ -43,7 +43,7 @@ def _optional(name: str) -> Any:
     except ImportError as error:
         raise PeerError(
             f"{name} cannot be imported ({error}); the comparison needs the extra: "
-            "pip install 'cortexrnn[bench]'"
+            "pip install -e '.[bench]'"
         ) from error
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from cortexrnn import parameters
 from cortexrnn.priors import empirical_communicability
 
 __all__ = ["describe", "dropped", "thinning"]
@@ -114,6 +115,7 @@ def thinning(
     ValueError
         As in :func:`dropped`.
     """
+    shares = parameters.numbers("shares", shares)
     counts = _checked(connectome)
     n, rows = len(counts), []
     for share in shares:

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from cortexrnn import parameters
 from cortexrnn.archive import METRICS, as_published, published_table, select
 from cortexrnn.protocol import SIGNS
 from cortexrnn.tasks import TASKS
@@ -162,6 +163,7 @@ def draw_variance(runs: pd.DataFrame, *, fields: Sequence[str] = DRAW_FIELDS) ->
         One row per metric of :data:`MARGINS` and task, with ``variance``, the standard deviation
         ``sd``, and ``tables``, the number of tables behind it.
     """
+    fields = parameters.names("fields", fields)
     rows = []
     chosen = as_published(runs[runs["field"].isin(list(fields))])
     by_cell = chosen.groupby(["field", "arm", "variant", "task"], sort=False)
@@ -364,7 +366,7 @@ def compare(runs: pd.DataFrame, *, variance: Mapping[tuple[str, str], float]) ->
     table = published_cells().merge(pd.DataFrame(ours), on=CELL, validate="one_to_one")
     half = table["own_error"] * stats.t.ppf(0.975, table["values"] - 1)
     table["low"], table["high"] = table["mean"] - half, table["mean"] + half
-    table["margin"] = table["metric"].map(MARGINS)
+    table["margin"] = table["metric"].map(MARGINS).astype(float)
     table["difference"] = table["mean"] - table["published"]
     draw = [variance[pair] for pair in zip(table["metric"], table["task"], strict=True)]
     tested_all = tests(
@@ -422,6 +424,7 @@ def error_rates(
     ValueError
         If no cell has enough runs.
     """
+    shifts = parameters.numbers("shifts", shifts)
     pools: list[NDArray[np.float64]] = []
     margins: list[float] = []
     draws: list[float] = []

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from cortexrnn import topology
+from cortexrnn import parameters, topology
 from cortexrnn.models import initial_weights
 from cortexrnn.protocol import RunSpec, Variant, random_stream
 from cortexrnn.weights import COURSE
@@ -67,6 +67,7 @@ def starts(
     FieldError
         If the field lacks the relation.
     """
+    seeds = parameters.seeds(seeds)
     rows = []
     for start, variant in STARTS.items():
         for seed in seeds:
@@ -189,6 +190,7 @@ def null_densities(n: int, densities: Sequence[float], *, n_graphs: int = 5) -> 
         One row per density with mean ``clustering`` and ``efficiency`` over the graphs, which
         have no self-loops.
     """
+    densities = parameters.numbers("densities", densities)
     rng = random_stream(0, "random graphs of several densities")
     rows = []
     for density in densities:
@@ -274,6 +276,7 @@ def rank_correlations(runs: pd.DataFrame, *, metrics: Sequence[str] = COURSE) ->
         variants, or for within over runs resampled inside variants), ``runs``, ``variants``. NaN
         where there are fewer than three values, or where one of the two does not vary.
     """
+    metrics = parameters.names("metrics", metrics)
     rows = []
     for task, mine in runs[~runs["diverged"]].groupby("task", sort=False):
         for metric in metrics:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
+from cortexrnn import parameters
 from cortexrnn.field import Field
 from cortexrnn.models import initial_weights
 from cortexrnn.priors import spectral_radius
@@ -246,6 +247,7 @@ def self_connections(field: Field, *, relation: str, seeds: Sequence[int] = (0,)
     FieldError
         If the field lacks the relation.
     """
+    seeds = parameters.seeds(seeds)
     rows = []
     for seed in seeds:
         spec = RunSpec(

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.markup import escape
 from rich.progress import Progress
 from torch import Tensor
 
@@ -29,7 +30,16 @@ from cortexrnn.gym import task_of
 from cortexrnn.protocol import RunSpec, random_stream
 from cortexrnn.tasks import Task
 
-__all__ = ["NUMERICS", "RNNEnsemble", "Result", "logits", "products", "resolve_device", "train"]
+__all__ = [
+    "NUMERICS",
+    "RNNEnsemble",
+    "Result",
+    "logits",
+    "products",
+    "rehearse",
+    "resolve_device",
+    "train",
+]
 
 NUMERICS = 5
 """Version of the arithmetic of training and topology. It changes whenever their bits do:
@@ -559,6 +569,61 @@ def train(
         If the device or a task is unknown.
     """
     where = resolve_device(device)
+    _check_field(specs, field)
+    with Progress(disable=not progress) as bar, _processor_settings(field.n_neurons):
+
+        def ticket(first: RunSpec, n_runs: int) -> Callable[[], None]:
+            task = bar.add_task(escape(f"{first.task}, {n_runs} runs"), total=first.epochs)
+            return partial(bar.advance, task)
+
+        return _train_alike(specs, field, where, ticket, watch)
+
+
+def rehearse(specs: Sequence[RunSpec], field: Field, *, draw: bool = True) -> None:
+    """Refuse runs that cannot be trained, before anything is written or trained.
+
+    Every task is drawn from once, and start and penalty of every kind of run are made once.
+
+    Parameters
+    ----------
+    specs : sequence of RunSpec
+        The runs, of one field.
+    field : Field
+        The field that the specifications name.
+    draw : bool
+        Whether trials are drawn; not where they will be drawn on another machine, which may have
+        NeuroGym where this one does not.
+
+    Raises
+    ------
+    FieldError
+        If a specification was made for another field, or the field lacks what a run needs.
+    ValueError
+        If there is no run, or a task is unknown or cannot be drawn.
+    """
+    if not specs:
+        raise ValueError("the plan holds no run; name at least one variant, task and seed")
+    _check_field(specs, field)
+    drawn: dict[object, Task] = {}
+    for spec in specs:
+        for one in (spec, *_before(spec)):
+            drawn.setdefault((one.task, one.task_settings, one.custom_tasks), task_of(one))
+    if draw:
+        for task in drawn.values():
+            task.sample(1, rng=random_stream(0, "rehearsal"))
+    kinds: dict[object, RunSpec] = {}
+    for spec in specs:
+        kind = (spec.variant, spec.relation, spec.sign, spec.protocol, spec.precision)
+        kinds.setdefault(kind, spec)
+    for spec in kinds.values():
+        plain = replace(spec, first_task=None)
+        task = task_of(spec)
+        with _processor_settings(field.n_neurons):
+            _build([plain], field, task, torch.device("cpu"))
+
+
+def _check_field(specs: Sequence[RunSpec], field: Field) -> None:
+    """Refuse runs of another field."""
     for spec in specs:
         if spec.field_hash != field.hash_without_events:
             raise FieldError(
@@ -566,13 +631,6 @@ def train(
                 f"{spec.field_hash[:12]}, but {field.name} has {field.hash_without_events[:12]}; "
                 "make the specification from this field"
             )
-    with Progress(disable=not progress) as bar, _processor_settings(field.n_neurons):
-
-        def ticket(first: RunSpec, n_runs: int) -> Callable[[], None]:
-            task = bar.add_task(f"{first.task}, {n_runs} runs", total=first.epochs)
-            return partial(bar.advance, task)
-
-        return _train_alike(specs, field, where, ticket, watch)
 
 
 def _train_alike(
@@ -680,11 +738,7 @@ def _starts(
     specs: Sequence[RunSpec], field: Field, device: torch.device
 ) -> list[NDArray[np.floating]]:
     """Recurrent weights (N, N) before training, learned on a first task where there is one."""
-    before = [
-        replace(spec, task=spec.first_task, first_task=None, task_settings=())
-        for spec in specs
-        if spec.first_task is not None
-    ]
+    before = [one for spec in specs for one in _before(spec)]
     learned = iter(_train_alike(before, field, device, lambda *_: lambda: None, None))
     return [
         models.initial_weights(spec, field)
@@ -692,6 +746,13 @@ def _starts(
         else next(learned).weights["recurrent"]
         for spec in specs
     ]
+
+
+def _before(spec: RunSpec) -> list[RunSpec]:
+    """Give the run that comes before one with a first task."""
+    if spec.first_task is None:
+        return []
+    return [replace(spec, task=spec.first_task, first_task=None, task_settings=())]
 
 
 def _member(

@@ -27,6 +27,7 @@ import pandas as pd
 from cortexrnn import load_field
 from cortexrnn.figures import field as figures
 from cortexrnn.figures.style import banner, glue, set_style
+from cortexrnn.parameters import settle
 from cortexrnn.priors import distances
 from cortexrnn.sources.published import FIELDS, released_order
 
@@ -36,6 +37,7 @@ set_style()
 field = "surrogate"  # paper: "6_6_2"; or any published field
 
 # %%
+settle()
 field = load_field(field)
 banner(field)
 

@@ -31,6 +31,7 @@ import pandas as pd
 from cortexrnn import derivation, function, load_field
 from cortexrnn.figures import function as figures
 from cortexrnn.figures.style import banner, glue, set_style
+from cortexrnn.parameters import settle
 from cortexrnn.priors import distances
 from cortexrnn.sources.published import FIELDS
 
@@ -46,6 +47,7 @@ lasso_up_to = 200  # neurons; a graphical lasso of more takes minutes
 seed = 0  # of the draw in W*
 
 # %%
+settle()
 field = load_field(field)
 banner(field)
 

@@ -30,6 +30,7 @@ from scipy.stats import ortho_group
 from cortexrnn import load_field, priors
 from cortexrnn.figures import priors as figures
 from cortexrnn.figures.style import banner, glue, set_style
+from cortexrnn.parameters import settle
 
 set_style()
 
@@ -39,6 +40,7 @@ relation = "correlation"  # paper: this, "precision" and "sttc"
 seed = 0  # paper: 20 draws without a stated seed
 
 # %%
+settle()
 field = load_field(field)
 banner(field)
 

@@ -28,6 +28,7 @@ from scipy.stats import norm
 from cortexrnn import load_field
 from cortexrnn.figures import tasks as figures
 from cortexrnn.figures.style import banner, glue, set_style
+from cortexrnn.parameters import settle
 from cortexrnn.tasks import PROBLEMS, TASKS
 
 set_style()
@@ -38,6 +39,7 @@ n_trials = 4000  # paper: 5120 for training, 2560 for validation
 seed = 0  # paper: no seed stated
 
 # %%
+settle()
 field = load_field(field)
 banner(field)
 

@@ -32,6 +32,7 @@ from cortexrnn import load_field, models
 from cortexrnn.experiment import plan
 from cortexrnn.figures import networks as figures
 from cortexrnn.figures.style import banner, glue, set_style
+from cortexrnn.parameters import settle
 from cortexrnn.protocol import PRESETS
 from cortexrnn.training import train
 
@@ -46,6 +47,7 @@ least_trials = 2560  # at least so many, to train and to validate
 shown = ["W*D*C", "W!D*C", "WD*", "W"]  # variants whose weights are drawn
 
 # %%
+settle()
 field = load_field(field)
 banner(field)
 

@@ -37,6 +37,7 @@ from cortexrnn.figures.style import (
 )
 from cortexrnn.inference import beside_published, readable
 from cortexrnn.models import VARIANTS
+from cortexrnn.parameters import settle
 from cortexrnn.replication import MARGINS
 from cortexrnn.tasks import TASKS
 
@@ -52,6 +53,7 @@ sign = "free"  # paper: "free" here, "positive" in its Table 3
 # what the released code does, and of the paper's size.
 
 # %%
+settle()
 archive = load_archive()
 recorded = [
     name
@@ -142,7 +144,7 @@ several = as_published(same_sign[same_sign["field"] == "6_6_2"])
 several = several[several["data_seed"] > 0]
 glue("n_own_variants", several["variant"].nunique())
 if len(apart):
-    in_margins = apart["sd"] / apart["metric"].map(MARGINS)
+    in_margins = apart["sd"] / apart["metric"].map(MARGINS).astype(float)
     widest = apart.loc[in_margins.idxmax()]
     glue("widest", f"{widest['metric']} in {widest['task']}".replace("_", " "))
     glue("widest_own", float(widest["sd"]))
@@ -243,8 +245,8 @@ figures.single_runs(runs, level=level)
 # %%
 top = {"one_choice": 1, "perceptual": 0.9, "go_nogo": 1}  # chapter 4
 ended = runs[~runs["diverged"]]
-low = (ended["accuracy"] - ended["task"].map(level)).abs() < 0.05
-high = ended["accuracy"] > ended["task"].map(top) - 0.05
+low = (ended["accuracy"] - ended["task"].map(level).astype(float)).abs() < 0.05
+high = ended["accuracy"] > ended["task"].map(top).astype(float) - 0.05
 glue("n_ended", len(ended))
 glue("n_low", int(low.sum()))
 glue("n_high", int(high.sum()))

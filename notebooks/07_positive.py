@@ -38,6 +38,7 @@ from cortexrnn.figures.style import (
 )
 from cortexrnn.inference import beside_published
 from cortexrnn.models import VARIANTS, initial_weights
+from cortexrnn.parameters import settle
 from cortexrnn.protocol import RunSpec
 from cortexrnn.sources import load_field
 from cortexrnn.tasks import TASKS
@@ -51,6 +52,7 @@ field = "6_6_2"  # paper: "6_6_2"
 seeds = 5  # starts whose spectral radius is measured
 
 # %%
+settle()
 archive = load_archive()
 recorded = [
     name
@@ -315,7 +317,7 @@ cells.assign(above=expected).rename(
 
 # %%
 stayed = orthogonal[~orthogonal["diverged"]]
-off_level = (stayed["accuracy"] - stayed["task"].map(level)).abs()
+off_level = (stayed["accuracy"] - stayed["task"].map(level).astype(float)).abs()
 glue("n_stayed", len(stayed))
 glue("stayed_off_level", off_level.max())
 

@@ -37,6 +37,7 @@ from cortexrnn.figures.style import (
     set_style,
 )
 from cortexrnn.models import VARIANTS
+from cortexrnn.parameters import settle
 from cortexrnn.priors import scaled_positions
 from cortexrnn.sources import load_field
 from cortexrnn.sources.published import at_hand
@@ -58,6 +59,7 @@ task = "one_choice"  # of the matrices and graphs that are drawn
 # it.
 
 # %%
+settle()
 assert task in TASKS, f"task is {task!r}; choose one of {', '.join(TASKS)}"
 archive = load_archive()
 chosen = {"field": field, "relation": relation, "sign": sign}
@@ -344,7 +346,8 @@ wide = chances.pivot_table(
 )
 degrees = chances[chances["chance"] == "degrees"].set_index("variant")
 columns = ["density", "modularity", "chance_modularity"]
-wide.join(degrees[columns], rsuffix=" of the graph").round(3)
+of_graph = degrees[columns].rename(columns={"density": "density of the graph"})
+wide.join(of_graph).round(3)
 
 # %%
 excess = degrees["small_worldness"]

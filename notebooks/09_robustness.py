@@ -28,6 +28,7 @@ from cortexrnn.archive import load_archive, select
 from cortexrnn.figures import robustness as figures
 from cortexrnn.figures.style import banner, download, glue, set_style
 from cortexrnn.models import VARIANTS
+from cortexrnn.parameters import settle
 from cortexrnn.replication import MARGINS
 from cortexrnn.sources import load_field
 from cortexrnn.sources.published import at_hand
@@ -44,6 +45,7 @@ field = "6_6_2"  # paper: "6_6_2", and for robustness "5_3_4" and "5_6_8"
 # protocol, one draw of trials.
 
 # %%
+settle()
 archive = load_archive()
 recorded = list(dict.fromkeys(archive["field"]))
 free = {name: select(archive, field=name) for name in recorded}

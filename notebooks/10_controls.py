@@ -37,6 +37,7 @@ from cortexrnn.figures import controls as figures
 from cortexrnn.figures.style import banner, download, glue, prose, set_style
 from cortexrnn.gym import find_task
 from cortexrnn.models import STRENGTH, VARIANTS, initial_weights
+from cortexrnn.parameters import settle
 from cortexrnn.protocol import PRESETS, RunSpec
 from cortexrnn.sources import load_field
 from cortexrnn.tasks import TASKS
@@ -48,6 +49,7 @@ set_style()
 field = "5_3_4"  # field of the tables; figures show every field with runs of controls
 
 # %%
+settle()
 archive = load_archive()
 recorded = [
     name
@@ -362,12 +364,12 @@ table.groupby(["start", "task"])[
 figures.two_ways(table, needed=needed)
 
 # %%
-able = (table["largest_self"] > table["task"].map(needed)) | (
+able = (table["largest_self"] > table["task"].map(needed).astype(float)) | (
     table["radius_others"] > 1
 )
 glue("n_solved", int(table["solved"].sum()))
 glue("n_solved_able", int((table["solved"] & able).sum()))
-alone = table["largest_self"] > table["task"].map(needed)
+alone = table["largest_self"] > table["task"].map(needed).astype(float)
 glue("n_solved_self", int((table["solved"] & alone).sum()))
 glue("n_unsolved", int((~table["solved"]).sum()))
 glue("n_unsolved_able", int((~table["solved"] & able).sum()))
@@ -490,7 +492,7 @@ swept = ordered["arm"].str.extract(r"^(\S+)(?: at (?:lambda|pull) .*)?$")[0]
 reached = ordered.assign(base=swept)
 reached = reached[
     reached["base"].isin(controls.SWEPT)
-    & (reached["mean"] > reached["task"].map(halfway))
+    & (reached["mean"] > reached["task"].map(halfway).astype(float))
 ]
 largest = reached.pivot_table("pull", "base", "task", aggfunc="max", sort=False)
 largest
@@ -538,7 +540,9 @@ figures.beside_reference(cells) if len(cells) else "not run yet"
 largest = pulls.set_index(["field", "arm"])["largest_self"]
 where = pd.MultiIndex.from_frame(cells[["field", "control"]])
 cells["largest_self"] = largest.loc[where].to_numpy()
-cells["enough"] = cells["largest_self"] > cells["task"].map(needed)
+cells["enough"] = cells["largest_self"] > cells["task"].map(needed).astype(
+    float
+)
 by_start = cells.groupby(["control", "field"], sort=False).agg(
     largest_self=("largest_self", "first"),
     learned=("learned", "sum"),

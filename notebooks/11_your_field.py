@@ -36,6 +36,7 @@ from cortexrnn.experiment import plan
 from cortexrnn.figures import networks as network_figures
 from cortexrnn.figures import own as figures
 from cortexrnn.figures.style import banner, glue, set_style
+from cortexrnn.parameters import settle
 from cortexrnn.protocol import PRESETS
 from cortexrnn.sources.arrays import field_from_data
 from cortexrnn.training import train
@@ -53,6 +54,7 @@ shares = [0.0, 0.2, 0.4, 0.6, 0.8]  # axons that lose their outputs
 draws = 3  # random choices of axons for each share
 
 # %%
+settle()
 field = load_field(field)
 banner(field)
 

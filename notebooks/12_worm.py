@@ -43,6 +43,7 @@ from cortexrnn.inference import (
     with_interval,
 )
 from cortexrnn.models import VARIANTS
+from cortexrnn.parameters import settle
 from cortexrnn.sources.worm import available
 
 # %%
@@ -54,6 +55,7 @@ compared = ["6_6_2", "5_3_4"]  # recorded runs beside those of the worm
 seed = 0  # of the lognormal draw
 
 # %%
+settle()
 cortex = load_field(field)
 archive = load_archive()
 runs = archive[(archive["field"] == "worm") & (archive["arm"] == "response")]
@@ -62,7 +64,7 @@ assert len(runs), "the archive holds no runs on the worm"
 # %%
 worm = load_field("worm") if available() else None
 if worm is None:
-    print("wormneuroatlas is missing here: pip install 'cortexrnn[worm]'")
+    print("wormneuroatlas is missing here: pip install -e '.[worm]'")
     print("Cells that compute on the field show nothing.")
 banner("worm", runs=runs) if worm is None else banner(worm)
 
@@ -441,7 +443,7 @@ glue("n_clear", int((worms["low"] > 0).sum()))
 glue("n_below", int((worms["high"] < 0).sum()))
 
 # %%
-learned = runs[runs["accuracy"] > runs["task"].map(level) + 0.05]
+learned = runs[runs["accuracy"] > runs["task"].map(level).astype(float) + 0.05]
 learned.groupby(["variant", "task"], sort=False)["seed"].nunique().unstack()
 
 # %%

@@ -27,6 +27,7 @@ from cortexrnn import cost
 from cortexrnn.figures import cost as figures
 from cortexrnn.figures.style import Banner, glue, set_style
 from cortexrnn.models import VARIANTS
+from cortexrnn.parameters import settle
 from cortexrnn.sources import load_field
 from cortexrnn.sources.published import FIELDS
 
@@ -41,6 +42,7 @@ cores = 2  # processes that train side by side
 measurements = ""  # file written by cortexrnn bench; "" is the one shipped here
 
 # %%
+settle()
 measured = cost.load(measurements)
 machine, table = measured.machine, measured.table
 told = f"times measured on {machine['processor']}, {machine['cores']} cores"

@@ -1,11 +1,16 @@
 """The command line, as somebody types it."""
 
+import os
+import subprocess
+import sys
+
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from cortexrnn import __version__, archive, experiment, load_field
+from cortexrnn import __version__, archive, experiment, load_field, terminal
 from cortexrnn.cli import app
+from cortexrnn.controls import CONTROLS
 from cortexrnn.experiment import plan
 from cortexrnn.protocol import Preset
 
@@ -69,6 +74,14 @@ def test_runs_of_other_sizes_are_other_cells_and_stand_beside_nothing(call, tmp_
         ([*RUN, "--preset", "huge"], "unknown preset 'huge'; choose one of smoke, quick, paper"),
         ([*RUN, "--relation", "corr"], "choose one of correlation, precision, sttc"),
         ([*RUN, "--protocol", "mine"], "choose one of published, corrected"),
+        ([*RUN, "--tasks", ","], "--tasks is empty; name at least one"),
+        ([*RUN, "--variants", "W,W"], "--variants holds 'W' more than once"),
+        ([*RUN, "--tasks", "delay_match"], "'delay_match' is drawn by NeuroGym, which cannot be"),
+        (["bench", "--sizes", "64,x"], "--sizes is '64,x'; give whole numbers"),
+        (["bench", "--device", "cuda:9"], "device 'cuda:9' cannot be used here"),
+        (["bench", "--peer", "--variants", "DW"], "unknown variant 'DW'"),
+        (["tables", "--csv", "/nowhere/t.csv"], "cannot write /nowhere/t.csv"),
+        (["fetch", "6_6_2", "9_9_9"], "no field called '9_9_9'"),
         ([*RUN, "--device", "cuda:9"], "device 'cuda:9' cannot be used here"),
         (["tables", "/nowhere"], "there is no folder /nowhere"),
         (["status", "/nowhere"], "no plan in /nowhere"),
@@ -78,12 +91,13 @@ def test_runs_of_other_sizes_are_other_cells_and_stand_beside_nothing(call, tmp_
 def test_wrong_input_is_refused_with_the_reason_and_the_choices(
     call, tmp_path, monkeypatch, arguments, message
 ):
+    monkeypatch.setitem(sys.modules, "neurogym", None)  # also where it is installed
     monkeypatch.chdir(tmp_path)
     result = call(*arguments)
     assert result.exit_code == 2
     assert message in result.output
     assert "Traceback" not in result.output
-    assert not list(tmp_path.rglob("*.parquet"))
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_fields_and_version(call):
@@ -124,3 +138,78 @@ def test_seeds_that_contradict_are_refused(call, tmp_path, arguments, message):
     assert result.exit_code == 2
     assert message in result.output
     assert not (tmp_path / "runs").exists()
+
+
+# --- any terminal
+
+
+@pytest.fixture(scope="module")
+def controls_folder(tmp_path_factory):
+    """Runs of a variant and of two controls of it, which have its name with brackets."""
+    out, field = tmp_path_factory.mktemp("runs"), load_field("surrogate_16")
+    variants = [
+        "W*D*C",
+        *(CONTROLS[f"W*D*C {how}"].variant for how in ("on three clusters", "with C frozen")),
+    ]
+    specs = experiment.plan(field, variants=variants, tasks="go_nogo", preset="smoke", seeds=[0, 1])
+    experiment.run(specs, field, out=out, workers=1, progress=False)
+    return out
+
+
+EVERY_COMMAND = """
+import sys
+from cortexrnn.cli import app
+runs, out, csv = sys.argv[1:]
+design = "--field surrogate_16 --preset smoke --variants W --tasks go_nogo --workers 1"
+for arguments in (
+    ["fields"], ["status", runs], ["tables", runs, "--csv", csv],
+    ["run", *design.split(), "--out", out], ["run", "--help"], ["--help"],
+):
+    app(arguments, standalone_mode=False)
+"""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "gbk", "cp932"])
+def test_every_command_works_on_any_terminal(encoding, controls_folder, tmp_path):
+    environment = {"PYTHONIOENCODING": encoding, "LANG": "C", "LC_ALL": "C", "COLUMNS": "160"}
+    csv = tmp_path / "t.csv"
+    done = subprocess.run(
+        [sys.executable, "-c", EVERY_COMMAND, controls_folder, tmp_path / "runs", csv],
+        env=os.environ | environment, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    printed = done.stdout.decode(encoding)
+    assert "6 of 6 runs" in printed and "W*D*C [distance=clusters]" in printed
+    assert len(pd.read_csv(csv)) == 3
+
+
+def test_controls_are_printed_under_their_own_names(call, controls_folder):
+    printed = call("tables", controls_folder).output
+    names = set(archive.load_archive(controls_folder)["variant"])
+    assert len(names) == 3 and sum("[" in name for name in names) == 2
+    assert [name for name in names if name not in printed] == []
+
+
+@pytest.mark.parametrize("text", ["[red]x[/red]", "[/]", "a\\[b]", ":smile:", "[distance=none]"])
+def test_data_are_no_markup(call, monkeypatch, text, capsys):
+    from cortexrnn import cli
+
+    monkeypatch.setenv("COLUMNS", "200")
+    cli._show(pd.DataFrame({text: [text]}), text)
+    cli._say(text)
+    assert capsys.readouterr().out.count(text) == 4
+
+
+def test_signs_that_a_terminal_lacks_are_written_with_those_it_has():
+    text = "1.5 ± 0.2 [1,\u00a02] µ 字"
+    assert text.encode("ascii", terminal.HANDLER) == rb"1.5 +- 0.2 [1, 2] u \u5b57"
+    assert text.encode("gbk", terminal.HANDLER).decode("gbk") == "1.5 ± 0.2 [1, 2] u 字"
+
+
+def test_status_is_read_at_eighty_columns(call, monkeypatch, controls_folder):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = call("status", controls_folder).output.splitlines()
+    assert lines[0] == next(controls_folder.glob("*.json")).stem
+    assert lines[1] == "  finished: 6 of 6 runs, 0 diverged"
+    assert lines[2].startswith("  last run finished 20")
+    assert max(map(len, lines)) < 80

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cortexrnn import archive, experiment
+from cortexrnn import archive, engine, experiment
 from cortexrnn.archive import ArchiveError, load_archive, read_runs
 from cortexrnn.field import Field, FieldError
 from cortexrnn.models import VARIANTS
@@ -379,3 +379,55 @@ def test_a_plan_lists_variants_within_seeds_within_tasks(field):
     chosen = make_plan(field, seeds=(7, 3))
     assert list(dict.fromkeys(spec.seed for spec in chosen)) == [7, 3]
     assert experiment.plan_name(specs) == experiment.plan_name(specs[::-1])
+
+
+# --- what cannot be run leaves nothing behind
+
+
+def nothing_but_folders(folder) -> bool:
+    return not [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"task_settings": {"delay_steps": -1}}, "delay_steps is -1"),
+        ({"task_settings": {"dealy_steps": 1}}, "has no setting 'dealy_steps'"),
+        ({"first_task": "chess"}, "unknown task 'chess'"),
+        ({"first_task": "delay_match"}, "'delay_match' is drawn by NeuroGym"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_before_a_plan_is_written(
+    field, tmp_path, monkeypatch, settings, message
+):
+    monkeypatch.setitem(sys.modules, "neurogym", None)
+    specs = experiment.plan(field, variants="W", tasks="one_choice", preset="smoke", **settings)
+    with pytest.raises(ValueError, match=message):
+        experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
+    assert nothing_but_folders(tmp_path)
+
+
+def test_what_a_field_cannot_give_is_refused_before_a_plan_is_written(field, tmp_path):
+    specs = experiment.plan(field, variants="W*D*C", tasks="one_choice", preset="smoke")
+    with pytest.raises(FieldError, match="was specified for field surrogate_16"):
+        experiment.run(specs, surrogate_field(17), out=tmp_path, workers=1, progress=False)
+    with pytest.raises(ValueError, match="the plan holds no run"):
+        experiment.run([], field, out=tmp_path, workers=1, progress=False)
+    assert nothing_but_folders(tmp_path)
+
+
+def test_a_cluster_that_does_not_answer_leaves_no_plan(field, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "CONNECT_S", 0.2)
+    specs = experiment.plan(field, variants="W", tasks="one_choice", preset="smoke")
+    with pytest.raises(ValueError, match="no scheduler answers"):
+        experiment.run(specs, field, out=tmp_path, scheduler="tcp://127.0.0.1:9", progress=False)
+    assert nothing_but_folders(tmp_path)
+
+
+def test_a_plan_that_was_begun_stays_when_the_cluster_is_gone(field, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "CONNECT_S", 0.2)
+    specs = experiment.plan(field, variants="W", tasks="one_choice", preset="smoke", seeds=[0, 1])
+    experiment._store(specs[:1], experiment.run_shard(specs[:1], field), tmp_path)
+    with pytest.raises(ValueError, match="no scheduler answers"):
+        experiment.run(specs, field, out=tmp_path, scheduler="tcp://127.0.0.1:9", progress=False)
+    assert len(list(tmp_path.glob("*.json"))) == 1

@@ -274,7 +274,7 @@ def test_settings_of_traces_that_mean_nothing_are_refused() -> None:
 
 def test_deconvolution_without_oasis_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "oasis.functions", None)
-    with pytest.raises(ImportError, match=r"cortexrnn\[microns\]"):
+    with pytest.raises(ImportError, match=r"pip install -e '.\[microns\]'"):
         function.redeconvolve([[0.0, 1.0, 0.0]])
 
 
@@ -311,7 +311,7 @@ def test_published_precision_is_reproduced(mirror: Path) -> None:
 
 def test_precision_without_scikit_learn_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.covariance", None)
-    with pytest.raises(ImportError, match=r"cortexrnn\[microns\]"):
+    with pytest.raises(ImportError, match=r"pip install -e '.\[microns\]'"):
         function.precision(np.eye(3))
 
 

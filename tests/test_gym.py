@@ -41,12 +41,12 @@ from cortexrnn.training import logits
 
 N_TRIALS = 4000
 TINY = Preset(n_seeds=1, epochs=1, n_train=128, n_validation=64)
-REMEDY = r"pip install 'cortexrnn\[tasks\]'"
+REMEDY = r"pip install -e '.\[tasks\]'"
 ALL = pytest.mark.parametrize("name", list(GYM_TASKS))
 
 needs_neurogym = pytest.mark.skipif(
     find_spec("neurogym") is None,
-    reason="the extra is not installed: pip install 'cortexrnn[tasks]'",
+    reason="the extra is not installed: pip install -e '.[tasks]'",
 )
 
 
@@ -186,7 +186,7 @@ def test_the_command_line_names_the_remedy_in_one_line(tmp_path):
     command += ["--variants", "W", "--workers", "1", "--device", "cpu", "--out", str(tmp_path)]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 2
-    assert "pip install 'cortexrnn[tasks]'" in result.output and "Traceback" not in result.output
+    assert "pip install -e '.[tasks]'" in result.output and "Traceback" not in result.output
 
 
 def test_runs_on_other_tasks_do_not_stand_beside_the_paper():

@@ -612,7 +612,7 @@ def test_a_server_that_is_too_old_is_told(truth: Truth) -> None:
 
 def test_without_caveclient_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "caveclient", None)
-    with pytest.raises(MicronsError, match=r"cortexrnn\[microns\]"):
+    with pytest.raises(MicronsError, match=r"pip install -e '.\[microns\]'"):
         microns.connect()
 
 
@@ -1036,7 +1036,7 @@ def test_without_the_readers_the_extra_is_named(
 ) -> None:
     scan[0]()
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(MicronsError, match=r"cortexrnn\[microns\]"):
+    with pytest.raises(MicronsError, match=r"pip install -e '.\[microns\]'"):
         nwb.recording(6, 6, 2, truth.units, progress=False)
 
 

@@ -85,7 +85,7 @@ def test_without_the_extra_the_error_names_it(monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr("importlib.import_module", missing)
-    with pytest.raises(peer.PeerError, match=r"pip install 'cortexrnn\[bench\]'"):
+    with pytest.raises(peer.PeerError, match=r"pip install -e '.\[bench\]'"):
         peer.draw_nulls(8, n_nulls=1)
     with pytest.raises(peer.PeerError, match="tensorflow cannot be imported"):
         peer.prepare(1)

@@ -32,7 +32,7 @@ N = 7
 EYE = np.eye(N, dtype=bool)
 
 needs_package = pytest.mark.skipif(
-    not worm.available(), reason="the extra is not installed: pip install 'cortexrnn[worm]'"
+    not worm.available(), reason="the extra is not installed: pip install -e '.[worm]'"
 )
 
 
@@ -410,12 +410,12 @@ def test_a_changed_file_is_refused_before_it_is_parsed(name: str, tmp_path: Path
 @pytest.mark.parametrize("absent", ["wormneuroatlas", "h5py"])
 def test_without_the_extra_the_message_names_it(absent: str, monkeypatch) -> None:
     if absent == "h5py" and not worm.available():
-        pytest.skip("the extra is not installed: pip install 'cortexrnn[worm]'")
+        pytest.skip("the extra is not installed: pip install -e '.[worm]'")
     find = importlib.util.find_spec
     monkeypatch.setattr(worm, "find_spec", lambda name: None if name == absent else find(name))
     monkeypatch.setitem(sys.modules, absent, None)
     assert not worm.available()
-    with pytest.raises(SourceError, match=rf"{absent}.*pip install 'cortexrnn\[worm\]'"):
+    with pytest.raises(SourceError, match=rf"{absent}.*pip install -e '.\[worm\]'"):
         load_field("worm")
 
 
@@ -481,7 +481,7 @@ def test_figures_refuse_what_they_cannot_show() -> None:
 @pytest.mark.parametrize("installed", [True, False])
 def test_the_chapter_runs_with_the_package_and_without(installed: bool, monkeypatch) -> None:
     if installed and not worm.available():
-        pytest.skip("the extra is not installed: pip install 'cortexrnn[worm]'")
+        pytest.skip("the extra is not installed: pip install -e '.[worm]'")
     if not installed:
         monkeypatch.setattr(worm, "find_spec", lambda name: None)
     names = runpy.run_path(str(ROOT / "notebooks" / "12_worm.py"))

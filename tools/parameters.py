@@ -11,12 +11,11 @@ import ast
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cortexrnn import parameters
 from tools.project import BuildError
 from tools.sync_notebooks import read_cells
 
-Literal = bool | int | float | str | None | list["Literal"] | tuple["Literal", ...]
-
-_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+Literal = parameters.Literal
 
 
 def defaults(script: Path) -> dict[str, Literal]:
@@ -129,30 +128,14 @@ def assign(
 
 
 def convert(name: str, text: str, default: Literal) -> Literal:
-    """Turn text into a value of the same type as the default.
-
-    Text stays text, whatever it looks like: the field `6_6_2` is never the number 662. A list is
-    written with commas: `TASKS=one_choice,perceptual`.
+    """Turn text into a value of the same type as the default, by the rule of the chapters.
 
     Raises
     ------
     BuildError
         If the text cannot be read as that type.
     """
-    wanted = type(default).__name__
     try:
-        if isinstance(default, list | tuple):
-            kind = default[0] if default else ""
-            items = [convert(name, item.strip(), kind) for item in text.split(",") if item.strip()]
-            return items if isinstance(default, list) else tuple(items)
-        if isinstance(default, bool):
-            return _TRUTH[text.lower()]
-        if isinstance(default, int | float):
-            if "_" in text:  # Python reads 6_6_2 as 662; here it is a slip
-                raise ValueError
-            return type(default)(text)
-    except (KeyError, ValueError):
-        raise BuildError(
-            f"parameter {name!r} is {text!r}, which is no {wanted}; its default is {default!r}"
-        ) from None
-    return text
+        return parameters.convert(name, text, default)
+    except ValueError as error:
+        raise BuildError(str(error)) from None

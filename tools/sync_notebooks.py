@@ -88,9 +88,15 @@ def _badge(address: str, branch: str, name: str) -> Any:
 def _installation(address: str, branch: str) -> Any:
     """Return the cell that installs the package, and of its needs only what is missing."""
     text = (
+        "import subprocess\n"
+        "import sys\n"
         "from importlib.util import find_spec\n\n"
-        'if find_spec("cortexrnn") is None:\n'
-        f'    %pip install -q "cortexrnn @ git+{address}@{branch}"'
+        'if find_spec("cortexrnn") is None:  # as in Colab\n'
+        f'    package = "cortexrnn @ git+{address}@{branch}"\n'
+        '    pip = [sys.executable, "-m", "pip", "install", "-q", package]\n'
+        "    done = subprocess.run(pip, capture_output=True, text=True)\n"
+        "    if done.returncode:  # %pip would go on\n"
+        '        raise RuntimeError(f"{package} could not be installed:\\n{done.stderr}")'
     )
     return new_code_cell(text, metadata={"tags": ["generated", "remove-cell"]})
 

@@ -226,7 +226,7 @@ def single_runs(runs: pd.DataFrame, *, level: dict[str, float]) -> Figure:
     for task, axes in panels.items():
         mine = runs[runs["task"] == task]
         place = (mine["seed"].rank(method="dense") - 0.5) / mine["seed"].nunique() - 0.5
-        rows = mine["variant"].map(names.index) + 0.6 * place
+        rows = mine["variant"].map(names.index).astype(float) + 0.6 * place
         lost = mine["diverged"].to_numpy()
         if not lost.all():  # an empty line, see _mark_verdicts
             axes.plot(mine["accuracy"][~lost], rows[~lost], "o", markersize=4, alpha=0.6,

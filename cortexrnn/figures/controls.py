@@ -115,7 +115,8 @@ def predictions(table: pd.DataFrame) -> Figure:
     _expect(table, "predictions with runs")
     if table["metric"].nunique() != 1:
         raise ValueError("table: expected predictions about one metric")
-    task = table["task"].map(lambda name: f" ({find_task(name).title})" if name else "")
+    named = table["task"].fillna("")  # None, where a prediction is about all tasks, or NaN
+    task = named.map(lambda name: f" ({find_task(name).title})" if name else "")
     # The same two arms may be compared twice, and once be allowed to differ upwards.
     upwards = ((table["low"] > -1) & (table["high"] == 1)).map({True: " (or more)", False: ""})
     table = table.assign(row=table["arm"] + "\nless " + table["against"] + task + upwards)
@@ -130,7 +131,7 @@ def predictions(table: pd.DataFrame) -> Figure:
         axes.barh(place, high - low, left=low, height=0.8, color="0.92", zorder=0)
     for number, field in enumerate(fields):
         mine = table[table["field"] == field]
-        place = mine["row"].map(rows.index) + 0.22 * (number - (len(fields) - 1) / 2)
+        place = mine["row"].map(rows.index).astype(float) + 0.22 * (number - (len(fields) - 1) / 2)
         for outcome in mine["outcome"].unique():
             these = mine["outcome"] == outcome
             colour = OUTCOMES[outcome]
@@ -191,7 +192,9 @@ def beside_reference(
         axes.set_title(fill(title, 44 // len(axes_of)), loc="left", fontsize=size)
         for number, field in enumerate(fields):
             mine = table[(table[panels] == title) & (table["field"] == field)]
-            place = mine[rows].map(names.index) + 0.24 * (number - (len(fields) - 1) / 2)
+            place = mine[rows].map(names.index).astype(float) + 0.24 * (
+                number - (len(fields) - 1) / 2
+            )
             colour = palette[number]
             axes.hlines(place, mine["low"], mine["high"].clip(upper=TOP), color=colour, lw=2)
             points(axes, mine["mean"], place, mark=MARKS[number], face=colour, edge=colour, size=5)

@@ -54,7 +54,7 @@ def factor_sizes(table: pd.DataFrame) -> Figure:
     figure, panels, rows = row_panels(pairs, "Cliff's delta", rows="row")
     for task, axes in panels.items():
         mine = pairs[pairs["task"] == task]
-        place = mine["row"].map(rows.index).to_numpy()
+        place = mine["row"].map(rows.index).to_numpy(dtype=float)
         axes.hlines(place - OFFSET, mine["shown_low"], mine["shown_high"], color=palette[0], lw=2)
         for column, shift, colour, mark, flag in (
             ("shown", -OFFSET, palette[0], "o", "significant"),
@@ -86,7 +86,7 @@ def factor_sizes(table: pd.DataFrame) -> Figure:
 def _towards_cortex(pairs: pd.DataFrame) -> pd.DataFrame:
     """Turn each pair so that a positive delta means: more where there is more of cortex."""
     design = contexts().set_index(["factor", "context", "level"])["variant"]
-    richer = pairs["group_2"].map(RICHER) > pairs["group_1"].map(RICHER)
+    richer = pairs["group_2"].map(RICHER).astype(float) > pairs["group_1"].map(RICHER)
     sign = np.where(richer, -1, 1)
     low, high = pairs["delta_low"] * sign, pairs["delta_high"] * sign
     names = []
@@ -192,7 +192,7 @@ def mean_differences(table: pd.DataFrame, *, margin: float, label: str) -> Figur
     figure, panels, rows = row_panels(table, label, rows="row")
     for task, axes in panels.items():
         mine = table[table["task"] == task]
-        place = mine["row"].map(rows.index)
+        place = mine["row"].map(rows.index).astype(float)
         axes.axvspan(-margin, margin, color="0.9", zorder=0)
         axes.axvline(0, color="0.6", lw=1)
         axes.hlines(place, mine["low"], mine["high"], color="0.4", lw=2)

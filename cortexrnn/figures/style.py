@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
+from cortexrnn import parameters
 from cortexrnn.inference import by_numerics
 
 if TYPE_CHECKING:
@@ -216,6 +217,7 @@ def cells_of_runs(runs: pd.DataFrame, *, values: Sequence[str]) -> Html:
     Html
         For each variant and task a line that unfolds into its runs.
     """
+    values = parameters.names("values", values)
     shown = ["seed", *values, "diverged_epoch", "seconds", "numerics", "commit", "identity"]
     parts = []
     for (task, variant), cell in runs.groupby(["task", "variant"], sort=False):

@@ -318,7 +318,7 @@ def chance(table: pd.DataFrame) -> Figure:
         for shift, (kind, (mark, _)), colour in zip((-0.2, 0, 0.2), told.items(), palette,
                                                     strict=False):  # fmt: skip
             mine = table[(table["task"] == task) & (table["chance"] == kind)]
-            rows = mine["variant"].map(names.index) + shift
+            rows = mine["variant"].map(names.index).astype(float) + shift
             axes.plot(mine["small_worldness"], rows, mark, color=colour, markersize=5)
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.4, -0.6)

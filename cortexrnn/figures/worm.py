@@ -199,7 +199,7 @@ def accuracies(tables: dict[str, pd.DataFrame], *, level: dict[str, float]) -> F
             tables.values(), shifts, palette, MARKS, strict=False
         ):
             mine = table[(table["task"] == task) & table["variant"].isin(names)]
-            place = mine["variant"].map(names.index) + shift
+            place = mine["variant"].map(names.index).astype(float) + shift
             axes.hlines(place, mine["low"], mine["high"], color=colour, linewidth=2)
             axes.plot(mine["mean"], place, mark, color=colour, markersize=5, clip_on=False)
         axes.axvline(level[task], color="0.4", linestyle=":")

@@ -35,6 +35,7 @@ import requests
 from numpy.lib import format as npy
 from numpy.typing import ArrayLike, NDArray
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 
 from cortexrnn.field import Field, FieldError
@@ -46,6 +47,7 @@ __all__ = [
     "FileEntry",
     "SourceError",
     "cache_directory",
+    "check_name",
     "fetch",
     "load_published",
     "released_order",
@@ -259,6 +261,22 @@ def _aligned(released: NDArray[Any], root_ids: NDArray[Any], name: str) -> NDArr
     return aligned
 
 
+def check_name(name: str) -> None:
+    """Refuse what is no published field.
+
+    Parameters
+    ----------
+    name : str
+        Field, such as ``"6_6_2"``.
+
+    Raises
+    ------
+    SourceError
+        If there is no such field.
+    """
+    _row(name)
+
+
 def fetch(name: str, *, events: bool = True, progress: bool = True) -> Path:
     """Bring every file of a published field into the cache.
 
@@ -291,7 +309,7 @@ def fetch(name: str, *, events: bool = True, progress: bool = True) -> Path:
     )
     steps = track(
         todo,
-        description=f"Fetching {name}",
+        description=escape(f"Fetching {name}"),
         console=Console(stderr=True),
         disable=not progress,
         transient=True,

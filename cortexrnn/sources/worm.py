@@ -1,7 +1,7 @@
 """The nervous system of a worm, Caenorhabditis elegans, as a field.
 
 Everything is read from data files of the installed package ``wormneuroatlas`` 0.0.7.3 (Francesco
-Randi; GPL-3, hence an optional extra: ``pip install 'cortexrnn[worm]'``). None of its code is run;
+Randi; GPL-3, hence an optional extra: ``pip install -e '.[worm]'``). None of its code is run;
 its atlas class would call a web service. Each file is compared with a SHA-256 before it is parsed.
 
 Neurons
@@ -67,7 +67,7 @@ LEAST_RESPONSE = -1.0
 #: Names of the anatomy by those of the recordings.
 ANATOMICAL = {"AWCOF": "AWCL", "AWCON": "AWCR"}
 
-REMEDY = "pip install 'cortexrnn[worm]'"
+REMEDY = "pip install -e '.[worm]'"
 
 
 def worm_field() -> Field:

@@ -81,7 +81,7 @@ def connect(version: int = CAVE_VERSION) -> Any:
         from caveclient.auth import AuthClient
     except ImportError as error:
         raise MicronsError(
-            f"CAVE needs caveclient: pip install 'cortexrnn[microns]'; {REMEDY_WITHOUT}"
+            f"CAVE needs caveclient: pip install -e '.[microns]'; {REMEDY_WITHOUT}"
         ) from error
     auth = AuthClient(token=os.environ.get("CAVE_TOKEN") or None, server_address=SERVER)
     if not auth.token:

@@ -213,7 +213,7 @@ def _opened(url: str) -> Any:
         import remfile
     except ImportError as error:
         raise MicronsError(
-            "NWB files need h5py and remfile: pip install 'cortexrnn[microns]'"
+            "NWB files need h5py and remfile: pip install -e '.[microns]'"
         ) from error
     get(url).close()  # remfile would try for half a minute before it says that there is nothing
     with _streaming(url):

@@ -15,6 +15,7 @@ import requests
 import urllib3
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, track
 
 from cortexrnn.field import FieldError
@@ -50,7 +51,11 @@ def steps(items: Iterable[Any], description: str, *, progress: bool) -> Iterable
     """Walk through `items` with a progress bar on stderr."""
     console = Console(stderr=True)
     return track(
-        items, description=description, console=console, disable=not progress, transient=True
+        items,
+        description=escape(description),
+        console=console,
+        disable=not progress,
+        transient=True,
     )
 
 
@@ -213,7 +218,7 @@ def _pour(
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     bar = Progress(*columns, console=Console(stderr=True), disable=not progress, transient=True)
     with bar:
-        task = bar.add_task(f"Fetching {name}", total=total or None, completed=start)
+        task = bar.add_task(escape(f"Fetching {name}"), total=total or None, completed=start)
         for block in reply.raw.stream(BLOCK, decode_content=False):
             file.write(block)
             bar.advance(task, len(block))
