@@ -11,6 +11,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import logging
 import platform
 import subprocess
 import time
@@ -31,11 +32,13 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from cortexrnn import topology
+from cortexrnn import provenance, topology
 from cortexrnn.archive import (
     ArchiveError,
     load_archive,
+    plan_records,
     read_runs,
+    run_files,
     write_json,
     write_runs,
 )
@@ -60,6 +63,8 @@ from cortexrnn.training import Result, resolve_device, train
 
 __all__ = ["ExperimentError", "plan", "plan_name", "run", "run_shard", "shards", "status"]
 
+
+log = logging.getLogger(__name__)
 
 KEPT = "finished shards are kept, give the same command again to go on"
 """What a person is told when an experiment stops."""
@@ -282,16 +287,44 @@ def run_shard(
 
 
 def _store(shard: Sequence[RunSpec], rows: Rows, folder: Path) -> None:
-    """Write the rows of a shard, if they are what was asked for."""
+    """Write the rows of a shard, if they are what was asked for and made by this source."""
+    _check_source(rows)
     if [row["identity"] for row in rows] != [spec.identity for spec in shard]:
         raise ExperimentError(
-            "a worker gave other runs than it was asked for; install the same version of "
-            f"cortexrnn there ({rows[0]['versions']}) as here ({_versions()})"
+            "a worker gave other runs than it was asked for, and they are not kept; start the "
+            f"workers anew, with the same source as here ({provenance.described()})"
         )
     try:
         write_runs(rows, _shard_path(folder, shard))
     except ArchiveError as error:
         raise ExperimentError(f"{error}; {KEPT}") from error
+
+
+def _check_source(rows: Rows) -> None:
+    """Refuse rows of another source of this package, warn of other libraries."""
+    for row in rows:
+        if row.get("source") != provenance.source():
+            there = f"{row.get('versions', 'unknown')}, source {row.get('source', 'unknown')}"
+            raise ExperimentError(
+                f"a worker has another cortexrnn ({there}) than this process ({_versions()}, "
+                f"source {provenance.source()}), and its rows are not kept; install the same "
+                "source there"
+            )
+        _compare_libraries(row["versions"], _versions())
+
+
+@functools.cache
+def _compare_libraries(there: str, here: str) -> None:
+    """Warn, once, of a worker with another torch or numpy than here."""
+    theirs, ours = (dict(part.split(" ", 1) for part in v.split(", ")) for v in (there, here))
+    other = [name for name in ("torch", "numpy") if theirs.get(name) != ours[name]]
+    if other:
+        log.warning(
+            "a worker has %s, this process %s; rows may differ in rounding, which training "
+            "amplifies",
+            " and ".join(f"{name} {theirs.get(name, 'unknown')}" for name in other),
+            " and ".join(f"{name} {ours[name]}" for name in other),
+        )
 
 
 @contextlib.contextmanager
@@ -361,6 +394,7 @@ def _row(result: Result, field: Field) -> dict[str, Any]:
         "device": _device_name(result.device),
         "versions": _versions(spec.task),
         "commit": _commit(),
+        "source": provenance.source(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "specification": json.dumps(spec.resolved(), sort_keys=True),
         "identity": spec.identity,
@@ -406,7 +440,7 @@ def _shard_path(folder: Path, shard: Sequence[RunSpec]) -> Path:
 
 def _finished_elsewhere(folder: Path) -> dict[str, dict[str, Any]]:
     """Rows of finished plans in the folder by identity."""
-    if not any(folder.glob("*.parquet")):
+    if not run_files(folder):
         return {}
     return {row["identity"]: row for row in _rows(load_archive(folder))}
 
@@ -451,8 +485,10 @@ def _merge(
 def _remove_shards(specs: Sequence[RunSpec], folder: Path) -> None:
     """Remove shards whose rows stand in the finished plan, and what kills left of them."""
     mine = {spec.identity for spec in specs}
-    for path in (folder / "shards").glob("*.parquet"):
-        if set(read_runs(path)["identity"]) <= mine:
+    for path in run_files(folder / "shards"):
+        with contextlib.suppress(ArchiveError):  # a damaged one is another plan's, which will tell
+            if not set(read_runs(path)["identity"]) <= mine:
+                continue
             path.unlink()
             for unfinished in path.parent.glob(f".{path.stem}-*.tmp"):
                 unfinished.unlink()
@@ -500,15 +536,14 @@ def status(out: str | Path) -> pd.DataFrame:
         If there is no such folder or no plan in it.
     """
     folder = Path(out)
-    plans = sorted(folder.glob("*.json"))
+    plans = plan_records(folder)
     if not plans:
         raise ArchiveError(f"no plan in {folder}; start one with cortexrnn run --out {folder}")
-    parts = [read_runs(path) for path in sorted(folder.glob("shards/*.parquet"))]
-    parts += [read_runs(path) for path in sorted(folder.glob("*.parquet"))]
+    parts = [read_runs(path) for path in run_files(folder / "shards") + run_files(folder)]
     columns = ["identity", "diverged", "finished"]
     runs = pd.concat([p[columns] for p in parts]) if parts else pd.DataFrame(columns=columns)
     runs = runs.drop_duplicates("identity").set_index("identity")
-    return pd.DataFrame([_state(json.loads(p.read_text("utf-8")), runs, folder) for p in plans])
+    return pd.DataFrame([_state(record, runs, folder) for record in plans])
 
 
 def _state(record: dict[str, Any], runs: pd.DataFrame, folder: Path) -> dict[str, Any]:
