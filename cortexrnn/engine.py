@@ -527,7 +527,7 @@ def _local(workers: int, n_shards: int) -> Iterator[Link]:
                 silence_logs=logging.CRITICAL,
             )
         except RuntimeError as error:
-            raise EngineError(GUARD.format(error=error)) from error
+            raise EngineError(GUARD.format(error=error)) from None
         client = stack.enter_context(_client(stack.enter_context(cluster)))
         yield Link(client, lambda: "another process")
 
