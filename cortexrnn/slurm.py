@@ -158,7 +158,10 @@ class Jobs:
         replaced = [job for job in over if job.name in self._came]
         lost = [job for job in over if job.name not in self._came]
         self._replace(replaced)
-        return self._hopeless(lost) or self._tell(lost)
+        reason = self._hopeless(lost)
+        if reason is None:
+            self._tell(lost)
+        return reason
 
     def _submitted(self) -> list[Any]:
         """Jobs with a number."""
