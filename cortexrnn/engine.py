@@ -100,7 +100,7 @@ class Engine:
     name : str
         What a person is told.
     connect : callable, optional
-        Gives, for a number of shards, a context with a :class:`Link` to a Dask cluster; without
+        Gives, for a number of shards, a context with a ``Link`` to a Dask cluster; without
         it shards are run in this process, one after another.
     local : bool
         Whether the workers are processes of this machine, which are not worth starting for one
