@@ -207,6 +207,8 @@ def undisturbed(tmp_path_factory):
     ],
 )
 def test_a_signal_ends_all_processes_and_loses_nothing(tmp_path, undisturbed, sent, status, last):
+    if signal.getsignal(sent) is signal.SIG_IGN:
+        pytest.skip(f"{sent.name} is ignored here, as under nohup, and stays so")
     process = begin(tmp_path)
     started(tmp_path)
     children = psutil.Process(process.pid).children(recursive=True)
@@ -392,7 +394,7 @@ def test_a_script_without_a_main_guard_is_told_so_in_one_line(tmp_path):
     assert said.startswith("cortexrnn.experiment.ExperimentError: the workers could not be started")
     assert 'below if __name__ == "__main__":' in said
     assert "or give workers=1" in said
-    assert done.stderr.count("Traceback") <= 3  # one error and its causes, nothing of workers
+    assert done.stderr.count("Traceback") <= 2  # one error and its causes, nothing of workers
     assert not list(tmp_path.rglob("*.parquet"))
     assert not list(tmp_path.rglob("*.running"))
 
