@@ -128,7 +128,8 @@ def slurm(environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process that is ended at the end."""
     with log.open("wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file)
+        # Elsewhere than in the checkout, which python -m would put before PYTHONPATH.
+        process = subprocess.Popen(command, stdout=file, stderr=file, cwd=log.parent)
     try:
         yield process
     finally:
