@@ -390,7 +390,7 @@ def test_a_script_without_a_main_guard_is_told_so_in_one_line(tmp_path):
         check=False,
     )
     assert done.returncode == 1
-    (said,) = [line for line in done.stderr.splitlines() if "the workers could not be" in line]
+    said = done.stderr.splitlines()[-1]
     assert said.startswith("cortexrnn.experiment.ExperimentError: the workers could not be started")
     assert 'below if __name__ == "__main__":' in said
     assert "or give workers=1" in said
