@@ -156,12 +156,14 @@ class Hosts:
         self.folder, self.stack = folder, contextlib.ExitStack()
         self.address: dict[str, str] = {}
         self.bridge = f"cx{secrets.token_hex(3)}"
+        # Of its own, so that two trials at once do not reach each other's hosts.
+        net = f"10.{200 + secrets.randbelow(50)}.{secrets.randbelow(250)}"
         ip("link", "add", self.bridge, "type", "bridge")
         self.stack.callback(ip, "link", "del", self.bridge)
-        ip("addr", "add", "10.219.0.1/24", "dev", self.bridge)
+        ip("addr", "add", f"{net}.1/24", "dev", self.bridge)
         ip("link", "set", self.bridge, "up")
         for i, name in enumerate(names, start=2):
-            self._add(name, f"10.219.0.{i}")
+            self._add(name, f"{net}.{i}")
 
     def _add(self, name: str, address: str) -> None:
         space, outer = self.space(name), self.link(name)
