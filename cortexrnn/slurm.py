@@ -288,7 +288,9 @@ def _words(error: RuntimeError) -> str:
 
 
 @contextmanager
-def started(kind: Any, *, cores: int, scheduler_options: dict[str, Any], workers: int) -> Iterator:
+def started(
+    kind: Any, *, cores: int, scheduler_options: dict[str, Any], workers: int
+) -> Iterator[Jobs]:
     """Start jobs, and end them all.
 
     Parameters
