@@ -15,13 +15,17 @@ OWN        = VENV=% PYTHON=% FIELD=% PRESET=%
 PARAMETERS = $(if $(FIELD),FIELD=$(FIELD)) $(if $(PRESET),PRESET=$(PRESET)) \
              $(filter-out $(OWN),$(MAKEOVERRIDES))
 
-.PHONY: help book write test lint sync clean
+# Namespaces and SLURM's daemons want root; without it those tests are skipped, with the reason.
+AS_ROOT = $(if $(filter 0,$(shell id -u)),,$(if $(shell sudo -n true 2>/dev/null && echo yes),sudo -n))
+
+.PHONY: help book write test cluster-test lint sync clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make book                   build the book: live chapters on the surrogate field"
 	@echo "make book FIELD=6_6_2       the same on a real field; PRESET=smoke|quick|paper sets the effort"
 	@echo "make test                   lint, types and tests"
+	@echo "make cluster-test           a SLURM of one node and Dask over several hosts; Debian, root"
 	@echo "make write                  quick build for writing: only what changed, warnings allowed"
 	@echo "make sync                   write notebooks/*.ipynb from notebooks/*.py"
 	@echo "make lint                   only ruff and mypy"
@@ -43,6 +47,10 @@ write: $(READY)
 
 test: lint
 	@$(RUN) pytest -q
+
+cluster-test: $(READY)
+	@sh tests/cluster/install.sh
+	@$(AS_ROOT) $(RUN) pytest -q -rs -p no:cacheprovider tests/cluster
 
 lint: $(READY)
 	@$(RUN) ruff check .

@@ -11,7 +11,9 @@ import contextlib
 import functools
 import hashlib
 import json
+import logging
 import os
+import re
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
@@ -31,9 +33,11 @@ __all__ = [
     "ArchiveError",
     "as_published",
     "load_archive",
+    "plan_records",
     "published_table",
     "read_folder",
     "read_runs",
+    "run_files",
     "select",
     "settings",
     "write_json",
@@ -103,12 +107,19 @@ SCHEMA = pa.schema(
 )
 """Columns of a file of runs; times in seconds, `finished` in UTC, `specification` as JSON.
 
-`commit` and `source` (digest of the package's modules) say which code made a run, `numerics` which
-version of its arithmetic (:data:`cortexrnn.training.NUMERICS`), `products` what computed matrix
-products. Where equal numerics and equal products meet, equal specifications give equal bits."""
+`commit` and `source` (see :func:`cortexrnn.provenance.source`) say which code made a run,
+`numerics` which version of its arithmetic (:data:`cortexrnn.training.NUMERICS`), `products` what
+computed matrix products. Where equal numerics and equal products meet, equal specifications give
+equal bits."""
 
 TOLD = ("seed", "field_hash", "relation", "sign", "task", "variant", "protocol")
 """Parts of a specification that columns of their own tell."""
+
+OWN_NAME = re.compile(r"_[0-9a-f]{12}$|^[0-9a-f]{32}$")
+"""How the names of a plan and of a shard end, see :func:`~cortexrnn.experiment.plan_name`."""
+
+
+log = logging.getLogger(__name__)
 
 
 class ArchiveError(ValueError):
@@ -179,6 +190,81 @@ def write_json(content: dict[str, Any], path: Path) -> None:
     """
     with _complete(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def run_files(folder: Path) -> list[Path]:
+    """Find files of runs in a folder.
+
+    What is not ours is passed over: hidden files, as macOS and NFS leave them, folders, and files
+    without runs. A file of a plan stays one when it is damaged, so that reading it fails.
+
+    Parameters
+    ----------
+    folder : Path
+        Of plans or of shards; may be absent.
+
+    Returns
+    -------
+    list of Path
+        Sorted.
+    """
+    return [path for path in _visible(folder, "*.parquet") if _is_ours(path)]
+
+
+def _visible(folder: Path, pattern: str) -> list[Path]:
+    """Files that are not hidden."""
+    paths = (path for path in folder.glob(pattern) if not path.name.startswith("."))
+    return sorted(path for path in paths if path.is_file() or OWN_NAME.search(path.stem))
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is one of runs, be it damaged or written by another version."""
+    if OWN_NAME.search(path.stem):
+        return True
+    try:
+        return {"identity", "specification"} <= set(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError) as error:
+        log.warning("%s is passed over, since it has not the name of a plan and %s", path, error)
+        return False
+
+
+def plan_records(folder: Path) -> list[dict[str, Any]]:
+    """Read the plans of a folder; what is not ours is passed over.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of runs.
+
+    Returns
+    -------
+    list of dict
+        What each plan wrote, sorted by the name of the file.
+
+    Raises
+    ------
+    ArchiveError
+        If the file of a plan is damaged.
+    """
+    records = []
+    for path in _visible(folder, "*.json"):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            wrong = None if _is_record(content) else "it is not what a plan writes"
+        except (OSError, ValueError) as error:
+            wrong = str(error)
+        if wrong is None:
+            records.append(content)
+        elif OWN_NAME.search(path.stem):
+            raise ArchiveError(
+                f"{path} cannot be read ({wrong}); move it away and give the same command again"
+            )
+    return records
+
+
+def _is_record(content: Any) -> bool:
+    """Whether JSON is what a plan writes."""
+    return isinstance(content, dict) and {"plan", "runs", "identities"} <= content.keys()
 
 
 def read_runs(path: Path) -> pd.DataFrame:
@@ -392,7 +478,7 @@ def read_folder(folder: Path) -> pd.DataFrame:
     """
     if not folder.is_dir():
         raise ArchiveError(f"there is no folder {folder}; give one written by cortexrnn run")
-    files = sorted(folder.glob("*.parquet"))
+    files = run_files(folder)
     if not files:
         raise ArchiveError(f"no finished plan in {folder}; run or resume one with cortexrnn run")
     frame = pd.concat([read_runs(file) for file in files], ignore_index=True)

@@ -47,8 +47,8 @@ REFUSED = 2
 """Exit status for input that was refused, as typer's own."""
 FAILED = 1
 """Exit status for work that could not be finished."""
-TERMINATED = 143
-"""Exit status after SIGTERM, as a shell gives it."""
+ENDS = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+"""Signals that end a command in order; SIGHUP comes when a terminal or connection is closed."""
 
 Directory = Annotated[
     Path | None, typer.Option(help="Folder laid out as the authors' Model/DATA/info.")
@@ -60,7 +60,7 @@ def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
-        usual = signal.signal(signal.SIGTERM, _terminate)
+        usual = _listen()
         try:
             command(*args, **kwargs)
         except (experiment.ExperimentError, peer.PeerError) as error:
@@ -69,21 +69,35 @@ def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
             _stop(error, REFUSED)
         except KeyboardInterrupt:
             _stop(f"interrupted; {experiment.KEPT}", FAILED)
-        except _Terminated:
-            _stop(f"terminated; {experiment.KEPT}", TERMINATED)
+        except _Terminated as end:
+            _stop(f"terminated; {experiment.KEPT}", 128 + end.number)  # as a shell gives it
         finally:
-            signal.signal(signal.SIGTERM, usual)
+            for number, handler in usual.items():
+                signal.signal(number, handler)
 
     return wrapped
 
 
 class _Terminated(BaseException):
-    """SIGTERM came."""
+    """A signal came that ends the process."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
-def _terminate(*_: object) -> NoReturn:
-    """Turn SIGTERM into an exception, so that everything is put away."""
-    raise _Terminated
+def _listen() -> dict[signal.Signals, Any]:
+    """Turn signals that end the process into exceptions, so that everything is put away."""
+    usual = {number: signal.getsignal(number) for number in ENDS}
+    for number, handler in usual.items():
+        if handler is not signal.SIG_IGN:  # as nohup wants it
+            signal.signal(number, _terminate)
+    return usual
+
+
+def _terminate(number: int, _: object) -> NoReturn:
+    """Turn a signal into an exception."""
+    raise _Terminated(number)
 
 
 def _stop(reason: object, status: int) -> NoReturn:

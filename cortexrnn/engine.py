@@ -4,6 +4,9 @@ Whatever the engine, a shard goes out as specifications and comes back as rows, 
 need nothing but the package: no folder in common, no file of the field. The field is sent once.
 A shard that does not fit into memory is halved and its rows come back together; a shard whose
 worker died is run again by another one.
+
+What goes to a worker is opened there by this package and is bytes until then, so that a worker
+without the package, or with another source of it, can say so.
 """
 
 from __future__ import annotations
@@ -11,9 +14,13 @@ from __future__ import annotations
 import dataclasses
 import heapq
 import logging
+import multiprocessing
 import os
+import pickle
+import pkgutil
 import queue
 import time
+import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,11 +29,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
+from cortexrnn import provenance
 from cortexrnn.field import Field
 from cortexrnn.protocol import RunSpec
 
 if TYPE_CHECKING:
     from distributed import Client, Future
+
+    from cortexrnn.slurm import Jobs
 
 __all__ = ["Engine", "EngineError", "Rows", "Work", "choose"]
 
@@ -39,16 +49,46 @@ CONNECT_S = 5
 """Seconds after which a scheduler that does not answer is taken for absent."""
 ALONE_S = 60
 """Seconds without any worker on this machine after which it is given up."""
+REMIND_S = 600
+"""Seconds without any worker after which a person is told again what is waited for."""
 DEATHS = 1
 """Workers on this machine that may die on a shard before it is taken for too large."""
 NO_MEMORY = ("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED")
 """What torch says, in errors without a type of their own, when memory is short."""
+
+ENTRY = "__import__('cortexrnn.engine').engine.open_parcel(wanted, parcel, field)"
+"""What a worker evaluates: text, since a function that is not there cannot be sent."""
+NOISY = ("distributed", "tornado", "asyncio")
+"""Loggers that print tracebacks of what is then told in one line."""
+GUARD = (
+    "the workers could not be started ({error}); in a script, call this below "
+    'if __name__ == "__main__": since each worker reads the script, or give workers=1'
+)
 
 log = logging.getLogger(__name__)
 
 
 class EngineError(RuntimeError):
     """An engine stopped before all shards were run."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A connection with a Dask cluster.
+
+    Parameters
+    ----------
+    client : Client
+        Client of the cluster.
+    awaited : callable
+        Says what a worker is to come from, if there is none.
+    watch : callable
+        Is called about once a second; gives why no worker can come any more, if that is so.
+    """
+
+    client: Client
+    awaited: Callable[[], str]
+    watch: Callable[[], str | None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -60,15 +100,15 @@ class Engine:
     name : str
         What a person is told.
     connect : callable, optional
-        Gives, for a number of shards, a context with a client of a Dask cluster; without it
-        shards are run in this process, one after another.
+        Gives, for a number of shards, a context with a ``Link`` to a Dask cluster; without
+        it shards are run in this process, one after another.
     local : bool
         Whether the workers are processes of this machine, which are not worth starting for one
         shard and are given up when none is left.
     """
 
     name: str
-    connect: Callable[[int], AbstractContextManager[Client]] | None = None
+    connect: Callable[[int], AbstractContextManager[Link]] | None = None
     local: bool = False
 
     def run(
@@ -95,7 +135,8 @@ class Engine:
         Raises
         ------
         EngineError
-            If the scheduler or all workers are gone, or a single run does not fit into memory.
+            If the scheduler or all workers are gone, a single run does not fit into memory, or a
+            worker lacks this package or has another source of it.
         ValueError
             If the cluster cannot be reached.
         """
@@ -107,9 +148,10 @@ class Engine:
             if self.connect is None or (self.local and len(shards) == 1):
                 place = _Here(work, field)
             else:
-                client = stack.enter_context(self.connect(len(shards)))
+                stack.enter_context(_quiet())
+                link = stack.enter_context(self.connect(len(shards)))
                 patience = ALONE_S if self.local else float("inf")
-                place = stack.enter_context(_Cluster(client, work, field, patience))
+                place = stack.enter_context(_Cluster(link, work, field, patience))
             for i, shard in enumerate(shards):
                 place.submit(_Piece(i, 0, tuple(shard)))
             while found:
@@ -178,10 +220,11 @@ class _Here:
 class _Cluster:
     """Workers of a Dask cluster."""
 
-    def __init__(self, client: Client, work: Work, field: Field, patience: float) -> None:
-        self._client, self._work, self._patience = client, work, patience
+    def __init__(self, link: Link, work: Work, field: Field, patience: float) -> None:
+        self._link, self._client = link, link.client
+        self._work, self._patience = work, patience
         # A task can be run again where scattered data would be lost with the worker that has it.
-        self._field = client.submit(_same, field, pure=False)
+        self._field = self._client.submit(bytes, _packed(field), pure=False)
         self._pieces: dict[Any, tuple[_Piece, Future]] = {}
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._workers: set[str] = set()
@@ -189,9 +232,9 @@ class _Cluster:
     def __enter__(self) -> _Cluster:
         self._client.subscribe_topic("all", self._hear)
         self._workers |= set(self._client.nthreads())
-        self._alone_since = None if self._workers else time.monotonic()
+        self._alone_since = self._told = None if self._workers else time.monotonic()
         if not self._workers:
-            log.warning("the scheduler has no workers yet; waiting for some")
+            log.warning("no worker has come yet; waiting for %s", self._link.awaited())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -212,11 +255,17 @@ class _Cluster:
             if lost:
                 log.warning("worker %s is gone; what it ran is run again", what["worker"])
             if not self._workers:
+                self._told = None
                 self._alone_since = time.monotonic()
 
     def submit(self, piece: _Piece) -> None:
+        given = {
+            "wanted": provenance.described(),
+            "parcel": _packed((self._work, piece.runs)),
+            "field": self._field,
+        }
         future = self._client.submit(
-            _on_worker, self._work, piece.runs, self._field, pure=False, priority=-piece.shard
+            eval, ENTRY, given, key=f"shard-{uuid.uuid4()}", pure=False, priority=-piece.shard
         )
         self._pieces[future.key] = (piece, future)
         future.add_done_callback(lambda future: self._done.put(future.key))
@@ -228,6 +277,8 @@ class _Cluster:
         error = future.exception() if future.status == "error" else None
         if future.cancelled():
             raise EngineError("the scheduler is gone")
+        if error is not None and _cannot_open(error):
+            raise EngineError(self._strangers(error))
         if error is not None and not isinstance(error, KilledWorker):
             raise error
         # Where memory runs out the system kills, so that one sees dead workers and no error.
@@ -238,23 +289,93 @@ class _Cluster:
     def _wait(self) -> Any:
         """Key of a future that is done."""
         while True:
+            if reason := self._link.watch():
+                raise EngineError(reason)
             try:
                 return self._done.get(timeout=1)
             except queue.Empty:
-                since = self._alone_since
-                if since is not None and time.monotonic() - since > self._patience:
-                    raise EngineError("no worker is left and none could be started") from None
+                self._alone()
+
+    def _alone(self) -> None:
+        """Tell that there is no worker, and give up where there is no hope."""
+        since = self._alone_since
+        if since is None:
+            return
+        now = time.monotonic()
+        if now - since > self._patience:
+            raise EngineError("no worker is left and none could be started")
+        if self._told is None or now - self._told > REMIND_S:
+            self._told = now
+            log.warning(
+                "no worker is left, %d pieces of work are not done; waiting for %s",
+                len(self._pieces), self._link.awaited(),
+            )  # fmt: skip
+
+    def _strangers(self, error: BaseException) -> str:
+        """Say which workers lack this package."""
+        answers = self._client.run(
+            pkgutil.resolve_name, "cortexrnn.engine:ENTRY", on_error="return"
+        )
+        without = [address for address, answer in answers.items() if answer != ENTRY]
+        return (
+            f"{len(without)} of {len(answers)} workers cannot run {provenance.described()}, such "
+            f"as {', '.join(without[:3])} ({error}); install it in their environment, from the "
+            "same source as here"
+        )
 
 
-def _same(field: Field) -> Field:
-    """Have the field on a worker."""
-    return field
+def _cannot_open(error: BaseException) -> bool:
+    """Whether a worker lacks this package, or has one that is too old to open anything."""
+    if isinstance(error, ImportError):
+        return (error.name or "").partition(".")[0] == "cortexrnn"
+    return isinstance(error, AttributeError) and "open_parcel" in str(error)
 
 
-def _on_worker(work: Work, runs: Sequence[RunSpec], field: Field) -> Rows | None:
-    """Run a piece on a worker, which is one core."""
+def _packed(thing: Any) -> bytes:
+    """Pack something for a worker; what a script defines goes along."""
+    import cloudpickle
+
+    return cloudpickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def open_parcel(wanted: str, parcel: bytes, field: bytes) -> Rows | None:
+    """Run a piece on a worker, which is one core.
+
+    Parameters
+    ----------
+    wanted : str
+        The package as it is where the rows are wanted, see :func:`~cortexrnn.provenance.described`.
+    parcel : bytes
+        Work and runs.
+    field : bytes
+        Their field.
+
+    Returns
+    -------
+    list of dict or None
+        Rows; None if the piece does not fit into memory.
+
+    Raises
+    ------
+    EngineError
+        If the source here is another one, or something cannot be unpacked here.
+    """
+    from distributed import get_worker
+
+    if wanted != (here := provenance.described()):
+        raise EngineError(
+            f"worker {get_worker().address} has {here}, this experiment has {wanted}; install the "
+            "same source in the worker's environment"
+        )
+    try:
+        (work, runs), unpacked = pickle.loads(parcel), pickle.loads(field)
+    except Exception as error:
+        raise EngineError(
+            f"worker {get_worker().address} cannot read what it is to run "
+            f"({type(error).__name__}: {error}); install there what your script imports"
+        ) from error
     torch.set_num_threads(1)
-    return _attempt(work, runs, field)
+    return _attempt(work, runs, unpacked)
 
 
 def _attempt(work: Work, runs: Sequence[RunSpec], field: Field) -> Rows | None:
@@ -301,6 +422,8 @@ def choose(
     ------
     ValueError
         If the arguments contradict one another or something is missing.
+    SystemExit
+        In a process that is being started as a worker and reads the script that starts it.
     """
     if scheduler is not None:
         if slurm or workers is not None:
@@ -312,11 +435,17 @@ def choose(
     if slurm:
         if workers is None:
             raise ValueError("SLURM needs a number of workers; give one, such as --workers 64")
-        return Engine(f"SLURM, {workers} workers", partial(_slurm, *_slurm_job(), workers))
+        from cortexrnn import slurm as submitted
+
+        kind, (cores, options) = submitted.cluster_type(), submitted.settings()
+        start = partial(submitted.started, kind, cores=cores, scheduler_options=options)
+        return Engine(f"SLURM, {workers} workers", partial(_slurm, start, workers))
     if workers is None:
         workers = 1 if accelerated else _n_cores()
     if workers == 1:
         return Engine("one process")
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(1)  # the process that starts this one tells why
     return Engine(f"{workers} processes", partial(_local, workers), local=True)
 
 
@@ -360,54 +489,58 @@ def _settings() -> Iterator[None]:
 
 
 @contextmanager
-def _existing(address: str, _: int) -> Iterator[Client]:
-    """Use a scheduler that is there."""
-    with _settings(), _client(address) as client:
-        yield client
+def _quiet() -> Iterator[None]:
+    """Keep logs of Dask from the terminal: what matters is told here in one line."""
+    import distributed  # noqa: F401  (sets levels of its own when it is imported)
+
+    known = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in NOISY]
+    usual = {name: logging.getLogger(name).level for name in {*known, *NOISY}}
+    for name in usual:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for name, level in usual.items():
+            logging.getLogger(name).setLevel(level)
 
 
 @contextmanager
-def _local(workers: int, n_shards: int) -> Iterator[Client]:
+def _existing(address: str, _: int) -> Iterator[Link]:
+    """Use a scheduler that is there."""
+    with _settings(), _client(address) as client:
+        yield Link(client, lambda: f"one to join, started by: dask worker {address} --nthreads 1")
+
+
+@contextmanager
+def _local(workers: int, n_shards: int) -> Iterator[Link]:
     """Start processes on this machine."""
     from distributed import LocalCluster
 
-    # A limit of memory would be an equal share, less than torch alone takes on some machines.
-    with (
-        _settings(),
-        LocalCluster(
-            n_workers=min(workers, n_shards),
-            threads_per_worker=1,
-            memory_limit=0,
-            dashboard_address=":0",  # any free port: several experiments may run
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        _client(cluster) as client,
-    ):
-        yield client
-
-
-def _slurm_job() -> tuple[Any, int]:
-    """Find dask-jobqueue's cluster and the number of cores of a job, or say what is missing."""
-    try:
-        from dask_jobqueue import SLURMCluster
-    except ImportError as error:
-        raise ValueError("SLURM needs an extra; pip install -e '.[cluster]'") from error
-    import dask
-
-    cores, memory = (dask.config.get(f"jobqueue.slurm.{name}") for name in ("cores", "memory"))
-    if not cores or not memory:
-        raise ValueError(
-            "it is not known what a SLURM job may use; say it in ~/.config/dask/jobqueue.yaml or "
-            "as DASK_JOBQUEUE__SLURM__CORES=16 DASK_JOBQUEUE__SLURM__MEMORY=32GB"
-        )
-    return SLURMCluster, int(cores)
+    with ExitStack() as stack:
+        stack.enter_context(_settings())
+        # A limit of memory would be an equal share, less than torch alone takes on some machines.
+        try:
+            cluster = LocalCluster(
+                n_workers=min(workers, n_shards),
+                threads_per_worker=1,
+                memory_limit=0,
+                dashboard_address=":0",  # any free port: several experiments may run
+                silence_logs=logging.CRITICAL,
+            )
+        except RuntimeError as error:
+            raise EngineError(GUARD.format(error=error)) from None
+        client = stack.enter_context(_client(stack.enter_context(cluster)))
+        yield Link(client, lambda: "another process")
 
 
 @contextmanager
-def _slurm(cluster_type: Any, cores: int, workers: int, n_shards: int) -> Iterator[Client]:
+def _slurm(
+    start: Callable[..., AbstractContextManager[Jobs]], workers: int, n_shards: int
+) -> Iterator[Link]:
     """Start workers through SLURM, and others when the time of a job is over."""
-    workers = min(workers, n_shards)
-    with _settings(), cluster_type(processes=cores) as cluster:
-        cluster.adapt(minimum=workers, maximum=workers)
-        with _client(cluster) as client:
-            yield client
+    with (
+        _settings(),
+        start(workers=min(workers, n_shards)) as jobs,
+        _client(jobs.cluster) as client,
+    ):
+        yield Link(client, jobs.awaited, jobs.watch)

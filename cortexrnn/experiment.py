@@ -11,6 +11,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import logging
 import platform
 import subprocess
 import time
@@ -31,11 +32,13 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from cortexrnn import parameters, terminal, topology
+from cortexrnn import parameters, provenance, terminal, topology
 from cortexrnn.archive import (
     ArchiveError,
+    plan_records,
     read_folder,
     read_runs,
+    run_files,
     write_json,
     write_runs,
 )
@@ -60,6 +63,8 @@ from cortexrnn.training import NUMERICS, Result, rehearse, resolve_device, train
 
 __all__ = ["ExperimentError", "plan", "plan_name", "run", "run_shard", "shards", "status"]
 
+
+log = logging.getLogger(__name__)
 
 KEPT = "finished shards are kept, give the same command again to go on"
 """What a person is told when an experiment stops."""
@@ -290,16 +295,44 @@ def run_shard(
 
 
 def _store(shard: Sequence[RunSpec], rows: Rows, folder: Path) -> None:
-    """Write the rows of a shard, if they are what was asked for."""
+    """Write the rows of a shard, if they are what was asked for and made by this source."""
+    _check_source(rows)
     if [row["identity"] for row in rows] != [spec.identity for spec in shard]:
         raise ExperimentError(
-            "a worker gave other runs than it was asked for; install the same version of "
-            f"cortexrnn there ({rows[0]['versions']}) as here ({_versions()})"
+            "a worker gave other runs than it was asked for, and they are not kept; start the "
+            f"workers anew, with the same source as here ({provenance.described()})"
         )
     try:
         write_runs(rows, _shard_path(folder, shard))
     except ArchiveError as error:
         raise ExperimentError(f"{error}; {KEPT}") from error
+
+
+def _check_source(rows: Rows) -> None:
+    """Refuse rows of another source of this package, warn of other libraries."""
+    for row in rows:
+        if row.get("source") != provenance.source():
+            there = f"{row.get('versions', 'unknown')}, source {row.get('source', 'unknown')}"
+            raise ExperimentError(
+                f"a worker has another cortexrnn ({there}) than this process ({_versions()}, "
+                f"source {provenance.source()}), and its rows are not kept; install the same "
+                "source there"
+            )
+        _compare_libraries(row["versions"], _versions())
+
+
+@functools.cache
+def _compare_libraries(there: str, here: str) -> None:
+    """Warn, once, of a worker with another torch or numpy than here."""
+    theirs, ours = (dict(part.split(" ", 1) for part in v.split(", ")) for v in (there, here))
+    other = [name for name in ("torch", "numpy") if theirs.get(name) != ours[name]]
+    if other:
+        log.warning(
+            "a worker has %s, this process %s; rows may differ in rounding, which training "
+            "amplifies",
+            " and ".join(f"{name} {theirs.get(name, 'unknown')}" for name in other),
+            " and ".join(f"{name} {ours[name]}" for name in other),
+        )
 
 
 @contextlib.contextmanager
@@ -369,7 +402,7 @@ def _row(result: Result, field: Field) -> dict[str, Any]:
         "device": _device_name(result.device),
         "versions": _versions(isinstance(task_of(spec), GymTask)),
         "commit": _commit(),
-        "source": "",
+        "source": provenance.source(),
         "numerics": NUMERICS,
         "products": result.products,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -420,7 +453,7 @@ def _stored_shards(folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
 
     Another process may remove some meanwhile; a damaged one is told by the plan that it belongs to.
     """
-    for path in sorted((folder / "shards").glob("[!.]*.parquet")):
+    for path in run_files(folder / "shards"):
         with contextlib.suppress(ArchiveError):
             yield path, read_runs(path)
 
@@ -431,7 +464,7 @@ def _finished(folder: Path) -> dict[str, dict[str, Any]]:
     Shards are read first: when a plan is finished its rows stand in its file before its shards go.
     """
     parts = [frame for _, frame in _stored_shards(folder)]
-    if any(folder.glob("*.parquet")):
+    if run_files(folder):
         parts.append(read_folder(folder))
     return {row["identity"]: row for part in parts for row in _rows(part)}
 
@@ -528,15 +561,14 @@ def status(out: str | Path) -> pd.DataFrame:
         If there is no such folder or no plan in it.
     """
     folder = Path(out)
-    plans = sorted(folder.glob("*.json"))
+    plans = plan_records(folder)
     if not plans:
         raise ArchiveError(f"no plan in {folder}; start one with cortexrnn run --out {folder}")
-    parts = [read_runs(path) for path in sorted(folder.glob("shards/*.parquet"))]
-    parts += [read_runs(path) for path in sorted(folder.glob("*.parquet"))]
+    parts = [read_runs(path) for path in run_files(folder / "shards") + run_files(folder)]
     columns = ["identity", "diverged", "finished"]
     runs = pd.concat([p[columns] for p in parts]) if parts else pd.DataFrame(columns=columns)
     runs = runs.drop_duplicates("identity").set_index("identity")
-    return pd.DataFrame([_state(json.loads(p.read_text("utf-8")), runs, folder) for p in plans])
+    return pd.DataFrame([_state(record, runs, folder) for record in plans])
 
 
 def _state(record: dict[str, Any], runs: pd.DataFrame, folder: Path) -> dict[str, Any]:

@@ -1,18 +1,23 @@
 """Engines: workers that die, memory that is short, schedulers that are not there."""
 
+import importlib
 import json
+import logging
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import psutil
 import pytest
 
-from cortexrnn import archive, engine, experiment, presence
+from cortexrnn import archive, engine, experiment, presence, provenance, slurm
 from cortexrnn.archive import read_runs
 from cortexrnn.engine import EngineError, choose
 from cortexrnn.experiment import ExperimentError
@@ -129,7 +134,6 @@ def test_a_scheduler_that_is_there_is_used(field, tmp_path):
         ({"scheduler": "nowhere"}, "no scheduler answers at nowhere"),
         ({"scheduler": "tcp://127.0.0.1:9", "workers": 2}, "has its own workers"),
         ({"slurm": True}, "SLURM needs a number of workers"),
-        ({"slurm": True, "workers": 2}, "it is not known what a SLURM job may use"),
     ],
 )
 def test_clusters_that_cannot_be_used_are_refused(field, tmp_path, monkeypatch, arguments, message):
@@ -197,11 +201,14 @@ def undisturbed(tmp_path_factory):
     ("sent", "status", "last"),
     [
         (signal.SIGTERM, 143, "terminated; finished shards are kept"),
+        (signal.SIGHUP, 129, "terminated; finished shards are kept"),
         (signal.SIGINT, 1, "interrupted; finished shards are kept"),
         (signal.SIGKILL, -9, ""),
     ],
 )
 def test_a_signal_ends_all_processes_and_loses_nothing(tmp_path, undisturbed, sent, status, last):
+    if signal.getsignal(sent) is signal.SIG_IGN:
+        pytest.skip(f"{sent.name} is ignored here, as under nohup, and stays so")
     process = begin(tmp_path)
     started(tmp_path)
     children = psutil.Process(process.pid).children(recursive=True)
@@ -300,3 +307,273 @@ def test_status_tells_how_far_how_fast_and_who(field, tmp_path, monkeypatch):
     assert all(f"process {os.getpid()} on" in state["at_work"] for state in shards)
     assert all(state["rate"] > 0 for state in shards)
     assert shards[-1]["left"] == "0:00:00"
+
+
+# --- what a worker is asked before it runs anything
+
+
+@pytest.fixture
+def worker(monkeypatch):
+    """Stand in for the worker that opens a parcel."""
+    import distributed
+
+    monkeypatch.setattr(distributed, "get_worker", lambda: SimpleNamespace(address="tcp://far:1"))
+
+
+def test_a_worker_opens_a_parcel_of_the_same_source(field, worker):
+    specs = make_plan(field)[:1]
+    parcel, packed = engine._packed((names, specs)), engine._packed(field)
+    rows = engine.open_parcel(provenance.described(), parcel, packed)
+    assert [row["identity"] for row in rows] == [specs[0].identity]
+    # What is sent is the text of this call.
+    given = {"wanted": provenance.described(), "parcel": parcel, "field": packed}
+    assert eval(engine.ENTRY, given) == rows
+
+
+def test_a_worker_with_another_source_runs_nothing(field, worker):
+    ran = []
+    parcel = engine._packed((ran.append, make_plan(field)))
+    here = re.escape(provenance.described())
+    with pytest.raises(EngineError, match=rf"tcp://far:1 has {here}, this experiment has other"):
+        engine.open_parcel("other", parcel, engine._packed(field))
+    assert not ran
+
+
+def test_what_a_worker_cannot_import_is_named(field, worker):
+    class Lost:
+        def __reduce__(self):
+            return eval, ("__import__('mytasks')",)
+
+    with pytest.raises(EngineError, match=r"tcp://far:1 cannot read .*No module named 'mytasks'"):
+        engine.open_parcel(provenance.described(), engine._packed(Lost()), engine._packed(field))
+
+
+class FakeClient:
+    """A Dask cluster of which only the comings and goings matter."""
+
+    status = "closed"
+
+    def __init__(self, *workers):
+        self.workers = workers
+
+    def submit(self, *_, **__):
+        return None
+
+    def subscribe_topic(self, *_):
+        pass
+
+    def nthreads(self):
+        return dict.fromkeys(self.workers, 1)
+
+    def run(self, *_, **__):
+        return {"tcp://a:1": ModuleNotFoundError("cortexrnn"), "tcp://b:1": engine.ENTRY}
+
+
+def placed(client, field, patience=float("inf")):
+    link = engine.Link(client, lambda: "one to join")
+    return engine._Cluster(link, names, field, patience)
+
+
+def test_when_the_last_worker_leaves_it_is_told_once_and_what_is_waited_for(field, caplog):
+    with placed(FakeClient("tcp://a:1", "tcp://b:1"), field) as place:
+        for name in ("tcp://a:1", "tcp://b:1"):
+            place._alone()
+            assert not caplog.messages
+            place._hear((0, {"action": "remove-worker", "worker": name, "processing-tasks": {}}))
+        place._alone()
+        place._alone()
+    assert caplog.messages == [
+        "no worker is left, 0 pieces of work are not done; waiting for one to join"
+    ]
+
+
+def test_a_cluster_without_workers_says_what_is_waited_for_and_reminds(field, caplog, monkeypatch):
+    with placed(FakeClient(), field) as place:
+        assert caplog.messages == ["no worker has come yet; waiting for one to join"]
+        place._alone()
+        assert len(caplog.messages) == 1
+        monkeypatch.setattr(engine, "REMIND_S", -1)
+        place._alone()
+        assert len(caplog.messages) == 2
+
+
+def test_workers_without_the_package_are_named(field):
+    error = ModuleNotFoundError("No module named 'cortexrnn'", name="cortexrnn")
+    assert engine._cannot_open(error)
+    assert engine._cannot_open(AttributeError("module has no attribute 'open_parcel'"))
+    assert not engine._cannot_open(ModuleNotFoundError("neurogym", name="neurogym"))
+    with placed(FakeClient("tcp://a:1", "tcp://b:1"), field) as place:
+        said = place._strangers(error)
+    assert said.startswith("1 of 2 workers cannot run cortexrnn")
+    assert "tcp://a:1 (No module named 'cortexrnn'); install it" in said
+
+
+def test_logs_of_dask_are_quiet_while_an_engine_runs_and_as_before_afterwards():
+    import distributed  # noqa: F401
+
+    logger = logging.getLogger("distributed.client")
+    logger.setLevel(logging.INFO)
+    with engine._quiet():
+        assert not logger.isEnabledFor(logging.CRITICAL)
+    assert logger.level == logging.INFO
+
+
+GUARDLESS = """
+from cortexrnn import experiment
+from cortexrnn.sources.surrogate import surrogate_field
+
+field = surrogate_field(16)
+experiment.run(experiment.plan(field, preset="smoke"), field, out="runs", workers=2)
+"""
+
+
+def test_a_script_without_a_main_guard_is_told_so_in_one_line(tmp_path):
+    (tmp_path / "mine.py").write_text(GUARDLESS)
+    root = str(Path(__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "mine.py"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("cortexrnn.experiment.ExperimentError: the workers could not be started")
+    assert 'below if __name__ == "__main__":' in said
+    assert "or give workers=1" in said
+    assert done.stderr.count("Traceback") <= 2  # one error and its causes, nothing of workers
+    assert not list(tmp_path.rglob("*.parquet"))
+    assert not list(tmp_path.rglob("*.running"))
+
+
+# --- SLURM, of which only the commands are there; tests/cluster has a real one
+
+
+@pytest.fixture
+def commands(tmp_path, monkeypatch):
+    """Folder on the path for commands of SLURM; gives what writes one."""
+    pytest.importorskip("dask_jobqueue")
+    folder = tmp_path / "bin"
+    folder.mkdir()
+
+    def write(name, script):
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+
+    for name in slurm.COMMANDS:
+        write(name, "exit 0")
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    monkeypatch.setattr(slurm, "LOOK_S", 0.5)
+    monkeypatch.setattr(slurm, "PAUSE_S", 0.1)
+    return write
+
+
+@pytest.fixture
+def submit(field, tmp_path):
+    """Run a plan through SLURM, and say how it ends."""
+    import dask
+
+    def run():
+        options = {"jobqueue.slurm.cores": 1, "jobqueue.slurm.memory": "1GB"}
+        specs = make_plan(field)
+        with dask.config.set(options), pytest.raises(ExperimentError) as caught:
+            experiment.run(
+                specs, field, out=tmp_path / "runs", slurm=True, workers=2, progress=False
+            )
+        assert not list(tmp_path.rglob("*.running"))
+        return str(caught.value)
+
+    return run
+
+
+def test_slurm_without_its_commands_is_refused(commands, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ValueError, match="sbatch, squeue, scancel cannot be found; run this on"):
+        choose(slurm=True, workers=2)
+
+
+def test_what_sbatch_refuses_is_told_in_its_words(commands, submit):
+    commands("sbatch", "echo 'sbatch: error: invalid partition specified: nosuch' >&2; exit 1")
+    assert submit().startswith(
+        "sbatch refused the job: invalid partition specified: nosuch; finished shards are kept"
+    )
+
+
+TIMES_OUT = """
+echo x >> {count}
+if [ $(wc -l < {count}) -le {times} ]; then
+  echo 'sbatch: error: Batch job submission failed: Socket timed out' >&2; exit 1
+fi
+echo Submitted batch job 7
+"""
+
+
+def test_a_submission_that_times_out_is_tried_again(commands, submit, tmp_path, caplog):
+    commands("sbatch", TIMES_OUT.format(count=tmp_path / "count", times=1))
+    # Taken at last; but as the queue is empty and no worker came, there is no hope.
+    assert submit().startswith("SLURM ended before a worker came: job 7")
+    assert "sbatch says: Batch job submission failed: Socket timed out; it is tried again" in (
+        caplog.text
+    )
+    assert len((tmp_path / "count").read_text().split()) == 3
+
+
+def test_trying_again_has_an_end(commands, submit, tmp_path):
+    commands("sbatch", TIMES_OUT.format(count=tmp_path / "count", times=1000))
+    assert "sbatch refused the job: Batch job submission failed: Socket timed out" in submit()
+    assert len((tmp_path / "count").read_text().split()) <= 2 * slurm.TRIES
+
+
+def test_jobs_that_end_before_a_worker_comes_are_told(commands, submit):
+    commands("sbatch", "echo Submitted batch job $$")
+    assert re.match(
+        r"SLURM ended before a worker came: job \d+, \d+; read slurm-\d+.out in the folder where",
+        submit(),
+    )
+
+
+def test_slurm_that_does_not_answer_is_not_taken_for_an_empty_queue(commands):
+    commands("squeue", "echo '7 PENDING, Resources'")
+    assert slurm._queue() == {"7": "PENDING, Resources"}
+    commands("squeue", "exit 1")
+    assert slurm._queue() is None
+
+
+def test_ctrl_c_stays_as_it_is_when_dask_jobqueue_is_imported(commands):
+    usual = signal.getsignal(signal.SIGINT)
+    for name in [name for name in sys.modules if name.startswith("dask_jobqueue")]:
+        del sys.modules[name]
+    slurm.cluster_type()
+    assert signal.getsignal(signal.SIGINT) is usual
+    # Also where somebody imported it before.
+    import dask_jobqueue.runner as runner
+
+    importlib.reload(runner)
+    assert signal.getsignal(signal.SIGINT) is not usual
+    slurm.cluster_type()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_slurm_beside_the_main_thread_is_refused(commands):
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(choose, slurm=True, workers=2)
+        with pytest.raises(ValueError, match="from the main thread"):
+            future.result()
+
+
+def test_a_dashboard_takes_any_free_port_unless_one_is_named():
+    import dask
+
+    wanted = {"jobqueue.slurm.cores": 2, "jobqueue.slurm.memory": "1GB"}
+    with dask.config.set(wanted):
+        assert slurm.settings() == (2, {"dashboard_address": ":0"})
+    named = {"jobqueue.slurm.scheduler-options": {"dashboard_address": ":99", "host": "x"}}
+    with dask.config.set(wanted | named):
+        assert slurm.settings() == (2, {"dashboard_address": ":99", "host": "x"})
+
+
+def test_slurm_without_the_size_of_a_job_is_refused(commands):
+    with pytest.raises(ValueError, match="it is not known what a SLURM job may use"):
+        choose(slurm=True, workers=2)

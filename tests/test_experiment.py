@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,13 +13,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cortexrnn import archive, engine, experiment
+from cortexrnn import archive, engine, experiment, provenance
 from cortexrnn.archive import ArchiveError, load_archive, read_runs
 from cortexrnn.field import Field, FieldError
 from cortexrnn.models import VARIANTS
 from cortexrnn.protocol import Preset
 from cortexrnn.sources.surrogate import surrogate_field
 
+ORIGINAL = experiment.run_shard
 TINY = Preset(n_seeds=2, epochs=1, n_train=128, n_validation=64)
 # What may differ between two times the same experiment is run.
 TIMES = ["seconds", "seconds_topology", "finished", "commit"]
@@ -211,7 +213,7 @@ def test_a_plan_finished_beside_another_takes_no_shard_from_it(field, tmp_path, 
 KILLED = """
 import sys
 from pathlib import Path
-from cortexrnn import archive, experiment
+from cortexrnn import archive, experiment, provenance
 from cortexrnn.sources.surrogate import surrogate_field
 from tests.test_experiment import make_plan
 
@@ -431,3 +433,150 @@ def test_a_plan_that_was_begun_stays_when_the_cluster_is_gone(field, tmp_path, m
     with pytest.raises(ValueError, match="no scheduler answers"):
         experiment.run(specs, field, out=tmp_path, scheduler="tcp://127.0.0.1:9", progress=False)
     assert len(list(tmp_path.glob("*.json"))) == 1
+
+
+# --- what is not ours in a folder of runs, and rows that are not ours
+
+
+def foreign(folder, kind):
+    """Put something that is not ours into a folder."""
+    if kind == "folder":
+        (folder / "x.parquet").mkdir()
+        (folder / "x.json").mkdir()
+    elif kind == "hidden":
+        (folder / "._surrogate_16_corr_0123456789ab.parquet").write_bytes(b"\0\5\26\7Mac OS X")
+        (folder / "._surrogate_16_corr_0123456789ab.json").write_bytes(b"\0\5\26\7\xff")
+        (folder / ".DS_Store").write_bytes(b"\0")
+        (folder / ".nfs000000000123").write_bytes(b"\0")
+        (folder / f".{'0' * 32}-7.tmp").write_bytes(b"PAR1 half")
+    elif kind == "table":
+        pd.DataFrame({"mean": [0.5]}).to_parquet(folder / "summary.parquet")
+    elif kind == "bytes":
+        (folder / "x.parquet").write_bytes(b"not Parquet")
+        (folder / "x.json").write_bytes(b"\xff\xfe not JSON")
+    elif kind == "json":
+        (folder / "settings.json").write_text('{"preset": "smoke"}')
+        (folder / "list.json").write_text("[1, 2]")
+        (folder / "null.json").write_text("null")
+        (folder / "empty.json").write_text("")
+        (folder / "half.json").write_text('{"plan": "x", "ru')
+
+
+@pytest.mark.parametrize("kind", ["folder", "hidden", "table", "bytes", "json"])
+def test_what_is_not_ours_in_a_folder_of_runs_is_passed_over(field, tmp_path, kind):
+    specs = make_plan(field)
+    (tmp_path / "shards").mkdir()
+    foreign(tmp_path, kind)
+    foreign(tmp_path / "shards", kind)
+    before = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    first = experiment.run(specs[:2], field, out=tmp_path, workers=1, progress=False)
+    second = experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
+    table = experiment.status(tmp_path)
+    assert sorted(table["plan"]) == sorted([first.stem, second.stem])
+    assert set(table["state"]) == {"finished"}
+    assert len(load_archive(tmp_path)) == len(specs)
+    left = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    ours = [path.with_suffix(end) for path in (first, second) for end in (".json", ".parquet")]
+    assert left == sorted(before + ours)
+    with pytest.raises(ArchiveError, match="no plan in"):
+        for path in ours:
+            path.unlink()
+        experiment.status(tmp_path)
+
+
+@pytest.mark.parametrize("end", [".json", ".parquet"])
+@pytest.mark.parametrize("content", [b"PAR1 half", b"[]", b""])
+def test_a_damaged_file_of_a_plan_is_still_an_error(field, tmp_path, end, content):
+    path = experiment.run(make_plan(field)[:1], field, out=tmp_path, workers=1, progress=False)
+    path.with_suffix(end).write_bytes(content)
+    with pytest.raises(ArchiveError, match=re.escape(path.with_suffix(end).name)):
+        experiment.status(tmp_path)
+
+
+def test_a_damaged_shard_is_still_an_error(field, tmp_path):
+    (tmp_path / "shards").mkdir()
+    experiment.run(make_plan(field)[:1], field, out=tmp_path, workers=1, progress=False)
+    (tmp_path / "shards" / f"{'0' * 32}.parquet").write_bytes(b"PAR1 half")
+    with pytest.raises(ArchiveError, match=r"0000\.parquet cannot be read"):
+        experiment.status(tmp_path)
+
+
+@pytest.mark.parametrize("change", ["other", "older"])
+def test_rows_of_another_source_are_refused_and_not_written(field, tmp_path, change, monkeypatch):
+    def other(shard, field, **options):
+        rows = ORIGINAL(shard, field, **options)
+        for row in rows:
+            row["source"] = "0123456789abcdef"
+            row["versions"] = row["versions"].replace("cortexrnn 0", "cortexrnn 9")
+            if change == "older":
+                del row["source"]
+        return rows
+
+    monkeypatch.setattr(experiment, "run_shard", other)
+    there = "unknown" if change == "older" else "0123456789abcdef"
+    words = rf"\(cortexrnn 9.*, source {there}\) than this process \(cortexrnn 0.*, source "
+    words += f"{provenance.source()}.*install the same source there"
+    with pytest.raises(experiment.ExperimentError, match=words):
+        experiment.run(make_plan(field), field, out=tmp_path, workers=1, progress=False)
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_rows_of_other_runs_are_refused_and_not_written(field, tmp_path, monkeypatch):
+    specs = make_plan(field)
+    monkeypatch.setattr(
+        experiment, "run_shard", lambda _, field, **options: ORIGINAL(specs[:3], field, **options)
+    )
+    with pytest.raises(experiment.ExperimentError, match="gave other runs than it was asked for"):
+        experiment.run(specs[3:], field, out=tmp_path, workers=1, progress=False)
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_other_libraries_are_warned_of_once(field, tmp_path, monkeypatch, caplog):
+    def other(shard, field, **options):
+        rows = ORIGINAL(shard, field, **options)
+        return [
+            row | {"versions": re.sub("torch [^,]*", "torch 9.9", row["versions"])} for row in rows
+        ]
+
+    experiment._compare_libraries.cache_clear()
+    monkeypatch.setattr(experiment, "run_shard", other)
+    path = experiment.run(make_plan(field), field, out=tmp_path, workers=1, progress=False)
+    (said,) = [text for text in caplog.messages if "torch" in text]
+    assert said.startswith("a worker has torch 9.9, this process torch ")
+    assert set(read_runs(path)["source"]) == {provenance.source()}
+
+
+def test_the_source_stands_beside_the_commit():
+    names = archive.SCHEMA.names
+    assert names.index("source") == names.index("commit") + 1
+
+
+def package(folder, name="package"):
+    (folder / name / "inner").mkdir(parents=True)
+    (folder / name / "a.py").write_bytes(b"x = 1\ny = 2\n")
+    (folder / name / "inner" / "b.py").write_bytes(b"z = 3\n")
+    return folder / name
+
+
+def test_the_digest_of_a_source_changes_with_the_source_alone(tmp_path):
+    here, there = package(tmp_path), package(tmp_path, "elsewhere")
+    first = provenance.digest(here)
+    assert re.fullmatch("[0-9a-f]{16}", first)
+    # The place, line endings, what Python and editors leave, and data do not matter.
+    (there / "a.py").write_bytes(b"x = 1\r\ny = 2\r\n")
+    for left in ["__pycache__/a.cpython-311.pyc", ".ipynb_checkpoints/a.py", ".#a.py", "data.csv"]:
+        (there / left).parent.mkdir(exist_ok=True)
+        (there / left).write_bytes(b"left")
+    (there / "gone.py").symlink_to("nowhere")
+    assert provenance.digest(there) == first
+    # A line, a name, a place within the package and the border between files do.
+    (there / "a.py").write_bytes(b"x = 1\ny = 3\n")
+    assert provenance.digest(there) != first
+    (there / "a.py").rename(there / "c.py")
+    (there / "c.py").write_bytes(b"x = 1\ny = 2\n")
+    assert provenance.digest(there) != first
+    (there / "c.py").rename(there / "a.py")
+    assert provenance.digest(there) == first
+    (there / "inner" / "b.py").rename(there / "b.py")
+    assert provenance.digest(there) != first
+    assert provenance.source() == provenance.digest(Path(provenance.__file__).parent)
