@@ -128,7 +128,7 @@ def test_seeds_says_how_many_and_seed_says_which(call, tmp_path, arguments, seed
     ("arguments", "message"),
     [
         (["--seed", "7", "--seeds", "3"], "--seeds 3 says how many and --seed says which; give"),
-        (["--seed", "x"], "--seed is 'x'; give whole numbers with commas between"),
+        (["--seed", "x"], "--seed is 'x'; give whole numbers, as a list or with commas between"),
         (["--seed", "7,7"], "--seed has 7; give different whole numbers"),
         (["--seed", "-1"], "--seed has -1; give different whole numbers of at least 0"),
     ],
