@@ -2,7 +2,8 @@
 
 A folder of runs holds, for every plan, ``<plan>.json`` (what was asked for and, at the end, what
 came of it), ``<plan>.parquet`` once the plan is finished, and until then ``shards/*.parquet``.
-Files appear under their final name only when they are complete and are never edited.
+Files appear under their final name only when they are complete. Files of runs are never edited; the
+record of a plan is written again, whole, when the plan is finished.
 """
 
 from __future__ import annotations
@@ -315,7 +316,8 @@ def load_archive(path: str | Path | None = None) -> pd.DataFrame:
     -------
     DataFrame
         One row per run with the columns of :data:`SCHEMA`; a run that stands in several plans
-        appears once. Two columns are added. ``published`` is true for runs of the paper's design
+        appears once, and once more for every other relation that it was planned under without
+        depending on it. Two columns are added. ``published`` is true for runs of the paper's design
         on whatever field and arm: its eleven variants, three tasks, size, settings and first draw
         of trials under the ``published`` protocol. ``settings`` says what else a run differs in,
         see :func:`settings`; it is empty for all published runs.

@@ -52,7 +52,7 @@ from cortexrnn.field import Field
 from cortexrnn.gym import find_task, task_of
 from cortexrnn.protocol import RunSpec, Variant, random_stream
 from cortexrnn.sources import load_field
-from cortexrnn.training import RNNEnsemble, resolve_device, train
+from cortexrnn.training import RNNEnsemble, no_denormals, resolve_device, train
 
 __all__ = [
     "MEASURES",
@@ -434,7 +434,7 @@ def measure(point: Point, *, repeats: int = 5, budget: float = BUDGET_S) -> dict
     """
     device = resolve_device(point.device)
     clock = functools.partial(repeated, device=device, repeats=repeats, budget=budget)
-    with _no_denormals():
+    with no_denormals():
         before = gemm_rate(point.n_neurons, device=device)
         timed = _KINDS[point.kind](point, clock)
         rate = max(before, gemm_rate(point.n_neurons, device=device))
@@ -449,17 +449,6 @@ def measure(point: Point, *, repeats: int = 5, budget: float = BUDGET_S) -> dict
         "scaled_from": timed.scaled_from,
         "finished": _now(),
     }
-
-
-@contextmanager
-def _no_denormals() -> Iterator[None]:
-    """Take denormal numbers for zero, as training does, and leave the process as it was."""
-    before = bool(torch.tensor(1e-40) * 1 == 0)
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(before)
 
 
 def _step(point: Point, clock: Clock) -> _Timed:

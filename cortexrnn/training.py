@@ -35,6 +35,7 @@ __all__ = [
     "RNNEnsemble",
     "Result",
     "logits",
+    "no_denormals",
     "products",
     "rehearse",
     "resolve_device",
@@ -440,7 +441,8 @@ def resolve_device(device: str = "auto") -> torch.device:
     Parameters
     ----------
     device : str
-        ``auto`` (an accelerator when there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps`` ...
+        ``cpu``, ``cuda``, ``cuda:1``, ``mps`` ...; ``auto`` is CUDA where there is such a device,
+        else the processor.
 
     Returns
     -------
@@ -514,20 +516,35 @@ def _processor() -> str:
 
 
 @contextlib.contextmanager
-def _processor_settings(n_neurons: int) -> Iterator[None]:
-    """Set what makes a processor fast here, and set it back.
+def no_denormals() -> Iterator[None]:
+    """Take denormal numbers for zero: weights that a penalty shrinks crawl through them.
 
-    Denormal numbers are taken for zero: weights that a penalty shrinks crawl through them. Small
-    matrix products gain nothing from a second thread and lose much on a busy machine.
+    Yields
+    ------
+    None
+        At the end the process is as it was.
     """
-    n_threads = torch.get_num_threads()
+    before = bool(torch.tensor(1e-40) * 1 == 0)
     torch.set_flush_denormal(True)
-    if n_neurons < THREADED_FROM:
-        torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_flush_denormal(False)
+        torch.set_flush_denormal(before)
+
+
+@contextlib.contextmanager
+def _processor_settings(n_neurons: int) -> Iterator[None]:
+    """Set what makes a processor fast here, and set it back.
+
+    Small matrix products gain nothing from a second thread and lose much on a busy machine.
+    """
+    n_threads = torch.get_num_threads()
+    if n_neurons < THREADED_FROM:
+        torch.set_num_threads(1)
+    try:
+        with no_denormals():
+            yield
+    finally:
         torch.set_num_threads(n_threads)
 
 

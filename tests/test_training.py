@@ -337,3 +337,14 @@ def test_a_cuda_device_is_found_where_there_is_one(monkeypatch, there, found):
 def test_a_task_that_is_not_there_is_refused(field):
     with pytest.raises(ValueError, match="unknown task 'chess'; choose one of one_choice"):
         train([spec(field, task="chess")], field, progress=False)
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_training_leaves_the_process_as_it_takes_denormal_numbers(flushed):
+    torch.set_flush_denormal(flushed)
+    try:
+        with training._processor_settings(16):
+            assert float(torch.tensor(1e-40) * 1) == 0
+        assert (float(torch.tensor(1e-40) * 1) == 0) == flushed
+    finally:
+        torch.set_flush_denormal(False)
