@@ -69,6 +69,7 @@ moved.set_index("metric").round(4)
 
 # %% tags=["hide-input"]
 towards = moved[(moved["low"] > 0) | (moved["high"] < 0)]["metric"]
+assert len(towards) <= 1, "metrics move in a direction"
 glue("n_metrics", len(moved))
 glue("n_moved", len(towards))
 glue("which_moved", ", ".join(towards).replace("_", " ") or "none")
@@ -96,7 +97,7 @@ apart[[*columns, "accuracy", "accuracy_again"]].round(3).set_index("field")
 changed = reproduction.changed_verdicts(archive, again)
 glue("n_replaced", int((again["field"] == "6_6_2").sum()))
 glue("n_changed", len(changed))
-changed
+assert changed.empty, "a verdict moved"
 
 # %% [markdown]
 # ```{admonition} Measurement
