@@ -141,7 +141,7 @@ def arrays() -> dict[str, Any]:
         "positions": rng.integers(0, 9999, (N, 3)),
         "voxel_size": (4, 4, 40),
         "grid": (3, 2, 1),
-        "connectome": rng.poisson(0.7, (N, N)),
+        "connectome": rng.poisson(0.7, (N, N)) * (1 - np.eye(N, dtype=int)),
         "correlation": relations[0],
         "sttc": relations[1],
         "precision": relations[2],
