@@ -5,9 +5,9 @@ kinds, activity), :class:`Square` (connectome, relations, masks) and :class:`Edg
 count). Each knows the labels that it came with, or that it had none. Then :func:`order` decides
 which neurons there are and in which order, and each form is aligned to it.
 
-The rules: labels that are ids are followed. Labels that number the rows, ``0 ... N-1`` in order, say
-nothing, and the rows are taken in the order of `ids`, like those of a plain array. All other labels
-are refused, and so is a mixture of labelled and plain sources without `ids`.
+The rules: labels that are ids are followed. Labels that number the rows, ``0 ... N-1`` in order,
+say nothing, and the rows are taken in the order of `ids`, like those of a plain array. All other
+labels are refused, and so is a mixture of labelled and plain sources without `ids`.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ def _as_id(item: Any, row: int, where: str) -> int:
         return int(item)
     if text.lower() in MISSING if isinstance(item, str) else bool(pd.isna(item) is True):
         raise FieldError(
-            f"{where}, row {row}: the id {item!r} is no whole number, it is missing; leave the row "
-            "out or give the neuron its id"
+            f"{where}: the id {item!r} (row {row}) is no whole number, it is missing; leave the "
+            "row out or give the neuron its id"
         )
     raise FieldError(
         f"{where}: the id {item!r:.40} ({type(item).__name__}) is no whole number; {_cure(item)}"
@@ -251,7 +251,8 @@ def axis_labels(source: Any, axis: int) -> Any:
     """
     if isinstance(source, pd.DataFrame | pd.Series):
         return source.axes[axis]
-    dims, indexes = getattr(source, "dims", None), getattr(source, "indexes", None)
+    dims: Any = getattr(source, "dims", None)
+    indexes: Any = getattr(source, "indexes", None)
     if isinstance(dims, tuple) and hasattr(indexes, "get"):  # xarray
         return indexes.get(dims[axis])
     return None
@@ -278,7 +279,9 @@ def _counts_up(labels: Any) -> bool:
 class Labelled(Protocol):
     """A source that was read and not yet aligned."""
 
-    where: str
+    @property
+    def where(self) -> str:
+        """How it is called in messages."""
 
     @property
     def labels(self) -> Ids | None:
@@ -331,7 +334,7 @@ class Rows:
         mine = _followed(self.labels, ids, self.where)
         if mine is None:
             return self.values
-        known(ids, mine, "ids", inside=self.where if self.more else f"those of {self.where}")
+        known(ids, mine, "ids", inside=f"the {self.where.rpartition(', ')[2]}")
         if not self.more:
             known(mine, ids, self.where)
         return self.values[places(ids, mine)]
@@ -507,7 +510,7 @@ def somata(source: Any, edges: Any, where: str) -> Rows:
     if _is_axes(names) and not _is_axes(axis_labels(source, 1)):
         source = source.T
         names = axis_labels(source, 0)
-    across = axis_labels(source, 1) if np.ndim(source) == 2 else None
+    across: Any = axis_labels(source, 1) if getattr(source, "ndim", 0) == 2 else None
     if _is_axes(across):
         turn = [[str(name).strip().lower() for name in across].index(axis) for axis in "xyz"]
         source = source[:, turn]
@@ -534,7 +537,7 @@ def _of_table(source: Any, where: str, edges: Any, unit: str | None) -> Rows:
     axes = tables.columns(made, ("x", "y", "z"), where)
     if key is not None:
         index: Any = made[key]
-        own = as_ids(index, f"{where}, column {key}")
+        own: Ids | None = as_ids(index, f"{where}, column {key}")
     else:
         index = _index_of(source)
         own = ids_of(index, f"{where}, index")

@@ -89,7 +89,7 @@ def frame(source: Any, what: str) -> tuple[pd.DataFrame, str]:
 
 
 def _unpacked(source: Any) -> pd.DataFrame:
-    """Data frame out of another kind of table, whole numbers as they are."""
+    """Make a data frame of another kind of table, whole numbers as they are."""
     if hasattr(source, "to_pydict"):
         columns = source.to_pydict()
     elif hasattr(source, "to_dict"):

@@ -1,9 +1,9 @@
 """The one place where event times are read: whose they are, in which unit, on which clock.
 
 Anything that names its neurons (a dictionary, a series, a table, a group of pynapple, the units of
-an NWB file) is aligned by the names; a list is taken in the order of `ids`. Times with a unit become
-seconds, and a train that knows when its recording began (neo) is counted from there. Whether plain
-numbers can be seconds of one recording is looked at in :func:`on_clock`.
+an NWB file) is aligned by the names; a list is taken in the order of `ids`. Times with a unit
+become seconds, and a train that knows when its recording began (neo) is counted from there. Whether
+plain numbers can be seconds of one recording is looked at in :func:`on_clock`.
 """
 
 from __future__ import annotations
@@ -352,7 +352,7 @@ def on_clock(
         If times are hardly seconds.
     """
     counted = [units.since(train, start, where) if train.size else train for train in trains]
-    if start is not None:
+    if start is not None and start != 0:  # before 0 nothing can be, says the field
         _after_start(counted, trains, start, where)
     usable = [train for train in counted if train.size and train.dtype.kind in "iuf"]
     if not usable or not all(np.isfinite(train).all() for train in usable):

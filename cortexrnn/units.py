@@ -96,7 +96,7 @@ def unit_of(values: Any) -> str | None:
     found: Any = None
     if isinstance(values, str | Mapping | list | tuple) or np.isscalar(values):
         return None
-    attributes = getattr(values, "attrs", None)  # xarray, pandas, h5py, zarr
+    attributes: Any = getattr(values, "attrs", None)  # xarray, pandas, h5py, zarr
     if hasattr(attributes, "get"):
         found = attributes.get("units", attributes.get("unit"))
     elif hasattr(getattr(values, "dimensionality", None), "string"):  # quantities, neo
@@ -225,7 +225,7 @@ def _rounded(numbers: Floats) -> Floats:
 
 
 def lengths(values: Any, voxel_size: Any, where: str, *, unit: str | None = None) -> NDArray[Any]:
-    """Positions in voxels, converted where they carry a unit.
+    """Return positions in voxels, converted where they carry a unit.
 
     Parameters
     ----------
@@ -295,7 +295,7 @@ def voxel_edges(value: Any, where: str) -> Any:
 
 
 def times(values: Any, where: str) -> NDArray[Any]:
-    """Times in seconds, converted where they carry a unit.
+    """Return times in seconds, converted where they carry a unit.
 
     Parameters
     ----------

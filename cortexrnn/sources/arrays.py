@@ -527,7 +527,7 @@ def _synapses(source: Any) -> labels.Square | labels.Edges:
 
 
 def _dense(matrix: Any, where: str) -> NDArray[Any]:
-    """Array of a sparse matrix, whose repeated entries are added up in a type that holds the sum."""
+    """Make an array of a sparse matrix; repeated entries add up in a type that holds the sum."""
     labels.room(max(matrix.shape), where)
     kind = matrix.dtype.kind
     if kind in "biu" and matrix.dtype != np.uint64:
@@ -585,7 +585,8 @@ def _weight(graph: nx.Graph) -> Hashable | None:
     others = [key for key in having if key not in named]
     if len(named) > 1:
         raise FieldError(
-            f"graph: edge attributes {' and '.join(map(str, named))} may both be the count; keep one"
+            f"graph: edge attributes {' and '.join(map(str, named))} may both be the count; keep "
+            "one"
         )
     if named and having[named[0]] < graph.number_of_edges():
         raise FieldError(
@@ -689,6 +690,9 @@ def _square_table(frame: pd.DataFrame, where: str) -> labels.Square:
             "expected a square table with ids in the first column and the header, or columns pre, "
             "post, count"
         )
+    if frame.columns.has_duplicates:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise FieldError(f"{where}: column {twice} occurs twice; keep one")
     for labels_of, side in ((frame.index, "rows"), (frame.columns, "header")):
         labels.ids_of(labels_of, f"{where}, {side}")
     counts = [tables.numbers(frame.iloc[:, k], f"{where}, column {name}") for k, name in
