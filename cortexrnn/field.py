@@ -603,7 +603,7 @@ class _Checker:
             return array.astype(np.int64)
         # 2.0 ** 63 is the first float beyond int64, whose own maximum no float can hold.
         largest = 2.0**63 if array.dtype.kind == "f" else np.iinfo(np.int64).max + 1
-        if array.size and array.max() >= largest:
+        if array.size and array.max().item() >= largest:
             raise self.error(key, f"{array.max()} does not fit int64", "pass int64")
         return array.astype(np.int64)
 

@@ -136,8 +136,19 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _rounded(ids: Ids) -> str:
-    """Say that ids look as if they had gone through floats or a spreadsheet, or nothing."""
+def rounded(ids: Ids) -> str:
+    """Say that ids look as if they had gone through floats or a spreadsheet, or nothing.
+
+    Parameters
+    ----------
+    ids : ndarray of int64
+        The ids.
+
+    Returns
+    -------
+    str
+        End of a message, empty where there is nothing to say.
+    """
     large = ids[np.abs(ids.astype(np.float64)) > EXACT]
     if not large.size:
         return ""
@@ -172,7 +183,7 @@ def unique(ids: Ids, where: str) -> Ids:
     """
     values, counts = np.unique(ids, return_counts=True)
     if len(values) < len(ids):
-        cure = _rounded(ids) or "; keep one of each neuron"
+        cure = rounded(ids) or "; keep one of each neuron"
         raise FieldError(f"{where}: {values[counts > 1][0]} occurs twice{cure}")
     return ids
 
@@ -196,7 +207,7 @@ def known(ids: Ids, among: Ids, where: str, *, inside: str = "the neurons") -> N
     if len(strange):
         raise FieldError(
             f"{where}: neuron {strange[0]} is not among {inside} ({len(set(strange.tolist()))} such"
-            f" in all); leave it out or add it{_rounded(ids) or _rounded(among)}"
+            f" in all); leave it out or add it{rounded(ids) or rounded(among)}"
         )
 
 
@@ -440,7 +451,7 @@ def _followed(labels: Ids | None, ids: Ids, where: str) -> Ids | None:
     raise FieldError(
         f"{where}: the labels {_some(labels)} are neither ids ({_some(ids)}) nor 0 ... "
         f"{len(ids) - 1} in order, so no row is among the neurons; label with ids, or pass the "
-        f"bare array in the order of ids{_rounded(labels) or _rounded(ids)}"
+        f"bare array in the order of ids{rounded(labels) or rounded(ids)}"
     )
 
 
@@ -559,7 +570,7 @@ def _placed(
     values: Any, own: Ids | None, where: str, edges: Any, unit: str | None, numbered: bool = False
 ) -> Rows:
     """Positions in voxels."""
-    held = units.unit_within(values) if unit is None else unit
+    held = units.unit_within(values, where) if unit is None else unit
     found = units.lengths(values, edges, where, unit=held)
     if own is not None:
         unique(own, where)

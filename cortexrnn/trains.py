@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from cortexrnn import labels, tables, units
 from cortexrnn.errors import FieldError, tell
 
-__all__ = ["Trains", "on_clock", "read", "seconds"]
+__all__ = ["RASTER", "Trains", "is_raster", "on_clock", "one_span", "read", "seconds"]
 
 #: Events from which on it is judged whether times look like seconds of one recording.
 ENOUGH = 20
@@ -147,7 +147,7 @@ def read(source: Any, where: str) -> Trains:
 def _listed(source: Any, where: str) -> list[Any]:
     """Return the trains of a sequence."""
     if hasattr(source, "tocoo"):
-        raise FieldError(f"{where}: {_RASTER}")
+        raise FieldError(f"{where}: {RASTER}")
     if hasattr(source, "time_support") or not isinstance(source, Iterable):
         raise FieldError(
             f"{where}: {source!r:.60} is no sequence; pass one array of seconds for each neuron"
@@ -219,7 +219,20 @@ def _of_units(source: Any, where: str) -> pd.Series:
 
 
 def one_span(n: int, where: str) -> None:
-    """Refuse a recording with gaps: relations would take them for silence."""
+    """Refuse a recording with gaps: relations would take them for silence.
+
+    Parameters
+    ----------
+    n : int
+        Number of spans of time that were recorded.
+    where : str
+        How to call the source in messages.
+
+    Raises
+    ------
+    FieldError
+        If there is more than one.
+    """
     if n > 1:
         raise FieldError(
             f"{where}: observed in {n} spans of time, and the gaps between them would count as "
@@ -254,7 +267,8 @@ def _spans(bases: Sequence[tuple[Any, ...]]) -> str:
 
 # ------------------------------------------------------------------------------------- one train
 
-_RASTER = (
+#: What to say about a raster.
+RASTER = (
     "a raster or counts of each bin, not times; pass the seconds of the events, for a raster "
     "[numpy.flatnonzero(row) / frame_rate_hz for row in raster], or deconvolved traces as activity="
 )
@@ -289,6 +303,8 @@ def seconds(train: Any, where: str) -> NDArray[Any]:
             "train"
         )
     times = units.times(train, where)
+    if times.dtype == bool and times.size:
+        raise FieldError(f"{where}: holds bool: {RASTER}")
     if times.size == 0 and times.ndim == 1:
         return np.empty(0)
     if times.dtype.kind not in "iufM":
@@ -300,13 +316,23 @@ def seconds(train: Any, where: str) -> NDArray[Any]:
         )
     if times.ndim != 1:
         raise FieldError(f"{where}: shape {times.shape}; pass a flat array of seconds")
-    if _is_raster(times):
-        raise FieldError(f"{where}: holds only 0 and 1 or small counts again and again: {_RASTER}")
+    if is_raster(times):
+        raise FieldError(f"{where}: holds whole numbers again and again: {RASTER}")
     return times
 
 
-def _is_raster(times: NDArray[Any]) -> bool:
-    """Tell counts of bins from times: whole, repeated, and up and down."""
+def is_raster(times: NDArray[Any]) -> bool:
+    """Tell counts of bins from times: whole, repeated, and up and down.
+
+    Parameters
+    ----------
+    times : array, shape (n,)
+        What was given as the times of a neuron.
+
+    Returns
+    -------
+    bool
+    """
     if times.dtype.kind == "M" or times.size < 3 or not np.isfinite(times).all():
         return False
     if (times != np.rint(times)).any() or (times < 0).any():
@@ -351,6 +377,8 @@ def on_clock(
     FieldWarning
         If times are hardly seconds.
     """
+    if start is None or start != 0:
+        _fine_enough(trains, where)
     counted = [units.since(train, start, where) if train.size else train for train in trains]
     if start is not None and start != 0:  # before 0 nothing can be, says the field
         _after_start(counted, trains, start, where)
@@ -361,7 +389,6 @@ def on_clock(
         _not_late(usable, where)
     if start is None and not said:
         _like_seconds(usable, where)
-    _fine_enough(usable, where)
     return counted
 
 
@@ -414,7 +441,7 @@ def _like_seconds(trains: Sequence[NDArray[Any]], where: str) -> None:
 def _fine_enough(trains: Sequence[NDArray[Any]], where: str) -> None:
     """Warn of floats too short for the times that they hold."""
     for train in trains:
-        if train.dtype.kind == "f" and train.dtype.itemsize < 8:
+        if train.size and train.dtype.kind == "f" and train.dtype.itemsize < 8:
             step = float(np.spacing(np.abs(train).max()))
             if step > COARSE_S:
                 tell(

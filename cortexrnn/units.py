@@ -134,7 +134,7 @@ def plain(values: Any, where: str) -> NDArray[Any]:
     FieldError
         If it carries a unit, hides values behind a mask or makes no array.
     """
-    unit = unit_within(values)
+    unit = unit_within(values, where)
     if unit is not None:
         raise FieldError(
             f"{where}: has the unit {unit!r}, but these are numbers without one; convert them and "
@@ -157,7 +157,7 @@ def _array(values: Any, where: str) -> NDArray[Any]:
         raise FieldError(f"{where}: not an array ({error}); give rows of one length") from error
 
 
-def unit_within(values: Any) -> str | None:
+def unit_within(values: Any, where: str) -> str | None:
     """Name the unit of an object or of what a sequence holds, which must be one."""
     own = unit_of(values)
     if own is not None or not _is_sequence(values):
@@ -167,7 +167,7 @@ def unit_within(values: Any) -> str | None:
     if first is not None and any(unit != first for unit in found):
         other = next(unit for unit in found if unit != first)
         raise FieldError(
-            f"units are mixed: {first!r} and {other or 'none'!r}; convert all to one of them"
+            f"{where}: units are mixed, {first!r} and {other or 'none'!r}; convert all to one"
         )
     return first
 
@@ -248,7 +248,7 @@ def lengths(values: Any, voxel_size: Any, where: str, *, unit: str | None = None
     FieldError
         If the unit is not one of length.
     """
-    unit = unit_within(values) if unit is None else unit
+    unit = unit_within(values, where) if unit is None else unit
     array = _array(values, where)
     if unit is None:
         return array
@@ -288,7 +288,7 @@ def voxel_edges(value: Any, where: str) -> Any:
         if not default and set(named) != set("xyz"):
             raise FieldError(f"{where}: labels {', '.join(named)}; expected x, y and z")
         value = [named[axis] for axis in (named if default else "xyz")]
-    unit = unit_within(value)
+    unit = unit_within(value, where)
     if unit is None:
         return plain(value, where)
     return scaled(_array(value, where), _factor(unit, LENGTHS, where, "length"))
@@ -314,7 +314,7 @@ def times(values: Any, where: str) -> NDArray[Any]:
     FieldError
         If the unit is not one of time, or a time is missing.
     """
-    unit = unit_within(values)
+    unit = unit_within(values, where)
     array = _array(values, where)
     if unit is not None:
         return scaled(array, _factor(unit, TIMES, where, "time"))

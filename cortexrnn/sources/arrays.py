@@ -623,26 +623,30 @@ def _from_table(source: Any, where: str) -> labels.Square | labels.Edges:
     if isinstance(source, pd.DataFrame):
         names = {str(name).strip().lower() for name in source.columns}
         if not _is_edge_list(names, source.index.names):
+            _clear(names, where)
             return _square_table(source, where)
     made, where = tables.frame(source, where)
     names = {str(name).strip().lower() for name in made.columns}
     if _is_edge_list(names, ()):
         return _edge_list(made, where)
-    unclear = [name for name in UNCLEAR if name in names]
+    _clear(names, where)
+    return _square_table(made.set_index(made.columns[0]), where)
+
+
+def _clear(columns: set[str], where: str) -> None:
+    """Refuse columns that do not say which neuron is presynaptic."""
+    unclear = [name for name in UNCLEAR if name in columns]
     if len(unclear) > 1:
         raise FieldError(
             f"{where}: columns {' and '.join(unclear)} do not say who is presynaptic; rename them "
             "to pre and post"
         )
-    return _square_table(made.set_index(made.columns[0]), where)
 
 
 def _is_edge_list(columns: set[str], index: Sequence[Any]) -> bool:
     """Tell an edge list by its columns, which may stand in the index in part."""
     levels = {str(name).strip().lower() for name in index}
     sides = (set(PRE), set(POST))
-    if len(columns & set(UNCLEAR)) > 1:
-        return len(levels & set(UNCLEAR)) > 1
     return any(columns & side for side in sides) or all(levels & side for side in sides)
 
 
@@ -673,12 +677,12 @@ def _holds_numbers(values: pd.Series) -> bool:
 
 
 def _once(pre: Ids, post: Ids, where: str) -> None:
-    """Refuse two counts for one pair: nobody knows whether they add up."""
-    if len(pre):
-        raise FieldError(
-            f"{where}: the pair {pre[0]}, {post[0]} has two counts; add them up "
-            "or drop one, or leave out the column count if every row is one synapse"
-        )
+    """Refuse second counts of pairs: nobody knows whether they add up."""
+    if not len(pre):
+        return
+    hint = labels.rounded(np.concatenate([pre, post]))
+    cure = "; add them up or drop one, or leave out the count if every row is one synapse"
+    raise FieldError(f"{where}: the pair {pre[0]}, {post[0]} has two counts{hint or cure}")
 
 
 def _square_table(frame: pd.DataFrame, where: str) -> labels.Square:
