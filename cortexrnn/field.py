@@ -40,6 +40,12 @@ MAY_BE_BOOLEAN = ("connectome", "measured", *RELATION_NAMES)
 #: Largest difference between a relation and its transpose, relative to its largest entry or to 1.
 SYMMETRY_TOLERANCE = 1e-9
 
+#: Names of arrays in a saved file.
+SAVED = (
+    "format", "content_hash", "name", "grid", "ids", "positions", "voxel_size", "connectome",
+    *RELATION_NAMES, "measured", "root_ids", "unit_ids", "event_times", "event_stops",
+)  # fmt: skip
+
 #: Layout version of the files that :meth:`Field.save` writes.
 FILE_FORMAT = 2
 
@@ -462,6 +468,9 @@ class Field:
     @classmethod
     def _from_saved(cls, arrays: dict[str, NDArray[Any]]) -> Field:
         """Turn the arrays of a saved file back into a field."""
+        strange = sorted(set(arrays) - set(SAVED))
+        if strange:
+            raise FieldError(f"it holds {', '.join(strange)}, which no field has")
         if int(arrays["format"]) not in READABLE_FORMATS:
             known = " and ".join(map(str, READABLE_FORMATS))
             raise FieldError(f"its format is {arrays['format']}, this package reads {known}")

@@ -83,6 +83,8 @@ def as_ids(values: Any, where: str) -> Ids:
         raise FieldError(f"{where}: ids have no unit, these have {units.unit_of(values)!r}")
     if np.ma.isMaskedArray(values):
         raise FieldError(f"{where}: masked values; leave the neurons without an id out")
+    if hasattr(values, "dims") and hasattr(values, "values"):  # xarray
+        values = values.values
     listed = values.tolist() if hasattr(values, "tolist") else values
     try:
         items = list(listed)
@@ -597,6 +599,8 @@ def square(source: Any, where: str) -> Square:
             f"{where}: a table without labels of its rows; pass a pandas.DataFrame whose index and "
             "columns hold the ids, or the bare array in the order of ids"
         )
+    if hasattr(source, "nodes") and hasattr(source, "edges"):
+        raise FieldError(f"{where}: a graph; pass it to cortexrnn.sources.arrays.field_from_data")
     values = units.plain(source, where)
     if values.dtype == object and isinstance(source, pd.DataFrame):
         values = _settled(source, where)

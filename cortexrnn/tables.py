@@ -24,6 +24,19 @@ __all__ = ["column", "columns", "frame", "is_table", "numbers", "unread"]
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
 
 
+#: What to do with files of other kinds.
+OTHERS = {
+    ".nwb": "open it with pynwb and pass the units, or what you need of it",
+    ".npy": "load it with numpy and pass the array",
+    ".npz": "a field that was saved is loaded with Field.load; else load it with numpy",
+    ".mat": "load it with scipy.io and pass the arrays, flat ones as array.ravel()",
+    ".h5": "open it with h5py and pass the arrays",
+    ".hdf5": "open it with h5py and pass the arrays",
+    ".parquet": "read it with pandas and pass the table",
+    ".xlsx": "read it with pandas, ids as text, and pass the table",
+}
+
+
 def is_table(source: Any) -> bool:
     """Tell whether :func:`frame` reads this source.
 
@@ -103,6 +116,10 @@ def _unpacked(source: Any) -> pd.DataFrame:
 def _csv(source: str | os.PathLike[str], what: str) -> pd.DataFrame:
     """Read a CSV file as text."""
     path, where = Path(source), str(source)
+    if path.suffix.lower() in OTHERS and path.exists():
+        raise FieldError(
+            f"{where} ({what}) is no CSV file that can be read; {OTHERS[path.suffix.lower()]}"
+        )
     try:
         _separated(path, where, what)
         made = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)

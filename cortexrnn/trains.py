@@ -33,6 +33,9 @@ CALENDAR_S = 1e8
 LONG_S = 21_600.0
 CLOSE_S = 0.9
 
+#: Names of the column of times, in small letters.
+TIME = ("time", "times", "spike_times")
+
 #: Coarsest steps in which times may be stored, in seconds, before that is pointed out.
 COARSE_S = 0.01
 
@@ -119,10 +122,10 @@ def read(source: Any, where: str) -> Trains:
         If it cannot be read, and for a raster or counts in place of times.
     """
     numbered = False
-    if tables.is_table(source):
-        return _of_table(source, where)
     if hasattr(source, "to_dataframe") and hasattr(source, "colnames"):
         source = _of_units(source, where)
+    if tables.is_table(source):
+        return _of_table(source, where)
     if hasattr(source, "groups") and hasattr(source, "obj"):  # a groupby of pandas
         source = {key[0] if isinstance(key, tuple) else key: part for key, part in source}
     if _is_long(source):
@@ -149,14 +152,19 @@ def _listed(source: Any, where: str) -> list[Any]:
     if hasattr(source, "tocoo"):
         raise FieldError(f"{where}: {RASTER}")
     if hasattr(source, "time_support") or not isinstance(source, Iterable):
+        lies = ", its .units hold the trains" if hasattr(source, "units") else ""
         raise FieldError(
-            f"{where}: {source!r:.60} is no sequence; pass one array of seconds for each neuron"
+            f"{where}: one {type(source).__name__}{lies}; pass one array of seconds for each neuron"
         )
+    inside: Any = source
+    if hasattr(source, "dims") and units.unit_of(source) is None:  # xarray
+        inside = inside.values
     try:
-        return list(source)
+        return list(inside)
     except TypeError as error:
         raise FieldError(
-            f"{where}: {source!r:.60} is no sequence ({error}); pass one array of seconds for each"
+            f"{where}: {type(source).__name__} is no sequence ({error}); pass one array of seconds "
+            "for each neuron"
         ) from error
 
 
@@ -190,32 +198,40 @@ def _of_pairs(owners: Any, times: pd.Series, where: str) -> Trains:
 def _of_table(source: Any, where: str) -> Trains:
     """Trains out of a table with columns id and time."""
     made, where = tables.frame(source, where)
-    who, when = tables.columns(made, ("id", "time"), where)
-    tables.unread(made, (who, when), where)
+    when = tables.column(made, TIME, where)
+    if when is None:
+        tables.columns(made, ("id", "time"), where)
+    (who,) = tables.columns(made, ("id",), where)
+    tables.unread(made, (who, when, "obs_intervals"), where)
     times = made[when]
     if made.attrs.get("units"):
         raise FieldError(
             f"{where}: attrs say that the unit is {made.attrs['units']!r}; convert the column "
             f"{when} to seconds and delete the note"
         )
-    if times.dtype == object and len(times):
-        times = times.infer_objects()
+    if times.dtype == object and isinstance(times.iloc[0], list | tuple | np.ndarray):
+        _observed(made, who, where)
+        return read(pd.Series(times.to_list(), index=pd.Index(made[who], dtype=object)), where)
+    times = times.infer_objects()
     if times.dtype.kind not in "mM":
         times = pd.Series(tables.numbers(times, f"{where}, column {when}"))
     owners = labels.as_ids(made[who], f"{where}, column {who}")
     return _of_pairs(owners, times, where)
 
 
-def _of_units(source: Any, where: str) -> pd.Series:
-    """Spike times of the units of an NWB file, by id."""
+def _of_units(source: Any, where: str) -> pd.DataFrame:
+    """Table of the units of an NWB file."""
     made = source.to_dataframe()
     if "spike_times" not in made:
         raise FieldError(f"{where}: the units have no spike_times; there is nothing to read")
+    return made.rename_axis("id").reset_index()
+
+
+def _observed(made: pd.DataFrame, who: str, where: str) -> None:
+    """Refuse units that an NWB file says were observed with gaps."""
     if "obs_intervals" in made:
-        for unit, spans in made["obs_intervals"].items():
+        for unit, spans in zip(made[who], made["obs_intervals"], strict=True):
             one_span(len(np.atleast_2d(spans)), f"{where} of neuron {unit}")
-    tables.unread(made, ("spike_times", "obs_intervals"), where)
-    return made["spike_times"].astype(object)
 
 
 def one_span(n: int, where: str) -> None:

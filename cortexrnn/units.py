@@ -152,9 +152,14 @@ def _array(values: Any, where: str) -> NDArray[Any]:
     try:
         if magnitude is None and any(unit_of(part) is not None for part in parts):
             return np.stack([_array(part, where) for part in parts])
-        return np.asarray(values if magnitude is None else magnitude)
+        found = np.asarray(values if magnitude is None else magnitude)
     except (ValueError, TypeError, RuntimeError) as error:
         raise FieldError(f"{where}: not an array ({error}); give rows of one length") from error
+    if found.dtype == object and found.ndim == 0:
+        lazy = "; collect() it first" if hasattr(values, "collect") else ""
+        kind = type(values).__name__
+        raise FieldError(f"{where}: holds object, a {kind}; pass an array of plain numbers{lazy}")
+    return found
 
 
 def unit_within(values: Any, where: str) -> str | None:

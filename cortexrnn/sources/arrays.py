@@ -418,7 +418,12 @@ def _activity(source: Any, frame_rate_hz: Any) -> _Traces:
             "holds the ids, or the bare array"
         )
     values, names, times, own = _timed(source, where)
-    mine = labels.ids_of(names, where)
+    try:
+        mine = labels.ids_of(names, where)
+    except FieldError as error:
+        raise FieldError(
+            f"{error} (rows are neurons; is the table turned? Then pass table.T)"
+        ) from None
     rate = _agreed(given, _rate(times, where) if own is None else own)
     return _Traces(values, mine, where, numbered=labels.numbers_itself(names), rate=rate)
 
@@ -475,6 +480,8 @@ def _agreed(given: Any, own: float | None) -> Any:
 
 def _maxima(traces: NDArray[Any], frame_rate_hz: Any, n: int) -> Trains:
     """Events of deconvolved traces, after a check that names what a user gave."""
+    if traces.dtype == bool:
+        raise FieldError(f"activity: holds bool: {trains.RASTER}")
     if traces.dtype.kind not in "iuf" or traces.ndim != 2 or len(traces) != n:
         raise FieldError(
             f"activity: {traces.dtype} of shape {traces.shape}, expected numbers of shape ({n}, T)"
