@@ -34,6 +34,9 @@ RELATION_NAMES = ("correlation", "sttc", "precision", "response")
 #: Relations that have a direction; all others are symmetric.
 DIRECTED = ("response",)
 
+#: Origins whose content is pinned by a digest, so that nothing is left out of it.
+PINNED = ("directory", "mirror", "cache", "download", "package")
+
 #: Arrays whose numbers may come as booleans, which count as 0 and 1.
 MAY_BE_BOOLEAN = ("connectome", "measured", *RELATION_NAMES)
 
@@ -245,7 +248,7 @@ class Field:
         Notes
         -----
         The connectome of a field has no synapses of a neuron onto itself (autapses), wherever it
-        comes from: published fields have none, and in electron microscopy most are errors of the
+        comes from: those of the paper have none, and in electron microscopy most are errors of the
         segmentation. Self-connections of a network come from function alone.
         """
         check = _Checker(name)
@@ -280,7 +283,8 @@ class Field:
             everything["events"] = events
         sides = grid_shape(check.at_least_two(len(order))) if grid is None else grid
         everything |= {"name": name, "ids": order, "voxel_size": edges, "grid": sides}
-        return cls(origin=origin, **everything)._without_autapses()
+        made = cls(origin=origin, **everything)
+        return made if origin in PINNED else made._without_autapses()
 
     def _without_autapses(self) -> Field:
         """Return the field without synapses of a neuron onto itself, and say how many there were.

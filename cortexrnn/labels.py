@@ -209,7 +209,7 @@ def known(ids: Ids, among: Ids, where: str, *, inside: str = "the neurons") -> N
     if len(strange):
         raise FieldError(
             f"{where}: neuron {strange[0]} is not among {inside} ({len(set(strange.tolist()))} such"
-            f" in all); leave it out or add it{rounded(ids) or rounded(among)}"
+            f" in all); leave it out or add it{rounded(strange) or rounded(among)}"
         )
 
 

@@ -55,7 +55,7 @@ LENGTHS = {
 }
 
 #: Units of a rate in events a second.
-RATES = {"hz": Fraction(1), "1/s": Fraction(1), "khz": Fraction(10**3)}
+RATES = {"Hz": Fraction(1), "1/s": Fraction(1), "kHz": Fraction(10**3)}
 
 #: Other names of units.
 SPELLINGS = {
@@ -63,7 +63,7 @@ SPELLINGS = {
     "nanosecond": "ns", "nsec": "ns", "minute": "min", "hour": "h", "hr": "h",
     "nanometer": "nm", "nanometre": "nm", "micrometer": "um", "micrometre": "um", "micron": "um",
     "millimeter": "mm", "millimetre": "mm", "centimeter": "cm", "centimetre": "cm", "meter": "m",
-    "metre": "m", "hertz": "hz", "kilohertz": "khz",
+    "metre": "m", "hertz": "Hz", "kilohertz": "kHz",
 }  # fmt: skip
 
 #: Largest and smallest extent in micrometres that a field is given without a word, where the unit
@@ -186,9 +186,8 @@ def _is_sequence(values: Any) -> bool:
 def _factor(unit: str, table: Mapping[str, Fraction], where: str, kind: str) -> Fraction:
     """Look up a unit by any of its names."""
     text = unit.replace("µ", "u").replace("μ", "u")
-    candidates = (text, text.lower(), text.lower().removesuffix("s"))
-    for name in candidates:
-        name = SPELLINGS.get(name, name)
+    word = text.lower()  # symbols keep their case: S is not s, and Mm not mm
+    for name in (text, SPELLINGS.get(word), SPELLINGS.get(word.removesuffix("s"))):
         if name in table:
             return table[name]
     raise FieldError(

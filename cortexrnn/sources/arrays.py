@@ -687,7 +687,7 @@ def _once(pre: Ids, post: Ids, where: str) -> None:
     """Refuse second counts of pairs: nobody knows whether they add up."""
     if not len(pre):
         return
-    hint = labels.rounded(np.concatenate([pre, post]))
+    hint = labels.rounded(pre) or labels.rounded(post)
     cure = "; add them up or drop one, or leave out the count if every row is one synapse"
     raise FieldError(f"{where}: the pair {pre[0]}, {post[0]} has two counts{hint or cure}")
 
