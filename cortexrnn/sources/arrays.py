@@ -5,7 +5,7 @@ kinds. *Labelled* ones (data frames, series, CSV files, graphs, dictionaries, da
 groups of pynapple) say which neuron they mean, and are put in one order. *Plain* ones (arrays,
 sparse matrices, lists) are taken in the order of `ids`. Where some are labelled and others are not,
 `ids` has to be passed. Units are converted; a column or attribute that was not used is named in a
-:class:`~cortexrnn.errors.FieldWarning`.
+:class:`~cortexrnn.field.FieldWarning`.
 
 Ids are whole numbers. In a CSV file they are read as text and then as integers, never as floats,
 so that ids of 18 digits keep them all.
