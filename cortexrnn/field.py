@@ -13,7 +13,7 @@ import math
 import os
 import secrets
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -255,35 +255,23 @@ class Field:
         where = f"field {name!r}, "
         edges = check.voxel_size(units.voxel_edges(voxel_size, f"{where}voxel_size"))
         somata = labels.somata(positions, edges, f"{where}positions")
-        matrices = {"connectome": connectome, "measured": measured, "correlation": correlation}
-        matrices |= {"sttc": sttc, "precision": precision, "response": response}
-        sources: dict[str, Any] = {"positions": somata}
-        for key, value in matrices.items():
-            if value is not None:
-                sources[key] = labels.square(value, f"{where}{key}")
-        for key, value in {"root_ids": root_ids, "unit_ids": unit_ids}.items():
-            if value is not None:
-                sources[key] = labels.rows(value, f"{where}{key}")
-        if isinstance(events, Iterable):
-            sources["events"] = trains.read(events, f"{where}events")
         if somata.labels is None:
             check.positions(somata.values)
+        matrices = {"connectome": connectome, "measured": measured, "correlation": correlation}
+        matrices |= {"sttc": sttc, "precision": precision, "response": response}
+        rows = {"root_ids": root_ids, "unit_ids": unit_ids}
+        sources = {"positions": somata} | _read_all(matrices, rows, events, where)
         if ids is not None:
-            n = len(somata) if somata.labels is None else -1
-            ids = check.ids("ids", ids, n, unique=True)
+            ids = check.ids("ids", ids, len(somata) if somata.labels is None else -1, unique=True)
         order = labels.order(list(sources.values()), ids, where)
-        everything = {key: source.align(order) for key, source in sources.items()}
+        found = {"events": events} | {key: each.align(order) for key, each in sources.items()}
         if _whole_table(positions):
-            everything["positions"] = everything["positions"].astype(np.int64)
+            found["positions"] = found["positions"].astype(np.int64)
         if "events" in sources:
-            everything["events"] = sources["events"].on_clock(
-                everything["events"], units.scalar(t_start, f"{where}t_start")
-            )
-        elif events is not None:
-            everything["events"] = events
+            start = units.scalar(t_start, f"{where}t_start")
+            found["events"] = sources["events"].on_clock(found["events"], start)
         sides = grid_shape(check.at_least_two(len(order))) if grid is None else grid
-        everything |= {"name": name, "ids": order, "voxel_size": edges, "grid": sides}
-        made = cls(origin=origin, **everything)
+        made = cls(name=name, ids=order, voxel_size=edges, grid=sides, origin=origin, **found)  # type: ignore[arg-type]
         return made if origin in PINNED else made._without_autapses()
 
     def _without_autapses(self) -> Field:
@@ -523,6 +511,22 @@ class Field:
             f"connections, relations {', '.join(self.relations) or 'none'}, {events}, "
             f"origin {self.origin})"
         )
+
+
+def _read_all(
+    matrices: Mapping[str, Any], rows: Mapping[str, Any], events: Any, where: str
+) -> dict[str, Any]:
+    """Read with its labels whatever was given besides the positions, by its name."""
+    found: dict[str, Any] = {}
+    for key, value in matrices.items():
+        if value is not None:
+            found[key] = labels.square(value, f"{where}{key}")
+    for key, value in rows.items():
+        if value is not None:
+            found[key] = labels.rows(value, f"{where}{key}")
+    if isinstance(events, Iterable):  # what is none is refused where the field is made
+        found["events"] = trains.read(events, f"{where}events")
+    return found
 
 
 def _whole_table(positions: Any) -> bool:

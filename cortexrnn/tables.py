@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cortexrnn.errors import FieldError, tell
 
-__all__ = ["column", "columns", "frame", "is_table", "numbers", "unread"]
+__all__ = ["besides", "column", "columns", "frame", "is_table", "numbers", "unread"]
 
 #: Separators that programs write in place of commas.
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
@@ -218,6 +218,28 @@ def columns(made: pd.DataFrame, names: Sequence[str], where: str) -> list[str]:
     return [label for label in found.values() if label is not None]
 
 
+def besides(made: pd.DataFrame, used: Sequence[Any]) -> list[Any]:
+    """List the columns that were not used, but for a nameless one that only numbers the rows.
+
+    Parameters
+    ----------
+    made : DataFrame
+        The table.
+    used : sequence
+        Labels of the columns that were.
+
+    Returns
+    -------
+    list
+        Labels.
+    """
+    left = [name for name in made.columns if name not in used]
+    if not left or not str(left[0]).startswith("Unnamed: "):  # what pandas writes of an index
+        return left
+    numbered = [str(item) for item in made[left[0]]] == [str(row) for row in range(len(made))]
+    return left[1:] if numbered else left
+
+
 def unread(made: pd.DataFrame, used: Sequence[Any], where: str) -> None:
     """Warn of columns that nobody read.
 
@@ -230,7 +252,7 @@ def unread(made: pd.DataFrame, used: Sequence[Any], where: str) -> None:
     where : str
         How to call the table in the warning.
     """
-    left = [str(name) for name in made.columns if name not in used]
+    left = [str(name) for name in besides(made, used)]
     if left:
         some = ", ".join(left[:6]) + (", ..." if len(left) > 6 else "")
         tell(f"{where}: not used: column {some}; drop what is not meant, rename what is")

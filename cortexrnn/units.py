@@ -188,7 +188,7 @@ def _factor(unit: str, table: Mapping[str, Fraction], where: str, kind: str) -> 
     text = unit.replace("µ", "u").replace("μ", "u")
     word = text.lower()  # symbols keep their case: S is not s, and Mm not mm
     for name in (text, SPELLINGS.get(word), SPELLINGS.get(word.removesuffix("s"))):
-        if name in table:
+        if name is not None and name in table:
             return table[name]
     raise FieldError(
         f"{where}: the unit {unit!r} is none of {kind} that is known ({', '.join(table)}); convert "

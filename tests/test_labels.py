@@ -812,6 +812,16 @@ def test_headers_are_read_with_blanks_capitals_and_marks(tmp_path: Path, header:
     assert mine(connectome=tmp_path / "edges.csv").content_hash == REFERENCE
 
 
+def test_row_numbers_that_pandas_wrote_are_no_column(tmp_path: Path) -> None:
+    edges().to_csv(tmp_path / "edges.csv")
+    times().reset_index(drop=True).to_csv(tmp_path / "events.csv")
+    files = {"connectome": tmp_path / "edges.csv", "events": tmp_path / "events.csv"}
+    assert mine(**files).content_hash == REFERENCE
+    pairs = edges()[["pre", "post"]]
+    pairs.to_csv(tmp_path / "edges.csv")
+    assert read_connectome(tmp_path / "edges.csv")[0].sum() == len(pairs)
+
+
 @pytest.mark.parametrize("suffix", [".nwb", ".npy", ".mat", ".h5", ".xlsx", ".parquet"])
 def test_files_of_other_kinds_are_refused_with_their_reader(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"data{suffix}"

@@ -668,7 +668,7 @@ def _edge_list(made: pd.DataFrame, where: str) -> labels.Edges:
     twice = pd.DataFrame({"pre": pre, "post": post}).duplicated()
     if key is None:
         count = np.ones(len(made))
-        others = [name for name in made.columns if name not in sides]
+        others = tables.besides(made, sides)
         if not twice.any():
             _not_counts([name for name in others if _holds_numbers(made[name])], f"{where}, column")
     else:
