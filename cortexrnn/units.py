@@ -146,11 +146,11 @@ def plain(values: Any, where: str) -> NDArray[Any]:
 def _array(values: Any, where: str) -> NDArray[Any]:
     """Return an array, or say why there is none."""
     parts = values if isinstance(values, list | tuple) else ()
-    if np.ma.isMaskedArray(values) or any(np.ma.isMaskedArray(part) for part in parts):
+    if _is_masked(values):
         raise FieldError(f"{where}: masked values; fill them in by a rule you can state")
     magnitude = getattr(values, "magnitude", None)
     try:
-        if magnitude is None and any(unit_of(part) is not None for part in parts):
+        if magnitude is None and any(unit_within(part, where) for part in parts):
             return np.stack([_array(part, where) for part in parts])
         found = np.asarray(values if magnitude is None else magnitude)
     except (ValueError, TypeError, RuntimeError) as error:
@@ -167,7 +167,7 @@ def unit_within(values: Any, where: str) -> str | None:
     own = unit_of(values)
     if own is not None or not _is_sequence(values):
         return own
-    found = [unit_of(part) for part in values]
+    found = [unit_within(part, where) for part in values]
     first = next((unit for unit in found if unit is not None), None)
     if first is not None and any(unit != first for unit in found):
         other = next(unit for unit in found if unit != first)
@@ -175,6 +175,13 @@ def unit_within(values: Any, where: str) -> str | None:
             f"{where}: units are mixed, {first!r} and {other or 'none'!r}; convert all to one"
         )
     return first
+
+
+def _is_masked(values: Any) -> bool:
+    """Tell whether an object, or a part of a sequence, hides values."""
+    if isinstance(values, list | tuple):
+        return any(_is_masked(part) for part in values)
+    return np.ma.isMaskedArray(values)
 
 
 def _is_sequence(values: Any) -> bool:

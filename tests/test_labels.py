@@ -391,6 +391,8 @@ def test_any_unit_of_length_gives_the_same_field(unit: str, seed: int) -> None:
     assert made.content_hash == expected.content_hash
     rows = [bearing(row * FACTORS[unit], unit) for row in places]
     assert mine(positions=rows).content_hash == expected.content_hash
+    single = tuple(tuple(bearing(number, unit) for number in row) for row in places * FACTORS[unit])
+    assert mine(positions=single).content_hash == expected.content_hash
     by_id = dict(zip(IDS.tolist(), rows, strict=True))
     assert mine(positions=by_id).content_hash == expected.content_hash
     noted = pd.DataFrame(places * FACTORS[unit], columns=list("xyz"), index=IDS)
@@ -549,6 +551,8 @@ def test_voxels_taken_for_micrometres_are_pointed_out() -> None:
     voxels = np.rint(GIVEN["positions"] / 0.004)
     with pytest.warns(FieldWarning, match=r"the field is .* micrometres if positions are in micro"):
         mine(positions=voxels)
+    with pytest.warns(FieldWarning, match=r"e\+04 micrometres if"):
+        mine(positions=voxels + 0.5 * (np.arange(3) == 1))
     with pytest.warns(FieldWarning, match="whole numbers as of voxels"):
         mine(positions=np.rint(GIVEN["positions"] * 10))
     with pytest.warns(FieldWarning, match=r"0\.\d+ .* micrometres if"):
@@ -984,6 +988,30 @@ def test_quantities_and_neo() -> None:
     assert np.array_equal(
         function.bin_events(trains(start=36_000.0)), function.bin_events(GIVEN["events"])
     )
+
+
+def with_unit(library: str) -> Callable[[Any, str], Any]:
+    """How a library of units makes an array with one."""
+    module = pytest.importorskip(library, reason="an optional library")
+    if library == "pint":
+        registry = module.UnitRegistry()
+        return lambda values, unit: registry.Quantity(values, unit)
+    if library == "unyt":
+        return lambda values, unit: module.unyt_array(values, unit)
+    unit_of = pytest.importorskip("astropy.units")
+    return lambda values, unit: values * unit_of.Unit(unit)
+
+
+@pytest.mark.parametrize("library", ["pint", "unyt", "astropy"])
+def test_other_libraries_of_units(library: str) -> None:
+    made = with_unit(library)
+    for unit, factor in FACTORS.items():
+        assert mine(positions=made(GIVEN["positions"] * factor, unit)).content_hash == REFERENCE
+    for unit, factor in PER_SECOND.items():
+        trains = [made(train * factor, unit) for train in GIVEN["events"]]
+        assert mine(events=trains, bin_s=made(0.2 * factor, unit)).content_hash == REFERENCE
+    with pytest.raises(FieldError, match="none of time"):
+        mine(events=[made(train, "mV") for train in GIVEN["events"]])
 
 
 def test_pynapple() -> None:
