@@ -34,9 +34,6 @@ RELATION_NAMES = ("correlation", "sttc", "precision", "response")
 #: Relations that have a direction; all others are symmetric.
 DIRECTED = ("response",)
 
-#: Origins whose content is pinned by a digest, so that nothing is left out of it.
-PINNED = ("directory", "mirror", "cache", "download", "package")
-
 #: Arrays whose numbers may come as booleans, which count as 0 and 1.
 MAY_BE_BOOLEAN = ("connectome", "measured", *RELATION_NAMES)
 
@@ -272,7 +269,7 @@ class Field:
             found["events"] = sources["events"].on_clock(found["events"], start)
         sides = grid_shape(check.at_least_two(len(order))) if grid is None else grid
         made = cls(name=name, ids=order, voxel_size=edges, grid=sides, origin=origin, **found)  # type: ignore[arg-type]
-        return made if origin in PINNED else made._without_autapses()
+        return made._without_autapses()
 
     def _without_autapses(self) -> Field:
         """Return the field without synapses of a neuron onto itself, and say how many there were.

@@ -27,7 +27,7 @@ def arrays(n: int = 6, *, seed: int = 0) -> dict[str, Any]:
         "ids": 864_691_135_000_000_001 + rng.permutation(n),
         "positions": rng.integers(0, 100_000, (n, 3)),
         "voxel_size": (4, 4, 40),
-        "connectome": rng.poisson(0.5, (n, n)),
+        "connectome": rng.poisson(0.5, (n, n)) * (1 - np.eye(n, dtype=int)),
         "correlation": relations[0],
         "sttc": relations[1],
         "precision": relations[2],
