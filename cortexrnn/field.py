@@ -613,8 +613,6 @@ class _Checker:
             where = np.argwhere(array != np.round(array))[0]
             remedy = "pass integers"
             raise self.error(key, f"{array[tuple(where)]} at {where.tolist()} is no count", remedy)
-        if array.dtype == bool:
-            return array.astype(np.int64)
         # 2.0 ** 63 is the first float beyond int64, whose own maximum no float can hold.
         largest = 2.0**63 if array.dtype.kind == "f" else np.iinfo(np.int64).max + 1
         if array.size and array.max().item() >= largest:

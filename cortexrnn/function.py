@@ -412,7 +412,7 @@ def _checked_trains(events: Sequence[ArrayLike]) -> list[Floats]:
     if not trains:
         raise ValueError("events holds no neuron; give one array of event times per neuron")
     for neuron, train in enumerate(trains):
-        if train.ndim == 1 and is_raster(train):
+        if train.ndim == 1 and is_raster(train) and (np.diff(train) < 0).any():
             raise ValueError(f"events of neuron {neuron} are no times: {RASTER}")
         if train.ndim != 1:
             raise ValueError(
