@@ -253,7 +253,9 @@ named = nx.DiGraph([("AVAL", "AVAR")])
 
 # %%
 spoilt = np.where(np.eye(n_own) > 0, np.nan, connectome)
-late = [36_000 + train for train in events]  # a clock that began ten hours before
+late = [
+    36_000 + train for train in events
+]  # a clock that began ten hours before
 raster = fired.astype(int)
 
 # %%
