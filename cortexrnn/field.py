@@ -13,16 +13,20 @@ import math
 import os
 import secrets
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["RELATION_NAMES", "Field", "FieldError", "grid_shape"]
+from cortexrnn import labels, trains, units
+from cortexrnn.errors import FieldError, FieldWarning, tell
+
+__all__ = ["RELATION_NAMES", "Field", "FieldError", "FieldWarning", "grid_shape"]
 
 #: Names of the functional relations a field may carry.
 RELATION_NAMES = ("correlation", "sttc", "precision", "response")
@@ -30,18 +34,23 @@ RELATION_NAMES = ("correlation", "sttc", "precision", "response")
 #: Relations that have a direction; all others are symmetric.
 DIRECTED = ("response",)
 
+#: Arrays whose numbers may come as booleans, which count as 0 and 1.
+MAY_BE_BOOLEAN = ("connectome", "measured", *RELATION_NAMES)
+
 #: Largest difference between a relation and its transpose, relative to its largest entry or to 1.
 SYMMETRY_TOLERANCE = 1e-9
+
+#: Names of arrays in a saved file.
+SAVED = (
+    "format", "content_hash", "name", "grid", "ids", "positions", "voxel_size", "connectome",
+    *RELATION_NAMES, "measured", "root_ids", "unit_ids", "event_times", "event_stops",
+)  # fmt: skip
 
 #: Layout version of the files that :meth:`Field.save` writes.
 FILE_FORMAT = 2
 
 #: Layouts that :meth:`Field.load` reads; the first knew neither responses nor masks.
 READABLE_FORMATS = (1, 2)
-
-
-class FieldError(ValueError):
-    """A field, or a request for one, that cannot be used as it is."""
 
 
 def grid_shape(n: int) -> tuple[int, int, int]:
@@ -182,33 +191,42 @@ class Field:
         cls,
         *,
         name: str,
-        positions: ArrayLike,
-        connectome: ArrayLike,
-        voxel_size: ArrayLike,
+        positions: Any,
+        connectome: Any,
+        voxel_size: Any,
         ids: ArrayLike | None = None,
         grid: Sequence[int] | None = None,
-        correlation: ArrayLike | None = None,
-        sttc: ArrayLike | None = None,
-        precision: ArrayLike | None = None,
-        events: Iterable[ArrayLike] | None = None,
-        root_ids: ArrayLike | None = None,
-        unit_ids: ArrayLike | None = None,
+        correlation: Any = None,
+        sttc: Any = None,
+        precision: Any = None,
+        events: Any = None,
+        root_ids: Any = None,
+        unit_ids: Any = None,
         origin: str = "arrays",
-        response: ArrayLike | None = None,
-        measured: ArrayLike | None = None,
+        response: Any = None,
+        measured: Any = None,
+        t_start: Any = None,
     ) -> Field:
         """Make a field from arrays of your own.
+
+        What is labelled (data frames, series, dictionaries, data arrays of xarray) is put into the
+        order of `ids` by its labels; plain arrays are taken in this order. Units are converted.
 
         Parameters
         ----------
         name, positions, connectome, voxel_size
-            As for the class; these four are always needed.
+            As for the class; these four are always needed. Synapses of a neuron onto itself are
+            left out of the connectome, with a warning: see the notes.
         ids : array of int, shape (N,), optional
-            Default ``0 ... N-1``.
+            Default ``0 ... N-1``, or the labels if everything is labelled. Needed where some
+            arrays name their neurons and others do not.
         grid : three int, optional
             Default :func:`grid_shape` of N.
         correlation, sttc, precision, events, root_ids, unit_ids, origin, response, measured
-            As for the class.
+            As for the class. Events are taken as by
+            :func:`cortexrnn.sources.arrays.read_events`.
+        t_start : float, optional
+            When the recording began on the clock of the events, in seconds or, for dates, as one.
 
         Returns
         -------
@@ -217,27 +235,56 @@ class Field:
         Raises
         ------
         FieldError
-            If anything disagrees.
+            If anything disagrees, or labels are neither ids nor ``0 ... N-1`` in order.
+
+        Warns
+        -----
+        FieldWarning
+            If something can be right and more often is not, such as times that are hardly seconds.
+
+        Notes
+        -----
+        The connectome of a field has no synapses of a neuron onto itself (autapses), wherever it
+        comes from: those of the paper have none, and in electron microscopy most are errors of the
+        segmentation. Self-connections of a network come from function alone.
         """
-        n = len(_Checker(name).positions(positions))
-        everything: dict[str, Any] = {
-            "name": name,
-            "ids": np.arange(n) if ids is None else ids,
-            "positions": positions,
-            "voxel_size": voxel_size,
-            "grid": grid_shape(n) if grid is None else grid,
-            "connectome": connectome,
-            "correlation": correlation,
-            "sttc": sttc,
-            "precision": precision,
-            "events": events,
-            "root_ids": root_ids,
-            "unit_ids": unit_ids,
-            "origin": origin,
-            "response": response,
-            "measured": measured,
-        }
-        return cls(**everything)
+        check = _Checker(name)
+        where = f"field {name!r}, "
+        edges = check.voxel_size(units.voxel_edges(voxel_size, f"{where}voxel_size"))
+        somata = labels.somata(positions, edges, f"{where}positions")
+        if somata.labels is None:
+            check.positions(somata.values)
+        matrices = {"connectome": connectome, "measured": measured, "correlation": correlation}
+        matrices |= {"sttc": sttc, "precision": precision, "response": response}
+        rows = {"root_ids": root_ids, "unit_ids": unit_ids}
+        sources = {"positions": somata} | _read_all(matrices, rows, events, where)
+        if ids is not None:
+            ids = check.ids("ids", ids, len(somata) if somata.labels is None else -1, unique=True)
+        order = labels.order(list(sources.values()), ids, where)
+        found = {"events": events} | {key: each.align(order) for key, each in sources.items()}
+        if _whole_table(positions):
+            found["positions"] = found["positions"].astype(np.int64)
+        if "events" in sources:
+            start = units.scalar(t_start, f"{where}t_start")
+            found["events"] = sources["events"].on_clock(found["events"], start)
+        sides = grid_shape(check.at_least_two(len(order))) if grid is None else grid
+        made = cls(name=name, ids=order, voxel_size=edges, grid=sides, origin=origin, **found)  # type: ignore[arg-type]
+        return made._without_autapses()
+
+    def _without_autapses(self) -> Field:
+        """Return the field without synapses of a neuron onto itself, and say how many there were.
+
+        Returns the same field where there are none.
+        """
+        own = self.connectome.diagonal()
+        if not own.any():
+            return self
+        tell(
+            f"field {self.name!r}, connectome: {own.sum()} synapse(s) of {np.count_nonzero(own)} "
+            "neuron(s) onto themselves are left out, as in every field; set the diagonal to 0 "
+            "yourself if you know of them"
+        )
+        return dataclasses.replace(self, connectome=self.connectome - np.diag(own))
 
     @property
     def n_neurons(self) -> int:
@@ -410,6 +457,9 @@ class Field:
     @classmethod
     def _from_saved(cls, arrays: dict[str, NDArray[Any]]) -> Field:
         """Turn the arrays of a saved file back into a field."""
+        strange = sorted(set(arrays) - set(SAVED))
+        if strange:
+            raise FieldError(f"it holds {', '.join(strange)}, which no field has")
         if int(arrays["format"]) not in READABLE_FORMATS:
             known = " and ".join(map(str, READABLE_FORMATS))
             raise FieldError(f"its format is {arrays['format']}, this package reads {known}")
@@ -458,6 +508,29 @@ class Field:
             f"connections, relations {', '.join(self.relations) or 'none'}, {events}, "
             f"origin {self.origin})"
         )
+
+
+def _read_all(
+    matrices: Mapping[str, Any], rows: Mapping[str, Any], events: Any, where: str
+) -> dict[str, Any]:
+    """Read with its labels whatever was given besides the positions, by its name."""
+    found: dict[str, Any] = {}
+    for key, value in matrices.items():
+        if value is not None:
+            found[key] = labels.square(value, f"{where}{key}")
+    for key, value in rows.items():
+        if value is not None:
+            found[key] = labels.rows(value, f"{where}{key}")
+    if isinstance(events, Iterable):  # what is none is refused where the field is made
+        found["events"] = trains.read(events, f"{where}events")
+    return found
+
+
+def _whole_table(positions: Any) -> bool:
+    """Tell a data frame whose columns hold whole numbers by type, which stay such."""
+    return isinstance(positions, pd.DataFrame) and all(
+        getattr(dtype, "kind", "O") in "iu" for dtype in positions.dtypes
+    )
 
 
 def _rebuild(state: dict[str, Any]) -> Field:
@@ -517,13 +590,8 @@ class _Checker:
     ) -> NDArray[Any]:
         """Check for real, by default finite numbers of the given shape (-1: any length)."""
         want = f"({', '.join('N' if s < 0 else str(s) for s in shape)})"
-        if np.ma.isMaskedArray(value):
-            raise self.error(key, "masked values", "fill them in by a rule you can state")
-        try:
-            array = np.asarray(value)
-        except (ValueError, TypeError) as error:
-            raise self.error(key, f"not an array ({error})", f"pass shape {want}") from error
-        if array.dtype.kind not in "biuf":
+        array = units.plain(value, f"field {self.name!r}, {key}")
+        if array.dtype.kind not in "biuf" or (array.dtype == bool and key not in MAY_BE_BOOLEAN):
             raise self.error(key, f"holds {array.dtype}", f"pass plain numbers of shape {want}")
         wrong = array.ndim != len(shape) or any(
             have != side for have, side in zip(array.shape, shape, strict=True) if side >= 0
@@ -547,18 +615,23 @@ class _Checker:
             raise self.error(key, f"{array[tuple(where)]} at {where.tolist()} is no count", remedy)
         # 2.0 ** 63 is the first float beyond int64, whose own maximum no float can hold.
         largest = 2.0**63 if array.dtype.kind == "f" else np.iinfo(np.int64).max + 1
-        if array.size and array.max() >= largest:
+        if array.size and array.max().item() >= largest:
             raise self.error(key, f"{array.max()} does not fit int64", "pass int64")
         return array.astype(np.int64)
 
     def positions(self, value: ArrayLike) -> NDArray[Any]:
         """Check soma positions in voxels, at least two neurons."""
         array = self.numbers("positions", value, (-1, 3))
-        if len(array) < 2:
-            raise self.error("positions", f"{len(array)} neurons", "a field needs at least 2")
+        self.at_least_two(len(array))
         return _frozen(
             array.astype(np.float64) if array.dtype.kind == "f" else self.whole("positions", array)
         )
+
+    def at_least_two(self, n: int) -> int:
+        """Check the number of neurons."""
+        if n < 2:
+            raise self.error("positions", f"{n} neurons", "a field needs at least 2")
+        return n
 
     def ids(self, key: str, value: ArrayLike, n: int, *, unique: bool) -> NDArray[Any]:
         """Check identifiers: integers by type, because floats cannot hold all their digits."""

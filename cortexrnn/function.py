@@ -12,11 +12,16 @@ that the release deconvolved, and carries a name of its own for that reason.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+
+from cortexrnn.labels import numbers_itself
+from cortexrnn.trains import RASTER, is_raster, read
+from cortexrnn.units import since, unit_of
 
 __all__ = ["bin_events", "correlation", "precision", "redeconvolve", "sttc", "trace_events"]
 
@@ -276,9 +281,11 @@ def precision(
     ImportError
         If scikit-learn is missing; it comes with the extra ``cortexrnn[microns]``.
     ValueError
-        As in `correlation`, for a matrix that is not finite or has fewer than two bins.
+        As in `correlation`, for a matrix that is not finite or has fewer than two bins, and if two
+        neurons have the same counts: their covariance cannot be inverted.
     """
     matrix = _checked_counts(counts)
+    _all_different(matrix)
     try:
         from sklearn.covariance import GraphicalLassoCV
     except ImportError as error:
@@ -298,6 +305,18 @@ def precision(
     )
     estimate = np.asarray(lasso.fit(matrix.T).precision_, dtype=np.float64)
     return (estimate + estimate.T) / 2
+
+
+def _all_different(matrix: Floats) -> None:
+    """Refuse two neurons with the same counts, as of a unit that was given twice."""
+    first: dict[bytes, int] = {}
+    for neuron, row in enumerate(matrix):
+        other = first.setdefault(row.tobytes(), neuron)
+        if other != neuron:
+            raise ValueError(
+                f"neurons {other} and {neuron} have the same count in every bin, so the covariance "
+                "cannot be inverted; keep one of them"
+            )
 
 
 def sttc(
@@ -388,14 +407,18 @@ def _tiling_terms(near: Floats, covered: Floats) -> Floats:
 def _checked_trains(events: Sequence[ArrayLike]) -> list[Floats]:
     """Event trains as float64 arrays, or an error that names the neuron and the fault."""
     trains = [
-        _checked_numbers(train, f"events of neuron {neuron}") for neuron, train in enumerate(events)
+        _checked_numbers(train, f"events of neuron {neuron}")
+        for neuron, train in enumerate(_in_seconds(events))
     ]
     if not trains:
         raise ValueError("events holds no neuron; give one array of event times per neuron")
     for neuron, train in enumerate(trains):
+        if train.ndim == 1 and is_raster(train) and (np.diff(train) < 0).any():
+            raise ValueError(f"events of neuron {neuron} are no times: {RASTER}")
         if train.ndim != 1:
             raise ValueError(
-                f"events of neuron {neuron} have shape {train.shape}; give a flat array of seconds"
+                f"events of neuron {neuron} have shape {train.shape}; give a flat array of "
+                "seconds, train.ravel() of a row or column"
             )
         bad = np.flatnonzero(~np.isfinite(train))
         if bad.size:
@@ -414,6 +437,20 @@ def _checked_trains(events: Sequence[ArrayLike]) -> list[Floats]:
                 f"neuron {neuron} has an event at {train[0]:g} s; time starts at 0, shift the train"
             )
     return trains
+
+
+def _in_seconds(events: Any) -> Any:
+    """Trains with units in seconds from the start of the recording; labelled ones are refused."""
+    index = getattr(events, "index", None)
+    if isinstance(events, Mapping) or (isinstance(index, pd.Index) and not numbers_itself(index)):
+        raise ValueError(
+            "events name their neurons, and relations come as plain matrices; put them in order "
+            "with cortexrnn.sources.arrays.read_events(events, ids=ids)"
+        )
+    if not any(unit_of(train) or hasattr(train, "time_support") for train in events):
+        return events
+    found = read(events, "events")
+    return [since(train, found.start, "events") for train in found.items]
 
 
 def _checked_numbers(values: ArrayLike, name: str) -> Floats:

@@ -68,6 +68,10 @@ banner(field)
 # | activity | event times in seconds, or deconvolved traces with their frame rate | for variants that start from function |
 # | ids | whole numbers, one per neuron | where sources are labelled |
 #
+# Labels and units are read. Data frames, series, dictionaries, graphs, xarray, neo and pynapple name their
+# neurons, and are put into the order of `ids`; quantities are converted. A plain array is taken in the order
+# of `ids`. Where one source names its neurons and another does not, `ids` must be passed.
+#
 # ```{admonition} Fact
 # :class: fact
 # The example of this section is made up from a seed. It is no recording of any animal, and nothing that it
@@ -251,7 +255,10 @@ named = nx.DiGraph([("AVAL", "AVAR")])
 
 # %%
 spoilt = np.where(np.eye(n_own) > 0, np.nan, connectome)
-milliseconds = [1e9 * train for train in events]
+late = [
+    36_000 + train for train in events
+]  # a clock that began ten hours before
+raster = fired.astype(int)
 
 # %%
 broken = {
@@ -270,7 +277,12 @@ broken |= {
     "a file of another kind": {"connectome": saved},
     "unsorted events": {"events": unsorted},
     "a silent neuron": {"events": silent},
-    "times in other units": {"events": milliseconds},
+    "a clock that starts late": {"events": late},
+    "a raster for events": {"events": raster},
+    "labels of others": {"events": pd.Series(events, index=ids + 1)},
+    "counts by another name": {
+        "connectome": tables["edges"].rename(columns={"count": "strength"})
+    },
     "fluorescence": {
         "events": None,
         "activity": rng.normal(size=(n_own, 99)),
@@ -429,7 +441,7 @@ for table in by_share.values():
 # ## Summary
 #
 # - Arrays, sparse matrices, CSV files, data frames and graphs give the same field, checked once.
-# - Labelled sources are put in one order; ids stay whole numbers.
+# - Labelled sources are put in one order; ids stay whole numbers; units are converted.
 # - What is wrong is refused with its name, value and remedy.
 # - A connectome shows axons that were followed; $\C^*$ depends on the others most of all.
 #

@@ -32,7 +32,7 @@ def data() -> dict[str, Any]:
         "name": "mine",
         "ids": IDS,
         "positions": rng.uniform(0, 300, (N, 3)),
-        "connectome": rng.poisson(0.6, (N, N)),
+        "connectome": rng.poisson(0.6, (N, N)) * (1 - np.eye(N, dtype=int)),
         "events": [np.sort(rng.uniform(0, 90, 40)) for _ in range(N)],
     }
 

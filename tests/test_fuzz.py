@@ -1,4 +1,4 @@
-"""Broken input of twelve kinds, at every door: each is refused by name, or handled as documented.
+"""Broken input of sixteen kinds, at every door: each is refused by name, or handled as documented.
 
 A case is a call that must raise a `ValueError` (`FieldError` and `SourceError` are such) whose text
 names the thing, or, where the documentation says what happens, must return True.
@@ -141,7 +141,7 @@ def arrays() -> dict[str, Any]:
         "positions": rng.integers(0, 9999, (N, 3)),
         "voxel_size": (4, 4, 40),
         "grid": (3, 2, 1),
-        "connectome": rng.poisson(0.7, (N, N)),
+        "connectome": rng.poisson(0.7, (N, N)) * (1 - np.eye(N, dtype=int)),
         "correlation": relations[0],
         "sttc": relations[1],
         "precision": relations[2],
@@ -256,7 +256,7 @@ def same(field_: Field) -> bool:
     )
 
 
-# ---------------------------------------------------------------------------------- twelve kinds
+# --------------------------------------------------------------------------------- sixteen kinds
 
 DIGEST = "is not the published file"
 
@@ -660,6 +660,206 @@ def out_of_range() -> Iterator[Any]:
     yield "load hash", lambda lab: Field.load(lab.saved(unit_ids=IDS + 1)), "was changed after"
 
 
+def frame(values: Any, labels: Any = IDS) -> pd.DataFrame:
+    return pd.DataFrame(values, index=labels, columns=labels)
+
+
+def strange_labels() -> Iterator[Any]:
+    given = arrays()
+    others = {"of others": IDS + 50, "text": list("abcdef"), "float": IDS.astype(float)}
+    others |= {
+        "numbers from 1": np.arange(1, N + 1),
+        "numbers in another order": [3, 1, 0, 2, 5, 4],
+    }
+    for key in ("connectome", "correlation", "sttc", "precision"):
+        for name, labels in others.items():
+            yield field(rf"{key}, rows: the (labels|id)", f"{key} {name}", **{
+                key: frame(given[key], labels)})  # fmt: skip
+        moved = pd.DataFrame(given[key], index=IDS[::-1])
+        yield field(f"{key}, header: not labelled", f"{key} one side", **{key: moved})
+        twice = IDS[[0, 1, 2, 3, 4, 4]]
+        yield field(
+            f"{key}, rows: .* occurs twice", f"{key} twice", **{key: frame(given[key], twice)}
+        )
+        fewer = frame(given[key]).iloc[1:, 1:]
+        yield field(f"{key}: neuron .* is not among its rows", f"{key} fewer", **{key: fewer})
+    for name, labels in others.items():
+        trains = pd.Series(given["events"], index=labels)
+        yield mine("events: (neuron|the id)", f"series {name}", events=trains)
+        yield field(
+            r"root_ids: the (labels|id)", f"root_ids {name}", root_ids=pd.Series(IDS, labels)
+        )
+        table = somata().assign(id=labels)
+        yield mine("(positions|ids)", f"positions {name}", positions=table)
+    yield mine("names its neurons .* pass ids=", "graph, no ids", connectome=graph(), ids=None)
+    yield mine("names its neurons .* pass ids=", "edges, no ids", connectome=edges(), ids=None)
+    yield mine("names its neurons .* pass ids=", "frame, no ids", connectome=square(), ids=None)
+    yield mine("names its neurons .* pass ids=", "somata, no ids", positions=somata(), ids=None)
+    yield field(
+        "names its neurons .* pass ids=", "frame, no ids", ids=None, sttc=frame(given["sttc"])
+    )
+    for name in ("size", "strength", "n", "synapse"):
+        renamed = edges().rename(columns={"count": name})
+        yield mine(f"column {name}: is it the number", f"count as {name}", connectome=renamed)
+    yield mine("mean the same", "two counts", connectome=edges().assign(n_syn=1))
+    yield mine("attribute strength: is it", "edge attribute", connectome=graph(strength=3))
+    yield mine("do not say who is presynaptic", "source and target", connectome=edges().set_axis(
+        ["source", "target", "weight"], axis=1))  # fmt: skip
+    by_id = pd.Series(given["events"], index=IDS)
+    yield handled(
+        "series by id", lambda _: same(field_from_data(**own() | {"events": by_id[::-1]}))
+    )
+    yield handled(
+        "frame by id",
+        lambda _: same(
+            Field.from_arrays(
+                **arrays()
+                | {"connectome": square().iloc[::-1], "sttc": frame(given["sttc"]).iloc[::-1]}
+            )
+        ),
+    )
+
+
+class Bearing(np.ndarray):
+    """An array with a unit."""
+
+    unit = ""
+
+
+def in_unit(values: Any, unit: str) -> np.ndarray:
+    made = np.asarray(values).view(Bearing)
+    made.unit = unit
+    return made
+
+
+def strange_units() -> Iterator[Any]:
+    given = arrays()
+    for unit in ("s", "mV", "voxel", "px", "Mm", "deg", "inch"):
+        places = in_unit(given["positions"], unit)
+        yield mine(
+            f"positions: the unit '{unit}' is none of length", f"positions {unit}", positions=places
+        )
+        yield field(
+            f"positions: the unit '{unit}' is none of length", f"positions {unit}", positions=places
+        )
+    for unit in ("um", "mV", "S", "frames", "Hz", "days"):
+        trains = [in_unit(train, unit) for train in given["events"]]
+        yield mine(rf"events\[0\]: the unit '{unit}' is none of time", unit, events=trains)
+        yield field(
+            rf"events\[0\]: the unit '{unit}' is none of time", f"events {unit}", events=trains
+        )
+        yield plain(
+            f"the unit '{unit}' is none of time", f"sttc {unit}", lambda t=trains: function.sttc(t)
+        )
+    for key in ("connectome", "correlation", "sttc", "precision"):
+        yield field(f"{key}: has the unit 'mV'", f"{key} mV", **{key: in_unit(given[key], "mV")})
+    for setting in ("bin_s", "window_s", "duration_s", "t_start"):
+        yield mine(f"{setting}: the unit 'um'", setting, **{setting: in_unit([1.0], "um")})
+    yield mine("voxel_size: the unit 's'", voxel_size=in_unit([1.0] * 3, "s"))
+    yield mine("ids: ids have no unit", ids=in_unit(IDS, "um"))
+    mixed = [
+        in_unit(row, unit) for row, unit in zip(given["positions"], ["um", "mm"] * 3, strict=True)
+    ]
+    yield mine("positions: units are mixed, 'um' and 'mm'", "mixed", positions=mixed)
+    yield mine(
+        "positions: units are mixed, 'um' and 'none'",
+        "some",
+        positions=[*mixed[:1], *given["positions"][1:]],
+    )
+    trains = [in_unit(1e3 * train, "ms") for train in given["events"]]
+
+    def converted(_: Lab) -> bool:
+        made = field_from_data(**own() | {"events": trains})
+        return bool(np.allclose(np.concatenate(made.events), np.concatenate(given["events"])))
+
+    yield handled("milliseconds", converted)
+
+
+def strange_clocks() -> Iterator[Any]:
+    rng = np.random.default_rng(9)
+    trains = arrays()["events"]
+    for start in (200.0, 3_600.0, 36_000.0, 1e9, 1.7e9):
+        late = [train + start for train in trains]
+        for call in (mine, field):
+            yield call("the first event is at .* pass t_start=", f"from {start:g}", events=late)
+        yield mine("lies before the start", f"t_start of {start:g}", t_start=start)
+    dates = [np.datetime64("2024-01-01") + (1e6 * t).astype("m8[us]") for t in trains]
+    yield mine("times are dates, .* pass t_start=", "dates", events=dates)
+    yield field("times are dates, .* pass t_start=", "dates", events=dates)
+    yield mine("times are dates", "dates, start in seconds", events=dates, t_start=3.0)
+    yield mine("times are seconds", "start as a date", t_start=np.datetime64("2024-01-01"))
+    lost = [dates[0].copy(), *dates[1:]]
+    lost[0][3] = np.datetime64("NaT")
+    yield mine("a time is missing", "a date is missing", events=lost, t_start=np.datetime64("2024"))
+    bare = [(9 * t).astype("m8") for t in trains]
+    yield mine("timedelta64 without a unit", "no unit", events=bare)
+    ones = (rng.random((N, 300)) < 0.1).astype(int)
+    rasters = {"ints": ones, "floats": 1.0 * ones, "bools": ones > 0, "sorted": np.sort(ones)}
+    rasters |= {"counts": 2 * ones + ones[::-1], "sparse": scipy.sparse.csr_array(ones)}
+    for name, raster in rasters.items():
+        yield mine("a raster or counts", f"raster of {name}", events=raster)
+        yield field("a raster or counts", f"raster of {name}", events=raster)
+    for name, shape in (("column", (-1, 1)), ("row", (1, -1))):
+        turned = [train.reshape(shape) for train in trains]
+        yield mine(f"a {name} of a matrix", name, events=turned)
+        yield field(f"a {name} of a matrix", name, events=turned)
+        yield plain("have shape", f"sttc {name}", lambda t=turned: function.sttc(t))
+    double = [trains[0], *trains[:-1]]
+    yield mine(
+        "have the same events .* cannot be inverted", "one twice", events=double, precision=True
+    )
+    yield plain("have the same count in every bin", "precision of one twice",
+                lambda: function.precision(function.bin_events(double)))  # fmt: skip
+    table = pd.DataFrame(rng.random((N, 90)), index=IDS, columns=np.r_[0:50, 70:110] / 10)
+    yield mine("frames are 0.1 s apart, but", "gap", events=None, activity=table)
+    even = table.set_axis(np.arange(90) / 10, axis=1)
+    yield mine("frame_rate_hz is 30, but", "rate", events=None, activity=even, frame_rate_hz=30)
+    yield mine("is the table turned", "turned", events=None, activity=even.T)
+    yield handled(
+        "t_start",
+        lambda _: np.allclose(
+            field_from_data(**own() | {"events": [t + 9e3 for t in trains]}, t_start=9e3).events[0],
+            trains[0],
+        ),
+    )
+
+
+def broken_tables() -> Iterator[Any]:
+    for mark, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (" ", "blanks")):
+        text = edges().to_csv(index=False, sep=mark)
+        yield table(f"separated by {name}", f"edges with {name}", text)
+        text = somata().to_csv(index=False, sep=mark, decimal=",")
+        yield table(f"separated by {name}", f"somata with {name}", text, read_positions)
+        text = times().to_csv(index=False, sep=mark, decimal=",")
+        yield table(f"separated by {name}", f"events with {name}", text, read_events)
+    yield table(
+        "decimal numbers with a point", "decimal comma", "id,x,y,z\n1,1,5,2,3\n", read_positions
+    )
+    for number in ("1,5", "1.234,5", "1,234"):
+        text = f'pre,post,count\n1,2,"{number}"\n'
+        yield table("decimal numbers with a point", number, text)
+    for mark in ("'", "’", "`"):
+        yield table("quotation mark", f"mark {mark}", f"pre,post,count\n{mark}1,2,3\n")
+    for text in ("<NA>", "NaN", "None", "null", "n/a"):
+        yield table("missing", f"id {text}", f"pre,post,count\n1,2,3\n{text},2,3\n")
+    thousands = edges().assign(pre=edges()["pre"] // 1000 * 1000)
+    yield table("look rounded", "rounded ids", thousands.to_csv(index=False))
+    yield table("is it the number of synapses", "strength", "pre,post,strength\n1,2,3\n")
+    yield table("mean the same", "two names", "pre,post,count,Weight\n1,2,3,4\n")
+    yield table("do not say who", "source", "Source,Target,weight\n1,2,3\n")
+    for name in ("a.npy", "a.nwb", "a.mat", "a.xlsx"):
+        yield (
+            f"read_connectome {name}",
+            lambda lab, n=name: read_connectome(lab.file(b"1,2", n)),
+            "no CSV file that can be read",
+        )
+    chain = pd.DataFrame({"pre": np.arange(99_999), "post": np.arange(1, 100_000), "count": 1})
+    yield "read_connectome of 100,000", lambda _: read_connectome(chain), "100,000 neurons make"
+    wide = edges().rename(columns={"pre": "Pre ", "post": " POST", "count": "n_syn"})
+    yield handled("header", lambda lab: same(
+        field_from_data(**own() | {"connectome": lab.csv(wide.to_csv(index=False))})))  # fmt: skip
+
+
 class Evil:
     """An object whose unpickling calls something."""
 
@@ -749,6 +949,10 @@ KINDS: dict[str, Callable[[], Iterator[Any]]] = {
     "asymmetric": asymmetric,
     "out of range": out_of_range,
     "hostile pickle": hostile_pickle,
+    "strange labels": strange_labels,
+    "strange units": strange_units,
+    "strange clocks": strange_clocks,
+    "broken tables": broken_tables,
 }
 CASES = [Case(kind, *found) for kind, make in KINDS.items() for found in make()]
 
@@ -766,10 +970,10 @@ def test_broken_input_is_refused_by_name_or_handled_as_documented(
     assert not lab.marker.exists(), "a pickle was run"
 
 
-def test_at_least_fifteen_of_each_of_twelve_kinds_and_two_hundred_in_all() -> None:
+def test_at_least_fifteen_of_each_of_sixteen_kinds_and_four_hundred_in_all() -> None:
     counted = Counter(case.kind for case in CASES)
-    assert set(counted) == set(KINDS) and len(KINDS) == 12
-    assert min(counted.values()) >= LEAST and sum(counted.values()) >= 200
+    assert set(counted) == set(KINDS) and len(KINDS) == 16
+    assert min(counted.values()) >= LEAST and sum(counted.values()) >= 400
     names = Counter((case.kind, case.name) for case in CASES)
     assert [name for name, times_ in names.items() if times_ > 1] == [], "the same case twice"
     refused = Counter(case.kind for case in CASES if case.says is not None)

@@ -23,6 +23,7 @@ import pandas as pd
 import pytest
 
 from cortexrnn import function
+from cortexrnn.errors import FieldWarning
 from cortexrnn.sources import load_field, microns
 from cortexrnn.sources.microns import cave, nwb, static, tables
 from cortexrnn.sources.microns.store import MicronsError, Store, download
@@ -332,6 +333,26 @@ def test_events_of_your_own_make_the_relations(
     assert np.array_equal(made.field.precision, function.precision(counts))
     with pytest.raises(MicronsError, match="events lacks 1 of 8 units, the first is 50"):
         microns.assemble(**QUIET, client=client, events={u: [1.0] for u in truth.units[:-1]})
+
+
+def test_events_of_your_own_may_come_in_whatever_names_its_units(
+    truth: Truth, server: CaveServer, client: Any
+) -> None:
+    rng = np.random.default_rng(2)
+    events = {int(unit): np.sort(np.round(rng.uniform(0, 50, 40), 4)) for unit in truth.units}
+    made = microns.assemble(**QUIET, client=client, events=events)
+    spans = pd.Series({u: np.rint(1e6 * t).astype("m8[us]") for u, t in events.items()})
+    for given in (pd.Series(events)[::-1], spans):
+        again = microns.assemble(**QUIET, client=client, events=given)
+        assert again.field.content_hash == made.field.content_hash
+    late = {unit: train + 36_000 for unit, train in events.items()}
+    for wrong, says in (
+        (late, "first event is at"),
+        (list(events.values()), "events name no units"),
+        ("dandi", "choose 'nwb' or None"),
+    ):
+        with pytest.raises(MicronsError, match=says):
+            microns.assemble(**QUIET, client=client, events=wrong)
 
 
 def test_an_unknown_route_or_activity_is_refused(server: CaveServer, client: Any) -> None:
@@ -845,7 +866,9 @@ def write_nwb(path: Path, *, chunks: Any = (100, 7), **fault: Any) -> list[np.nd
             layout = None if chunks is None else tuple(np.minimum(chunks, data.shape))
             series.create_dataset("data", data=data, chunks=layout)
             start = 0.0 if not fault.get("clock") else np.nan
-            series.create_dataset("timestamps", data=start + 3.5 + np.arange(N_FRAMES) / RATE)
+            stamps = start + 3.5 + np.arange(N_FRAMES) / RATE
+            stamps[300:] += fault.get("gap", 0.0)
+            series.create_dataset("timestamps", data=stamps)
             plane = file.create_group(
                 f"processing/ophys/ImageSegmentation/PlaneSegmentation{field}"
             )
@@ -890,6 +913,14 @@ def test_streamed_traces_are_those_that_were_written(chunks: Any, truth: Truth, 
     again = nwb.recording(6, 6, 2, units, progress=False)
     assert np.array_equal(again.fluorescence, found.fluorescence)
     assert handler.asked == []
+
+
+def test_a_gap_in_the_clock_of_a_scan_is_pointed_out(truth: Truth, scan: Any) -> None:
+    publish, _ = scan
+    publish(gap=7.0)
+    for _ in range(2):  # from the file and from the cache
+        with pytest.warns(FieldWarning, match=r"field 2: 1 step\(s\) .* 7.16 s at 47.84 s"):
+            nwb.recording(6, 6, 2, truth.units, progress=False)
 
 
 def write_with_pynwb(path: Path) -> np.ndarray:

@@ -1,9 +1,11 @@
-"""A field out of your own data: arrays, sparse matrices, CSV files, data frames, NetworkX graphs.
+"""A field out of your own data: arrays, sparse matrices, CSV files, data frames, graphs, trains.
 
 :func:`field_from_data` is the door; the readers behind it can be used alone. Sources are of two
-kinds. *Labelled* ones (data frames, CSV files, graphs, dictionaries) say which neuron they mean,
-and are put in one order. *Plain* ones (arrays, sparse matrices, lists) are taken in the order in
-which the neurons stand.
+kinds. *Labelled* ones (data frames, series, CSV files, graphs, dictionaries, data arrays of xarray,
+groups of pynapple) say which neuron they mean, and are put in one order. *Plain* ones (arrays,
+sparse matrices, lists) are taken in the order of `ids`. Where some are labelled and others are not,
+`ids` has to be passed. Units are converted; a column or attribute that was not used is named in a
+:class:`~cortexrnn.field.FieldWarning`.
 
 Ids are whole numbers. In a CSV file they are read as text and then as integers, never as floats,
 so that ids of 18 digits keep them all.
@@ -12,8 +14,8 @@ so that ids of 18 digits keep them all.
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import networkx as nx
@@ -22,8 +24,9 @@ import pandas as pd
 import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
-from cortexrnn import function
-from cortexrnn.field import Field, FieldError
+from cortexrnn import function, labels, tables, trains, units
+from cortexrnn.errors import FieldError, tell
+from cortexrnn.field import Field
 
 __all__ = ["field_from_data", "read_connectome", "read_events", "read_positions"]
 
@@ -33,8 +36,16 @@ Trains = list[NDArray[np.float64]]
 #: Voxel edges in nm with which positions are in micrometres.
 MICROMETRES = (1000.0, 1000.0, 1000.0)
 
-#: Columns of an edge list; ``count`` may be missing, then every row is one synapse.
-EDGE_COLUMNS = ("pre", "post", "count")
+#: Names of the columns of an edge list, in small letters.
+PRE = ("pre", "pre_id", "pre_root_id", "pre_pt_root_id", "bodyid_pre")
+POST = ("post", "post_id", "post_root_id", "post_pt_root_id", "bodyid_post")
+COUNT = (
+    "count", "counts", "weight", "n_syn", "n_synapses", "num_synapses", "syn_count",
+    "synapse_count", "synapses",
+)  # fmt: skip
+
+#: Columns of an edge list that do not say which neuron is presynaptic.
+UNCLEAR = ("source", "target", "from", "to")
 
 SILENT = ("refuse", "drop")
 
@@ -45,15 +56,16 @@ def field_from_data(
     connectome: Any,
     positions: Any = None,
     events: Any = None,
-    activity: ArrayLike | None = None,
-    frame_rate_hz: float | None = None,
-    ids: ArrayLike | None = None,
-    voxel_size: ArrayLike = MICROMETRES,
-    bin_s: float = 0.2,
-    window_s: float = 0.1,
-    duration_s: float | None = None,
+    activity: Any = None,
+    frame_rate_hz: Any = None,
+    ids: Any = None,
+    voxel_size: Any = None,
+    bin_s: Any = 0.2,
+    window_s: Any = 0.1,
+    duration_s: Any = None,
     precision: bool = False,
     silent: str = "refuse",
+    t_start: Any = None,
 ) -> Field:
     """Make a field from a connectome and activity from anywhere.
 
@@ -65,7 +77,8 @@ def field_from_data(
     name : str
         Any name without a slash.
     connectome
-        Synapse counts, row = presynaptic neuron, as :func:`read_connectome` takes them.
+        Synapse counts, row = presynaptic neuron, as :func:`read_connectome` takes them. Synapses
+        of a neuron onto itself are left out, with a warning.
     positions : optional
         Soma positions as :func:`read_positions` takes them. May be missing where the connectome is
         a graph whose nodes have an attribute ``position``.
@@ -75,21 +88,27 @@ def field_from_data(
         there is one.
     activity : array, shape (N, T), optional
         Instead of events: deconvolved activity, not negative, one row per neuron and one column
-        per frame. Its local maxima become the events, as in the published fields.
+        per frame. Its local maxima become the events, as in the published fields. A data frame may
+        have ids as its index and times in seconds as its columns; a data array of xarray the same
+        as coordinates; series of neo and pynapple bring their own rate.
     frame_rate_hz : float, optional
-        Frames of `activity` in a second; needed with it.
+        Frames of `activity` in a second; needed with it where it does not bring its own.
     ids : array of int, shape (N,), optional
-        The neurons and their order. Default: those of the positions if these are labelled, else of
-        the connectome, else ``0 ... N-1``.
-    voxel_size : three float
-        Edges in nm of the unit in which positions are counted; by default positions are in
-        micrometres.
+        The neurons and their order. Default: those of the positions if everything is labelled,
+        ``0 ... N-1`` if nothing is, or if all labels are these numbers.
+    voxel_size : three float, optional
+        Edges in nm of the unit in which positions are counted. By default positions are in
+        micrometres, and a field of improbable size is pointed out.
     bin_s, window_s, duration_s : float
-        Settings of the relations in seconds, see :mod:`cortexrnn.function`.
+        Settings of the relations in seconds, see :mod:`cortexrnn.function`. Trains of neo bring
+        their own duration. Like the other times they may carry a unit.
     precision : bool
         Whether to compute the precision, which is slow and needs scikit-learn.
     silent : {"refuse", "drop"}
         What to do with neurons without events, whose relations are undefined.
+    t_start : float, optional
+        When the recording began on the clock of the events, in seconds; for events that are dates,
+        a date. By default 0, or what trains of neo say.
 
     Returns
     -------
@@ -102,43 +121,95 @@ def field_from_data(
     FieldError
         If anything disagrees or cannot be read; the message names the field or the file, the thing
         and the remedy.
+
+    Warns
+    -----
+    FieldWarning
+        If something can be right and more often is not: columns that were not used, times that are
+        hardly seconds, positions that are hardly in micrometres, two neurons with the same events.
     """
     if silent not in SILENT:
         raise FieldError(f"silent is {silent!r}; choose one of {', '.join(SILENT)}")
     if events is not None and activity is not None:
         raise FieldError(f"field {name!r}: pass events or activity, not both")
     if isinstance(connectome, nx.Graph):
-        positions = _attributes(connectome, "position") if positions is None else positions
-        if events is None and activity is None:
-            events = _attributes(connectome, "events")
+        positions, events = _carried(connectome, positions, events, activity is not None)
     if positions is None:
         raise FieldError(f"field {name!r} has no positions; pass positions=, one row per neuron")
-    places, order = read_positions(positions, ids=None if ids is None else _ids(ids, "ids"))
-    counts, order = read_connectome(connectome, ids=order)
-    if len(places) != len(order):
-        raise FieldError(
-            f"field {name!r}: {len(places)} positions for {len(order)} neurons of the connectome; "
-            "give both the same neurons in the same order, or label both with ids"
-        )
-    trains = None if events is None else read_events(events, ids=order)
-    if activity is not None:
-        trains = _maxima(activity, frame_rate_hz, len(order))
+    edges = units.voxel_edges(MICROMETRES if voxel_size is None else voxel_size, "voxel_size")
+    somata = labels.somata(positions, edges, "positions")
+    synapses = _synapses(connectome)
+    heard = None if events is None else trains.read(events, "events")
+    traces = None if activity is None else _activity(activity, frame_rate_hz)
+    sources = [each for each in (somata, synapses, heard, traces) if each is not None]
+    order = _order(somata, synapses, sources, ids, name)
     plain = Field.from_arrays(
         name=name,
         ids=order,
-        positions=places,
-        connectome=counts,
-        voxel_size=voxel_size,
-        events=trains,
+        positions=somata.align(order),
+        connectome=synapses.align(order),
+        voxel_size=edges,
     )
-    if plain.events is None:
+    known = voxel_size is not None or somata.with_unit
+    units.seems_right(plain.positions, plain.voxel_size, f"field {name!r}, positions", said=known)
+    length = units.scalar(duration_s, "duration_s")
+    if heard is not None:
+        start = units.scalar(t_start, "t_start")
+        found = heard.on_clock(heard.align(order), start, said=length is not None)
+        length = heard.duration if length is None else length
+    elif traces is not None:
+        found = _maxima(traces.align(order), traces.rate, len(order))
+    else:
         return plain
+    plain = _replaced(plain, {"events": found})
     return _related(
         _audible(plain, silent),
         precision=precision,
-        bin_s=bin_s,
-        window_s=window_s,
-        duration_s=duration_s,
+        bin_s=units.scalar(bin_s, "bin_s"),
+        window_s=units.scalar(window_s, "window_s"),
+        duration_s=length,
+    )
+
+
+def _carried(graph: nx.Graph, positions: Any, events: Any, active: bool) -> tuple[Any, Any]:
+    """Positions and events that the nodes of a graph carry, where there are no others."""
+    wanted = {"position": positions is None, "events": events is None and not active}
+    present = {key for _, data in graph.nodes(data=True) for key in data}
+    left = sorted(str(key) for key in present if not wanted.get(key, False))
+    if left:
+        tell(f"graph: not used: node attribute {', '.join(left)}; drop what is not meant")
+    if wanted["position"]:
+        positions = _attributes(graph, "position")
+    if wanted["events"]:
+        events = _attributes(graph, "events")
+    return positions, events
+
+
+def _order(
+    somata: labels.Rows,
+    synapses: labels.Square | labels.Edges,
+    sources: Sequence[labels.Labelled],
+    ids: Any,
+    name: str,
+) -> Ids:
+    """Decide on the neurons and their order, and check the number of unlabelled ones."""
+    plain = somata.labels is None and synapses.labels is None
+    if ids is None and plain and len(somata) != len(synapses):
+        raise _unequal(somata, len(synapses), name)
+    order = labels.order(sources, ids, "")
+    if synapses.labels is None and len(synapses) != len(order):
+        raise FieldError(
+            f"connectome: {len(synapses)} rows for {len(order)} ids; give one for each"
+        )
+    if somata.labels is None and len(somata) != len(order):
+        raise _unequal(somata, len(order), name)
+    return order
+
+
+def _unequal(somata: labels.Rows, n: int, name: str) -> FieldError:
+    return FieldError(
+        f"field {name!r}: {len(somata)} positions for {n} neurons of the connectome; "
+        "give both the same neurons in the same order, or label both with ids"
     )
 
 
@@ -148,11 +219,15 @@ def read_connectome(source: Any, *, ids: ArrayLike | None = None) -> tuple[NDArr
     Parameters
     ----------
     source
-        One of: an array of shape (N, N); a scipy sparse matrix or array (repeated entries of the
-        COO format add up); a data frame or the path of a CSV file, either a square table whose
-        rows and columns carry the ids, or an edge list with columns ``pre``, ``post`` and
-        optionally ``count`` (other columns are left alone); a NetworkX graph (edge attribute
-        ``weight``, default 1; parallel edges add up; an undirected edge counts both ways).
+        One of: an array of shape (N, N), booleans counting as 0 and 1; a scipy sparse matrix or
+        array (repeated entries of the COO format add up); a table (a data frame of pandas or
+        polars, an Arrow table, an array with named fields, the path of a CSV file), either a
+        square one whose rows and columns carry the ids, or an edge list with columns ``pre``,
+        ``post`` and optionally a count; a series with such pairs as its index; a data array of
+        xarray; a NetworkX graph (an edge attribute holds the count, by default 1; parallel edges
+        add up; an undirected edge counts both ways). The count may be called ``count``,
+        ``weight``, ``n_syn``, ``syn_count`` or ``synapses``; other columns are named in a warning,
+        or refused where they might be the counts.
     ids : array of int, shape (N,), optional
         The neurons and their order. Every neuron of a labelled source must be among them. Those
         that do not occur in an edge list have no synapse.
@@ -167,49 +242,41 @@ def read_connectome(source: Any, *, ids: ArrayLike | None = None) -> tuple[NDArr
     Raises
     ------
     FieldError
-        If the source cannot be read, repeats a neuron or a counted pair, or names a neuron that is
-        not among `ids`.
+        If the source cannot be read, repeats a neuron or a counted pair, names a neuron that is
+        not among `ids`, or has so many neurons that the matrix would not fit into memory.
 
     Notes
     -----
     Nothing tells that the last lines of an edge list are missing. Compare the number of synapses,
     ``field.connectome.sum()``, with what you expect.
     """
-    wanted = None if ids is None else _unique(_ids(ids, "ids"), "ids")
-    if isinstance(source, nx.Graph):
-        edges = _graph_edges(source)
-        nodes = _unique(_ids(list(source.nodes), "nodes of the graph"), "nodes of the graph")
-        order = nodes if wanted is None else wanted
-        _known(nodes, order, "the graph")
-        return _counts(edges, order), order
-    if isinstance(source, str | os.PathLike | pd.DataFrame):
-        return _from_table(source, wanted)
-    if scipy.sparse.issparse(source):
-        source = source.toarray()
-    matrix = _array(source, "connectome")
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise FieldError(f"connectome: shape {matrix.shape}, expected a square (N, N)")
-    order = np.arange(len(matrix)) if wanted is None else wanted
-    if len(order) != len(matrix):
-        raise FieldError(f"connectome: {len(matrix)} rows for {len(order)} ids; give one for each")
-    return matrix, order
+    found = _synapses(source)
+    order = labels.order([found], ids, "")
+    if found.labels is None and len(found) != len(order):
+        raise FieldError(f"connectome: {len(found)} rows for {len(order)} ids; give one for each")
+    return found.align(order), order
 
 
-def read_positions(source: Any, *, ids: ArrayLike | None = None) -> tuple[NDArray[Any], Ids | None]:
+def read_positions(
+    source: Any, *, ids: ArrayLike | None = None, voxel_size: Any = MICROMETRES
+) -> tuple[NDArray[Any], Ids | None]:
     """Read soma positions in the order of the neurons.
 
     Parameters
     ----------
     source
-        An array of shape (N, 3); a data frame or the path of a CSV file with columns ``id``, ``x``,
-        ``y``, ``z``; or a dictionary of id and three numbers.
+        An array of shape (N, 3); a table with columns ``id``, ``x``, ``y``, ``z``, or with the ids
+        as its index; a data array of xarray; or a dictionary of id and three numbers.
     ids : array of int, shape (N,), optional
         The neurons and their order; a labelled source may hold more of them.
+    voxel_size : three float
+        Edges in nm of the voxels in which positions with a unit are counted; by default they come
+        out in micrometres.
 
     Returns
     -------
     positions : ndarray, shape (N, 3)
-        In the unit of the source.
+        In the unit of the source, if it does not carry one.
     ids : ndarray of int64, shape (N,), or None
         The order: `ids` if given, else that of a labelled source, None for a plain one.
 
@@ -218,72 +285,42 @@ def read_positions(source: Any, *, ids: ArrayLike | None = None) -> tuple[NDArra
     FieldError
         If the source cannot be read, lacks a neuron or repeats one.
     """
-    wanted = None if ids is None else _unique(_ids(ids, "ids"), "ids")
-    if isinstance(source, Mapping):
-        own, rows = _ids(list(source), "positions"), list(source.values())
-        for place in rows:
-            if np.shape(place) != (3,):
-                raise FieldError(f"positions: {place!r:.60} is no position; give x, y and z")
-        table = _array(rows, "positions")
-    elif isinstance(source, str | os.PathLike | pd.DataFrame):
-        frame, where = _frame(source, "positions")
-        _columns(frame, ("id", "x", "y", "z"), where)
-        own = _ids(frame["id"], f"{where}, column id")
-        table = np.stack([_numbers(frame[axis], f"{where}, column {axis}") for axis in "xyz"], 1)
-    else:
-        return _array(source, "positions"), wanted
-    _unique(own, "positions")
-    if wanted is None:
-        return table, own
-    _known(wanted, own, "ids", inside="the positions")
-    return table[_places(wanted, own)], wanted
+    found = labels.somata(source, units.voxel_edges(voxel_size, "voxel_size"), "positions")
+    if ids is None:
+        return found.values, found.labels
+    order = labels.unique(labels.as_ids(ids, "ids"), "ids")
+    return found.align(order), order
 
 
-def read_events(source: Any, *, ids: ArrayLike) -> Trains:
+def read_events(source: Any, *, ids: ArrayLike, t_start: Any = None) -> Trains:
     """Read event times in the order of the neurons.
 
     Parameters
     ----------
     source
-        A sequence of N arrays of sorted seconds; a dictionary of id and such an array; or a data
-        frame or the path of a CSV file with columns ``id`` and ``time`` in seconds, one row per
-        event in any order. Neurons that do not occur in a labelled source have no events.
+        A sequence of N arrays of sorted seconds; a dictionary, series or group of pynapple of id
+        and such an array; the units of an NWB file; or a table with columns ``id`` and ``time`` in
+        seconds, one row per event in any order. Neurons that do not occur in a labelled source
+        have no events. Times with a unit are converted.
     ids : array of int, shape (N,)
         The neurons and their order.
+    t_start : float, optional
+        When the recording began on the clock of the events, see :func:`field_from_data`.
 
     Returns
     -------
     list of N ndarrays of float64
-        What they may hold is checked by the field.
+        In seconds since the recording began. What they may hold is checked by the field.
 
     Raises
     ------
     FieldError
-        If the source cannot be read or names a neuron that is not among `ids`.
+        If the source cannot be read, names a neuron that is not among `ids`, has gaps, or starts
+        at a time that cannot be the start of a recording.
     """
-    order = _unique(_ids(ids, "ids"), "ids")
-    if isinstance(source, Mapping):
-        own = _unique(_ids(list(source), "events"), "events")
-        _known(own, order, "events")
-        by_id = dict(zip(own.tolist(), source.values(), strict=True))
-        return [_train(by_id.get(i, ()), f"events of neuron {i}") for i in order.tolist()]
-    if isinstance(source, str | os.PathLike | pd.DataFrame):
-        frame, where = _frame(source, "events")
-        _columns(frame, ("id", "time"), where)
-        own = _ids(frame["id"], f"{where}, column id")
-        _known(own, order, where)
-        times = _numbers(frame["time"], f"{where}, column time")
-        place = _places(own, order)
-        return [np.sort(times[place == k]) for k in range(len(order))]
-    if not isinstance(source, Iterable):
-        raise FieldError(f"events: {source!r:.60} is no sequence; pass one array for each neuron")
-    trains = list(source)
-    if len(trains) != len(order):
-        raise FieldError(
-            f"events: {len(trains)} arrays for {len(order)} neurons; pass one for each, empty if "
-            "silent"
-        )
-    return [_train(t, f"events[{k}]") for k, t in enumerate(trains)]
+    order = labels.unique(labels.as_ids(ids, "ids"), "ids")
+    found = trains.read(source, "events")
+    return found.on_clock(found.align(order), units.scalar(t_start, "t_start"))
 
 
 def _related(
@@ -291,6 +328,7 @@ def _related(
 ) -> Field:
     """Add the relations that follow from the field's own events."""
     assert field.events is not None
+    _not_alike(field, precision=precision)
     try:
         counts = function.bin_events(field.events, bin_s=bin_s, duration_s=duration_s)
         relations = {
@@ -307,7 +345,8 @@ def _related(
 def _replaced(field: Field, changes: Mapping[str, Any]) -> Field:
     """Return a field of the same neurons with other arrays."""
     kept = ("name", "ids", "positions", "connectome", "voxel_size", "events")
-    return Field.from_arrays(**{key: getattr(field, key) for key in kept} | dict(changes))
+    same = {key: getattr(field, key) for key in kept}
+    return Field.from_arrays(**same | dict(changes), t_start=0.0)  # the clock was looked at
 
 
 def _audible(field: Field, silent: str) -> Field:
@@ -334,9 +373,115 @@ def _audible(field: Field, silent: str) -> Field:
     return _replaced(field, changes)
 
 
-def _maxima(activity: ArrayLike, frame_rate_hz: float | None, n: int) -> Trains:
+def _not_alike(field: Field, *, precision: bool) -> None:
+    """Tell of neurons with the same events: one unit twice, or two masks of one cell."""
+    assert field.events is not None
+    first: dict[bytes, int] = {}
+    pairs = []
+    for i, train in zip(field.ids.tolist(), field.events, strict=True):
+        other = first.setdefault(train.tobytes(), i)
+        if other != i and train.size > 2:
+            pairs.append((other, i))
+    if not pairs:
+        return
+    message = (
+        f"field {field.name!r}, events: neurons {pairs[0][0]} and {pairs[0][1]} have the same "
+        f"events at the same times ({len(pairs)} such neuron(s) in all)"
+    )
+    if precision:
+        raise FieldError(
+            f"{message}, so the covariance cannot be inverted; keep one of each, or leave the "
+            "precision out"
+        )
+    tell(f"{message}; is that one neuron under two ids? Then keep one")
+
+
+@dataclass(frozen=True)
+class _Traces(labels.Rows):
+    """Activity in rows of neurons, with its frames in a second."""
+
+    rate: Any = None
+
+
+def _activity(source: Any, frame_rate_hz: Any) -> _Traces:
+    """Read activity with its labels and its time base."""
+    where = "activity"
+    given = units.rate(frame_rate_hz, "frame_rate_hz")
+    if hasattr(source, "rois") or (hasattr(source, "timestamps") and hasattr(source, "data")):
+        raise FieldError(
+            f"{where}: a series of an NWB file stores frames as rows; pass series.data[:].T, "
+            "frame_rate_hz= and ids= of its regions, once it is deconvolved"
+        )
+    if tables.is_table(source) and not isinstance(source, pd.DataFrame):
+        raise FieldError(
+            f"{where}: a table without labels of its rows; pass a pandas.DataFrame whose index "
+            "holds the ids, or the bare array"
+        )
+    values, names, times, own = _timed(source, where)
+    try:
+        mine = labels.ids_of(names, where)
+    except FieldError as error:
+        raise FieldError(
+            f"{error} (rows are neurons; is the table turned? Then pass table.T)"
+        ) from None
+    rate = _agreed(given, _rate(times, where) if own is None else own)
+    return _Traces(values, mine, where, numbered=labels.numbers_itself(names), rate=rate)
+
+
+def _timed(source: Any, where: str) -> tuple[NDArray[Any], Any, Any, Any]:
+    """Values with neurons as rows, labels of neurons, times of frames, rate."""
+    if hasattr(source, "sampling_rate"):  # neo: frames are rows
+        rate = units.rate(source.sampling_rate, "sampling_rate")
+        return np.asarray(source.magnitude).T, None, None, rate
+    if hasattr(source, "time_support") and hasattr(source, "columns"):  # pynapple: likewise
+        trains.one_span(len(source.time_support), where)
+        return np.asarray(source.values).T, source.columns, np.asarray(source.t), None
+    dims = getattr(source, "dims", ())
+    if isinstance(dims, tuple) and len(dims) == 2 and "time" in dims:  # xarray
+        source = source.transpose(..., "time")
+    values = units.plain(source, where)
+    if values.ndim != 2:
+        return values, None, None, None
+    return values, labels.axis_labels(source, 0), labels.axis_labels(source, 1), None
+
+
+def _rate(times: Any, where: str) -> float | None:
+    """Frames in a second by the times of frames, None where these are only numbered."""
+    if times is None or labels.numbers_itself(times) or len(times) < 2:
+        return None
+    try:
+        seconds = units.times(times, f"{where}, times of frames").astype(np.float64)
+    except (ValueError, TypeError) as error:
+        raise FieldError(
+            f"{where}: the columns are no times of frames in seconds: {error}"
+        ) from None
+    steps = np.diff(seconds)
+    step = float(np.median(steps))
+    if not step > 0 or np.abs(steps - step).max() > step / 2:
+        k = int(np.abs(steps - step).argmax())
+        raise FieldError(
+            f"{where}: frames are {step:g} s apart, but {steps[k]:g} s at {seconds[k]:g} s; fill "
+            "the gap by a rule you can state, or cut the recording there"
+        )
+    return float((len(seconds) - 1) / (seconds[-1] - seconds[0]))
+
+
+def _agreed(given: Any, own: float | None) -> Any:
+    """Return the rate that was given or that the activity brought, if they are the same."""
+    if given is None or own is None:
+        return own if given is None else given
+    if isinstance(given, int | float | np.number) and abs(given - own) > 0.01 * own:
+        raise FieldError(
+            f"frame_rate_hz is {given:g}, but the activity says {own:.6g} frames in a second; "
+            "leave frame_rate_hz out or take the times away"
+        )
+    return given
+
+
+def _maxima(traces: NDArray[Any], frame_rate_hz: Any, n: int) -> Trains:
     """Events of deconvolved traces, after a check that names what a user gave."""
-    traces = _array(activity, "activity")
+    if traces.dtype == bool:
+        raise FieldError(f"activity: holds bool: {trains.RASTER}")
     if traces.dtype.kind not in "iuf" or traces.ndim != 2 or len(traces) != n:
         raise FieldError(
             f"activity: {traces.dtype} of shape {traces.shape}, expected numbers of shape ({n}, T)"
@@ -349,6 +494,12 @@ def _maxima(activity: ArrayLike, frame_rate_hz: float | None, n: int) -> Trains:
             "negative, deconvolve fluorescence first and fill gaps by a rule you can state"
         )
     rate = _positive(frame_rate_hz, "frame_rate_hz", "frames a second, which activity needs")
+    if traces.size > n and np.isin(traces, (0, 1)).all():
+        tell(
+            "activity: holds only 0 and 1. Of a raster local maxima are the first of each run of "
+            "ones; if every one is an event, pass events=[numpy.flatnonzero(row) / frame_rate_hz "
+            "for row in raster]"
+        )
     return list(function.trace_events(traces, frame_rate_hz=rate))
 
 
@@ -359,7 +510,48 @@ def _positive(value: Any, name: str, what: str) -> float:
     raise FieldError(f"{name} is {value!r}; give a positive number of {what}")
 
 
-# ---------------------------------------------------------------------------------- graphs
+# ---------------------------------------------------------------------------------- connectome
+
+
+def _synapses(source: Any) -> labels.Square | labels.Edges:
+    """Read synapse counts of any kind, not yet aligned."""
+    where = "connectome"
+    if isinstance(source, nx.Graph):
+        return _graph_edges(source)
+    if isinstance(source, pd.Series):
+        source = _pairs(source, where)
+    if isinstance(source, str | os.PathLike | pd.DataFrame) or tables.is_table(source):
+        return _from_table(source, where)
+    if isinstance(source, Mapping) and {"pre", "post"} <= set(source):
+        return _from_table(pd.DataFrame(dict(source)), where)
+    if scipy.sparse.issparse(source):
+        source = _dense(source, where)
+    found = labels.square(source, where)
+    shape = found.values.shape
+    if len(shape) != 2 or shape[0] != shape[1]:
+        raise FieldError(f"{where}: shape {shape}, expected a square (N, N)")
+    return found
+
+
+def _dense(matrix: Any, where: str) -> NDArray[Any]:
+    """Make an array of a sparse matrix; repeated entries add up in a type that holds the sum."""
+    labels.room(max(matrix.shape), where)
+    kind = matrix.dtype.kind
+    if kind in "biu" and matrix.dtype != np.uint64:
+        matrix = matrix.astype(np.int64)
+    elif kind == "f":
+        matrix = matrix.astype(np.float64)
+    found: NDArray[Any] = matrix.toarray()
+    return found
+
+
+def _pairs(source: pd.Series, where: str) -> pd.DataFrame:
+    """Table out of a series whose index holds pairs, as a groupby makes it."""
+    if source.index.nlevels != 2 or None in source.index.names:
+        raise FieldError(
+            f"{where}: a series needs pairs of neurons as its index, with the names pre and post"
+        )
+    return source.rename("count").reset_index()
 
 
 def _attributes(graph: nx.Graph, key: str) -> dict[Hashable, Any] | None:
@@ -374,214 +566,147 @@ def _attributes(graph: nx.Graph, key: str) -> dict[Hashable, Any] | None:
     return found or None
 
 
-def _graph_edges(graph: nx.Graph) -> pd.DataFrame:
+def _graph_edges(graph: nx.Graph) -> labels.Edges:
     """Edges of a graph as an edge list, undirected ones both ways."""
-    edges = pd.DataFrame(
-        [(pre, post, weight) for pre, post, weight in graph.edges(data="weight", default=1)],
-        columns=list(EDGE_COLUMNS),
-        dtype=object,
-    )
+    where = "nodes of the graph"
+    nodes = labels.unique(labels.as_ids(list(graph.nodes), where), where)
+    key = _weight(graph)
+    found = [(pre, post, 1 if key is None else data[key]) for pre, post, data in
+             graph.edges(data=True)]  # fmt: skip
+    edges = pd.DataFrame(found, columns=["pre", "post", "count"], dtype=object)
     if not graph.is_directed():
         back = edges.rename(columns={"pre": "post", "post": "pre"})
         edges = pd.concat([edges, back[back["pre"] != back["post"]]], ignore_index=True)
-    for side in ("pre", "post"):
-        edges[side] = _ids(list(edges[side]), "nodes of the graph")
-    edges["count"] = _numbers(edges["count"], "graph, edge attribute weight")
-    return edges
+    pre, post = (labels.as_ids(list(edges[side]), where) for side in ("pre", "post"))
+    count = tables.numbers(edges["count"], f"graph, edge attribute {key}")
+    return labels.Edges(pre, post, count, nodes, "the graph")
 
 
-# ---------------------------------------------------------------------------------- tables
-
-
-def _from_table(source: Any, wanted: Ids | None) -> tuple[NDArray[Any], Ids]:
-    """Read a data frame or CSV file that holds an edge list or a square table."""
-    frame, where = _frame(source, "connectome")
-    if {"pre", "post"} & set(frame.columns):
-        _columns(frame, EDGE_COLUMNS[:2], where)
-        edges = pd.DataFrame(
-            {side: _ids(frame[side], f"{where}, column {side}") for side in EDGE_COLUMNS[:2]}
-        )
-        edges["count"] = 1.0
-        if "count" in frame:
-            edges["count"] = _numbers(frame["count"], f"{where}, column count")
-            _once(edges, where)
-        own = np.unique(edges[["pre", "post"]].to_numpy().ravel())
-        order = own if wanted is None else wanted
-        _known(own, order, where)
-        return _counts(edges, order), order
-    if not isinstance(source, pd.DataFrame):
-        frame = frame.set_index(frame.columns[0])
-    if frame.shape[0] != frame.shape[1]:
+def _weight(graph: nx.Graph) -> Hashable | None:
+    """Name of the edge attribute that holds the counts, None where there is none."""
+    having: dict[Hashable, int] = {}
+    for *_, data in graph.edges(data=True):
+        for key in data:
+            having[key] = having.get(key, 0) + 1
+    named = [key for key in having if str(key).strip().lower() in COUNT]
+    others = [key for key in having if key not in named]
+    if len(named) > 1:
         raise FieldError(
-            f"{where}: {frame.shape[0]} rows and {frame.shape[1]} columns of counts; expected a "
-            f"square table with ids in the first column and the header, or columns "
-            f"{', '.join(EDGE_COLUMNS)}"
+            f"graph: edge attributes {' and '.join(map(str, named))} may both be the count; keep "
+            "one"
         )
-    rows = _unique(_ids(frame.index, f"{where}, rows"), f"{where}, rows")
-    columns = _unique(_ids(frame.columns, f"{where}, header"), f"{where}, header")
-    order = rows if wanted is None else wanted
-    for own, other, what in ((order, rows, "rows"), (order, columns, "header")):
-        _known(own, other, where, inside=f"its {what}")
-        _known(other, own, f"{where}, {what}")
-    counts = np.stack([_numbers(frame.iloc[:, k], f"{where}, column {c}") for k, c in
-                       enumerate(columns)], axis=1)  # fmt: skip
-    return counts[np.ix_(_places(order, rows), _places(order, columns))], order
+    if named and having[named[0]] < graph.number_of_edges():
+        raise FieldError(
+            f"graph: {having[named[0]]} of {graph.number_of_edges()} edges have the attribute "
+            f"{named[0]!r}; give it to all or to none"
+        )
+    if not named:
+        for *_, data in graph.edges(data=True):
+            _not_counts(
+                [key for key in others if _is_number(data.get(key))], "graph, edge attribute"
+            )
+    if others:
+        tell(
+            f"graph: not used: edge attribute {', '.join(map(str, others))}; drop what is not meant"
+        )
+    return named[0] if named else None
 
 
-def _frame(source: Any, what: str) -> tuple[pd.DataFrame, str]:
-    """Return a data frame, and what it is called in messages; a CSV file is read as text."""
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _not_counts(names: Sequence[Any], where: str) -> None:
+    """Refuse numbers beside pairs without a count, which may be the counts."""
+    if names:
+        raise FieldError(
+            f"{where} {names[0]}: is it the number of synapses? Call it count if it is; if it is "
+            "not, drop it, and every row is one synapse"
+        )
+
+
+def _from_table(source: Any, where: str) -> labels.Square | labels.Edges:
+    """Read a table that holds an edge list or a square of counts."""
     if isinstance(source, pd.DataFrame):
-        frame, where = source, what
+        names = {str(name).strip().lower() for name in source.columns}
+        if not _is_edge_list(names, source.index.names):
+            _clear(names, where)
+            return _square_table(source, where)
+    made, where = tables.frame(source, where)
+    names = {str(name).strip().lower() for name in made.columns}
+    if _is_edge_list(names, ()):
+        return _edge_list(made, where)
+    _clear(names, where)
+    return _square_table(made.set_index(made.columns[0]), where)
+
+
+def _clear(columns: set[str], where: str) -> None:
+    """Refuse columns that do not say which neuron is presynaptic."""
+    unclear = [name for name in UNCLEAR if name in columns]
+    if len(unclear) > 1:
+        raise FieldError(
+            f"{where}: columns {' and '.join(unclear)} do not say who is presynaptic; rename them "
+            "to pre and post"
+        )
+
+
+def _is_edge_list(columns: set[str], index: Sequence[Any]) -> bool:
+    """Tell an edge list by its columns, which may stand in the index in part."""
+    levels = {str(name).strip().lower() for name in index}
+    sides = (set(PRE), set(POST))
+    return any(columns & side for side in sides) or all(levels & side for side in sides)
+
+
+def _edge_list(made: pd.DataFrame, where: str) -> labels.Edges:
+    """Read one row for each pair or synapse."""
+    sides = [tables.column(made, names, where) for names in (PRE, POST)]
+    if None in sides:
+        tables.columns(made, ("pre", "post"), where)
+    pre, post = (labels.as_ids(made[side], f"{where}, column {side}") for side in sides)
+    own = np.unique(np.concatenate([pre, post]))
+    key = tables.column(made, COUNT, where)
+    twice = pd.DataFrame({"pre": pre, "post": post}).duplicated()
+    if key is None:
+        count = np.ones(len(made))
+        others = tables.besides(made, sides)
+        if not twice.any():
+            _not_counts([name for name in others if _holds_numbers(made[name])], f"{where}, column")
     else:
-        path, where = Path(source), str(source)
-        try:
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
-        except FileNotFoundError as error:
-            raise FieldError(f"there is no file {where} ({what}); check the path") from error
-        except (OSError, ValueError) as error:  # pandas' own parser errors are ValueErrors
-            raise FieldError(
-                f"{where} ({what}) is no CSV file that can be read: {error}; write it again with a "
-                "header, commas and UTF-8"
-            ) from error
-        # pandas makes an index of surplus first columns: lines longer than the header.
-        if not isinstance(frame.index, pd.RangeIndex):
-            raise FieldError(f"{where} ({what}): lines have more entries than the header")
-    if len(frame) == 0 or len(frame.columns) == 0:
-        raise FieldError(f"{where}: no rows; give at least one besides the header")
+        count = tables.numbers(made[key], f"{where}, column {key}")
+        _once(pre[twice], post[twice], where)
+    tables.unread(made, [*sides, key], where)
+    return labels.Edges(pre, post, count, own, where)
+
+
+def _holds_numbers(values: pd.Series) -> bool:
+    """Tell whether a column holds numbers, as text or as such."""
+    return bool(pd.to_numeric(values, errors="coerce").notna().all())
+
+
+def _once(pre: Ids, post: Ids, where: str) -> None:
+    """Refuse second counts of pairs: nobody knows whether they add up."""
+    if not len(pre):
+        return
+    hint = labels.rounded(pre) or labels.rounded(post)
+    cure = "; add them up or drop one, or leave out the count if every row is one synapse"
+    raise FieldError(f"{where}: the pair {pre[0]}, {post[0]} has two counts{hint or cure}")
+
+
+def _square_table(frame: pd.DataFrame, where: str) -> labels.Square:
+    """Read a square of counts whose index and columns are labels."""
+    if frame.shape[0] != frame.shape[1]:
+        shown = ", ".join(map(str, frame.columns[:4]))
+        raise FieldError(
+            f"{where}: {frame.shape[0]} rows and {frame.shape[1]} columns of counts ({shown}); "
+            "expected a square table with ids in the first column and the header, or columns pre, "
+            "post, count"
+        )
     if frame.columns.has_duplicates:
         twice = frame.columns[frame.columns.duplicated()][0]
         raise FieldError(f"{where}: column {twice} occurs twice; keep one")
-    return frame, where
-
-
-def _columns(frame: pd.DataFrame, names: Sequence[str], where: str) -> None:
-    """Check that columns are there."""
-    missing = [name for name in names if name not in frame]
-    if missing:
-        raise FieldError(
-            f"{where}: no column {', '.join(missing)}; there are "
-            f"{', '.join(map(str, frame.columns[:8]))}; rename them"
-        )
-
-
-def _once(edges: pd.DataFrame, where: str) -> None:
-    """Refuse two counts for one pair: nobody knows whether they add up."""
-    twice = edges.duplicated(["pre", "post"])
-    if twice.any():
-        pre, post = edges.loc[twice, list(EDGE_COLUMNS[:2])].iloc[0]
-        raise FieldError(
-            f"{where}: the pair {pre}, {post} has two counts; add them up "
-            "or drop one, or leave out the column count if every row is one synapse"
-        )
-
-
-def _counts(edges: pd.DataFrame, order: Ids) -> NDArray[np.float64]:
-    """Add up an edge list, shape (N, N)."""
-    counts = np.zeros((len(order), len(order)))
-    places = [_places(edges[side].to_numpy(np.int64), order) for side in EDGE_COLUMNS[:2]]
-    values = edges["count"].to_numpy(float)
-    if (values < 0).any():  # a sum could hide it
-        raise FieldError(f"connectome: a count of {values.min():g}; synapse counts are 0 or more")
-    np.add.at(counts, tuple(places), values)
-    return counts
-
-
-# ---------------------------------------------------------------------------------- ids, numbers
-
-
-def _ids(values: Any, where: str) -> Ids:
-    """Read ids as integers from integers or digits, never from floats."""
-    listed = values.tolist() if isinstance(values, np.ndarray | pd.Series | pd.Index) else values
-    try:
-        items = list(listed)
-    except TypeError:
-        raise FieldError(f"{where}: {values!r:.60} is no list of ids") from None
-    found = []
-    for item in items:
-        whole = isinstance(item, int | np.integer) and not isinstance(item, bool | np.bool_)
-        text = item.strip() if isinstance(item, str) else ""
-        if whole or (text.isascii() and text.removeprefix("-").isdigit()):
-            found.append(int(item))
-            continue
-        kind = type(item).__name__
-        remedy = "floats keep 15 digits and ids have 18: read them as int64 or text"
-        if isinstance(item, str) and not _is_number(item):
-            remedy = (
-                "number your neurons, networkx.convert_node_labels_to_integers does so for a "
-                "graph, and keep the names in a table of your own"
-            )
-        raise FieldError(f"{where}: the id {item!r:.40} ({kind}) is no whole number; {remedy}")
-    limits = np.iinfo(np.int64)
-    for number in found:
-        if not limits.min <= number <= limits.max:
-            raise FieldError(f"{where}: the id {number} does not fit int64; number your neurons")
-    return np.array(found, dtype=np.int64)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _unique(ids: Ids, where: str) -> Ids:
-    """Refuse an id that occurs twice."""
-    values, counts = np.unique(ids, return_counts=True)
-    if len(values) < len(ids):
-        raise FieldError(f"{where}: {values[counts > 1][0]} occurs twice; keep one of each neuron")
-    return ids
-
-
-def _known(ids: Ids, among: Ids, where: str, *, inside: str = "the neurons") -> None:
-    """Refuse ids that are not among others."""
-    strange = ids[~np.isin(ids, among)]
-    if len(strange):
-        raise FieldError(
-            f"{where}: neuron {strange[0]} is not among {inside} ({len(set(strange.tolist()))} such"
-            " in all); leave it out or add it"
-        )
-
-
-def _places(ids: Ids, order: Ids) -> NDArray[np.intp]:
-    """Tell where each id stands in the order."""
-    ranks = np.argsort(order)
-    return ranks[np.searchsorted(order, ids, sorter=ranks)]
-
-
-def _numbers(values: pd.Series, where: str) -> NDArray[np.float64]:
-    """Read a column of finite real numbers; text is converted, everything else is refused."""
-    found = np.empty(len(values))
-    for row, item in enumerate(values.tolist()):
-        usable = isinstance(item, int | float | str | np.number) and not isinstance(item, complex)
-        try:
-            found[row] = float(item) if usable else np.nan
-        except (ValueError, OverflowError):
-            found[row] = np.nan
-        if not np.isfinite(found[row]):
-            raise FieldError(
-                f"{where}, row {row}: {item!r:.40} is no finite number; correct it or leave the "
-                "row out"
-            )
-    return found
-
-
-def _train(times: Any, where: str) -> NDArray[np.float64]:
-    """Return one event train as it is, if it is made of real numbers."""
-    array = _array(times, where)
-    if array.size == 0:
-        return np.empty(0)
-    if array.dtype.kind not in "iuf":
-        raise FieldError(f"{where}: holds {array.dtype}; pass a flat array of seconds")
-    return array
-
-
-def _array(values: Any, where: str) -> NDArray[Any]:
-    """Return an array without hidden parts, or say why there is none."""
-    if np.ma.isMaskedArray(values):
-        raise FieldError(f"{where}: a masked array hides values; fill them by a rule you can state")
-    try:
-        return np.asarray(values)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise FieldError(f"{where}: not an array ({error}); give rows of one length") from error
+    for labels_of, side in ((frame.index, "rows"), (frame.columns, "header")):
+        labels.ids_of(labels_of, f"{where}, {side}")
+    counts = [tables.numbers(frame.iloc[:, k], f"{where}, column {name}") for k, name in
+              enumerate(frame.columns)]  # fmt: skip
+    made = pd.DataFrame(np.stack(counts, 1), index=frame.index, columns=frame.columns)
+    return labels.square(made, where)

@@ -179,12 +179,13 @@ def load_published(
     files = _Files(name, folder)
     has_events = events is not False and (folder / f"spikes_{name}.npy").is_file()
     root_ids = files.plain(f"root_ids_{name}.npy")
-    return Field.from_arrays(
+    # Content that a digest pins is taken as it is: no labels to follow, nothing to leave out.
+    content: dict[str, Any] = dict(
         name=name,
         ids=files.plain(f"target_ids_{name}.npy"),
         positions=files.rows(f"positions_{name}.npy", n),
         voxel_size=VOXEL_SIZE,
-        grid=[int(side) for side in row["grid"].split("x")],
+        grid=tuple(int(side) for side in row["grid"].split("x")),
         connectome=_aligned(files.table(f"connectome_{name}.csv", n), root_ids, name),
         correlation=files.relation("corr_matrix.npy", n),
         sttc=files.relation("sttc_matrix.npy", n),
@@ -194,6 +195,7 @@ def load_published(
         unit_ids=files.plain(f"unit_ids_{name}.npy"),
         origin=origin,
     )
+    return Field(**content)
 
 
 def at_hand(name: str) -> bool:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from cortexrnn import function
+from cortexrnn import function, trains
+from cortexrnn.errors import FieldError
 from cortexrnn.field import Field
 from cortexrnn.sources.microns import nwb
 from cortexrnn.sources.microns.cave import CAVE_VERSION, Cave
@@ -94,7 +94,7 @@ def assemble(
     excitatory_only: bool = False,
     activity: Literal["nwb"] | None = "nwb",
     nwb_url: str | None = None,
-    events: Mapping[int, ArrayLike] | None = None,
+    events: Any = None,
     order: Literal[1, 2] = 2,
     frame_rate_hz: float | None = None,
     threshold: float = 0.0,
@@ -130,7 +130,8 @@ def assemble(
         Another address of the scan's NWB file.
     events : mapping from unit id to array of seconds, optional
         Event times of your own, such as `cortexrnn.function.trace_events` of the release's
-        deconvolved traces from its database. They replace ``activity``.
+        deconvolved traces from its database, or whatever else names its units, see
+        `cortexrnn.sources.arrays.read_events`. They replace ``activity``.
     order : {2, 1}
         See `cortexrnn.function.redeconvolve`.
     frame_rate_hz : float, optional
@@ -285,22 +286,30 @@ def _without(
     return kept, moved if left_out.empty else pd.concat([left_out, moved], ignore_index=True)
 
 
-def _given(neurons: pd.DataFrame, events: Mapping[int, ArrayLike]) -> list[NDArray[np.float64]]:
+def _given(neurons: pd.DataFrame, events: Any) -> list[NDArray[np.float64]]:
     """Event times that the caller gave, in the order of the neurons."""
     units = neurons["unit"].tolist()
-    missing = [unit for unit in units if unit not in events]
+    try:
+        found = trains.read(events, "events")
+        if found.labels is None:
+            raise MicronsError("events name no units; pass a dictionary or series by unit id")
+        timed = found.on_clock(found.items, None)
+    except FieldError as error:
+        raise MicronsError(str(error)) from error
+    by_unit = dict(zip(found.labels.tolist(), timed, strict=True))
+    missing = [unit for unit in units if unit not in by_unit]
     if missing:
         raise MicronsError(
             f"events lacks {len(missing)} of {len(units)} units, the first is {missing[0]}; give "
             "an array of seconds for each, empty for a silent one"
         )
-    return [np.asarray(events[unit], dtype=np.float64) for unit in units]
+    return [np.asarray(by_unit[unit], dtype=np.float64) for unit in units]
 
 
 def _activity(
     place: tuple[int, int, int],
     neurons: pd.DataFrame,
-    source: Literal["nwb"] | Mapping[int, ArrayLike] | None,
+    source: Any,
     *,
     url: str | None,
     order: Literal[1, 2],
@@ -311,7 +320,7 @@ def _activity(
     """Events of the neurons from wherever they come, and what to say about them."""
     if source is None:
         return None, {"activity": None}
-    if isinstance(source, Mapping):
+    if not isinstance(source, str):
         return _given(neurons, source), {"activity": "event times given by the caller"}
     if source != "nwb":
         raise MicronsError(f"activity is {source!r}; choose 'nwb' or None, or give events=...")

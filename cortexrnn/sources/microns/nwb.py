@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cortexrnn.errors import tell
 from cortexrnn.sources.microns.store import MicronsError, Store, digest, get, steps
 
 __all__ = ["DANDI_VERSION", "Recording", "asset_url", "mask_columns", "recording"]
@@ -93,12 +94,18 @@ def recording(
     MicronsError
         If h5py or remfile is missing, the file cannot be reached or is laid out otherwise, or a
         unit lies outside the masks of the field.
+
+    Warns
+    -----
+    FieldWarning
+        If the time stamps of the file have gaps.
     """
     units = np.asarray(unit_ids, dtype=np.int64)
     store = kept_in(session, scan, field, url)
     source = _Lazily(lambda: _opened(url or asset_url(session, scan)))
     try:
         about = _about(store, source, field)
+        _tell_gaps(about.get("gaps", []), field)  # notes of older versions do not have them
         columns = mask_columns(units, about["masks"], field)
         axis, edges = about["axis"], about["edges"]
         parts = []
@@ -262,13 +269,31 @@ def _described(file: Any, field: int) -> dict[str, Any]:
             f"field {field} has {n_columns} traces but {masks[-1]} masks; no trace is given to "
             "anyone"
         )
-    stamps = np.asarray(series["timestamps"][[0, n_frames - 1]], dtype=np.float64)
-    if not stamps[1] > stamps[0]:
-        raise MicronsError(f"field {field}: time stamps run from {stamps[0]} s to {stamps[1]} s")
+    stamps = np.asarray(series["timestamps"][:n_frames], dtype=np.float64)
+    if not stamps[-1] > stamps[0]:
+        raise MicronsError(f"field {field}: time stamps run from {stamps[0]} s to {stamps[-1]} s")
     axis, edges = _blocks(series["data"])
-    rate = (n_frames - 1) / (stamps[1] - stamps[0])
+    rate = (n_frames - 1) / (stamps[-1] - stamps[0])
     shape = {"masks": masks, "n_frames": n_frames, "frame_rate_hz": rate}
-    return shape | {"axis": axis, "edges": edges}
+    return shape | {"axis": axis, "edges": edges, "gaps": _gaps(stamps)}
+
+
+def _gaps(stamps: NDArray[np.float64]) -> list[list[float]]:
+    """Find steps of the clock that frames at a constant rate do not make: when, and how long."""
+    steps = np.diff(stamps)
+    odd = np.flatnonzero(np.abs(steps - np.median(steps)) > np.median(steps) / 2)
+    return [[float(stamps[k] - stamps[0]), float(steps[k])] for k in odd[:100]]
+
+
+def _tell_gaps(gaps: list[list[float]], field: int) -> None:
+    """Warn of frames that are not where their number says."""
+    if gaps:
+        when, step = max(gaps, key=lambda gap: gap[1])
+        tell(
+            f"field {field}: {len(gaps)} step(s) between frames differ from the others, the "
+            f"longest is {step:g} s at {when:g} s; events are timed by the number of their frame, "
+            "so those after a gap come early"
+        )
 
 
 def _n_masks(segmentation: Any, plane: int) -> int:

@@ -1,0 +1,30 @@
+"""What is said about data that cannot be used as they are, or that look wrong."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+__all__ = ["FieldError", "FieldWarning", "tell"]
+
+
+class FieldError(ValueError):
+    """A field, or a request for one, that cannot be used as it is."""
+
+
+class FieldWarning(UserWarning):
+    """Something about the data of a field that can be right and more often is not."""
+
+
+def tell(message: str) -> None:
+    """Warn of the data, at the line outside this package that handed them in.
+
+    Parameters
+    ----------
+    message : str
+        What was seen, with its numbers, and what to do.
+    """
+    depth, frame = 1, sys._getframe()
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("cortexrnn."):
+        depth, frame = depth + 1, frame.f_back  # type: ignore[assignment]
+    warnings.warn(message, FieldWarning, stacklevel=max(depth, 2))
