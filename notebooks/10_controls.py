@@ -73,6 +73,7 @@ runs = pd.concat(found, names=["group", "control", "on"]).reset_index(
 )
 glue("n_runs", f"{len(runs):,}")
 glue("n_controls", int(runs["control"].nunique()))
+not_run = f"None of these controls were run on field {shown}."
 glue("fields", ", ".join(recorded))
 glue("shown", shown)
 banner(shown, runs=runs)
@@ -264,7 +265,8 @@ for base in ("WD*", "W*D*"):
     mine = mine.set_index("task").reindex(list(TASKS))
     label = base.replace("*", "s")
     for column in ("mean", "reference_mean"):
-        glue(f"{label}_{column}", " / ".join(f"{x:.2f}" for x in mine[column]))
+        known = mine[column].dropna().map("{:.2f}".format)
+        glue(f"{label}_{column}", " / ".join(known) or "not run on this field")
 free.astype({"learned": int}).pivot_table(
     ["runs", "learned", "mean"],
     ["control", "task"],
@@ -486,27 +488,20 @@ figures.accuracy_along(
 # memory can add is still reached:
 
 # %%
-swept = ordered["arm"].str.extract(r"^(\S+)(?: at (?:lambda|pull) .*)?$")[0]
-reached = ordered.assign(base=swept)
-reached = reached[
-    reached["base"].isin(controls.SWEPT)
-    & (reached["mean"] > reached["task"].map(halfway))
-]
-largest = reached.pivot_table("pull", "base", "task", aggfunc="max", sort=False)
-largest
+largest = controls.largest_pulls(ordered, levels=halfway)
+largest.map("{:.3g}".format).replace("nan", "none")
 
 # %%
 for name in TASKS:
-    spread = largest[name].max() / largest[name].min() if len(largest) else 1.0
-    glue(f"spread_{name}", f"{spread:.0f}")
+    glue(f"spread_{name}", controls.spread_in_words(largest[name]))
 
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# Between bases this largest pull differs by a factor of about {glue:text}`spread_one_choice` in one-choice,
-# {glue:text}`spread_perceptual` in perceptual decision and {glue:text}`spread_go_nogo` in Go/NoGo. Strengths are mostly
-# ten times apart, with five to twenty seeds each, so that each end is known to about a factor of ten. Where the factor
-# is much larger than that, pull at the start is not all that matters.
+# Difference of this largest pull between bases on field {glue:text}`shown`: {glue:text}`spread_one_choice` in
+# one-choice, {glue:text}`spread_perceptual` in perceptual decision, {glue:text}`spread_go_nogo` in Go/NoGo. Strengths
+# are mostly ten times apart, with five to twenty seeds each, so that each end is known to about a factor of ten. Where
+# the factor is much larger than that, pull at the start is not all that matters.
 # ```
 
 # %%
@@ -525,7 +520,7 @@ chosen = [one for one in CONTROLS.values() if one.group == "start"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
 told = ["control", "task", "runs", "learned", "mean", "reference", "difference"]
-here[told].set_index(told[:2])
+here[told].set_index(told[:2]) if len(here) else not_run
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-start", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -598,7 +593,7 @@ glue("gain_dc", controls.in_words(gain))
 chosen = [one for one in CONTROLS.values() if one.group == "geometry"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
-here[told].set_index(told[:2])
+here[told].set_index(told[:2]) if len(here) else not_run
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-geometry", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -679,7 +674,7 @@ download(
 chosen = [one for one in CONTROLS.values() if one.group == "wiring"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
-here[told].set_index(told[:2])
+here[told].set_index(told[:2]) if len(here) else not_run
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-wiring", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -730,7 +725,7 @@ chosen = [
 ]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
-here[told].set_index(told[:2])
+here[told].set_index(told[:2]) if len(here) else not_run
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-strength", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -763,10 +758,13 @@ download(alike, "like_pull.csv")
 wiring = outcomes[
     (outcomes["claim"] == "wiring") & (outcomes["field"] == shown)
 ]
-wiring = wiring.set_index("arm")["found"]
-glue("c_frozen", wiring["WD*C with C frozen"])
-glue("c_frozen_star", wiring["W*D*C with C frozen"])
-glue("plain_at_weak", wiring["W at pull 0.001"])
+wiring = wiring.set_index("arm")["found"].replace("", "not run")
+for name, arm in {
+    "c_frozen": "WD*C with C frozen",
+    "c_frozen_star": "W*D*C with C frozen",
+    "plain_at_weak": "W at pull 0.001",
+}.items():
+    glue(name, wiring.get(arm, "not asked on this field"))
 for name, arm in {
     "pull_dc": "WD*C",
     "pull_own": "WD*C on own coordinates",
@@ -805,7 +803,8 @@ for name, arm in {
 chosen = [one for one in CONTROLS.values() if one.group == "positive"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
-here[[*told[:3], "diverged", *told[3:]]].set_index(told[:2])
+here = here[[*told[:3], "diverged", *told[3:]]].set_index(told[:2])
+here if len(here) else not_run
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-positive", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -844,7 +843,7 @@ chosen = [
 ]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
-here[told].set_index(told[:2])
+here[told].set_index(told[:2]) if len(here) else not_run
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-harder", "caption": "Accuracy of the four starts with long delays, few trials, and all trials, with 95 % t intervals; marks: fields. Short vertical line: W*, all else equal."}, "image": {"alt": "Mean accuracies of four starts in three tasks under harder conditions beside those of W*."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -874,7 +873,8 @@ download(efficiency, "trials.csv")
 
 # %%
 moved = controls.transfer(archive, field=shown)
-controls.readable(moved).set_index(["arm", "first_task", "task"])
+pairs = controls.readable(moved).set_index(["arm", "first_task", "task"])
+pairs if len(pairs) else not_run
 
 # %%
 download(moved, "transfer.csv")
@@ -890,9 +890,10 @@ chosen = [one for one in CONTROLS.values() if one.group == "environments"]
 gym = controls.beside_reference(archive, chosen, fields=recorded)
 gym["start"] = gym["control"].str.removesuffix(", NeuroGym")
 gym["title"] = [find_task(name).title for name in gym["task"]]
-gym[gym["field"] == shown].pivot_table(
+here = gym[gym["field"] == shown]
+here.pivot_table(
     index="title", columns="start", values="mean", sort=False
-).round(3)
+).round(3) if len(here) else not_run
 
 # %% mystnb={"figure": {"name": "fig-controls-gym", "caption": "Accuracy on tasks of NeuroGym with 95 % t intervals, one panel per start; marks: fields. Short vertical line: W* on the same task and field."}, "image": {"alt": "Mean accuracies on eight tasks, one panel for each of four starts."}}
 turned = {"rows": "title", "panels": "start"}
