@@ -33,6 +33,7 @@ from cortexrnn.figures.style import (
     cells_of_runs,
     download,
     glue,
+    rows_or,
     set_style,
 )
 from cortexrnn.inference import beside_published, readable
@@ -211,7 +212,8 @@ columns = ["metric", "variant", "task", "explanation", "mean"]
 columns += ["published", "draws", "draw_low", "draw_high"]
 explained = replication.explained(table, archive)[columns]
 glue("explained", int((explained["explanation"] == "draw of trials").sum()))
-explained.set_index(columns[:3]).round(3) if len(explained) else print("None.")
+explained = explained.set_index(columns[:3]).round(3)
+rows_or(explained, "No cell of this page was judged different.")
 
 # %% [markdown]
 # ### How good is the procedure?

@@ -34,7 +34,14 @@ from cortexrnn import controls, theory
 from cortexrnn.archive import load_archive
 from cortexrnn.controls import CONTROLS, PREDICTIONS
 from cortexrnn.figures import controls as figures
-from cortexrnn.figures.style import banner, download, glue, prose, set_style
+from cortexrnn.figures.style import (
+    banner,
+    download,
+    glue,
+    prose,
+    rows_or,
+    set_style,
+)
 from cortexrnn.gym import find_task
 from cortexrnn.models import STRENGTH, VARIANTS, initial_weights
 from cortexrnn.protocol import PRESETS, RunSpec
@@ -520,7 +527,7 @@ chosen = [one for one in CONTROLS.values() if one.group == "start"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
 told = ["control", "task", "runs", "learned", "mean", "reference", "difference"]
-here[told].set_index(told[:2]) if len(here) else not_run
+rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-start", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -593,7 +600,7 @@ glue("gain_dc", controls.in_words(gain))
 chosen = [one for one in CONTROLS.values() if one.group == "geometry"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
-here[told].set_index(told[:2]) if len(here) else not_run
+rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-geometry", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -674,7 +681,7 @@ download(
 chosen = [one for one in CONTROLS.values() if one.group == "wiring"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
-here[told].set_index(told[:2]) if len(here) else not_run
+rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-wiring", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -725,7 +732,7 @@ chosen = [
 ]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
-here[told].set_index(told[:2]) if len(here) else not_run
+rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-strength", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -804,7 +811,7 @@ chosen = [one for one in CONTROLS.values() if one.group == "positive"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
 here = here[[*told[:3], "diverged", *told[3:]]].set_index(told[:2])
-here if len(here) else not_run
+rows_or(here, not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-positive", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -843,7 +850,7 @@ chosen = [
 ]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
-here[told].set_index(told[:2]) if len(here) else not_run
+rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-harder", "caption": "Accuracy of the four starts with long delays, few trials, and all trials, with 95 % t intervals; marks: fields. Short vertical line: W*, all else equal."}, "image": {"alt": "Mean accuracies of four starts in three tasks under harder conditions beside those of W*."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -874,7 +881,7 @@ download(efficiency, "trials.csv")
 # %%
 moved = controls.transfer(archive, field=shown)
 pairs = controls.readable(moved).set_index(["arm", "first_task", "task"])
-pairs if len(pairs) else not_run
+rows_or(pairs, not_run)
 
 # %%
 download(moved, "transfer.csv")
@@ -891,9 +898,10 @@ gym = controls.beside_reference(archive, chosen, fields=recorded)
 gym["start"] = gym["control"].str.removesuffix(", NeuroGym")
 gym["title"] = [find_task(name).title for name in gym["task"]]
 here = gym[gym["field"] == shown]
-here.pivot_table(
+here = here.pivot_table(
     index="title", columns="start", values="mean", sort=False
-).round(3) if len(here) else not_run
+)
+rows_or(here.round(3), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-gym", "caption": "Accuracy on tasks of NeuroGym with 95 % t intervals, one panel per start; marks: fields. Short vertical line: W* on the same task and field."}, "image": {"alt": "Mean accuracies on eight tasks, one panel for each of four starts."}}
 turned = {"rows": "title", "panels": "start"}
