@@ -112,7 +112,9 @@ glue("density", float(100 * density))
 glue("no_output", int(no_output))
 print(f"{linked.sum()} connections ({density:.2%} of ordered pairs)")
 print(f"{field.connectome.sum()} synapses")
-print(f"{np.count_nonzero(field.connectome.diagonal())} neurons with synapses on themselves")
+print(
+    f"{np.count_nonzero(field.connectome.diagonal())} neurons with synapses on themselves"
+)
 print(f"{no_output} of {n} neurons send nothing to another of the field")
 
 # %% [markdown]
