@@ -214,7 +214,23 @@ def rows_or(table: pd.DataFrame, sentence: str) -> pd.DataFrame | Html:
     DataFrame or Html
         The table as it was given, or the sentence as a paragraph.
     """
-    return table if len(table) else Html(f"<p>{html.escape(sentence)}</p>", sentence)
+    return table if len(table) else remark(sentence)
+
+
+def remark(sentence: str) -> Html:
+    """Show a sentence where a figure or a table would stand.
+
+    Parameters
+    ----------
+    sentence : str
+        Says why there is nothing to see.
+
+    Returns
+    -------
+    Html
+        A paragraph.
+    """
+    return Html(f"<p>{html.escape(sentence)}</p>", sentence)
 
 
 def cells_of_runs(runs: pd.DataFrame, *, values: Sequence[str]) -> Html:
