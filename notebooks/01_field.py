@@ -178,15 +178,16 @@ rows_or(table.round(1), "No two neurons of this field are connected.")
 # %%
 means = table["mean distance (µm)"]
 mean = means.get("order of the neurons", np.nan)
+z = table["z against all pairs"].get("order of the neurons", np.nan)
 near = f"Connected neurons are on average {mean:.0f} µm apart, all pairs "
 near += f"{apart.mean():.0f} µm"
 if not linked.any():
     near = "No two neurons of this field are connected"
 near = stated(
     field,
-    mean < apart.mean() and mean == means.min(),
+    z < -2 and mean == means.min(),
     f"{near}: near neighbours are connected more often.",
-    otherwise=f"{near}: this field does not connect near neighbours more often.",
+    otherwise=f"{near}: no sign that near neighbours are connected more often.",
 )
 glue("near", near)
 

@@ -116,7 +116,7 @@ own
 # there are relations already, use `Field.from_arrays`.
 #
 # A field is saved to one file without pickles, and that file is a field for every chapter of this book:
-# `make book FIELD=$PWD/mine.npz`.
+# `make book FIELD=mine.npz`.
 
 # %%
 folder = Path(tempfile.mkdtemp(prefix="cortexrnn_"))
