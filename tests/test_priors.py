@@ -1,5 +1,7 @@
 """Priors against the authors' values and against what defines them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -223,3 +225,13 @@ def test_connectome_rows_without_synapses_blow_communicability_up(mirror):
     assert c.max() == pytest.approx(1.4e5, rel=0.02)
     assert c.mean() == pytest.approx(129, rel=0.01)
     assert (np.diag(c) == 0).all()
+
+
+def test_usable_relation_is_the_wanted_one_or_the_first_there_is() -> None:
+    field = surrogate_field(12)
+    assert priors.usable_relation(field, "precision") == "precision"
+    some = replace(field, correlation=None, precision=None)
+    assert priors.usable_relation(some, "correlation") == "sttc"
+    assert priors.usable_relation(replace(some, sttc=None), "correlation") is None
+    with pytest.raises(ValueError, match="covariance"):
+        priors.usable_relation(field, "covariance")

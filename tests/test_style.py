@@ -5,7 +5,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cortexrnn.figures.style import banner, glue, palette, prose, set_style
+from cortexrnn.figures.style import (
+    banner,
+    glue,
+    palette,
+    prose,
+    remark,
+    rows_or,
+    set_style,
+)
 from cortexrnn.sources import load_field
 
 
@@ -82,3 +90,11 @@ def test_a_table_of_texts_shows_every_word_as_it_is() -> None:
     assert 'class="dataframe prose"' in shown._repr_html_()
     assert "a &lt; b &amp; W*" + " more" * 20 in shown._repr_html_()
     assert "a < b & W*" + " more" * 20 in repr(shown) and "function" in repr(shown)
+
+
+def test_table_without_rows_gives_way_to_a_sentence() -> None:
+    table = pd.DataFrame({"a": [1]})
+    assert rows_or(table, "None.") is table
+    nothing = rows_or(table.head(0), "No <runs>.")
+    assert nothing._repr_html_() == remark("No <runs>.")._repr_html_() == "<p>No &lt;runs&gt;.</p>"
+    assert repr(nothing) == "No <runs>."
