@@ -230,8 +230,8 @@ rows_or(facts.round(4) if relations else pd.DataFrame(), "No relations.")
 # {glue:text}`to_itself`
 # ```
 #
-# In the published fields nearly all pairs are related weakly, while correlation and STTC of a neuron with itself are
-# 1. That gap becomes important in [chapter 3](03_priors.ipynb).
+# In the published fields nearly all pairs are related weakly, while correlation and STTC of a neuron with
+# itself are 1. That gap becomes important in [chapter 3](03_priors.ipynb).
 #
 # ## Do they agree?
 
