@@ -152,14 +152,19 @@ rows_or(table, "This field has nothing to compare: events and a relation.")
 
 # %%
 told = "Nothing was compared on this field."
-if len(table):
+if len(table) and as_published:
     told = stated(
         field,
-        table["reproduced"].all() or (is_known(field) and not as_published),
+        table["reproduced"].all(),
         "The relations of this field are those computed from its events.",
         otherwise="The relations of this field are not those computed from its "
-        "events with these settings; the table has the differences.",
+        "events; the table has the differences.",
     )
+elif len(table):
+    told = (
+        "Bin or window of this page are not the published ones; the table has "
+    )
+    told += "what that changes."
 glue("reproduced", told)
 
 # %% [markdown]
