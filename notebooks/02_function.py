@@ -456,15 +456,16 @@ if changed is not None:
         f"{varied['weights_r'].min():.2f}, another lognormal draw only with {redrawn:.2f}. A "
         f"self-connection is {least:.0f} to {most:.0f} times a connection to another neuron."
     )
+
+# %%
+if changed is not None:
     told = stated(
         field,
         varied["weights_r"].min() > redrawn and most > 2 * least,
         told,
-        otherwise="Off the diagonal, weights of any setting agree with those of the published "
-        f"settings with r of at least {varied['weights_r'].min():.2f}, those of another "
-        f"lognormal draw with {redrawn:.2f}; a self-connection is {least:.1f} to {most:.1f} "
-        "times a connection to another neuron. In the published fields settings change less "
-        "than a draw does, and self-connections more than twofold.",
+        otherwise=told.replace("only with", "with")
+        + " In the published fields settings change less than a draw does, and "
+        "self-connections more than twofold.",
     )
     undefined = varied.loc[varied["mean"].isna(), "seconds"]
     if len(undefined):

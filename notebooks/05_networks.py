@@ -38,7 +38,9 @@ from cortexrnn.protocol import PRESETS
 from cortexrnn.statements import stated
 from cortexrnn.training import train
 
+# %%
 set_style()
+warnings.filterwarnings("ignore", "field .* has no sttc")  # said on this page
 
 # %% tags=["parameters"]
 field = "surrogate"  # paper: "6_6_2"
@@ -102,7 +104,6 @@ if relation is None:
 elif priors.ingredients(field, relation) != ("correlation", "sttc"):
     made_of += " Functional weights are made of "
     made_of += " and ".join(priors.ingredients(field, relation)) + " alone."
-warnings.filterwarnings("ignore", "field .* has no sttc")  # said on this page
 glue("made_of", made_of)
 
 # %%

@@ -49,6 +49,7 @@ from cortexrnn.sources import load_field
 from cortexrnn.tasks import TASKS
 from cortexrnn.weights import kept_weights
 
+# %%
 set_style()
 
 # %% tags=["parameters"]
