@@ -148,6 +148,11 @@ spread = pull.max() / pull.min()
 glue("spread", float(spread))
 glue("strongest", pull.idxmax())
 glue("weakest", pull.idxmin())
+assert np.isclose(pull["W"], 1), (
+    "the plain penalty has strength 1 in the published protocol"
+)
+
+# %%
 emd = pull["WD*C*"] / pull["WD*"]
 weaker = max(pull["WDC"] / pull["WD"], pull["WD*C"] / pull["WD*"])
 changes = (
@@ -163,9 +168,6 @@ changes = stated(
     "and the second is 1 to a hundredth.",
 )
 glue("changes", changes)
-assert np.isclose(pull["W"], 1), (
-    "the plain penalty has strength 1 in the published protocol"
-)
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -218,6 +220,8 @@ task = tasks[0]
 above = means.index[means[task] > levels[task] + 0.05]
 glue("task", task)
 glue("above", ", ".join(above) or "none")
+
+# %%
 ended = [result for result in results if not result.diverged]
 assert all(0 <= r.metrics["validation_accuracy"] <= 1 for r in ended)
 losses = [r.history["loss"] for r in ended]

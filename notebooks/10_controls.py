@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cortexrnn import controls, theory
+from cortexrnn import controls, load_field, theory
 from cortexrnn.archive import load_archive
 from cortexrnn.controls import CONTROLS, PREDICTIONS
 from cortexrnn.figures import controls as figures
@@ -45,7 +45,6 @@ from cortexrnn.figures.style import (
 from cortexrnn.gym import find_task
 from cortexrnn.models import STRENGTH, VARIANTS, initial_weights
 from cortexrnn.protocol import PRESETS, RunSpec
-from cortexrnn.sources import load_field
 from cortexrnn.tasks import TASKS
 from cortexrnn.weights import kept_weights
 
