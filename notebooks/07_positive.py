@@ -59,8 +59,9 @@ recorded = [
     if len(select(archive, field=name, sign="positive"))
 ]
 assert recorded, "no recorded runs with positive weights"
-shown = field if field in recorded else recorded[0]
-if shown != field:
+shown = field
+if field not in recorded:
+    shown = "6_6_2" if "6_6_2" in recorded else recorded[0]
     print(f"No recorded runs of field {field}; these are those of {shown}.")
 print(f"Fields with recorded runs of this arm: {', '.join(recorded)}")
 
