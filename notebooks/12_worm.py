@@ -220,7 +220,7 @@ for name, (of, relation) in relations.items():
 if worm is not None:
     assert np.allclose(start["worm"], by_hand, rtol=1e-10)
 
-# %% mystnb={"figure": {"name": "fig-worm-starts", "caption": "Functional weights for one draw, worm (where its package is installed) and the cortical field named in the title. Left: weights of neurons to themselves and to others as multiples of the mean weight to others, both axes logarithmic; dashed: the two means, whose ratio stands in the title. Right: eigenvalues in the complex plane, with a circle of radius 0.95."}, "image": {"alt": "Histograms of self-connections and other weights, and eigenvalues, for the worm and for a cortical field."}}
+# %% mystnb={"figure": {"name": "fig-worm-starts", "caption": "Functional weights for one draw, worm (where its package is installed) and the field that it is compared with, named in the title. Left: weights of neurons to themselves and to others as multiples of the mean weight to others, both axes logarithmic; dashed: the two means, whose ratio stands in the title. Right: eigenvalues in the complex plane, with a circle of radius 0.95."}, "image": {"alt": "Histograms of self-connections and other weights, and eigenvalues, for the worm and for another field."}}
 figures.starts(start, radius=priors.SPECTRAL_RADIUS)
 
 # %% [markdown]
@@ -278,7 +278,7 @@ if worm is not None:
 # A self-connection of the worm's $\W^*$ is {glue:text}`ratio` times as strong as a connection to another
 # neuron; in field {glue:text}`cortex` it is {glue:text}`cortex_ratio` times, and with its correlation alone
 # {glue:text}`cortex_alone` times. Without the diagonal the spectral radius of the worm's $\W^*$ would be
-# {glue:text}`rest` instead of 0.95 (cortex: {glue:text}`cortex_rest`), and its second eigenvalue has absolute
+# {glue:text}`rest` instead of 0.95 ({glue:text}`cortex`: {glue:text}`cortex_rest`), and its second eigenvalue has absolute
 # value {glue:text}`second`. With negative responses set to 0 the ratio is {glue:text}`floored`.
 # ```
 #
