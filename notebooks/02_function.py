@@ -425,7 +425,8 @@ glue("beat", told)
 # ```{admonition} Interpretation
 # :class: interpretation
 # Part of a mean correlation can be made by the clock: a neuron counts more events in a bin that holds more
-# frames, and so does every other. Ranks of pairs are hardly touched, levels are. Bins of a whole number
+# frames, and so does every other. In the published fields this changes the level of correlations and hardly the
+# ranks of pairs. Bins of a whole number
 # of frames, laid so that no frame falls on an edge, have no beat.
 # ```
 #

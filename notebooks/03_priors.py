@@ -119,7 +119,7 @@ shown if has_function else remark(lacks)
 # %% [markdown]
 # ### Where its strength lies
 #
-# Correlation and STTC are 1 on the diagonal and small elsewhere. What happens to that gap in a product?
+# In cortex, correlation and STTC are 1 on the diagonal and small elsewhere. What happens to that gap in a product?
 
 # %%
 gap = lacks
