@@ -217,7 +217,7 @@ told = stated(
 glue("to_itself", told)
 
 # %% mystnb={"figure": {"name": "fig-distributions", "caption": "Distribution of each relation that the field carries over all pairs of different neurons, on a logarithmic axis. Grey line: zero; dashed: mean. The title gives the diagonal, which is left out."}, "image": {"alt": "Histograms of the functional relations over pairs of neurons."}}
-figures.relation_distributions(relations)
+figures.relation_distributions(relations or None)
 
 # %%
 lower = np.tril_indices(field.n_neurons, -1)
@@ -283,7 +283,7 @@ for name, r in with_distance.head(1).items():
 glue("with_distance", told)
 
 # %% mystnb={"figure": {"name": "fig-relation-distance", "caption": "Each relation against the distance of the two somata, in bins of 100 µm; bins of fewer than 50 pairs are left out. Points: median of the pairs; band: middle half. The title gives the correlation of relation and distance over all pairs."}, "image": {"alt": "Median relation against distance, one panel per relation."}}
-figures.relation_by_distance(distance, relations)
+figures.relation_by_distance(distance, relations or None)
 
 # %% [markdown]
 # ```{admonition} Measurement

@@ -355,6 +355,10 @@ def test_without_events_the_figure_says_so():
         function_figures.bin_widths(None),
         function_figures.beat(None, None, None),
         function_figures.settings(None),
+        function_figures.side_by_side({"STTC": np.eye(3)}, {}),
+        function_figures.relation_distributions(None),
+        function_figures.relation_by_distance(np.ones((3, 3)), None),
+        function_figures.relation_against_relation(np.eye(3), None, names=("a", "b")),
     ):
         assert "for this field" in figure.axes[0].texts[0].get_text()
 

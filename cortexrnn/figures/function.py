@@ -173,13 +173,14 @@ def _pairs(matrix: ArrayLike, name: str, *, size: int | None = None) -> NDArray[
     return np.asarray(array[np.tril_indices(len(array), -1)])
 
 
-def relation_distributions(relations: dict[str, Any]) -> Figure:
+def relation_distributions(relations: dict[str, Any] | None) -> Figure:
     """Distribution of each relation over pairs of neurons, the diagonal left out.
 
     Parameters
     ----------
-    relations : dict of str to array_like, shape (N, N)
-        Symmetric relations by name; pairs with NaN are left out. Without any the figure says so.
+    relations : dict of str to array_like, shape (N, N), or None
+        Symmetric relations by name; pairs with NaN are left out. None gives a figure that says
+        that there are none.
 
     Returns
     -------
@@ -189,9 +190,9 @@ def relation_distributions(relations: dict[str, Any]) -> Figure:
     Raises
     ------
     ValueError
-        If they differ in size.
+        If the dict is empty or they differ in size.
     """
-    if not relations:
+    if relations is None:
         return _absent("relations")
     matrices = named_matrices(relations, "relations", gaps=True)
     figure = Figure(figsize=(WIDTH, 0.4 + 1.9 * len(matrices)), layout="constrained")
@@ -218,7 +219,7 @@ def _diagonal(matrix: NDArray[Any]) -> str:
 
 
 def relation_by_distance(
-    distances: ArrayLike, relations: dict[str, Any], *, bin_um: float = 100.0
+    distances: ArrayLike, relations: dict[str, Any] | None, *, bin_um: float = 100.0
 ) -> Figure:
     """Relations of pairs of neurons against the distance of their somata.
 
@@ -226,8 +227,9 @@ def relation_by_distance(
     ----------
     distances : array_like, shape (N, N)
         Distances between somata in micrometres.
-    relations : dict of str to array_like, shape (N, N)
-        Symmetric relations by name; pairs with NaN are left out. Without any the figure says so.
+    relations : dict of str to array_like, shape (N, N), or None
+        Symmetric relations by name; pairs with NaN are left out. None gives a figure that says
+        that there are none.
     bin_um : float
         Width of a distance bin in micrometres; bins of fewer than 50 pairs are left out.
 
@@ -243,7 +245,7 @@ def relation_by_distance(
     """
     if not bin_um > 0:
         raise ValueError(f"bin_um is {bin_um}; give a positive number of micrometres")
-    if not relations:
+    if relations is None:
         return _absent("relations")
     matrices = named_matrices(relations, "relations", gaps=True)
     size = len(next(iter(matrices.values())))
