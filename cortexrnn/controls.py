@@ -9,7 +9,7 @@ would refute it. Predictions are committed before the runs that decide them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import fields as dataclass_fields
 from importlib import resources
@@ -42,11 +42,13 @@ __all__ = [
     "compare",
     "findings",
     "in_words",
+    "largest_pulls",
     "load_pulls",
     "outcomes",
     "paired_differences",
     "runs_of",
     "sensitivity",
+    "spread_in_words",
     "transfer",
     "verdicts",
 ]
@@ -875,6 +877,49 @@ def _kind_of_start(variant: Variant) -> str:
     if variant.uses_function:
         return "functional"
     return "orthogonal" if variant.start == "orthogonal" else "other"
+
+
+def largest_pulls(by_pull: pd.DataFrame, *, levels: Mapping[str, float]) -> pd.DataFrame:
+    """Give the largest pull under which each base of the sweep is still above a level.
+
+    Parameters
+    ----------
+    by_pull : DataFrame
+        Rows of :func:`accuracy_by_pull`.
+    levels : mapping of str to float
+        For each task the mean accuracy that has to be exceeded.
+
+    Returns
+    -------
+    DataFrame, shape (bases, tasks)
+        One column per task of `levels`, whether a base gets above its level or not; one row per
+        base that does so in any task. NaN where it does not.
+    """
+    rows = by_pull.reindex(columns=["arm", "task", "pull", "mean"])
+    base = rows["arm"].astype(str).str.extract(r"^(\S+)(?: at (?:lambda|pull) .*)?$")[0]
+    above = rows["mean"] > rows["task"].map(dict(levels)).astype(float)  # empty: no text
+    reached = rows.assign(base=base)[base.isin(SWEPT) & above]
+    largest = reached.groupby(["base", "task"], sort=False)["pull"].max().unstack("task")
+    return largest.reindex(columns=list(levels))
+
+
+def spread_in_words(pulls: pd.Series) -> str:
+    """Say by what factor pulls differ between bases.
+
+    Parameters
+    ----------
+    pulls : Series
+        A column of :func:`largest_pulls`.
+
+    Returns
+    -------
+    str
+        Such as ``"a factor of about 30"``, or that fewer than two bases reach the level.
+    """
+    known = pulls.dropna()
+    if len(known) < 2:
+        return "not to be told, since fewer than two bases get there"
+    return f"a factor of about {known.max() / known.min():.0f}"
 
 
 def accuracy_by_strength(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:

@@ -29,6 +29,8 @@ __all__ = [
     "frames_in_bins",
     "recorded",
     "sweep",
+    "titled",
+    "underivable",
     "without",
 ]
 
@@ -37,6 +39,9 @@ Floats = NDArray[np.float64]
 #: Largest difference to a published relation that counts as a reproduction. That of the precision
 #: is relative to its largest entry, since a cross-validated penalty is the end of an iteration.
 BOUNDS = {"correlation": 1e-12, "sttc": 1e-9, "precision": 1e-3}
+
+#: Relations that have no direction, and how the book writes them.
+TITLES = {"correlation": "correlation", "sttc": "STTC", "precision": "precision"}
 
 #: Times on a finer grid than this, in seconds, are not taken for frames of a microscope.
 SHORTEST_FRAME_S = 0.01
@@ -80,6 +85,45 @@ def derived(
     return made | ({"precision": function.precision(counts)} if precision else {})
 
 
+def underivable(field: Field, *, bin_s: float = 0.2, window_s: float = 0.1) -> str:
+    """Say why no relations can be computed from the events of a field.
+
+    Parameters
+    ----------
+    field : Field
+        The field.
+    bin_s, window_s : float
+        As in :func:`derived`.
+
+    Returns
+    -------
+    str
+        The reason, such as that a neuron has no events; empty where they can be computed.
+    """
+    try:
+        derived(field, bin_s=bin_s, window_s=window_s, precision=False)
+    except ValueError as error:  # a FieldError is one
+        return str(error)
+    return ""
+
+
+def titled(relations: Mapping[str, ArrayLike | None]) -> dict[str, Floats]:
+    """Give relations without a direction the names that the book uses.
+
+    Parameters
+    ----------
+    relations : mapping of str to array, shape (N, N), or None
+        By the names of :class:`~cortexrnn.field.Field`.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (N, N)
+        Those that are there, by title: ``correlation``, ``STTC``, ``precision``.
+    """
+    found = {title: relations.get(name) for name, title in TITLES.items()}
+    return {title: np.asarray(matrix) for title, matrix in found.items() if matrix is not None}
+
+
 def differences(field: Field, made: Mapping[str, ArrayLike]) -> pd.DataFrame:
     """Compare relations computed from events with those that the field brought.
 
@@ -88,7 +132,8 @@ def differences(field: Field, made: Mapping[str, ArrayLike]) -> pd.DataFrame:
     field : Field
         The field.
     made : mapping of str to array, shape (N, N)
-        As :func:`derived` gives them; a relation that the field lacks is passed over.
+        As :func:`derived` gives them; a relation that the field lacks is passed over, and so are
+        pairs that it did not measure.
 
     Returns
     -------
@@ -109,7 +154,7 @@ def differences(field: Field, made: Mapping[str, ArrayLike]) -> pd.DataFrame:
         own, other = field.relation(name), np.asarray(made[name])
         if other.shape != own.shape:
             raise ValueError(f"{name} has shape {other.shape}; expected {own.shape} as the field's")
-        difference, largest = np.abs(other - own).max(), np.abs(own).max()
+        difference, largest = np.nanmax(np.abs(other - own)), np.nanmax(np.abs(own))
         met = difference / (largest if name == "precision" else 1.0) <= BOUNDS[name]
         rows[name] = (difference, largest, difference / largest, BOUNDS[name], bool(met))
     if not rows:
@@ -299,14 +344,15 @@ def sweep(
         over pairs of the relation that changes; ``relation_r``: correlation over pairs of that
         relation with its published setting; ``weights_r``: correlation of off-diagonal weights
         with those of the published settings; ``self_ratio``: mean self-connection over mean
-        connection to others; ``radius_rest``: spectral radius without self-connections.
+        connection to others; ``radius_rest``: spectral radius without self-connections. Bins in
+        which a neuron's correlation is undefined have no numbers.
 
     Raises
     ------
     FieldError
         If the field has no events.
     ValueError
-        If a setting is not positive, or a neuron's relation is undefined with it.
+        If a setting is not positive, or a neuron's relation is undefined with the published ones.
     """
     windows_s = parameters.numbers("windows_s", windows_s)
     bins_s = parameters.numbers("bins_s", bins_s)
@@ -317,10 +363,10 @@ def sweep(
     for setting, values in (("bin", bins_s), ("window", windows_s)):
         name = "correlation" if setting == "bin" else "sttc"
         for seconds in values:
-            if setting == "bin":
-                made = function.correlation(function.bin_events(events, bin_s=seconds))
-            else:
-                made = function.sttc(events, window_s=seconds)
+            made = _relation_by(setting, seconds, events)
+            if made is None:
+                rows.append({"setting": setting, "seconds": float(seconds)})
+                continue
             row = {"setting": setting, "seconds": float(seconds), "mean": _others(made).mean()}
             row["relation_r"] = _r(made, base[name])
             rows.append(row | _compared(_weights(field, base | {name: made}, seed), reference))
@@ -329,9 +375,28 @@ def sweep(
     return pd.DataFrame(rows)
 
 
+def _relation_by(setting: str, seconds: float, events: Sequence[ArrayLike]) -> Floats | None:
+    """Compute correlation by bin or STTC by window; None where wide bins leave it undefined."""
+    if setting == "window":
+        return function.sttc(events, window_s=seconds)
+    if not seconds > 0:
+        raise ValueError(f"a bin of {seconds} s is none; give positive seconds")
+    try:
+        return function.correlation(function.bin_events(events, bin_s=seconds))
+    except ValueError:
+        return None  # a recording of one bin, or a neuron with the same count in all of them
+
+
 def _weights(field: Field, relations: dict[str, Floats], seed: int) -> Floats:
     """Functional weights of a field that has these relations instead of its own."""
-    other = dataclasses.replace(field, correlation=relations["correlation"], sttc=relations["sttc"])
+    other = dataclasses.replace(
+        field,
+        correlation=relations["correlation"],
+        sttc=relations["sttc"],
+        precision=None,
+        response=None,
+        measured=None,  # all pairs are, by their events
+    )
     return priors.functional_weights(other, rng=np.random.default_rng(seed))
 
 

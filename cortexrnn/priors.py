@@ -37,6 +37,7 @@ __all__ = [
     "shuffled_weights",
     "spectral_radius",
     "stochastic_exponential",
+    "usable_relation",
 ]
 
 MEAN_WEIGHT = 0.1
@@ -154,6 +155,28 @@ def ingredients(field: Field, relation: str) -> tuple[str, ...]:
     field.relation(relation)
     tiled = relation in ("correlation", "precision") and field.sttc is not None
     return (relation, "sttc") if tiled else (relation,)
+
+
+def usable_relation(field: Field, relation: str) -> str | None:
+    """Choose what functional weights of a field can be made of.
+
+    Parameters
+    ----------
+    field : Field
+        The field.
+    relation : str
+        What is wanted.
+
+    Returns
+    -------
+    str or None
+        The relation where the field has it, else the first one that it has; None where it has
+        none, and with it no functional weights.
+    """
+    one_of("relation", relation, RELATIONS)
+    if relation in field.relations:
+        return relation
+    return next((name for name in RELATIONS if name in field.relations), None)
 
 
 def filled(field: Field, relation: str) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cortexrnn import parameters
 from cortexrnn.priors import empirical_communicability
+from cortexrnn.wiring import connections
 
 __all__ = ["describe", "dropped", "thinning"]
 
@@ -33,14 +34,16 @@ def describe(connectome: ArrayLike) -> pd.DataFrame:
     -------
     DataFrame
         Rows ``sends`` and ``receives``: share of neurons with no partner, mean and largest number
-        of partners, their standard deviation over their mean.
+        of partners, their standard deviation over their mean. A neuron is no partner of itself.
 
     Raises
     ------
     ValueError
-        If the counts are not a square matrix of numbers of at least 0, or all 0.
+        If the counts are not a square matrix of numbers of at least 0, or connect no two neurons.
     """
-    linked = _checked(connectome) > 0
+    linked = connections(_checked(connectome))
+    if not linked.any():
+        raise ValueError("connectome: expected at least one synapse between two neurons")
     rows = {"sends": linked.sum(axis=1), "receives": linked.sum(axis=0)}
     facts = {
         name: {

@@ -33,6 +33,7 @@ __all__ = [
     "rewired",
     "share_within",
     "starts",
+    "starts_beside",
 ]
 
 STARTS = {"orthogonal": "W", "functional": "W*", "permuted": "W!"}
@@ -80,6 +81,41 @@ def starts(
             row = {name: getattr(measured, name) for name in COURSE}
             rows.append({"start": start, "seed": seed} | row)
     return pd.DataFrame(rows)
+
+
+def starts_beside(
+    kept: Sequence[KeptRun], field: Field, *, relation: str = "correlation"
+) -> pd.DataFrame:
+    """Measure one matrix of every start, that of a kept run where there is one.
+
+    Parameters
+    ----------
+    kept : sequence of KeptRun
+        Runs whose matrices are kept; may be empty. Epoch 0 of the first of each start is taken.
+    field : Field
+        Gives the starts of which no run is kept.
+    relation : str
+        What its functional weights are made of.
+
+    Returns
+    -------
+    DataFrame
+        One row per start: ``start``, the measures of :data:`cortexrnn.weights.COURSE`, and
+        ``kept``: whether they are those of a kept run.
+
+    Raises
+    ------
+    FieldError
+        If a start is missing and the field lacks the relation.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for run in kept:
+        course = dict(zip(COURSE, run.course[0].tolist(), strict=True))
+        rows.setdefault(Variant.parse(run.variant).start, course | {"kept": True})
+    if len(rows) < len(STARTS):
+        for row in starts(field, relation=relation).to_dict("records"):
+            rows.setdefault(row["start"], {name: row[name] for name in COURSE} | {"kept": False})
+    return pd.DataFrame([{"start": start} | row for start, row in rows.items()])
 
 
 def random_graph(adjacency: ArrayLike, *, rng: np.random.Generator) -> NDArray[np.bool_]:

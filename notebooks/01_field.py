@@ -26,10 +26,12 @@ import pandas as pd
 
 from cortexrnn import load_field
 from cortexrnn.figures import field as figures
-from cortexrnn.figures.style import banner, glue, set_style
+from cortexrnn.figures.style import banner, glue, rows_or, set_style
 from cortexrnn.parameters import settle
 from cortexrnn.priors import distances
-from cortexrnn.sources.published import FIELDS, released_order
+from cortexrnn.sources.published import released_order
+from cortexrnn.statements import is_known, stated
+from cortexrnn.wiring import connections, nearness
 
 set_style()
 
@@ -46,15 +48,16 @@ banner(field)
 # :class: note
 # Sentences of three kinds are kept apart: a **fact** is so by construction or by the source that is
 # named, a **measurement** was computed on this page from the data above, an **interpretation** is what
-# we make of it. Numbers in the text are filled in when the page is built.
+# we make of it. Numbers in the text are filled in when the page is built. What is said of the published
+# fields need not hold for a field of your own; what was measured on it is said where it is measured.
 # ```
 #
 # ## What a field holds
 #
 # ```{admonition} Fact
 # :class: fact
-# The neurons come from MICrONS, a cubic millimetre of one mouse's visual cortex
-# {cite}`microns2025`. The published fields are named session, scan and imaging field, for example
+# The neurons of the published fields come from MICrONS, a cubic millimetre of one mouse's visual cortex
+# {cite}`microns2025`. These fields are named session, scan and imaging field, for example
 # `6_6_2`. Positions are kept in voxels beside the size of a voxel; the row of the connectome is the
 # presynaptic neuron, its column the postsynaptic one, and an entry counts synapses.
 # ```
@@ -100,10 +103,10 @@ pd.Series(extent, index=["x", "y", "z"], name="extent (µm)").to_frame()
 #
 # ## How few connections
 #
-# A *connection* is an ordered pair of neurons with at least one synapse.
+# A *connection* is an ordered pair of different neurons with at least one synapse.
 
 # %%
-linked = field.connectome > 0
+linked = connections(field.connectome)
 density = linked.sum() / (n * (n - 1))
 no_output = (linked.sum(axis=1) == 0).sum()
 glue("connections", int(linked.sum()))
@@ -111,6 +114,9 @@ glue("density", float(100 * density))
 glue("no_output", int(no_output))
 print(f"{linked.sum()} connections ({density:.2%} of ordered pairs)")
 print(f"{field.connectome.sum()} synapses")
+print(
+    f"{np.count_nonzero(field.connectome.diagonal())} neurons with synapses on themselves"
+)
 print(f"{no_output} of {n} neurons send nothing to another of the field")
 
 # %% [markdown]
@@ -118,18 +124,25 @@ print(f"{no_output} of {n} neurons send nothing to another of the field")
 # :class: measurement
 # Of all ordered pairs, {glue:text}`density:.2f` % are connected
 # ({glue:text}`connections` connections). {glue:text}`no_output` neurons have no outgoing synapse inside the field.
+# {glue:text}`sparse`
 # ```
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# A neuron of cortex makes thousands of synapses. Nearly all of them fall on cells that the microscope
-# did not see, or on dendrites of cells outside the sheet. A field shows a sliver of the wiring, and
+# A neuron of cortex makes thousands of synapses. In a published field nearly all of them fall on cells that the
+# microscope did not see, or on dendrites of cells outside the sheet. Such a field shows a sliver of the wiring, and
 # "no outgoing synapse" says something about the field, not about the neuron.
 # ```
 
 # %%
-assert not linked.diagonal().any(), "no neuron is connected with itself here"
-assert density < 0.05
+sparse = stated(
+    field,
+    density < 0.05 and not field.connectome.diagonal().any(),
+    "Connections are few, and no neuron has a synapse on itself.",
+    otherwise="In the published fields fewer than 5 % of the pairs are connected "
+    "and no neuron has a synapse on itself; this field is otherwise.",
+)
+glue("sparse", sparse)
 
 # %% mystnb={"figure": {"name": "fig-degrees", "caption": "Partners per neuron, those it sends to and those it hears from (bars), beside a Poisson distribution with the same mean (points). Neurons are counted on a logarithmic axis; a bar that starts at one neuron would be invisible on a linear one."}, "image": {"alt": "Two bar charts of the number of partners per neuron with a Poisson distribution for comparison."}}
 figures.degrees(field.connectome)
@@ -152,26 +165,33 @@ figures.degrees(field.connectome)
 
 # %%
 connectomes = {"order of the neurons": field.connectome}
-published = field.name in set(FIELDS["field"])
-if published and len(np.unique(field.root_ids)) == n:
+listed_once = field.root_ids is not None
+listed_once = listed_once and len(np.unique(field.root_ids)) == n
+if is_known(field) and listed_once:
     order = released_order(field.root_ids)
     released = field.connectome[np.ix_(order, order)]
     connectomes = {"order as released": released} | connectomes
 
 # %%
 apart = distance[~np.eye(n, dtype=bool)]
-means = {name: distance[c > 0].mean() for name, c in connectomes.items()}
-table = pd.Series(means, name="mean distance (µm)").to_frame()
-error = apart.std() / np.sqrt(linked.sum())
-table["z against all pairs"] = (table.iloc[:, 0] - apart.mean()) / error
-table.round(1)
+table = nearness(distance, connectomes)
+rows_or(table.round(1), "No two neurons of this field are connected.")
 
 # %%
-mean = means["order of the neurons"]
-glue("mean_connected", float(mean))
-glue("mean_all", float(apart.mean()))
-assert mean < apart.mean(), "connected neurons are nearer than others"
-assert mean == min(means.values()), "the order of the neurons fits best"
+means = table["mean distance (µm)"]
+mean = means.get("order of the neurons", np.nan)
+z = table["z against all pairs"].get("order of the neurons", np.nan)
+near = f"Connected neurons are on average {mean:.0f} µm apart, all pairs "
+near += f"{apart.mean():.0f} µm"
+if not linked.any():
+    near = "No two neurons of this field are connected"
+near = stated(
+    field,
+    z < -2 and mean == means.min(),
+    f"{near}: near neighbours are connected more often.",
+    otherwise=f"{near}: no sign that near neighbours are connected more often.",
+)
+glue("near", near)
 
 # %% mystnb={"figure": {"name": "fig-connection-distance", "caption": "Share of ordered pairs that are connected, by distance of the somata in bins of 100 µm, with 95 % Wilson intervals; bins of fewer than 100 pairs are left out. Circles: connectome in the order of the neurons. Squares, for published fields only: the same connectome with its rows as released."}, "image": {"alt": "Connection probability against distance, for published fields in two orders of the rows."}}
 figures.connection_by_distance(distance, connectomes)
@@ -179,13 +199,12 @@ figures.connection_by_distance(distance, connectomes)
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# Connected neurons are on average {glue:text}`mean_connected:.0f` µm apart, all pairs
-# {glue:text}`mean_all:.0f` µm.
+# {glue:text}`near`
 # ```
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# On real fields the two orders differ in just this: as released, wiring seems blind to distance; put
+# On the published fields the two orders differ in just this: as released, wiring seems blind to distance; put
 # right, it follows distance as expected. The published networks are not touched: of the wiring they use
 # only the sorted values of a matrix ([chapter 3](03_priors.ipynb)), which no order changes.
 # ```
@@ -198,7 +217,7 @@ figures.soma_3d(field, field.connectome)
 # %% mystnb={"figure": {"name": "fig-soma-views", "caption": "The same seen from the top and from the side, with equal scale on both axes of a panel. Filled: neurons with at least one outgoing synapse inside the field; open: those with none. Lines: connections."}, "image": {"alt": "Top and side view of the soma positions with lines for connections."}}
 figures.soma_views(field, field.connectome)
 
-# %% mystnb={"figure": {"name": "fig-adjacency", "caption": "Synapses between neurons ordered by depth, presynaptic neurons from top to bottom. The area of a point grows with the number of synapses. Points near the diagonal are connections between neurons of similar depth; since the sheet is tilted, they also lie close to each other along it."}, "image": {"alt": "Matrix of connections with neurons ordered by depth."}}
+# %% mystnb={"figure": {"name": "fig-adjacency", "caption": "Synapses between neurons ordered by depth, presynaptic neurons from top to bottom. The area of a point grows with the number of synapses. Points near the diagonal are connections between neurons of similar depth; in a tilted sheet these also lie close to each other along it."}, "image": {"alt": "Matrix of connections with neurons ordered by depth."}}
 figures.adjacency(field.connectome, micrometres[:, 1])
 
 # %% [markdown]
@@ -216,9 +235,9 @@ print(" × ".join(map(str, field.grid)), f"= {points} points for {n} neurons")
 # ## Summary
 #
 # - A field is one set of neurons with positions, wiring and activity, checked once and then fixed.
-# - It is a thin tilted sheet, and its wiring is sparse: most of what these neurons connect to is
-#   outside.
-# - Near neighbours are connected more often, provided that all arrays list the neurons in one order.
+# - The published fields are thin tilted sheets, and their wiring is sparse: most of what these neurons connect
+#   to is outside.
+# - In them near neighbours are connected more often, provided that all arrays list the neurons in one order.
 #
 # **What's next.** [From activity to functional relations](02_function.ipynb) turns event times into
 # numbers for pairs of neurons.

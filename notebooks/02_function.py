@@ -14,7 +14,7 @@
 # %% [markdown]
 # # From activity to functional relations
 #
-# Two neurons that tend to be active together are said to be functionally related. This chapter goes
+# Two neurons that tend to be active together are said to be functionally related. This chapter
 # derives the matrices that networks will start from, step by step out of event times, sets them beside
 # those that were published, and asks what they measure when time comes in frames, and what becomes of the
 # weights when bin and window are chosen otherwise.
@@ -30,10 +30,11 @@ import pandas as pd
 
 from cortexrnn import derivation, function, load_field
 from cortexrnn.figures import function as figures
-from cortexrnn.figures.style import banner, glue, set_style
+from cortexrnn.figures.style import banner, glue, rows_or, set_style
 from cortexrnn.parameters import settle
 from cortexrnn.priors import distances
 from cortexrnn.sources.published import FIELDS
+from cortexrnn.statements import is_known, stated
 
 set_style()
 
@@ -62,15 +63,16 @@ banner(field)
 # ```
 
 # %%
-events = field.events
-has_events = events is not None
-print("events", "present" if has_events else "absent")
+unusable = derivation.underivable(field, bin_s=bin_s, window_s=window_s)
+has_events = not unusable
+events = field.events if has_events else None
+print(unusable or "events present")
 
 # %% [markdown]
-# Where events are absent, the cells that need them say so and the chapter goes on with the relations
-# that the field brings.
+# Where events are absent, or where relations cannot be computed from them, the cells that need them say so and
+# the chapter goes on with the relations that the field brings.
 
-# %% mystnb={"figure": {"name": "fig-raster", "caption": "Events in the first minute of the recording, one row per neuron and one mark per event. Where a field comes without event times, the figure says so."}, "image": {"alt": "Raster of events of all neurons over one minute."}}
+# %% mystnb={"figure": {"name": "fig-raster", "caption": "Events in the first minute of the recording, one row per neuron and one mark per event. Where there are no events to compute with, the figure says so."}, "image": {"alt": "Raster of events of all neurons over one minute."}}
 figures.event_raster(events, seconds=60.0)
 
 # %%
@@ -95,7 +97,7 @@ if has_events:
         f"; {(counts == 0).mean():.0%} of the counts are 0",
     )
 
-# %% mystnb={"figure": {"name": "fig-counts", "caption": "Left: event counts of all neurons in the first 150 bins, darker for more. Right: how often each count occurs over the whole recording. Where a field comes without event times, the figure says so."}, "image": {"alt": "Heat map of binned event counts and a bar chart of counts."}}
+# %% mystnb={"figure": {"name": "fig-counts", "caption": "Left: event counts of all neurons in the first 150 bins, darker for more. Right: how often each count occurs over the whole recording. Where there are no events to compute with, the figure says so."}, "image": {"alt": "Heat map of binned event counts and a bar chart of counts."}}
 figures.binned_counts(counts, bin_s=bin_s)
 
 # %% [markdown]
@@ -123,7 +125,7 @@ figures.binned_counts(counts, bin_s=bin_s)
 # fields only, where scikit-learn is installed and the field is not too large.
 
 # %%
-is_published = field.name in set(FIELDS["field"])
+is_published = is_known(field) and field.name in set(FIELDS["field"])
 with_lasso = (
     is_published
     and field.n_neurons <= lasso_up_to
@@ -135,26 +137,37 @@ if has_events:
     made = derivation.derived(field, precision=with_lasso, **settings)
 print("computed:", ", ".join(made) if made else "nothing, for want of events")
 
-# %% mystnb={"figure": {"name": "fig-side-by-side", "caption": "Relations computed on this page from the events, the same as the field brought them, and the absolute difference of the two (logarithmic; white where they are equal to the last digit). The first two share a colour scale that ends at the first and last percentile of pairs. Where a field comes without event times, the figure says so."}, "image": {"alt": "Heat maps of computed relations, of the field's own, and of their difference."}}
-titles = {
-    "correlation": "correlation",
-    "sttc": "STTC",
-    "precision": "precision",
-}
-own = {titles[name]: field.relation(name) for name in field.relations}
-figures.side_by_side(
-    made and {titles[name]: matrix for name, matrix in made.items()}, own
-)
+# %% mystnb={"figure": {"name": "fig-side-by-side", "caption": "Relations computed on this page from the events, the same as the field brought them, and the absolute difference of the two (logarithmic; white where they are equal to the last digit). The first two share a colour scale that ends at the first and last percentile of pairs. Where there are no events to compute with, the figure says so."}, "image": {"alt": "Heat maps of computed relations, of the field's own, and of their difference."}}
+own = derivation.titled({k: getattr(field, k) for k in field.relations})
+computed = derivation.titled(made) if has_events else None
+figures.side_by_side(computed, own)
 
 # %% [markdown]
 # With the published bin and window, the differences must stay below a bound; with others they need not.
 
 # %%
 as_published = bin_s == 0.2 and window_s == 0.1
-table = derivation.differences(field, made) if has_events else None
-if has_events and as_published:
-    assert table["reproduced"].all()
-table
+table = pd.DataFrame()
+if has_events and set(made) & set(field.relations):
+    table = derivation.differences(field, made)
+rows_or(table, "This field has nothing to compare: events and a relation.")
+
+# %%
+told = "Nothing was compared on this field."
+if len(table) and as_published:
+    told = stated(
+        field,
+        table["reproduced"].all(),
+        "The relations of this field are those computed from its events.",
+        otherwise="The relations of this field are not those computed from its "
+        "events; the table has the differences.",
+    )
+elif len(table):
+    told = (
+        "Bin or window of this page are not the published ones; the table has "
+    )
+    told += "what that changes."
+glue("reproduced", told)
 
 # %% [markdown]
 # The same was done once for every real field whose events were at hand when this book was made. The table
@@ -180,7 +193,7 @@ glue("n_recorded", recorded["field"].nunique())
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# In {glue:text}`n_recorded` real fields the largest difference from the published matrices is
+# {glue:text}`reproduced` In {glue:text}`n_recorded` published fields the largest difference from the published matrices is
 # {glue:text}`worst_correlation` for correlation and {glue:text}`worst_sttc` for STTC. For precision it is
 # {glue:text}`worst_precision` of the largest entry: its penalty is the end of an iterative search that
 # stops when it is near enough.
@@ -189,44 +202,70 @@ glue("n_recorded", recorded["field"].nunique())
 # ## What the relations look like
 
 # %%
-relations = own
-for name in ("correlation", "STTC"):
-    assert np.allclose(np.diag(relations[name]), 1), (
-        "a neuron is fully related to itself"
-    )
-    assert np.allclose(relations[name], relations[name].T)
+relations = own or computed or {}
+whole = ("correlation", "STTC")
+to_itself = [
+    np.allclose(np.diag(relations[name]), 1)
+    for name in whole
+    if name in relations
+]
+told = stated(
+    field,
+    all(to_itself) and len(to_itself) == len(whole),
+    "Correlation and STTC of a neuron with itself are 1.",
+    otherwise="This field lacks correlation or STTC, or one of them is not 1 for "
+    f"a neuron with itself; its relations are: {', '.join(field.relations) or 'none'}.",
+)
+glue("to_itself", told)
 
 # %% mystnb={"figure": {"name": "fig-distributions", "caption": "Distribution of each relation that the field carries over all pairs of different neurons, on a logarithmic axis. Grey line: zero; dashed: mean. The title gives the diagonal, which is left out."}, "image": {"alt": "Histograms of the functional relations over pairs of neurons."}}
-figures.relation_distributions(relations)
+figures.relation_distributions(relations or None)
 
 # %%
 lower = np.tril_indices(field.n_neurons, -1)
 pairs = pd.DataFrame(
     {name: matrix[lower] for name, matrix in relations.items()}
 )
-pairs.describe().loc[["mean", "std", "min", "50%", "max"]].round(4)
-
-# %% [markdown]
-# Nearly all pairs are related weakly, while correlation and STTC of a neuron with itself are 1. That gap
-# becomes important in [chapter 3](03_priors.ipynb).
-#
-# ## Do they agree?
-
-# %%
-agreement = pairs["correlation"].corr(pairs["STTC"])
-glue("agreement", float(agreement))
-assert agreement > 0
-
-# %% mystnb={"figure": {"name": "fig-agreement", "caption": "Correlation and STTC of the same pairs of neurons; colour counts pairs on a logarithmic scale, grey lines mark zero, the title gives the number of pairs and the correlation of the two relations."}, "image": {"alt": "Density plot of STTC against correlation."}}
-names = ("correlation", "STTC")
-figures.relation_against_relation(
-    *(relations[name] for name in names), names=names
+facts = (
+    pairs.agg(["mean", "std", "min", "median", "max"]) if relations else pairs
 )
+rows_or(facts.round(4) if relations else pd.DataFrame(), "No relations.")
 
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# Over pairs, correlation and STTC are correlated with $r$ = {glue:text}`agreement:.2f`.
+# {glue:text}`to_itself`
+# ```
+#
+# In the published fields nearly all pairs are related weakly, while correlation and STTC of a neuron with
+# itself are 1. That gap becomes important in [chapter 3](03_priors.ipynb).
+#
+# ## Do they agree?
+
+# %%
+agreement = np.nan
+if set(whole) <= set(relations):
+    agreement = pairs["correlation"].corr(pairs["STTC"])
+told = (
+    f"Over pairs, correlation and STTC are correlated with r = {agreement:.2f}"
+)
+told = stated(
+    field,
+    agreement > 0,
+    f"{told}: they mostly rank pairs alike.",
+    otherwise=f"{told}: they do not rank pairs alike."
+    if np.isfinite(agreement)
+    else "This field does not have both, or one of them does not vary.",
+)
+glue("agreement", told)
+
+# %% mystnb={"figure": {"name": "fig-agreement", "caption": "Correlation and STTC of the same pairs of neurons; colour counts pairs on a logarithmic scale, grey lines mark zero, the title gives the number of pairs and the correlation of the two relations."}, "image": {"alt": "Density plot of STTC against correlation."}}
+figures.relation_against_relation(*map(relations.get, whole), names=whole)
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# {glue:text}`agreement`
 # ```
 #
 # ## Relations and distance
@@ -234,19 +273,24 @@ figures.relation_against_relation(
 # %%
 distance = distances(field.positions * field.voxel_size / 1000)
 with_distance = pairs.corrwith(pd.Series(distance[lower]))
-trend = "falls" if with_distance["correlation"] < 0 else "does not fall"
-glue("trend", trend)
-glue("with_distance", float(with_distance["correlation"]))
-with_distance.rename("correlation with distance").to_frame().round(3)
+table = with_distance.rename("correlation with distance").to_frame().round(3)
+rows_or(table, "This field has no relation that could fall with distance.")
+
+# %%
+told = "Nothing was measured on this field."
+for name, r in with_distance.head(1).items():
+    trend = "falls" if r < 0 else "does not fall"
+    told = f"In this field the {name} of two neurons {trend} with their "
+    told += f"distance (r = {r:.2f} over pairs)."
+glue("with_distance", told)
 
 # %% mystnb={"figure": {"name": "fig-relation-distance", "caption": "Each relation against the distance of the two somata, in bins of 100 µm; bins of fewer than 50 pairs are left out. Points: median of the pairs; band: middle half. The title gives the correlation of relation and distance over all pairs."}, "image": {"alt": "Median relation against distance, one panel per relation."}}
-figures.relation_by_distance(distance, relations)
+figures.relation_by_distance(distance, relations or None)
 
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# In this field the correlation of two neurons {glue:text}`trend` with their distance
-# ($r$ = {glue:text}`with_distance:.2f` over pairs).
+# {glue:text}`with_distance`
 # ```
 #
 # ```{admonition} Interpretation
@@ -258,17 +302,19 @@ figures.relation_by_distance(distance, relations)
 #
 # ## What frames do to a window
 #
-# Event times look continuous and are not: they are frames of the microscope.
+# Event times of two-photon imaging look continuous and are not: they are frames of the microscope.
 
 # %%
 grid = derivation.frame_grid(events) if has_events else None
 frame = grid.frame_s if grid is not None and grid.holds else None
 print(grid or "no events")
+if grid is not None and not grid.holds:
+    print("These times do not lie on frames of 10 ms or more.")
 if frame:
     print(f"{1 / frame:.4f} frames a second, {1000 * frame:.1f} ms each")
 glue("frame_rate", f"{1 / frame:.4f}" if frame else "(no frames at hand)")
 
-# %% mystnb={"figure": {"name": "fig-frames", "caption": "Top: time lags between events of different neurons (those among 12 neurons spread over the field) in steps of 5 ms; shaded is the window of the STTC. Bottom: number of different event times, over all neurons, in each of the first 40 bins of the correlation. Where a field comes without event times, the figure says so."}, "image": {"alt": "Histogram of time lags with the coincidence window shaded, and number of event times per bin."}}
+# %% mystnb={"figure": {"name": "fig-frames", "caption": "Top: time lags between events of different neurons (those among 12 neurons spread over the field) in steps of 5 ms; shaded is the window of the STTC. Bottom: number of different event times, over all neurons, in each of the first 40 bins of the correlation. Where there are no events to compute with, the figure says so."}, "image": {"alt": "Histogram of time lags with the coincidence window shaded, and number of event times per bin."}}
 figures.frame_grid(events, window_s=window_s, bin_s=bin_s)
 
 # %% [markdown]
@@ -280,12 +326,14 @@ figures.frame_grid(events, window_s=window_s, bin_s=bin_s)
 if frame:
     shifted = [train + frame / 2 for train in events[:20]]
     by_frame = function.bin_events(shifted, bin_s=frame)
-    assert by_frame.max() <= 1, "two events of a neuron in one frame"
+    single = by_frame.max() <= 1
+    stated(field, single, "A frame holds one event of a neuron.", otherwise="")
     stop = max(train[-1] for train in events) + 0.1
     few = {"window_s": 0.98 * frame, "duration_s": stop}
     narrow = function.sttc(events[:20], **(few | {"window_s": 1e-6}))
     shared = by_frame @ by_frame.T / by_frame.sum(axis=1)[:, None]
-    assert np.abs(narrow - (shared + shared.T) / 2).max() < 0.01
+    if single:
+        assert np.abs(narrow - (shared + shared.T) / 2).max() < 0.01
 
 # %% [markdown]
 # With a window of a microsecond nothing is tiled and the STTC is the share of events in common frames. As
@@ -295,7 +343,8 @@ if frame:
 # %%
 if frame:
     lower_20 = np.tril_indices(len(narrow), -1)
-    windows = [1e-6, 0.05, 0.1, few["window_s"]]
+    windows = [w for w in (1e-6, 0.05, 0.1) if w < few["window_s"]]
+    windows.append(few["window_s"])
     levels = [
         function.sttc(events[:20], window_s=w, duration_s=stop)[lower_20].mean()
         for w in windows
@@ -305,7 +354,7 @@ if frame:
             levels, index=np.round(windows, 3), name="mean STTC by window (s)"
         ).round(4)
     )
-    assert levels == sorted(levels, reverse=True)
+    assert (np.diff(levels) < 1e-12).all(), "it sinks as the window grows"
 
 # %% [markdown]
 # ```{admonition} Interpretation
@@ -328,7 +377,6 @@ if frame:
     beat = abs(1 / frame - round(bin_s / frame) / bin_s)
     print("share of bins by the frames they hold:", share.round(3).to_dict())
     print("first bins:", *held[:20])
-    assert held.max() - held.min() <= 1
 
 # %% mystnb={"figure": {"name": "fig-bin-widths", "caption": "Frames in bins of one width, for widths up to a second; dashed is the bin of this chapter. Top: in the bins that hold the fewest and the most. Bottom: standard deviation of that number over 2,000 bins, divided by its mean. Where events do not lie on frames, the figure says so."}, "image": {"alt": "Fewest and most frames per bin, and their variation, against bin width."}}
 figures.bin_widths(frame, bin_s=bin_s)
@@ -360,8 +408,14 @@ if frame:
         f"(product of couplings: {predicted:.4f}); over pairs, correlations with and without it agree "
         f"with r = {same:.3f}."
     )
-    assert abs(added - predicted) < 0.1 * abs(predicted) + 1e-3
-    assert same > 0.9
+    small = abs(added - predicted) < 0.1 * abs(predicted) + 1e-3
+    told += stated(
+        field,
+        small and same > 0.9,
+        " What it adds is what the couplings predict, and pairs keep their order.",
+        otherwise=" Here couplings do not predict what it adds, or pairs do not "
+        "keep their order.",
+    )
 glue("beat", told)
 
 # %% [markdown]
@@ -373,7 +427,8 @@ glue("beat", told)
 # ```{admonition} Interpretation
 # :class: interpretation
 # Part of a mean correlation can be made by the clock: a neuron counts more events in a bin that holds more
-# frames, and so does every other. Ranks of pairs are hardly touched, levels are. Bins of a whole number
+# frames, and so does every other. In the published fields this changes the level of correlations and hardly the
+# ranks of pairs. Bins of a whole number
 # of frames, laid so that no frame falls on an edge, have no beat.
 # ```
 #
@@ -385,17 +440,17 @@ glue("beat", told)
 
 # %%
 changed = None
-if has_events:
+if has_events and not derivation.underivable(field):
     bins = sorted({*other_bins, 0.2})
     windows = sorted({*other_windows, 0.1})
     changed = derivation.sweep(field, bins_s=bins, windows_s=windows, seed=seed)
 
-# %% mystnb={"figure": {"name": "fig-settings", "caption": "Relations and functional weights by width of the bins (left, STTC as published) and by window (right, correlation as published); dashed: the published setting. Top: mean of the relation over pairs. Middle: correlation over pairs, or over weights between different neurons, with those of the published setting, for one lognormal draw. Bottom: mean self-connection divided by the mean weight to another neuron. Where a field comes without event times, the figure says so."}, "image": {"alt": "Means, agreement with the published setting and ratio of self-connections against bin width and window."}}
+# %% mystnb={"figure": {"name": "fig-settings", "caption": "Relations and functional weights by width of the bins (left, STTC as published) and by window (right, correlation as published); dashed: the published setting. Top: mean of the relation over pairs. Middle: correlation over pairs, or over weights between different neurons, with those of the published setting, for one lognormal draw. Bottom: mean self-connection divided by the mean weight to another neuron. Where there are no events to compute with, the figure says so."}, "image": {"alt": "Means, agreement with the published setting and ratio of self-connections against bin width and window."}}
 figures.settings(changed)
 
 # %%
-told = "This field came without events, so nothing was measured."
-if has_events:
+told = "Without usable events nothing was measured."
+if changed is not None:
     redrawn = changed.set_index("setting").loc["redraw", "weights_r"]
     varied = changed[changed["setting"] != "redraw"]
     least, most = varied["self_ratio"].min(), varied["self_ratio"].max()
@@ -404,8 +459,22 @@ if has_events:
         f"{varied['weights_r'].min():.2f}, another lognormal draw only with {redrawn:.2f}. A "
         f"self-connection is {least:.0f} to {most:.0f} times a connection to another neuron."
     )
-    assert varied["weights_r"].min() > redrawn
-    assert most > 2 * least
+
+# %%
+if changed is not None:
+    told = stated(
+        field,
+        varied["weights_r"].min() > redrawn and most > 2 * least,
+        told,
+        otherwise=told.replace("only with", "with")
+        + " In the published fields settings change less than a draw does, and "
+        "self-connections more than twofold.",
+    )
+    undefined = varied.loc[varied["mean"].isna(), "seconds"]
+    if len(undefined):
+        told += (
+            " Undefined in bins of (s): " + ", ".join(map(str, undefined)) + "."
+        )
 glue("settings", told)
 
 # %% [markdown]
@@ -416,8 +485,8 @@ glue("settings", told)
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# Which pairs get the stronger weights hardly depends on bin and window: the random draw decides more than
-# either. What does depend on them is how far a neuron's tie to itself stands above its ties to others,
+# In the published fields, which pairs get the stronger weights hardly depends on bin and window: the random draw
+# decides more than either. What does depend on them is how far a neuron's tie to itself stands above its ties to others,
 # since wide bins and windows raise all relations between neurons while the diagonal stays 1. Where that gap
 # carries a network's memory, the choice of 200 and 100 ms is part of the result.
 # ```
@@ -426,9 +495,9 @@ glue("settings", told)
 #
 # - Correlation, STTC and precision of the published fields follow from their events with the settings
 #   stated here.
-# - All are small between neurons, and correlation and STTC are 1 on the diagonal; these two mostly rank
-#   pairs alike.
-# - On frames, a window of 100 ms means "the same frame", and bins of 200 ms have a beat that all neurons
+# - In these fields all are small between neurons, and correlation and STTC are 1 on the diagonal; these two
+#   mostly rank pairs alike.
+# - On their frames, a window of 100 ms means "the same frame", and bins of 200 ms have a beat that all neurons
 #   share.
 # - Bin and window change the order of weights little and the weight of self-connections much.
 #

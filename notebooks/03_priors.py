@@ -22,6 +22,8 @@
 # [From activity to functional relations](02_function.ipynb). *Time:* a few seconds on two cores.
 
 # %%
+import warnings
+
 import numpy as np
 import pandas as pd
 import torch
@@ -29,8 +31,9 @@ from scipy.stats import ortho_group
 
 from cortexrnn import load_field, priors
 from cortexrnn.figures import priors as figures
-from cortexrnn.figures.style import banner, glue, set_style
+from cortexrnn.figures.style import banner, glue, remark, set_style
 from cortexrnn.parameters import settle
+from cortexrnn.statements import stated
 
 set_style()
 
@@ -52,16 +55,35 @@ banner(field)
 # $\W^*$ is a product {cite}`shakiba2026`. The relation and the STTC are each scaled to [0, 1] over all
 # their entries and multiplied with each other and with a lognormal draw (μ = −0.5, σ = 0.5). The
 # product is scaled to mean 0.1, nonzero entries below 0.01 are lifted to it, and the whole is scaled to
-# spectral radius 0.95. With `relation = "sttc"` the STTC alone is used.
+# spectral radius 0.95. With `relation = "sttc"` the STTC alone is used; a field without STTC has the relation alone.
 # ```
-#
-# Step by step, first the two scaled relations:
 
 # %%
-names = ["sttc"] if relation == "sttc" else [relation, "sttc"]
+wanted, relation = relation, priors.usable_relation(field, relation)
+has_function = relation is not None
+names = priors.ingredients(field, relation) if has_function else ()
+lacks = f"Field {field.name} has no functional relation, hence no W*."
+if not has_function:
+    made_of = lacks + " Cells about it are empty on this page."
+else:
+    made_of = f"Here W* is made of: {', '.join(names)}."
+    if relation != wanted:
+        made_of += f" The field has no {wanted}."
+warnings.filterwarnings("ignore", "field .* has no sttc")  # said below
+glue("made_of", made_of)
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# {glue:text}`made_of`
+# ```
+#
+# Step by step, first the scaled relations:
+
+# %%
 steps = {}
 for name in names:
-    values = field.relation(name)
+    values = priors.filled(field, name)
     steps[f"{name.replace('sttc', 'STTC')}, scaled"] = (
         values - values.min()
     ) / (values.max() - values.min())
@@ -71,53 +93,71 @@ for name in names:
 
 # %%
 n = field.n_neurons
-draw = np.random.default_rng(seed).lognormal(-0.5, 0.5, (n, n))
-product = draw * np.prod(list(steps.values()), axis=0)
-product = product * 0.1 / product.mean()
-lifted = np.where((product > 0) & (product < 0.01), 0.01, product)
-by_hand = lifted * 0.95 / np.abs(np.linalg.eigvals(lifted)).max()
+elsewhere = ~np.eye(n, dtype=bool)
+if has_function:
+    draw = np.random.default_rng(seed).lognormal(-0.5, 0.5, (n, n))
+    product = draw * np.prod(list(steps.values()), axis=0)
+    product = product * 0.1 / product.mean()
+    lifted = np.where((product > 0) & (product < 0.01), 0.01, product)
+    by_hand = lifted * 0.95 / np.abs(np.linalg.eigvals(lifted)).max()
 
 # %% [markdown]
 # That is all that the library does:
 
 # %%
-weights = priors.functional_weights(
-    field, relation=relation, rng=np.random.default_rng(seed)
-)
-assert np.allclose(weights, by_hand, rtol=1e-10)
-assert np.isclose(priors.spectral_radius(weights), 0.95)
+if has_function:
+    rng = np.random.default_rng(seed)
+    weights = priors.functional_weights(field, relation=relation, rng=rng)
+    assert np.allclose(weights, by_hand, rtol=1e-10)
+    assert np.isclose(priors.spectral_radius(weights), 0.95)
 
 # %% mystnb={"figure": {"name": "fig-construction", "caption": "The ingredients of functional weights and the result for one draw. Each panel has a colour scale of its own that ends at the 99th percentile of what is off the diagonal; an arrow at the end of a scale means that something, here the diagonal, lies beyond it."}, "image": {"alt": "Heat maps of scaled relations, lognormal draw and functional weights."}}
-figures.construction(steps | {"lognormal draw": draw, "W*": weights})
+if has_function:
+    shown = figures.construction(
+        steps | {"lognormal draw": draw, "W*": weights}
+    )
+shown if has_function else remark(lacks)
 
 # %% [markdown]
 # ### Where its strength lies
 #
-# Correlation and STTC are 1 on the diagonal and small elsewhere. What happens to that gap in a product?
+# In cortex, correlation and STTC are 1 on the diagonal and small elsewhere. What happens to that gap in a product?
 
 # %%
-own = np.diag(weights)
-others = weights[~np.eye(n, dtype=bool)]
-alone = priors.spectral_radius(weights - np.diag(own))
-glue("ratio", float(own.mean() / others.mean()))
-glue("radius_rest", float(alone))
-print(f"mean weight to itself {own.mean():.4f}, to others {others.mean():.5f}")
-assert own.mean() > others.mean()
+gap = lacks
+if has_function:
+    own = np.diag(weights)
+    others = weights[elsewhere]
+    alone = priors.spectral_radius(weights - np.diag(own))
+    ratio = own.mean() / others.mean()
+    print(
+        f"mean weight to itself {own.mean():.4f}, to others {others.mean():.5f}"
+    )
+    gap = stated(
+        field,
+        ratio > 1,
+        f"A self-connection is on average {ratio:.0f} times as strong as a "
+        "connection to another neuron.",
+        otherwise="Self-connections are on average no stronger than connections "
+        f"to another neuron ({ratio:.2f} times).",
+    )
+    gap += f" Without the diagonal, the spectral radius would be {alone:.2f} "
+    gap += "instead of 0.95."
+glue("gap", gap)
 
 # %% mystnb={"figure": {"name": "fig-self-connections", "caption": "Functional weights of neurons to others and to themselves, both axes logarithmic; dashed lines mark the two means, whose ratio stands in the title. Numbers of weights in parentheses."}, "image": {"alt": "Histograms of off-diagonal weights and of self-connections."}}
-figures.self_connections(weights)
+figures.self_connections(weights) if has_function else remark(lacks)
 
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# A self-connection is on average {glue:text}`ratio:.0f` times as strong as a connection to another
-# neuron. Without the diagonal, the spectral radius would be {glue:text}`radius_rest:.2f` instead of 0.95.
+# {glue:text}`gap`
 # ```
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# A weight from a neuron to itself is a memory: activity that decays by that factor at each step. What
-# $\W^*$ offers a network may be less the pattern of relations between neurons than a bank of such
+# A weight from a neuron to itself is a memory: activity that decays by that factor at each step. Where
+# self-connections are strong, what $\W^*$ offers a network may be less the pattern of relations between neurons than a bank of such
 # memories. Only controls can tell.
 # ```
 #
@@ -132,36 +172,51 @@ assert np.allclose(orthogonal @ orthogonal.T, np.eye(n))
 assert np.allclose(np.abs(np.linalg.eigvals(orthogonal)), 1)
 
 # %% mystnb={"figure": {"name": "fig-spectrum", "caption": "Eigenvalues of functional weights and of an orthogonal matrix of the same size in the complex plane, one point per eigenvalue. Orange: circle of radius 0.95; dotted: radius 1. The title gives the spectral radius."}, "image": {"alt": "Eigenvalues of functional and orthogonal weights in the complex plane."}}
-figures.spectrum({"W*": weights, "orthogonal": orthogonal}, radius=0.95)
+matrices = {"orthogonal": orthogonal}
+if has_function:
+    matrices = {"W*": weights} | matrices
+figures.spectrum(matrices, radius=0.95)
 
 # %%
-values = np.linalg.eigvals(weights)
-imaginary = np.abs(values.imag).max()
-print(f"largest imaginary part {imaginary:.3f}")
-print(f"smallest real part {values.real.min():.3f}")
+rotation = lacks
+if has_function:
+    values = np.linalg.eigvals(weights)
+    imaginary = np.abs(values.imag).max()
+    print(f"smallest real part {values.real.min():.3f}")
+    rotation = stated(
+        field,
+        imaginary < 0.1,
+        "Its eigenvalues stay close to the real axis: what it does is decay, "
+        "hardly any rotation.",
+        otherwise="Its eigenvalues leave the real axis: it rotates too.",
+    )
+    rotation += f" The largest imaginary part is {imaginary:.3f}."
+glue("rotation", rotation)
 
 # %% [markdown]
-# $\W^*$ is not symmetric, since each direction of a pair has a draw of its own, yet its eigenvalues
-# stay close to the real axis: what it does is decay, hardly any rotation. An orthogonal matrix rotates.
+# $\W^*$ is not symmetric, since each direction of a pair has a draw of its own. An orthogonal matrix rotates.
+#
+# ```{admonition} Measurement
+# :class: measurement
+# {glue:text}`rotation`
+# ```
 #
 # ### $\W^!$: the same matrix under other names
 #
 # The control for $\W^*$ gives the neurons new numbers at random, rows and columns alike.
 
 # %%
-relabelled = priors.permuted_weights(
-    weights, rng=np.random.default_rng(seed + 1)
-)
-before = np.sort(np.abs(np.linalg.eigvals(weights)))
-after = np.sort(np.abs(np.linalg.eigvals(relabelled)))
-assert np.allclose(before, after, atol=1e-6), "same spectrum"
-assert np.array_equal(np.sort(own), np.sort(np.diag(relabelled))), (
-    "same self-connections"
-)
-assert not np.allclose(weights, relabelled)
+if has_function:
+    rng = np.random.default_rng(seed + 1)
+    relabelled = priors.permuted_weights(weights, rng=rng)
+    before = np.sort(np.abs(np.linalg.eigvals(weights)))
+    after = np.sort(np.abs(np.linalg.eigvals(relabelled)))
+    assert np.allclose(before, after, atol=1e-6), "same spectrum"
+    assert np.array_equal(np.sort(own), np.sort(np.diag(relabelled)))
 
 # %% mystnb={"figure": {"name": "fig-relabelling", "caption": "Functional weights before and after the neurons are relabelled at random, and the absolute eigenvalues of both in descending order. Colour scales end at the 99th percentile off the diagonal."}, "image": {"alt": "Heat maps of W* and W! and their eigenvalues, which coincide."}}
-figures.relabelling(weights, relabelled)
+shown = figures.relabelling(weights, relabelled) if has_function else None
+shown if has_function else remark(lacks)
 
 # %% [markdown]
 # ```{admonition} Interpretation
@@ -200,8 +255,6 @@ figures.coordinates(geometries, geometries["somata"][:, 0])
 lower = np.tril_indices(n, -1)
 pairs = pd.DataFrame({name: matrix[lower] for name, matrix in lengths.items()})
 r = pairs.corr()["somata"]
-glue("r_published", float(r["published D*"]))
-glue("r_grid", float(r["grid D"]))
 summary = pd.DataFrame({"mean distance": pairs.mean(), "r with somata": r})
 summary.round(3)
 
@@ -210,14 +263,22 @@ others = {"published": lengths["published D*"], "grid": lengths["grid D"]}
 figures.distances_against_soma(lengths["somata"], others)
 
 # %%
-assert not np.allclose(lengths["somata"], lengths["published D*"])
-assert abs(r["published D*"]) < 0.25
+mixed = "Distances in the published coordinates correlate with those of the "
+mixed += (
+    f"somata by {r['published D*']:.3f}, those on the grid by {r['grid D']:.3f}"
+)
+mixed = stated(
+    field,
+    abs(r["published D*"]) < 0.25,
+    f"{mixed}: the published coordinates say next to nothing about the tissue.",
+    otherwise=f"{mixed}. In the published fields the first number is near 0.",
+)
+glue("mixed", mixed)
 
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# Distances in the published coordinates correlate with those of the somata by
-# {glue:text}`r_published:.3f`, those on the grid by {glue:text}`r_grid:.3f`.
+# {glue:text}`mixed`
 # ```
 #
 # ```{admonition} Interpretation
@@ -241,7 +302,10 @@ assert abs(r["published D*"]) < 0.25
 # once to the synapse counts.
 
 # %%
-network = priors.communicability(torch.from_numpy(weights)).numpy()
+whose = "W*" if has_function else "an orthogonal matrix, for want of W*"
+start = weights if has_function else orthogonal
+network = priors.communicability(torch.from_numpy(start)).numpy()
+glue("whose", whose)
 connectome = priors.empirical_communicability(field.connectome)
 silent = field.connectome.sum(axis=1) == 0
 reached = silent & (field.connectome.sum(axis=0) > 0)
@@ -257,38 +321,46 @@ print(f"{reached.sum()} of these receive at least one")
 # divided by $10^{-5}$.
 # ```
 
-# %% mystnb={"figure": {"name": "fig-communicability", "caption": "Communicability of functional weights (C) and of the connectome (C*), positive entries off the diagonal in ascending order on a logarithmic axis. Those of the connectome are split by whether the neuron that a walk leads to has an outgoing synapse of its own. Dotted: the largest C. Small entries of long walks are cut off below."}, "image": {"alt": "Sorted entries of the communicability of a network and of a connectome."}}
+# %% mystnb={"figure": {"name": "fig-communicability", "caption": "Communicability of functional weights (C; of an orthogonal matrix where the field has no relation) and of the connectome (C*), positive entries off the diagonal in ascending order on a logarithmic axis. Those of the connectome are split by whether the neuron that a walk leads to has an outgoing synapse of its own. Dotted: the largest C. Small entries of long walks are cut off below."}, "image": {"alt": "Sorted entries of the communicability of a network and of a connectome."}}
 figures.communicability_ranks(network, connectome, field.connectome)
 
 # %%
 difference = np.sort(connectome, axis=None) - np.sort(network, axis=None)
 emd = np.abs(difference).mean()
-glue("largest_c", float(network.max()))
-glue("largest_c_star", float(connectome.max()))
-glue("emd_share", float(100 * connectome.mean() / emd))
 print(f"mean |sorted C* - sorted C| = {emd:.4g}")
 print(f"mean of C* alone = {connectome.mean():.4g}")
-assert network.max() < 1
-assert not reached.any() or connectome[:, reached].max() > 1000 * network.max()
+levels = f"The largest entry of C is {network.max():.3f}, that of C* "
+levels += f"{connectome.max():.3g}. The mean of C* alone is "
+levels += f"{100 * connectome.mean() / emd:.1f} % of the distance that the C* "
+levels += "penalty takes."
+dominated = reached.any()
+dominated = dominated and connectome[:, reached].max() > 1000 * network.max()
+levels += stated(
+    field,
+    network.max() < 1 and (dominated or not reached.any()),
+    " Neurons that receive and do not send dominate it."
+    if dominated
+    else " No neuron of this field receives without sending.",
+    otherwise=" Here neurons without output do not dominate it.",
+)
+glue("levels", levels)
 
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# The largest entry of $\C$ is {glue:text}`largest_c:.3f`, that of $\C^*$
-# {glue:text}`largest_c_star:.3g`. The mean of $\C^*$ alone is {glue:text}`emd_share:.1f` % of the
-# distance that the $\C^*$ penalty takes.
+# $\C$ is that of {glue:text}`whose`. {glue:text}`levels`
 # ```
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# The penalty compares two sorted lists whose levels have nothing in common. Where its value is almost
+# In the published fields the penalty compares two sorted lists whose levels have nothing in common. Where its value is almost
 # entirely the mean of $\C^*$, it is nearly a constant: a network can do little about it and is hardly
 # moved by it. [Chapter 5](05_networks.ipynb) compares the pull of penalties with and without this term.
 # ```
 #
 # ## Summary
 #
-# - $\W^*$ is a product of relations and chance, with strong self-connections; $\W^!$ has the same
+# - $\W^*$ is a product of relations and chance, in cortex with strong self-connections; $\W^!$ has the same
 #   spectrum and the same self-connections.
 # - The published $\D^*$ are distances between units, not between somata.
 # - $\C$ follows the weights; the comparison with $\C^*$ is dominated by neurons without output, wherever

@@ -33,6 +33,7 @@ from cortexrnn.figures.style import (
     cells_of_runs,
     download,
     glue,
+    rows_or,
     set_style,
 )
 from cortexrnn.inference import beside_published, readable
@@ -61,8 +62,9 @@ recorded = [
     if len(select(archive, field=name, relation=relation, sign=sign))
 ]
 assert recorded, f"no recorded runs of {relation}, {sign}"
-shown = field if field in recorded else recorded[0]
-if shown != field:
+shown = field
+if field not in recorded:
+    shown = "6_6_2" if "6_6_2" in recorded else recorded[0]
     print(f"No recorded runs of field {field}; these are those of {shown}.")
 print(f"Fields with recorded runs of this arm: {', '.join(recorded)}")
 
@@ -213,7 +215,8 @@ columns = ["metric", "variant", "task", "explanation", "mean"]
 columns += ["published", "draws", "draw_low", "draw_high"]
 explained = replication.explained(table, archive)[columns]
 glue("explained", int((explained["explanation"] == "draw of trials").sum()))
-explained.set_index(columns[:3]).round(3) if len(explained) else print("None.")
+explained = explained.set_index(columns[:3]).round(3)
+rows_or(explained, "No cell of this page was judged different.")
 
 # %% [markdown]
 # ### How good is the procedure?

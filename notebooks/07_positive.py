@@ -34,6 +34,7 @@ from cortexrnn.figures.style import (
     cells_of_runs,
     download,
     glue,
+    rows_or,
     set_style,
 )
 from cortexrnn.inference import beside_published
@@ -60,8 +61,9 @@ recorded = [
     if len(select(archive, field=name, sign="positive"))
 ]
 assert recorded, "no recorded runs with positive weights"
-shown = field if field in recorded else recorded[0]
-if shown != field:
+shown = field
+if field not in recorded:
+    shown = "6_6_2" if "6_6_2" in recorded else recorded[0]
     print(f"No recorded runs of field {field}; these are those of {shown}.")
 print(f"Fields with recorded runs of this arm: {', '.join(recorded)}")
 
@@ -123,7 +125,8 @@ pd.crosstab(table["metric"], table["verdict"]) if judged else "not judged"
 columns = ["metric", "variant", "task", "explanation", "mean"]
 columns += ["published", "draws", "draw_low", "draw_high"]
 explained = replication.explained(table, archive)[columns]
-explained.set_index(columns[:3]).round(3) if len(explained) else print("None.")
+explained = explained.set_index(columns[:3]).round(3)
+rows_or(explained, "No cell of this page was judged different.")
 
 # %% [markdown]
 # ### What is left to measure
@@ -146,11 +149,12 @@ remains = pd.DataFrame(
 remains["percent"] = 100 * remains["others"] / runs["n_neurons"].iloc[0] ** 2
 steps = [run.course[-1] - run.course[-2] for run in kept]
 remains["last_epoch"] = [step[COURSE.index("modularity")] for step in steps]
-remains.set_index(["variant", "task"]).round(3)
+not_kept = "No matrices of this field and arm are kept."
+rows_or(remains.set_index(["variant", "task"]).round(3), not_kept)
 
 # %%
 poor = remains[~remains["tenth"].astype(bool)]
-told = "No matrices of this field and arm are kept."
+told = not_kept
 if len(poor):
     told = f"Of {len(remains)} kept matrices {len(poor)} have less than a "
     told += "tenth of their weights above zero: those of "

@@ -34,6 +34,7 @@ from cortexrnn.figures.style import (
     cells_of_runs,
     download,
     glue,
+    rows_or,
     set_style,
 )
 from cortexrnn.models import VARIANTS
@@ -77,6 +78,7 @@ kept = kept_weights(shown, arm=arm)
 banner(shown, runs=runs)
 
 # %%
+not_kept = "No matrices of this field and arm are kept."
 n_seeds = runs["seed"].nunique()
 glue("field", shown)
 glue("arm", arm)
@@ -142,15 +144,11 @@ pd.crosstab(compared["metric"], compared["verdict"])
 available = at_hand(shown)
 cortex = load_field(shown if available else f"surrogate_{n_neurons}")
 what = "the real field" if available else "a surrogate of the same size"
-starts = pd.DataFrame(columns=["start", *COURSE])
-if kept:
+starts = structure.starts_beside(kept, cortex, relation=chosen["relation"])
+if starts["kept"].all():
     what = "epoch 0 of the kept runs"
-    starts = pd.DataFrame([run.course[0] for run in kept], columns=COURSE)
-    starts.insert(0, "start", [VARIANTS[run.variant].start for run in kept])
-    starts = starts.drop_duplicates("start")
-if len(starts) < len(structure.STARTS):
-    made = structure.starts(cortex, relation=chosen["relation"])
-    starts = pd.concat([starts, made]).drop_duplicates("start")
+elif starts["kept"].any():
+    what = f"epoch 0 of the kept runs, where there are any, and {what}"
 glue("starts_from", what)
 print(f"Starts: {what}.")
 
@@ -235,25 +233,26 @@ repeated = pd.DataFrame(
         "margin": pd.Series(replication.MARGINS),
     }
 ).loc[[*COURSE, "accuracy"]]
-repeated.round(4)
+rows_or(repeated.round(4) if kept else repeated.head(0), not_kept)
 
 # %%
-glue("n_again", int(noise["accuracy"].notna().sum()))
-glue("n_same", int((noise.max(axis=1) < 1e-9).sum()))
-for measure in ("accuracy", "entropy", "modularity"):
-    glue(f"{measure}_apart", float(noise[measure].max()))
-apart = repeated["two trainings, largest"] > repeated["margin"]
-told = ", ".join(apart.index[apart]).replace("_", "-") or "nothing"
-glue("beyond_margin", told)
+told = not_kept + " So nothing is known of a second training."
+if kept:
+    apart = repeated["two trainings, largest"] > repeated["margin"]
+    beyond = ", ".join(apart.index[apart]).replace("_", "-") or "nothing"
+    told = f"Of {noise['accuracy'].notna().sum()} runs that were trained "
+    told += f"twice, {(noise.max(axis=1) < 1e-9).sum()} came out the same to "
+    told += "rounding. The largest difference of the others is "
+    told += f"{noise['accuracy'].max():.4f} in accuracy, "
+    told += f"{noise['modularity'].max():.2f} in modularity and "
+    told += f"{noise['entropy'].max():.1f} bits in entropy. Beyond its margin "
+    told += f"between two trainings: {beyond}."
+glue("again", told)
 
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# Of {glue:text}`n_again` runs that were trained twice, {glue:text}`n_same` came out the same to rounding. The
-# largest difference of the others is {glue:text}`accuracy_apart:.4f` in accuracy,
-# {glue:text}`modularity_apart:.2f` in modularity and {glue:text}`entropy_apart:.1f` bits in entropy. Beyond its margin
-# between two trainings: {glue:text}`beyond_margin`.
-# (`nan`: no run of this field and arm was trained twice.)
+# {glue:text}`again`
 # ```
 #
 # ```{admonition} Interpretation
@@ -347,15 +346,13 @@ wide = chances.pivot_table(
 degrees = chances[chances["chance"] == "degrees"].set_index("variant")
 columns = ["density", "modularity", "chance_modularity"]
 of_graph = degrees[columns].rename(columns={"density": "density of the graph"})
-wide.join(of_graph).round(3)
+rows_or(wide.join(of_graph).round(3), not_kept)
 
 # %%
 excess = degrees["small_worldness"]
 glue("n_chance", len(excess))
 glue("n_above_chance", int((excess > 1.1).sum()))
 glue("task", task)
-if not len(degrees):
-    print(f"No graphs of task {task} are kept for this field and arm.")
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -379,7 +376,8 @@ if not len(degrees):
 
 # %% tags=["scroll-output"]
 loss = stated_loss(kept)
-loss.drop(columns=["identity", "mean", "sd"], errors="ignore").round(3)
+stated = loss.drop(columns=["identity", "mean", "sd"], errors="ignore")
+rows_or(stated.round(3), not_kept)
 
 # %%
 for run in one_task:
@@ -430,24 +428,28 @@ inside = pd.Series(
     },
     dtype=float,
 )
-inside.rename("share inside clusters").round(3).to_frame()
+rows_or(inside.rename("share inside clusters").round(3).to_frame(), not_kept)
 
 # %%
 soma = [n for n in inside.index if VARIANTS[n].distance == "soma"]
 direct = [n for n in soma if VARIANTS[n].communicability == "direct"]
+told = not_kept
+if len(inside):
+    moderate = inside.to_frame("inside").join(degrees["modularity"])
+    rank = moderate.corr("spearman").iloc[0, 1]
+    told = f"In the kept graphs of task {task} it is "
+    told += f"{100 * inside[direct].mean():.0f} % on average for variants with "
+    told += "D* and direct C, and "
+    told += f"{100 * inside.drop(direct).mean():.0f} % for all others. "
+    told += "The rank correlation of this share with modularity is "
+    told += f"{rank:.2f} over variants."
 glue("by_chance", 100 * by_chance)
-glue("inside_direct", 100 * inside[direct].mean())
-glue("inside_others", 100 * inside.drop(direct).mean())
-moderate = inside.to_frame("inside").join(degrees["modularity"])
-glue("with_modularity", float(moderate.corr("spearman").iloc[0, 1]))
+glue("inside", told)
 
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# By chance {glue:text}`by_chance:.0f` % of connections lie inside the three clusters. In the kept graphs of
-# task {glue:text}`task` it is {glue:text}`inside_direct:.0f` % on average for variants with D\* and direct C,
-# and {glue:text}`inside_others:.0f` % for all others. The rank correlation of this share with modularity is
-# {glue:text}`with_modularity:.2f` over variants. (`nan`: no graphs are kept.)
+# By chance {glue:text}`by_chance:.0f` % of connections lie inside the three clusters. {glue:text}`inside`
 # ```
 #
 # ```{admonition} Interpretation

@@ -26,7 +26,13 @@ import pandas as pd
 from cortexrnn import effects, theory
 from cortexrnn.archive import load_archive, select
 from cortexrnn.figures import robustness as figures
-from cortexrnn.figures.style import banner, download, glue, set_style
+from cortexrnn.figures.style import (
+    banner,
+    download,
+    glue,
+    rows_or,
+    set_style,
+)
 from cortexrnn.models import VARIANTS
 from cortexrnn.parameters import settle
 from cortexrnn.replication import MARGINS
@@ -170,7 +176,9 @@ turned = beside[~beside["copied"] & beside["significant"].fillna(False)]
 turned = turned[turned["significant_published"].fillna(False)]
 turned = turned[turned["same_direction"].eq(False).fillna(False)]
 told = [*turned.columns[:3], "context", "group_1", "group_2"]
-turned[[*told, "p", "p_published", "delta", "delta_published"]].set_index(told)
+turned = turned[[*told, "p", "p_published", "delta", "delta_published"]]
+none = "No pair is significant on both sides in opposite directions."
+rows_or(turned.set_index(told), none)
 
 # %% mystnb={"figure": {"name": "fig-robustness-sizes", "caption": "Cliff's delta here against the published one, for all pairs that the paper tested, three tasks together; vertical lines: 95 % bootstrap intervals of this side. On the diagonal both are the same. W: start, D: distance, C: communicability. Repeated tables of the paper are left out. Where two samples do not overlap, delta is 1 or -1 and its interval has no width."}, "image": {"alt": "Recorded against published effect sizes, one panel per metric."}}
 figures.size_against_published(beside)
@@ -363,9 +371,10 @@ both = pd.concat([runs, arms[shown, "precision"]])
 pools = effects.pooled(both, among="relations")
 order = ["task", "metric", "among", "delta", "delta_published", "p"]
 order += ["p_published", "n_1", "n_2"]
-if pools.empty:
-    print(f"No runs of precision on field {shown}: nothing to compare.")
-pools.loc[pools["metric"] == "accuracy", order]
+rows_or(
+    pools.loc[pools["metric"] == "accuracy", order],
+    f"No runs of precision on field {shown}: nothing to compare.",
+)
 
 # %%
 groups = effects.published_groups()
@@ -433,9 +442,10 @@ sized = effects.pooled(fields, among="fields")
 paper = sized[sized["p_published"].notna()]
 order = ["task", "metric", "group_1", "group_2", "delta", "delta_published"]
 order += ["p", "p_published", "n_1", "n_2"]
-if paper.empty:
-    print("Fewer than two of the paper's three fields have recorded runs.")
-paper.loc[paper["metric"] == "accuracy", order]
+rows_or(
+    paper.loc[paper["metric"] == "accuracy", order],
+    "Fewer than two of the paper's three fields have recorded runs.",
+)
 
 # %%
 found_there = paper["p_published"] < effects.SIGNIFICANT

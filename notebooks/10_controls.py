@@ -30,19 +30,26 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cortexrnn import controls, theory
+from cortexrnn import controls, load_field, theory
 from cortexrnn.archive import load_archive
 from cortexrnn.controls import CONTROLS, PREDICTIONS
 from cortexrnn.figures import controls as figures
-from cortexrnn.figures.style import banner, download, glue, prose, set_style
+from cortexrnn.figures.style import (
+    banner,
+    download,
+    glue,
+    prose,
+    rows_or,
+    set_style,
+)
 from cortexrnn.gym import find_task
 from cortexrnn.models import STRENGTH, VARIANTS, initial_weights
 from cortexrnn.parameters import settle
 from cortexrnn.protocol import PRESETS, RunSpec
-from cortexrnn.sources import load_field
 from cortexrnn.tasks import TASKS
 from cortexrnn.weights import kept_weights
 
+# %%
 set_style()
 
 # %% tags=["parameters"]
@@ -57,8 +64,9 @@ recorded = [
     if len(controls.runs_of(archive, CONTROLS["W*D*"], field=name))
 ]
 assert recorded, "no recorded runs of controls"
-shown = field if field in recorded else recorded[0]
-if shown != field:
+shown = field
+if field not in recorded:
+    shown = "5_3_4" if "5_3_4" in recorded else recorded[0]
     print(
         f"No recorded controls on field {field}; tables are those of {shown}."
     )
@@ -75,6 +83,7 @@ runs = pd.concat(found, names=["group", "control", "on"]).reset_index(
 )
 glue("n_runs", f"{len(runs):,}")
 glue("n_controls", int(runs["control"].nunique()))
+not_run = f"None of these controls were run on field {shown}."
 glue("fields", ", ".join(recorded))
 glue("shown", shown)
 banner(shown, runs=runs)
@@ -266,7 +275,8 @@ for base in ("WD*", "W*D*"):
     mine = mine.set_index("task").reindex(list(TASKS))
     label = base.replace("*", "s")
     for column in ("mean", "reference_mean"):
-        glue(f"{label}_{column}", " / ".join(f"{x:.2f}" for x in mine[column]))
+        known = mine[column].dropna().map("{:.2f}".format)
+        glue(f"{label}_{column}", " / ".join(known) or "not run on this field")
 free.astype({"learned": int}).pivot_table(
     ["runs", "learned", "mean"],
     ["control", "task"],
@@ -488,27 +498,20 @@ figures.accuracy_along(
 # memory can add is still reached:
 
 # %%
-swept = ordered["arm"].str.extract(r"^(\S+)(?: at (?:lambda|pull) .*)?$")[0]
-reached = ordered.assign(base=swept)
-reached = reached[
-    reached["base"].isin(controls.SWEPT)
-    & (reached["mean"] > reached["task"].map(halfway).astype(float))
-]
-largest = reached.pivot_table("pull", "base", "task", aggfunc="max", sort=False)
-largest
+largest = controls.largest_pulls(ordered, levels=halfway)
+largest.map("{:.3g}".format).replace("nan", "none")
 
 # %%
 for name in TASKS:
-    spread = largest[name].max() / largest[name].min() if len(largest) else 1.0
-    glue(f"spread_{name}", f"{spread:.0f}")
+    glue(f"spread_{name}", controls.spread_in_words(largest[name]))
 
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# Between bases this largest pull differs by a factor of about {glue:text}`spread_one_choice` in one-choice,
-# {glue:text}`spread_perceptual` in perceptual decision and {glue:text}`spread_go_nogo` in Go/NoGo. Strengths are mostly
-# ten times apart, with five to twenty seeds each, so that each end is known to about a factor of ten. Where the factor
-# is much larger than that, pull at the start is not all that matters.
+# Difference of this largest pull between bases on field {glue:text}`shown`: {glue:text}`spread_one_choice` in
+# one-choice, {glue:text}`spread_perceptual` in perceptual decision, {glue:text}`spread_go_nogo` in Go/NoGo. Strengths
+# are mostly ten times apart, with five to twenty seeds each, so that each end is known to about a factor of ten. Where
+# the factor is much larger than that, pull at the start is not all that matters.
 # ```
 
 # %%
@@ -527,7 +530,7 @@ chosen = [one for one in CONTROLS.values() if one.group == "start"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
 told = ["control", "task", "runs", "learned", "mean", "reference", "difference"]
-here[told].set_index(told[:2])
+rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-start", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -602,7 +605,7 @@ glue("gain_dc", controls.in_words(gain))
 chosen = [one for one in CONTROLS.values() if one.group == "geometry"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
-here[told].set_index(told[:2])
+rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-geometry", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -683,7 +686,7 @@ download(
 chosen = [one for one in CONTROLS.values() if one.group == "wiring"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
-here[told].set_index(told[:2])
+rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-wiring", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -734,7 +737,7 @@ chosen = [
 ]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
-here[told].set_index(told[:2])
+rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-strength", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -767,10 +770,13 @@ download(alike, "like_pull.csv")
 wiring = outcomes[
     (outcomes["claim"] == "wiring") & (outcomes["field"] == shown)
 ]
-wiring = wiring.set_index("arm")["found"]
-glue("c_frozen", wiring["WD*C with C frozen"])
-glue("c_frozen_star", wiring["W*D*C with C frozen"])
-glue("plain_at_weak", wiring["W at pull 0.001"])
+wiring = wiring.set_index("arm")["found"].replace("", "not run")
+for name, arm in {
+    "c_frozen": "WD*C with C frozen",
+    "c_frozen_star": "W*D*C with C frozen",
+    "plain_at_weak": "W at pull 0.001",
+}.items():
+    glue(name, wiring.get(arm, "not asked on this field"))
 for name, arm in {
     "pull_dc": "WD*C",
     "pull_own": "WD*C on own coordinates",
@@ -809,7 +815,8 @@ for name, arm in {
 chosen = [one for one in CONTROLS.values() if one.group == "positive"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
-here[[*told[:3], "diverged", *told[3:]]].set_index(told[:2])
+here = here[[*told[:3], "diverged", *told[3:]]].set_index(told[:2])
+rows_or(here, not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-positive", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -848,7 +855,7 @@ chosen = [
 ]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
-here[told].set_index(told[:2])
+rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-harder", "caption": "Accuracy of the four starts with long delays, few trials, and all trials, with 95 % t intervals; marks: fields. Short vertical line: W*, all else equal."}, "image": {"alt": "Mean accuracies of four starts in three tasks under harder conditions beside those of W*."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -878,7 +885,8 @@ download(efficiency, "trials.csv")
 
 # %%
 moved = controls.transfer(archive, field=shown)
-controls.readable(moved).set_index(["arm", "first_task", "task"])
+pairs = controls.readable(moved).set_index(["arm", "first_task", "task"])
+rows_or(pairs, not_run)
 
 # %%
 download(moved, "transfer.csv")
@@ -894,9 +902,11 @@ chosen = [one for one in CONTROLS.values() if one.group == "environments"]
 gym = controls.beside_reference(archive, chosen, fields=recorded)
 gym["start"] = gym["control"].str.removesuffix(", NeuroGym")
 gym["title"] = [find_task(name).title for name in gym["task"]]
-gym[gym["field"] == shown].pivot_table(
+here = gym[gym["field"] == shown]
+here = here.pivot_table(
     index="title", columns="start", values="mean", sort=False
-).round(3)
+)
+rows_or(here.round(3), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-gym", "caption": "Accuracy on tasks of NeuroGym with 95 % t intervals, one panel per start; marks: fields. Short vertical line: W* on the same task and field."}, "image": {"alt": "Mean accuracies on eight tasks, one panel for each of four starts."}}
 turned = {"rows": "title", "panels": "start"}

@@ -35,11 +35,13 @@ from cortexrnn import Field, load_field, priors, proofreading, topology
 from cortexrnn.experiment import plan
 from cortexrnn.figures import networks as network_figures
 from cortexrnn.figures import own as figures
-from cortexrnn.figures.style import banner, glue, set_style
+from cortexrnn.figures.style import banner, glue, remark, set_style
 from cortexrnn.parameters import settle
 from cortexrnn.protocol import PRESETS
 from cortexrnn.sources.arrays import field_from_data
+from cortexrnn.statements import stated
 from cortexrnn.training import train
+from cortexrnn.wiring import connections
 
 set_style()
 
@@ -120,7 +122,7 @@ own
 # there are relations already, use `Field.from_arrays`.
 #
 # A field is saved to one file without pickles, and that file is a field for every chapter of this book:
-# `make book FIELD=$PWD/mine.npz`.
+# `make book FIELD=mine.npz`.
 
 # %%
 folder = Path(tempfile.mkdtemp(prefix="cortexrnn_"))
@@ -342,16 +344,21 @@ print(audible.n_neurons, "of", n_own, "neurons")
 # What does the connectome of the field at hand look like from both ends?
 
 # %%
-sides = proofreading.describe(field.connectome)
-mute = sides.loc["sends", "without partner"]
-deaf = sides.loc["receives", "without partner"]
-glue("mute", f"{mute:.0%}")
-glue("deaf", f"{deaf:.0%}")
-
-# %%
-glue("spread_out", f"{sides.loc['sends', 's.d. / mean']:.1f}")
-glue("spread_in", f"{sides.loc['receives', 's.d. / mean']:.1f}")
-sides.round(3)
+wired = connections(field.connectome).any()
+told = "No two neurons of this field are connected."
+if wired:
+    sides = proofreading.describe(field.connectome)
+    none, spread = sides["without partner"], sides["s.d. / mean"]
+    told = f"Of the neurons of this field {none['sends']:.0%} send to no other "
+    told += (
+        f"and {none['receives']:.0%} receive from none. Numbers of partners "
+    )
+    told += (
+        f"vary by {spread['sends']:.1f} of their mean on the sending side and "
+    )
+    told += f"by {spread['receives']:.1f} on the receiving side."
+glue("sides", told)
+sides.round(3) if wired else remark(told)
 
 # %% mystnb={"figure": {"name": "fig-out-in", "caption": "Number of partners within the field that its neurons send to (left) and receive from (right). Orange: neurons with none."}, "image": {"alt": "Histograms of the numbers of partners that neurons send to and receive from."}}
 figures.out_and_in(field.connectome)
@@ -359,9 +366,7 @@ figures.out_and_in(field.connectome)
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# Of the neurons of this field {glue:text}`mute` send to no other and {glue:text}`deaf` receive from none. Numbers
-# of partners vary by {glue:text}`spread_out` of their mean on the sending side and by {glue:text}`spread_in` on the
-# receiving side.
+# {glue:text}`sides`
 # ```
 #
 # ```{admonition} Interpretation
@@ -379,6 +384,8 @@ figures.out_and_in(field.connectome)
 
 # %%
 sparse = {"this field": field.connectome, "made-up example": connectome}
+if not wired:
+    del sparse["this field"]
 thin = {
     name: proofreading.thinning(c, shares=shares, draws=draws, seed=seed)
     for name, c in sparse.items()
@@ -395,11 +402,18 @@ pd.concat(by_share).style.format("{:.3g}")
 figures.thinned(thin)
 
 # %%
-real, made_up = by_share["this field"], by_share["made-up example"]
-glue("largest_share", f"{real.index[-1]:.0%}")
-glue("left", f"{real['density'].iloc[-1] / real['density'].iloc[0]:.0%}")
-glue("mean_all", f"{real['mean'].iloc[0]:.2g}")
-glue("mean_senders", f"{real['mean_senders'].iloc[0]:.2g}")
+made_up = by_share["made-up example"]
+left = "In this field there is nothing to take away."
+if wired:
+    real = by_share["this field"]
+    share = real["density"].iloc[-1] / real["density"].iloc[0]
+    left = f"In this field, {share:.0%} of the connections are left when "
+    left += f"{real.index[-1]:.0%} of the axons are gone. The mean of C* is "
+    left += f"{real['mean'].iloc[0]:.2g} over all pairs, and "
+    left += (
+        f"{real['mean_senders'].iloc[0]:.2g} among neurons that have outputs."
+    )
+glue("left", left)
 
 # %%
 glue("made_up_all", f"{made_up['mean'].iloc[0]:.2g}")
@@ -410,14 +424,19 @@ glue("first_share", f"{made_up.index[1]:.0%}")
 for table in by_share.values():
     assert table["density"].is_monotonic_decreasing
     assert table["silent"].is_monotonic_increasing
-    assert table["mean"].max() > table["mean_senders"].max()
+assert made_up["mean"].max() > made_up["mean_senders"].max()
+if wired:
+    stated(
+        field,
+        real["mean"].max() > real["mean_senders"].max(),
+        "Neurons without outputs dominate C*.",
+        otherwise="Neurons without outputs do not dominate C* here.",
+    )
 
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# In this field, {glue:text}`left` of the connections are left when {glue:text}`largest_share` of the axons are gone.
-# The mean of $\C^*$ is {glue:text}`mean_all` over all pairs, and {glue:text}`mean_senders` among neurons that have
-# outputs. In the made-up example it is {glue:text}`made_up_all` when all axons are known and {glue:text}`made_up_first`
+# {glue:text}`left` In the made-up example it is {glue:text}`made_up_all` when all axons are known and {glue:text}`made_up_first`
 # when {glue:text}`first_share` of them are not.
 # ```
 #

@@ -597,3 +597,44 @@ def test_predictions_are_the_ones_that_were_committed():
     stated = [*sorted(texts), str(controls.ORDERING)]
     digest = hashlib.sha256("\n".join(stated).encode()).hexdigest()
     assert digest[:16] == "8da59efbf90f55c6"
+
+
+# --- the largest pull that leaves memory
+
+
+def by_pull(*rows):
+    return pd.DataFrame(rows, columns=["arm", "task", "pull", "mean"])
+
+
+def test_largest_pull_has_a_column_for_a_task_that_no_base_reached():
+    table = by_pull(
+        ("W", "go_nogo", 1.0, 0.9),
+        ("W at lambda 0.01", "go_nogo", 0.01, 1.0),
+        ("WD* at pull 0.17", "go_nogo", 0.17, 0.9),
+        ("WD*", "go_nogo", 0.5, 0.4),
+        ("W*D*", "go_nogo", 7.0, 1.0),  # no base of the sweep
+        ("W", "one_choice", 1.0, 0.6),
+    )
+    levels = {"one_choice": 0.8, "go_nogo": 0.75}
+    largest = controls.largest_pulls(table, levels=levels)
+    assert list(largest.columns) == list(levels)
+    assert largest["go_nogo"].to_dict() == {"W": 1.0, "WD*": 0.17}
+    assert largest["one_choice"].isna().all()
+    assert "fewer than two" in controls.spread_in_words(largest["one_choice"])
+    assert controls.spread_in_words(largest["go_nogo"]) == "a factor of about 6"
+
+
+def test_largest_pull_of_nothing_has_no_rows():
+    for table in (by_pull(), pd.DataFrame()):
+        largest = controls.largest_pulls(table, levels={"go_nogo": 0.75})
+        assert largest.shape == (0, 1)
+        assert "fewer than two" in controls.spread_in_words(largest["go_nogo"])
+
+
+def test_every_field_with_pulls_has_words_for_every_task():
+    archive = load_archive()
+    levels = {name: theory.leaky_accuracy(task, [0.0, 1.0]).mean() for name, task in TASKS.items()}
+    for field in set(controls.load_pulls()["field"]):
+        table = controls.accuracy_by_pull(archive, field=field)
+        largest = controls.largest_pulls(table, levels=levels)
+        assert all(controls.spread_in_words(largest[name]) for name in TASKS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -138,3 +139,37 @@ def test_a_field_without_events_says_so(surrogate: Field) -> None:
             call()
     with pytest.raises(FieldError, match="'bare' has none of correlation"):
         derivation.differences(bare, {"correlation": np.eye(40)})
+
+
+def test_reason_is_given_where_nothing_can_be_derived(surrogate: Field) -> None:
+    assert derivation.underivable(surrogate) == ""
+    assert "without event times" in derivation.underivable(replace(surrogate, events=None))
+    events = [*surrogate.events[1:], np.array([])]
+    assert "neuron 39" in derivation.underivable(replace(surrogate, events=events))
+
+
+def test_bins_that_leave_a_relation_undefined_have_no_numbers(surrogate: Field) -> None:
+    long = float(max(train[-1] for train in surrogate.events)) + 1
+    table = derivation.sweep(surrogate, bins_s=[0.2, long], windows_s=[0.1])
+    undefined = table.set_index("seconds").loc[long]
+    assert undefined.drop("setting").isna().all()
+    assert table["weights_r"].notna().sum() == 3
+    with pytest.raises(ValueError, match="bin"):
+        derivation.sweep(surrogate, bins_s=[-1.0], windows_s=[0.1])
+
+
+def test_relations_of_some_pairs_do_not_hinder_a_sweep(surrogate: Field) -> None:
+    measured = np.ones((40, 40), dtype=bool)
+    measured[0, 1] = measured[1, 0] = False
+    gaps = np.where(measured, surrogate.relation("sttc"), np.nan)
+    masked = replace(surrogate, correlation=None, sttc=gaps, precision=None, measured=measured)
+    table = derivation.sweep(masked, bins_s=[0.2], windows_s=[0.1])
+    whole = derivation.sweep(surrogate, bins_s=[0.2], windows_s=[0.1])
+    pd.testing.assert_frame_equal(table, whole)
+    compared = derivation.differences(masked, derivation.derived(masked, precision=False))
+    assert compared["reproduced"].to_dict() == {"sttc": True}
+
+
+def test_titles_are_those_of_relations_without_direction() -> None:
+    given = {"correlation": None, "sttc": np.eye(2), "response": np.ones((2, 2))}
+    assert list(derivation.titled(given)) == ["STTC"]

@@ -355,6 +355,10 @@ def test_without_events_the_figure_says_so():
         function_figures.bin_widths(None),
         function_figures.beat(None, None, None),
         function_figures.settings(None),
+        function_figures.side_by_side({"STTC": np.eye(3)}, {}),
+        function_figures.relation_distributions(None),
+        function_figures.relation_by_distance(np.ones((3, 3)), None),
+        function_figures.relation_against_relation(np.eye(3), None, names=("a", "b")),
     ):
         assert "for this field" in figure.axes[0].texts[0].get_text()
 
@@ -465,3 +469,31 @@ def test_bins_of_few_pairs_are_left_out(few, bins):
     related = function_figures.relation_by_distance(apart, {"a": relation})
     for figure in (connected, related):
         assert len(figure.axes[0].lines[0].get_xdata()) == bins
+
+
+def test_pairs_that_were_not_measured_are_left_out() -> None:
+    relation = np.arange(16.0).reshape(4, 4)
+    relation = relation + relation.T
+    gaps = relation.copy()
+    gaps[0, 1] = gaps[1, 0] = gaps[2, 2] = np.nan
+    figure = function_figures.relation_against_relation(gaps, relation, names=("a", "b"))
+    assert "5 pairs, r = 1.00" in figure.axes[0].get_title(loc="left")
+    figure = function_figures.relation_distributions({"a": gaps})
+    assert f"mean {gaps[np.tril_indices(4, -1)][1:].mean():.3g}" in figure.axes[0].get_title("left")
+    assert function_figures.relation_by_distance(relation, {"a": gaps}).axes
+    with pytest.raises(ValueError, match="not finite"):
+        function_figures.relation_distributions({"a": np.where(relation > 20, np.inf, relation)})
+
+
+def test_what_does_not_vary_has_no_coefficient_and_warns_nobody() -> None:
+    assert np.isnan(checks.correlation(np.ones(4), np.arange(4.0)))
+    assert np.isnan(checks.correlation(np.ones(1), np.ones(1)))
+    assert checks.correlation(np.arange(4.0), -np.arange(4.0)) == pytest.approx(-1)
+
+
+def test_synapse_of_a_neuron_with_itself_is_drawn_nowhere() -> None:
+    loops = np.eye(6, dtype=int)
+    loops[0, 1] = 3
+    assert "1 of 30" in field_figures.adjacency(loops, np.arange(6.0)).axes[0].get_title("left")
+    heights = [bar.get_height() for bar in field_figures.degrees(loops).axes[0].patches]
+    assert heights[:2] == [5, 1]

@@ -1,5 +1,7 @@
 """Priors against the authors' values and against what defines them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -251,3 +253,13 @@ def test_reshaped_coordinates_make_three_clusters_about_eight_times_as_far_apart
     same = np.equal.outer(cluster, cluster)
     within = apart[same & ~np.eye(real.n_neurons, dtype=bool)].mean()
     assert 6 < apart[~same].mean() / within < 11
+
+
+def test_usable_relation_is_the_wanted_one_or_the_first_there_is() -> None:
+    field = surrogate_field(12)
+    assert priors.usable_relation(field, "precision") == "precision"
+    some = replace(field, correlation=None, precision=None)
+    assert priors.usable_relation(some, "correlation") == "sttc"
+    assert priors.usable_relation(replace(some, sttc=None), "correlation") is None
+    with pytest.raises(ValueError, match="covariance"):
+        priors.usable_relation(field, "covariance")

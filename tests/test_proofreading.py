@@ -20,6 +20,13 @@ def test_sending_and_receiving_have_one_mean() -> None:
     assert shares.to_dict() == {"sends": 0.75, "receives": 0.25}
 
 
+def test_a_neuron_is_no_partner_of_itself() -> None:
+    table = proofreading.describe(COUNTS + np.eye(len(COUNTS), dtype=int))
+    assert table.equals(proofreading.describe(COUNTS * (1 - np.eye(len(COUNTS), dtype=int))))
+    with pytest.raises(ValueError, match="between two neurons"):
+        proofreading.describe(np.eye(4, dtype=int))
+
+
 def test_an_axon_loses_all_or_nothing() -> None:
     left = proofreading.dropped(COUNTS, 0.5, rng=np.random.default_rng(1))
     senders = np.flatnonzero(COUNTS.sum(axis=1))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare, spearmanr
 
 from cortexrnn import structure, topology
+from cortexrnn.models import VARIANTS
 from cortexrnn.sources.surrogate import surrogate_field
 from cortexrnn.structure import against_chance, rank_correlations, rewired, share_within
 from cortexrnn.weights import COURSE
@@ -89,6 +90,20 @@ def test_starts_are_those_of_the_runs():
         table.loc["permuted", ["entropy", "small_worldness"]].astype(float),
     )
     assert table.loc["functional", "entropy"].max() < table.loc["orthogonal", "entropy"].min()
+
+
+def test_a_start_without_kept_run_is_measured_anew():
+    field = surrogate_field(24)
+    made = structure.starts(field).set_index("start")[list(COURSE)]
+    none = structure.starts_beside([], field).set_index("start")
+    assert not none["kept"].any()
+    pd.testing.assert_frame_equal(none[list(COURSE)], made)
+    run = kept(0)
+    some = structure.starts_beside([run, run], field).set_index("start")
+    start = VARIANTS[run.variant].start
+    assert some["kept"].to_dict() == {name: name == start for name in structure.STARTS}
+    assert some.loc[start, list(COURSE)].tolist() == run.course[0].tolist()
+    assert some.dtypes[list(COURSE)].eq(float).all()
 
 
 def test_paper_s_chance_gives_the_paper_s_small_worldness():

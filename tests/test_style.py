@@ -8,7 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cortexrnn.figures.style import banner, download, glue, palette, prose, set_style
+from cortexrnn.figures.style import (
+    banner,
+    download,
+    glue,
+    palette,
+    prose,
+    remark,
+    rows_or,
+    set_style,
+)
 from cortexrnn.sources import load_field
 
 
@@ -94,3 +103,11 @@ def test_a_download_holds_every_digit() -> None:
     content = base64.b64decode(page.split("base64,")[1].split('"')[0])
     again = pd.read_csv(io.BytesIO(content), float_precision="round_trip")
     pd.testing.assert_frame_equal(again, table, check_exact=True)
+
+
+def test_table_without_rows_gives_way_to_a_sentence() -> None:
+    table = pd.DataFrame({"a": [1]})
+    assert rows_or(table, "None.") is table
+    nothing = rows_or(table.head(0), "No <runs>.")
+    assert nothing._repr_html_() == remark("No <runs>.")._repr_html_() == "<p>No &lt;runs&gt;.</p>"
+    assert repr(nothing) == "No <runs>."

@@ -1,5 +1,6 @@
 """The tools that build and check the book, on small projects made here."""
 
+import os
 from pathlib import Path
 
 import nbformat
@@ -144,6 +145,24 @@ def test_parameters_are_read(project: Project) -> None:
     assert parameters.defaults(project.sources()[0]) == {"field": "surrogate", "seeds": 3}
 
 
+def test_value_equal_to_its_default_replaces_nothing() -> None:
+    offered = {"01": {"field": "surrogate"}, "06": {"field": "6_6_2"}}
+    given = parameters.assign({"field": "6_6_2"}, offered)
+    assert given == {"01": {"field": "6_6_2"}, "06": {}}
+
+
+def test_path_of_a_file_is_made_absolute(tmp_path: Path) -> None:
+    (tmp_path / "mine.npz").touch()
+    asked = parameters.located({"field": "mine.npz", "preset": "smoke"}, folder=tmp_path)
+    assert asked == {"field": str((tmp_path / "mine.npz").resolve()), "preset": "smoke"}
+
+
+@pytest.mark.parametrize("value", ["mine.npz", "folder/mine", "/nowhere/mine.json"])
+def test_path_without_a_file_is_refused_before_anything_runs(tmp_path: Path, value: str) -> None:
+    with pytest.raises(BuildError, match=r"'field' names the file .*mine.*does not exist"):
+        parameters.located({"field": value}, folder=tmp_path)
+
+
 # --- execution
 
 
@@ -166,6 +185,45 @@ def test_chapter_runs_again_exactly_when_something_changed(project: Project) -> 
     }
     (project.root / "cortexrnn/data.csv").write_text("2")
     assert run(project, field="6_6_2") == 3
+
+
+def test_nothing_is_executed_twice_on_the_way_back(project: Project) -> None:
+    assert run(project) == 1
+    assert run(project, field="6_6_2") == 2
+    assert run(project, field="surrogate") == 2  # which is the default
+    assert "surrogate<class 'str'>" in (project.executed / "01_one.ipynb").read_text()
+    assert run(project, field="6_6_2") == 2
+    assert "6_6_2<class 'str'>" in (project.executed / "01_one.ipynb").read_text()
+    (project.root / "cortexrnn/data.csv").write_text("2")
+    assert run(project) == 3
+
+
+def test_results_that_were_not_used_for_long_make_room(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execute, "MOST_KEPT", 2)
+    for number, field in enumerate(("a", "b", "a", "c"), start=1):
+        run(project, field=field)
+        for path in (project.kept / "01_one").iterdir():  # coarse clocks order nothing
+            if path.stat().st_mtime > 1e6:
+                os.utime(path, (number, number))
+    kept = [path.read_text() for path in (project.kept / "01_one").iterdir()]
+    assert sorted(text.split("<class")[0][-1] for text in kept) == ["a", "c"]
+
+
+def test_file_named_by_a_parameter_counts_by_its_content(project: Project, tmp_path: Path) -> None:
+    file = tmp_path / "mine.npz"
+    file.write_bytes(b"1")
+    assert run(project, field=str(file)) == run(project, field=str(file)) == 1
+    file.write_bytes(b"2")
+    assert run(project, field=str(file)) == 2
+
+
+def test_another_mirror_counts(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORTEXRNN_DATA", "/one")
+    assert run(project) == 1
+    monkeypatch.setenv("CORTEXRNN_DATA", "/other")
+    assert run(project) == 2
 
 
 def test_failing_cell_stops_the_build_and_leaves_no_result(project: Project) -> None:

@@ -2,6 +2,7 @@
 
 python -m tools.build_book                               live chapters on the surrogate field
 python -m tools.build_book FIELD=6_6_2 PRESET=quick      the same on a real field
+python -m tools.build_book FIELD=mine.npz                on a field of your own
 python -m tools.build_book --draft                       quick and forgiving, for writing
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from pathlib import Path
 
 from tools import check_site, execute, parameters, stage
 from tools.project import BuildError, Project
@@ -35,7 +37,8 @@ def build(words: list[str], *, strict: bool, project: Project) -> None:
     started = time.perf_counter()
     chapters = project.chapters()
     offered = {script.stem: parameters.defaults(script) for script in chapters}
-    values = parameters.assign(parameters.parse(words), offered)
+    asked = parameters.located(parameters.parse(words), folder=Path.cwd())
+    values = parameters.assign(asked, offered)
     execute.execute(chapters, values, project)
     banners = execute.banners(chapters, project)
     stage.stage(project, banners)

@@ -1,7 +1,9 @@
 """Execute chapters with papermill, and only those whose result could be another.
 
 Beside every executed notebook stands a fingerprint of all that it was made of: its source, the
-values of its parameters, every file of the package with its data, the pins, the Python version.
+values of its parameters and the files that they name, every file of the package with its data, the
+pins, the Python version, the mirror of real fields. Results of other parameters are kept under
+their fingerprint, so that going from one field to another and back executes nothing twice.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -25,6 +28,10 @@ from tools.sync_notebooks import generate
 
 #: The kernel is started here, talks to this process alone, and need not say so six times.
 _KERNEL_CONFIG = 'get_config().IPKernelApp.log_level = "CRITICAL"\n'
+
+
+#: Results of one chapter that are kept, for as many sets of parameters.
+MOST_KEPT = 6
 
 
 def environment(project: Project) -> dict[str, str]:
@@ -82,18 +89,32 @@ def fingerprint(notebook: str, values: Mapping[str, Literal], package: str) -> s
     notebook : str
         Text of the notebook without outputs.
     values : mapping
-        Parameters that replace defaults.
+        Parameters that replace defaults. Of a value that is the path of a file, its content counts.
     package : str
         What :func:`package_digest` gave.
     """
-    record = json.dumps([notebook, dict(values), package], sort_keys=True)
-    return hashlib.sha256(record.encode()).hexdigest()
+    mirror = os.environ.get("CORTEXRNN_DATA", "")
+    record = [notebook, dict(values), _contents(values), package, mirror]
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def _contents(values: Mapping[str, Literal]) -> dict[str, str]:
+    """Digests of the files that parameters name."""
+    files = {name: Path(value) for name, value in values.items() if isinstance(value, str)}
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in files.items()
+        if path.is_absolute() and path.is_file()
+    }
 
 
 def execute(
     scripts: Iterable[Path], values: Mapping[str, Mapping[str, Literal]], project: Project
 ) -> None:
     """Bring `_build/executed` up to date, telling one line for each chapter.
+
+    A chapter is executed unless it was before with the same fingerprint, in the last build or in
+    one of those whose results are kept.
 
     Parameters
     ----------
@@ -124,9 +145,28 @@ def execute(
             continue
         started = time.perf_counter()
         stamp.unlink(missing_ok=True)  # a result that is being replaced counts for nothing
-        _run(script.stem, text, values[script.stem], project)
+        kept = project.kept / script.stem / f"{wanted}.ipynb"
+        if kept.exists():
+            shutil.copyfile(kept, result)  # with the time of now, since the page is another one
+            kept.touch()
+            told = "executed before"
+        else:
+            _run(script.stem, text, values[script.stem], project)
+            _keep(result, kept)
+            told = f"{time.perf_counter() - started:.0f} s"
         stamp.write_text(wanted)
-        print(f"{time.perf_counter() - started:.0f} s", flush=True)
+        print(told, flush=True)
+
+
+def _keep(result: Path, kept: Path) -> None:
+    """Keep a result under its fingerprint; those used least recently make room."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    partial = kept.with_suffix(".tmp")
+    shutil.copyfile(result, partial)
+    partial.replace(kept)
+    known = sorted(kept.parent.glob("*.ipynb"), key=lambda path: path.stat().st_mtime)
+    for path in known[:-MOST_KEPT]:
+        path.unlink()
 
 
 def _remove_others(folder: Path, kept: set[str]) -> None:

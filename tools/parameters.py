@@ -8,6 +8,7 @@ value gets the type of the default that it replaces.
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -88,6 +89,39 @@ def parse(words: Sequence[str]) -> dict[str, str]:
     return asked
 
 
+def located(asked: Mapping[str, str], *, folder: Path) -> dict[str, str]:
+    """Make paths of files absolute: a chapter runs in another folder than the command.
+
+    Parameters
+    ----------
+    asked : mapping of str to str
+        What the command line asks for.
+    folder : Path
+        Where relative paths begin.
+
+    Returns
+    -------
+    dict
+        The same; a value that is the path of a file is the absolute one.
+
+    Raises
+    ------
+    BuildError
+        If a value is written like the path of a file and there is none.
+    """
+    return {name: _located(name, value, folder) for name, value in asked.items()}
+
+
+def _located(name: str, value: str, folder: Path) -> str:
+    """Return the absolute path where a value is a path, else the value."""
+    if not (value.endswith((".npz", ".json")) or os.sep in value):
+        return value
+    path = (folder / Path(value).expanduser()).resolve()
+    if not path.is_file():
+        raise BuildError(f"parameter {name!r} names the file {path}, which does not exist")
+    return str(path)
+
+
 def assign(
     asked: Mapping[str, str], offered: Mapping[str, Mapping[str, Literal]]
 ) -> dict[str, dict[str, Literal]]:
@@ -103,7 +137,8 @@ def assign(
     Returns
     -------
     dict
-        For each chapter the values that replace its defaults.
+        For each chapter the values that replace its defaults; a value equal to its default
+        replaces nothing.
 
     Raises
     ------
@@ -119,9 +154,9 @@ def assign(
         )
     return {
         chapter: {
-            name: convert(name, text, present[name])
+            name: value
             for name, text in asked.items()
-            if name in present
+            if name in present and (value := convert(name, text, present[name])) != present[name]
         }
         for chapter, present in offered.items()
     }

@@ -46,6 +46,11 @@ class Project:
         return self.build / "executed"
 
     @property
+    def kept(self) -> Path:
+        """Folder of executed notebooks of other parameters, by chapter and fingerprint."""
+        return self.build / "kept"
+
+    @property
     def staged(self) -> Path:
         """Folder that Sphinx reads: links to sources and executed notebooks."""
         return self.build / "src"

@@ -10,10 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 if TYPE_CHECKING:
     from cortexrnn.field import Field
 
-__all__ = ["named_matrices", "off_diagonal", "soma_um", "square"]
+__all__ = ["correlation", "named_matrices", "off_diagonal", "soma_um", "square"]
 
 
-def square(matrix: ArrayLike, name: str, *, size: int | None = None) -> NDArray[Any]:
+def square(
+    matrix: ArrayLike, name: str, *, size: int | None = None, gaps: bool = False
+) -> NDArray[Any]:
     """Return a finite square matrix, or say why what was given is none.
 
     Parameters
@@ -24,6 +26,8 @@ def square(matrix: ArrayLike, name: str, *, size: int | None = None) -> NDArray[
         What it is, for the message.
     size : int, optional
         The N that is expected.
+    gaps : bool
+        Whether entries may be NaN, for pairs that were not measured.
 
     Returns
     -------
@@ -40,12 +44,32 @@ def square(matrix: ArrayLike, name: str, *, size: int | None = None) -> NDArray[
         raise ValueError(f"{name} has shape {array.shape}; expected a square matrix (N, N), N > 1")
     if size is not None and len(array) != size:
         raise ValueError(f"{name} has {len(array)} rows; expected {size}, one per neuron")
-    if not np.isfinite(array).all():
+    if not (np.isfinite(array) | (gaps & np.isnan(array))).all():
         raise ValueError(f"{name} holds {(~np.isfinite(array)).sum()} entries that are not finite")
     return array
 
 
-def named_matrices(matrices: dict[str, Any], what: str) -> dict[str, NDArray[Any]]:
+def correlation(first: NDArray[Any], second: NDArray[Any]) -> float:
+    """Pearson's coefficient of two samples.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (n,)
+        The samples.
+
+    Returns
+    -------
+    float
+        NaN, without a warning, where one of them does not vary.
+    """
+    if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return float("nan")
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def named_matrices(
+    matrices: dict[str, Any], what: str, *, gaps: bool = False
+) -> dict[str, NDArray[Any]]:
     """Return square matrices of one size, by title.
 
     Parameters
@@ -54,6 +78,8 @@ def named_matrices(matrices: dict[str, Any], what: str) -> dict[str, NDArray[Any
         Title and matrix of every panel.
     what : str
         What they are, for the message.
+    gaps : bool
+        Whether entries may be NaN.
 
     Returns
     -------
@@ -68,7 +94,7 @@ def named_matrices(matrices: dict[str, Any], what: str) -> dict[str, NDArray[Any
     if not isinstance(matrices, dict) or not matrices:
         raise ValueError(f"{what}: expected a dict of title and matrix, got {matrices!r:.60}")
     size = len(next(iter(matrices.values())))
-    return {name: square(matrix, name, size=size) for name, matrix in matrices.items()}
+    return {name: square(matrix, name, size=size, gaps=gaps) for name, matrix in matrices.items()}
 
 
 def off_diagonal(matrix: ArrayLike, name: str) -> NDArray[Any]:

@@ -13,6 +13,7 @@ from scipy.stats import poisson
 
 from cortexrnn.figures.checks import soma_um, square
 from cortexrnn.figures.style import WIDTH, palette
+from cortexrnn.wiring import connections
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -47,7 +48,7 @@ def soma_3d(field: Field, connectome: ArrayLike) -> go.Figure:
     import plotly.graph_objects as go  # belongs to the extra "book"
 
     points = soma_um(field)
-    linked = square(connectome, "connectome", size=len(points)) > 0
+    linked = connections(square(connectome, "connectome", size=len(points)))
     partners = linked.sum(axis=0) + linked.sum(axis=1)
     ends = np.argwhere(linked)
     gap = np.full((len(ends), 1, 3), np.nan)
@@ -109,7 +110,7 @@ def soma_views(field: Field, connectome: ArrayLike) -> Figure:
         If the connectome does not fit the field.
     """
     points = soma_um(field)
-    linked = square(connectome, "connectome", size=len(points)) > 0
+    linked = connections(square(connectome, "connectome", size=len(points)))
     figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
     x, y, z = np.ptp(points, axis=0)
     top, side = figure.subplots(2, 1, sharex=True, height_ratios=(max(z, 0.2 * x), max(y, 0.2 * x)))
@@ -170,7 +171,7 @@ def adjacency(connectome: ArrayLike, depth: ArrayLike) -> Figure:
         raise ValueError(f"depth has shape {depth.shape}; expected one number per neuron")
     counts = square(connectome, "connectome", size=len(depth))
     order = np.argsort(depth, kind="stable")
-    counts = counts[np.ix_(order, order)]
+    counts = np.where(connections(counts), counts, 0)[np.ix_(order, order)]
     sources, targets = np.nonzero(counts)
     figure = Figure(figsize=(5.2, 5.2), layout="constrained")
     axes = figure.subplots()
@@ -204,7 +205,7 @@ def degrees(connectome: ArrayLike) -> Figure:
     ValueError
         If the connectome is not square.
     """
-    linked = square(connectome, "connectome") > 0
+    linked = connections(square(connectome, "connectome"))
     figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True, sharex=True)
     for axes, axis, title in zip(panels, (1, 0), ("sends to", "hears from"), strict=True):
@@ -269,6 +270,8 @@ def connection_by_distance(
         error = np.abs(np.stack([share - low, high - share]))
         x = centre[enough] + shift * bin_um
         axes.errorbar(x, 100 * share, 100 * error, fmt=style, color=colour, capsize=2, label=name)
+    if not enough.any():
+        axes.text(0.5, 0.5, "no bin holds 100 pairs", ha="center", transform=axes.transAxes)
     axes.set(xlabel="distance of the somata (µm)", ylabel="connected pairs (%)")
     axes.set(ylim=(0, None), xlim=(0, None))
     axes.legend()

@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocato
 from numpy.typing import ArrayLike, NDArray
 
 from cortexrnn.derivation import frames_in_bins
-from cortexrnn.figures.checks import named_matrices, square
+from cortexrnn.figures.checks import correlation, named_matrices, square
 from cortexrnn.figures.style import WIDTH, palette
 
 __all__ = [
@@ -41,7 +41,7 @@ def _absent(what: str) -> Figure:
     axes = figure.subplots()
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
-    axes.text(0.5, 0.5, f"no {what} at hand for this field", ha="center", va="center")
+    axes.text(0.5, 0.5, f"no {what} to show for this field", ha="center", va="center")
     return figure
 
 
@@ -128,13 +128,15 @@ def binned_counts(counts: ArrayLike | None, *, bin_s: float, bins: int = 150) ->
     return figure
 
 
-def relation_against_relation(first: ArrayLike, second: ArrayLike, *, names: Any) -> Figure:
+def relation_against_relation(
+    first: ArrayLike | None, second: ArrayLike | None, *, names: Any
+) -> Figure:
     """Two relations of the same pairs of neurons against each other.
 
     Parameters
     ----------
-    first, second : array_like, shape (N, N)
-        Symmetric relations.
+    first, second : array_like, shape (N, N), or None
+        Symmetric relations; pairs with NaN are left out. Where one is missing the figure says so.
     names : pair of str
         What they are called on the axes.
 
@@ -148,8 +150,12 @@ def relation_against_relation(first: ArrayLike, second: ArrayLike, *, names: Any
     ValueError
         If the matrices do not fit each other.
     """
+    if first is None or second is None:
+        return _absent(f"{names[0]} and {names[1]}")
     x = _pairs(first, names[0])
     y = _pairs(second, names[1], size=len(np.asarray(first)))
+    known = ~np.isnan(x) & ~np.isnan(y)
+    x, y = x[known], y[known]
     figure = Figure(figsize=(5.4, 4.4), layout="constrained")
     axes = figure.subplots()
     density = axes.hexbin(x, y, gridsize=45, bins="log", cmap="viridis", mincnt=1, linewidths=0.1)
@@ -157,23 +163,24 @@ def relation_against_relation(first: ArrayLike, second: ArrayLike, *, names: Any
     axes.set(xlabel=names[0], ylabel=names[1])
     axes.axhline(0, color="0.7", linewidth=0.8, zorder=0)
     axes.axvline(0, color="0.7", linewidth=0.8, zorder=0)
-    axes.set_title(f"{len(x):,} pairs, r = {np.corrcoef(x, y)[0, 1]:.2f}", loc="left")
+    axes.set_title(f"{len(x):,} pairs, r = {correlation(x, y):.2f}", loc="left")
     return figure
 
 
 def _pairs(matrix: ArrayLike, name: str, *, size: int | None = None) -> NDArray[Any]:
-    """Each pair of a symmetric matrix once."""
-    array = square(matrix, name, size=size)
+    """Each pair of a symmetric matrix once, NaN where it was not measured."""
+    array = square(matrix, name, size=size, gaps=True)
     return np.asarray(array[np.tril_indices(len(array), -1)])
 
 
-def relation_distributions(relations: dict[str, Any]) -> Figure:
+def relation_distributions(relations: dict[str, Any] | None) -> Figure:
     """Distribution of each relation over pairs of neurons, the diagonal left out.
 
     Parameters
     ----------
-    relations : dict of str to array_like, shape (N, N)
-        Symmetric relations by name.
+    relations : dict of str to array_like, shape (N, N), or None
+        Symmetric relations by name; pairs with NaN are left out. None gives a figure that says
+        that there are none.
 
     Returns
     -------
@@ -183,13 +190,16 @@ def relation_distributions(relations: dict[str, Any]) -> Figure:
     Raises
     ------
     ValueError
-        If there is none or they differ in size.
+        If the dict is empty or they differ in size.
     """
-    matrices = named_matrices(relations, "relations")
+    if relations is None:
+        return _absent("relations")
+    matrices = named_matrices(relations, "relations", gaps=True)
     figure = Figure(figsize=(WIDTH, 0.4 + 1.9 * len(matrices)), layout="constrained")
     panels = np.atleast_1d(figure.subplots(len(matrices), 1))
     for axes, (name, matrix), colour in zip(panels, matrices.items(), palette, strict=False):
         values = _pairs(matrix, name)
+        values = values[~np.isnan(values)]
         axes.hist(values, bins=80, color=colour, log=True)
         axes.axvline(0, color="0.5", linewidth=1)
         axes.axvline(values.mean(), color="black", linestyle="--", label="mean")
@@ -202,11 +212,14 @@ def relation_distributions(relations: dict[str, Any]) -> Figure:
 def _diagonal(matrix: NDArray[Any]) -> str:
     """Diagonal in words: one value, or the mean of several."""
     values = np.diag(matrix)
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return "not measured"
     return f"{values.mean():.3g}" + ("" if np.allclose(values, values[0]) else " on average")
 
 
 def relation_by_distance(
-    distances: ArrayLike, relations: dict[str, Any], *, bin_um: float = 100.0
+    distances: ArrayLike, relations: dict[str, Any] | None, *, bin_um: float = 100.0
 ) -> Figure:
     """Relations of pairs of neurons against the distance of their somata.
 
@@ -214,8 +227,9 @@ def relation_by_distance(
     ----------
     distances : array_like, shape (N, N)
         Distances between somata in micrometres.
-    relations : dict of str to array_like, shape (N, N)
-        Symmetric relations by name.
+    relations : dict of str to array_like, shape (N, N), or None
+        Symmetric relations by name; pairs with NaN are left out. None gives a figure that says
+        that there are none.
     bin_um : float
         Width of a distance bin in micrometres; bins of fewer than 50 pairs are left out.
 
@@ -231,16 +245,19 @@ def relation_by_distance(
     """
     if not bin_um > 0:
         raise ValueError(f"bin_um is {bin_um}; give a positive number of micrometres")
-    matrices = named_matrices(relations, "relations")
+    if relations is None:
+        return _absent("relations")
+    matrices = named_matrices(relations, "relations", gaps=True)
     size = len(next(iter(matrices.values())))
     apart = _pairs(distances, "distances", size=size)
     figure = Figure(figsize=(WIDTH, 0.4 + 2.0 * len(matrices)), layout="constrained")
     panels = np.atleast_1d(figure.subplots(len(matrices), 1, sharex=True))
     for axes, (name, matrix), colour in zip(panels, matrices.items(), palette, strict=False):
         values = _pairs(matrix, name)
-        _quartiles(axes, apart, values, bin_um, colour)
+        known = ~np.isnan(values)
+        _quartiles(axes, apart[known], values[known], bin_um, colour)
         axes.set(ylabel=name)
-        axes.set_title(f"r = {np.corrcoef(apart, values)[0, 1]:.2f}", loc="left")
+        axes.set_title(f"r = {correlation(apart[known], values[known]):.2f}", loc="left")
     panels[-1].set(xlabel="distance of the somata (µm)", xlim=(0, None))
     return figure
 
@@ -329,7 +346,8 @@ def side_by_side(made: dict[str, Any] | None, own: dict[str, Any]) -> Figure:
     made : dict of str to array_like, shape (N, N), or None
         Relations by title; None gives a figure that says that there were no events.
     own : dict of str to array_like, shape (N, N)
-        The field's own under the same titles.
+        The field's own under the same titles, NaN where not measured. Relations that are not on
+        both sides are left out; without any the figure says so.
 
     Returns
     -------
@@ -340,19 +358,19 @@ def side_by_side(made: dict[str, Any] | None, own: dict[str, Any]) -> Figure:
     Raises
     ------
     ValueError
-        If titles or sizes differ.
+        If sizes differ.
     """
     if made is None:
         return _absent("event times")
-    computed = named_matrices(made, "made")
-    if set(own) < set(computed):
-        raise ValueError(f"own has {', '.join(own)}; expected {', '.join(computed)}")
-    brought = named_matrices({name: own[name] for name in computed}, "own")
+    if not set(made) & set(own):
+        return _absent("relations, computed and given,")
+    computed = named_matrices({name: made[name] for name in made if name in own}, "made")
+    brought = named_matrices({name: own[name] for name in computed}, "own", gaps=True)
     figure = Figure(figsize=(WIDTH, 0.4 + 2.9 * len(computed)), layout="constrained")
     panels = figure.subplots(len(computed), 3, squeeze=False, sharex=True, sharey=True)
     for row, (name, matrix) in zip(panels, computed.items(), strict=True):
         values = _pairs(brought[name], name, size=len(matrix))
-        low, high = np.percentile(values, (1, 99))
+        low, high = np.nanpercentile(values, (1, 99))
         for axes, shown in zip(row, (matrix, brought[name]), strict=False):
             image = axes.imshow(shown, vmin=low, vmax=high, cmap="viridis", interpolation="none")
         figure.colorbar(
@@ -369,7 +387,7 @@ def side_by_side(made: dict[str, Any] | None, own: dict[str, Any]) -> Figure:
 
 def _difference(axes: Axes, difference: NDArray[Any]) -> None:
     """Draw an absolute difference on a logarithmic scale; what is exactly 0 stays white."""
-    high = float(difference.max())
+    high = float(np.nanmax(difference))
     if high == 0:
         axes.imshow(np.full(difference.shape, np.nan))
         middle = (len(difference) - 1) / 2

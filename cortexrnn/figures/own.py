@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from cortexrnn.figures.checks import square
 from cortexrnn.figures.style import WIDTH, palette
+from cortexrnn.wiring import connections
 
 __all__ = ["out_and_in", "thinned"]
 
@@ -34,7 +35,7 @@ def out_and_in(connectome: ArrayLike) -> Figure:
     ValueError
         If the matrix is not square and finite.
     """
-    linked = square(connectome, "connectome") > 0
+    linked = connections(square(connectome, "connectome"))
     figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
     for axes, partners, verb in zip(

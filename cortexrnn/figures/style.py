@@ -202,6 +202,40 @@ def prose(table: pd.DataFrame) -> Html:
         return Html(table.to_html(border=0, classes="prose"), table.to_string())
 
 
+def rows_or(table: pd.DataFrame, sentence: str) -> pd.DataFrame | Html:
+    """Show a table, or a sentence in the place of one that has no rows.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What there is to show.
+    sentence : str
+        Says why there is nothing.
+
+    Returns
+    -------
+    DataFrame or Html
+        The table as it was given, or the sentence as a paragraph.
+    """
+    return table if len(table) else remark(sentence)
+
+
+def remark(sentence: str) -> Html:
+    """Show a sentence where a figure or a table would stand.
+
+    Parameters
+    ----------
+    sentence : str
+        Says why there is nothing to see.
+
+    Returns
+    -------
+    Html
+        A paragraph.
+    """
+    return Html(f"<p>{html.escape(sentence)}</p>", sentence)
+
+
 def cells_of_runs(runs: pd.DataFrame, *, values: Sequence[str]) -> Html:
     """List the runs behind every cell, folded up.
 
