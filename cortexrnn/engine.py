@@ -95,7 +95,8 @@ class Engine:
         Raises
         ------
         EngineError
-            If the scheduler or all workers are gone, or a single run does not fit into memory.
+            If the scheduler or all workers are gone, a single run does not fit into memory, or a
+            worker gives more or fewer rows than it was asked for.
         ValueError
             If the cluster cannot be reached.
         """
@@ -118,6 +119,11 @@ class Engine:
                     for half in piece.halves():
                         place.submit(half)
                     continue
+                if len(rows) != len(piece.runs):
+                    raise EngineError(
+                        f"a worker gave {len(rows)} rows for {len(piece.runs)} runs; install the "
+                        "same version of cortexrnn there as here"
+                    )
                 parts = found[piece.shard]
                 parts[piece.start] = rows
                 if sum(map(len, parts.values())) == len(shards[piece.shard]):

@@ -194,6 +194,41 @@ def test_workers_give_what_one_process_gives(field, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("order", "other runs than it was asked for"),
+        ("twice", "other runs than it was asked for"),
+        ("other", "other runs than it was asked for"),
+        ("missing", "a worker gave 2 rows for 3 runs"),
+        ("more", "a worker gave 4 rows for 3 runs"),
+    ],
+)
+def test_rows_of_other_runs_than_a_worker_was_asked_for_are_refused(
+    field, tmp_path, monkeypatch, what, message
+):
+    specs, original = make_plan(field, tasks=["go_nogo"], seeds=[0]), experiment.run_shard
+    other = make_plan(field, tasks=["go_nogo"], seeds=[0], epochs=2)
+
+    def careless(shard, field, *, device):
+        rows = original(other if what == "other" else shard, field, device=device)
+        return {
+            "order": rows[::-1],
+            "missing": rows[:-1],
+            "twice": [rows[0], *rows[:-1]],
+            "more": [*rows, rows[0]],
+            "other": rows,
+        }[what]
+
+    monkeypatch.setattr(experiment, "run_shard", careless)
+    with pytest.raises(experiment.ExperimentError, match=message):
+        experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
+    assert not list(tmp_path.rglob("*.parquet"))
+    monkeypatch.undo()
+    runs = read_runs(experiment.run(specs, field, out=tmp_path, workers=1, progress=False))
+    assert list(runs["identity"]) == [spec.identity for spec in specs]
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"relation": "covariance"}, "unknown relation"),
