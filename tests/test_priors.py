@@ -1,5 +1,8 @@
 """Priors against the authors' values and against what defines them."""
 
+import dataclasses
+import warnings
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -84,6 +87,24 @@ def test_a_relation_that_is_absent_or_unknown_is_refused(field):
         priors.functional_weights(bare, relation="correlation", rng=rng)
     with pytest.raises(ValueError, match="choose one of correlation"):
         priors.functional_weights(bare, relation="covariance", rng=rng)
+
+
+@pytest.mark.parametrize("relation", ["correlation", "precision", "sttc", "response"])
+@pytest.mark.parametrize("tiled", [True, False])
+def test_a_product_that_lacks_its_second_factor_is_told_and_nothing_else(field, relation, tiled):
+    responses = np.random.default_rng(0).random((field.n_neurons, field.n_neurons))
+    one = dataclasses.replace(field, response=responses)
+    if not tiled and relation != "sttc":
+        one = dataclasses.replace(one, sttc=None)
+    told = not tiled and relation in ("correlation", "precision")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        priors.functional_weights(one, relation=relation, rng=np.random.default_rng(0))
+    messages = [str(warning.message) for warning in caught]
+    assert len(messages) == told
+    if told:
+        assert f"made of the {relation} alone" in messages[0]
+        assert caught[0].filename == __file__
 
 
 def test_a_constant_relation_is_refused(field):
@@ -188,6 +209,15 @@ def test_communicability_is_its_definition(n, seed, spread):
     ours = priors.communicability(torch.from_numpy(weights)).numpy()
     theirs = literal_communicability(weights)
     np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12 * theirs.max())
+
+
+def test_communicability_takes_any_number_of_leading_axes():
+    weights = torch.rand(
+        2, 3, 7, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(3)
+    )
+    together = priors.communicability(weights)
+    for i, j in np.ndindex(2, 3):
+        torch.testing.assert_close(together[i, j], priors.communicability(weights[i, j]))
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.float64, 1e-13)])
