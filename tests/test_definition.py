@@ -243,14 +243,14 @@ def test_a_run_is_what_defines_it(field, variant, settings, updates):
     if updates == "first":
         one = replace(one, n_train=16, epochs=1)
     (result,) = train([one], field, device="cpu", progress=False)
-    assert_run(result, defined_run(one, field), 1e-6)
+    assert_run(result, defined_run(one, field), 1e-9)
 
 
 @pytest.mark.parametrize("variant", ["W", "WD*", "WD"])
 def test_a_run_of_the_corrected_protocol_is_what_defines_it(field, variant):
     one = spec(field, variant, protocol=CORRECTED)
     (result,) = train([one], field, device="cpu", progress=False)
-    assert_run(result, defined_run(one, field), 1e-6)
+    assert_run(result, defined_run(one, field), 1e-9)
 
 
 def test_a_run_in_single_precision_starts_as_defined(field):
@@ -273,7 +273,7 @@ def test_runs_of_several_seeds_and_signs_side_by_side_are_each_what_defines_it(f
         for variant, seed, sign in itertools.product(("W", "W*D*C"), (0, 7), ("free", "positive"))
     ]
     for result in train(specs, field, device="cpu", progress=False):
-        assert_run(result, defined_run(result.spec, field), 1e-6)
+        assert_run(result, defined_run(result.spec, field), 1e-9)
 
 
 # --- what a run sees, and when
@@ -387,7 +387,7 @@ def test_weights_that_end_an_epoch_as_infinite_diverged_in_it(field, monkeypatch
     assert lost.weights["bias"][0] == np.inf
     monkeypatch.undo()
     for result in (first, last):
-        assert_run(result, defined_run(result.spec, field), 1e-6)
+        assert_run(result, defined_run(result.spec, field), 1e-9)
         assert not result.diverged
         assert result.diverged_epoch is None
 
@@ -408,7 +408,7 @@ def test_a_network_that_is_lost_in_the_middle_of_an_epoch_leaves_the_others_thei
     assert (lost.diverged_epoch, len(lost.history["loss"])) == (2, 1)
     monkeypatch.undo()
     for result in others:
-        assert_run(result, defined_run(result.spec, field), 1e-6)
+        assert_run(result, defined_run(result.spec, field), 1e-9)
 
 
 def test_an_ensemble_whose_networks_are_all_lost_ends(field):
