@@ -274,6 +274,7 @@ def test_the_rule_takes_the_median_over_fields_and_variants_of_complete_seeds():
     assert row["variance"] == pytest.approx(sorted(components)[1])
     assert row["sd"] == pytest.approx(row["variance"] ** 0.5)
     assert row["tables"] == 3
+    assert list(found["metric"].unique()) == list(MARGINS)
 
 
 def test_without_an_effect_of_draws_nothing_below_zero_is_told():
@@ -311,6 +312,7 @@ def test_both_signs_are_judged_together():
     table = replication.judge(archive)
     assert set(table["arm"]) == {"corr", "corr+sign"}
     assert set(table["runs"]) == {20}
+    assert table.index.tolist() == list(range(10))
 
 
 def test_false_discoveries_are_controlled_over_both_signs():
@@ -482,6 +484,9 @@ def test_a_cell_that_is_different_is_explained_by_draws_on_both_sides(means, exp
     archive = several_draws(means)
     found = replication.explained(table.assign(verdict="different"), archive)
     assert found["explanation"].tolist() == [explanation]
+    added = ["draws", "draw_low", "draw_high", "explanation"]
+    assert list(found.columns) == [*table.columns, "verdict", *added]
+    assert found["published"].tolist() == table["published"].tolist()
     assert found["draws"].tolist() == [len(means)]
     np.testing.assert_allclose(found[["draw_low", "draw_high"]], [[min(means), max(means)]])
     assert replication.explained(table.assign(verdict="equivalent"), archive).empty
