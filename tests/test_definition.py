@@ -15,7 +15,8 @@ import torch
 from scipy.stats import ortho_group
 
 from cortexrnn import training
-from cortexrnn.protocol import CORRECTED, RunSpec
+from cortexrnn.models import control
+from cortexrnn.protocol import CORRECTED, Protocol, RunSpec
 from cortexrnn.sources.surrogate import surrogate_field
 from cortexrnn.tasks import TASKS
 from cortexrnn.training import train
@@ -52,21 +53,66 @@ def unit(values):
     return (values - values.min()) / (values.max() - values.min())
 
 
-def start(one, field):
-    """Recurrent weights before training: orthogonal (W), functional (W*) or relabelled (W!)."""
+def radius(weights):
+    return np.abs(np.linalg.eigvals(weights)).max()
+
+
+def functional(one, field):
+    """W*, or W! with neurons relabelled."""
     n = field.n_neurons
-    if not one.variant.base.startswith(("W*", "W!")):
-        return ortho_group.rvs(n, random_state=stream(one.seed, "orthogonal", one.task))
     weights = stream(one.seed, "functional weights").lognormal(-0.5, 0.5, (n, n))
     for relation in {one.relation, "sttc"}:
         weights = weights * unit(field.relation(relation))
     weights *= 0.1 / weights.mean()
     weights[(weights > 0) & (weights < 0.01)] = 0.01
-    weights *= 0.95 / np.abs(np.linalg.eigvals(weights)).max()
-    if one.variant.base.startswith("W!"):
-        rng = stream(one.seed, "permutation", one.variant.base, one.task)
+    weights *= 0.95 / radius(weights)
+    if one.variant.start == "permuted":
+        rng = stream(one.seed, "permutation", one.variant.name, one.task)
         order = rng.permutation(n)
         weights = weights[order][:, order]
+    return weights
+
+
+def changed(weights, one):
+    """Functional weights of a control: entries exchanged or drawn again, the diagonal changed."""
+    variant, own = one.variant, np.eye(len(weights), dtype=bool)
+    if variant.entries == variant.self_connections == "kept":
+        return weights
+    places = ~own if variant.entries.startswith("off") else np.ones_like(own)
+    rng = stream(one.seed, "entries")
+    if variant.entries.endswith("shuffled"):
+        weights[places] = rng.permutation(weights[places])
+    elif variant.entries.endswith("resampled"):
+        places &= weights != 0
+        weights[places] = rng.choice(weights[places], size=places.sum())
+    if variant.self_connections == "removed":
+        weights[own] = 0
+    elif variant.self_connections == "only":
+        weights[~own] = 0
+    return weights if variant.scaling == "none" else weights * 0.95 / radius(weights)
+
+
+def start(one, field):
+    """Recurrent weights before training."""
+    n, variant = field.n_neurons, one.variant
+    if one.first_task is not None:
+        before = replace(one, task=one.first_task, first_task=None, task_settings=())
+        return defined_run(before, field)[0]["recurrent"]
+    if variant.start in ("functional", "permuted"):
+        return changed(functional(one, field), one)
+    rng = stream(one.seed, variant.start, one.task)
+    if variant.start == "orthogonal":
+        weights = ortho_group.rvs(n, random_state=rng)
+        if variant.scaling == "positive_part":
+            weights *= 0.95 / radius(weights.clip(min=0))
+    elif variant.start == "identity":
+        weights = 0.95 * np.eye(n)
+    else:
+        draw = rng.lognormal(-0.5, 0.5, (n, n)) if variant.start == "lognormal" else None
+        weights = rng.random((n, n)) if draw is None else draw
+        weights *= 0.95 / radius(weights)
+    if variant.self_connections == "functional":
+        np.fill_diagonal(weights, np.diag(functional(one, field)))
     return weights
 
 
@@ -85,21 +131,48 @@ def first_parameters(one, field):
     return {name: torch.tensor(v, dtype=dtype) for name, v in zip(NAMES, values, strict=True)}
 
 
+def apart(points):
+    return np.sqrt(((points[:, None] - points[None]) ** 2).sum(-1))
+
+
+def unit_box(points):
+    return np.stack([unit(column) for column in points.T], axis=1)
+
+
 def distances(one, field):
-    if "D" not in one.variant.base:
+    """Distances between units; 1 where a penalty has none."""
+    kind, n = one.variant.distance, field.n_neurons
+    if kind is None:
         return 1.0
-    if "D*" in one.variant.base:
-        points = field.positions.astype(float)
-        if one.protocol.name == "published":
-            points = points.reshape(3, -1).T
-        points = np.stack([unit(column) for column in points.T], axis=1)
-    else:
+    off = ~np.eye(n, dtype=bool)
+    points = field.positions.astype(float)
+    soma = apart(
+        unit_box(points if one.protocol.coordinates == "soma" else points.reshape(3, -1).T)
+    )
+    rng = stream(one.seed, "random points")
+    if kind == "soma":
+        found = soma
+    elif kind == "grid":
         a, b, c = field.grid
-        points = np.array([[i, j, k] for j in range(b) for i in range(a) for k in range(c)], float)
-        points = points[: field.n_neurons]
-        if one.protocol.name == "corrected":
-            points = np.stack([unit(column) for column in points.T], axis=1)
-    return torch.tensor(np.sqrt(((points[:, None] - points[None]) ** 2).sum(-1)))
+        grid = [[i, j, k] for j in range(b) for i in range(a) for k in range(c)][:n]
+        grid = np.array(grid, dtype=float)
+        found = apart(unit_box(grid) if one.protocol.grid_scale == "unit" else grid)
+        if one.protocol.grid_scale == "matched":
+            found = found * soma[off].mean() / found[off].mean()
+    elif kind == "clusters":
+        corners = np.eye(3)[np.arange(n) % 3] / np.sqrt(2)  # a triangle of side 1
+        found = apart(corners + 0.2 * (rng.random((n, 3)) - 0.5))
+        found = found * soma[off].mean() / found[off].mean()
+    else:
+        found = apart(rng.random((n, 3)))
+        if kind == "matched":
+            upper = np.triu_indices(n, 1)
+            values = np.sort(soma[upper])[found[upper].argsort().argsort()]
+            found = np.zeros((n, n))
+            found[upper] = found.T[upper] = values
+    if one.variant.self_distance == "mean":
+        found = found + np.diag(np.full(n, found[off].mean()))
+    return torch.tensor(found)
 
 
 def communicability(weights, strength):
@@ -108,21 +181,34 @@ def communicability(weights, strength):
     return exponential * (1 - torch.eye(len(weights), dtype=weights.dtype))
 
 
+def cost(weights, one, field):
+    """Summed cost of connections, before its strength."""
+    magnitude = weights.abs()
+    each = magnitude * distances(one, field)
+    if one.variant.communicability == "direct":
+        each = each * communicability(magnitude, magnitude.sum(1))
+    if one.variant.communicability == "frozen":
+        before = torch.tensor(start(one, field)).abs()
+        each = each * communicability(before, before.sum(1))
+    return each.sum()
+
+
 def penalty(weights, one, field):
     """Strength times the summed cost of connections, and the distance to the connectome (C*)."""
-    name, magnitude = one.variant.base, weights.abs()
-    cost = magnitude * distances(one, field)
-    if name.endswith("C"):
-        cost = cost * communicability(magnitude, magnitude.sum(1))
-    plain = name == "W" and one.protocol.name == "published"
-    value = (1.0 if plain else one.strength) * cost.sum()
-    if name.endswith("C*"):
-        counts = torch.tensor(field.connectome, dtype=torch.float64)
+    strength = one.strength
+    if one.protocol.strength_unit == "gradient":
+        leaf = torch.tensor(start(one, field)).requires_grad_()
+        strength /= torch.autograd.grad(cost(leaf, one, field), leaf)[0].abs().mean().item()
+    elif one.variant.distance is None and one.protocol.plain_strength == "unit":
+        strength = 1.0
+    value = strength * cost(weights, one, field)
+    if one.variant.communicability == "emd":
+        counts, magnitude = torch.tensor(field.connectome, dtype=torch.float64), weights.abs()
         sums = counts.sum(1)
         theirs = communicability(counts, torch.where(sums > 0, sums, 1e-10))
         ours = communicability(magnitude, magnitude.sum(1) + 1e-10)
-        apart = ours.flatten().sort().values - theirs.flatten().sort().values
-        value = value + one.emd_strength * apart.abs().mean()
+        differences = ours.flatten().sort().values - theirs.flatten().sort().values
+        value = value + one.emd_strength * differences.abs().mean()
     return value
 
 
@@ -145,15 +231,15 @@ def loss_and_accuracy(parameters, inputs, targets, one, field):
 def updated(parameters, gradients, moments, n_steps, one):
     """Adam as in Keras: epsilon beside the root of the uncorrected second moment."""
     rate = one.learning_rate * (1 - 0.999**n_steps) ** 0.5 / (1 - 0.9**n_steps)
-    changed = {}
+    after = {}
     for name, value in parameters.items():
         first, second = moments[name]
         first += 0.1 * (gradients[name] - first)
         second += 0.001 * (gradients[name] ** 2 - second)
-        changed[name] = value - rate * first / (second.sqrt() + 1e-7)
+        after[name] = value - rate * first / (second.sqrt() + 1e-7)
     if one.sign == "positive":
-        changed["recurrent"] = changed["recurrent"].clamp(min=0)
-    return changed
+        after["recurrent"] = after["recurrent"].clamp(min=0)
+    return after
 
 
 def draw_trials(one):
@@ -249,6 +335,49 @@ def test_a_run_is_what_defines_it(field, variant, settings, updates):
 @pytest.mark.parametrize("variant", ["W", "WD*", "WD"])
 def test_a_run_of_the_corrected_protocol_is_what_defines_it(field, variant):
     one = spec(field, variant, protocol=CORRECTED)
+    (result,) = train([one], field, device="cpu", progress=False)
+    assert_run(result, defined_run(one, field), 1e-9)
+
+
+OWN = Protocol(name="own coordinates", coordinates="soma")
+LAMBDA = Protocol(name="plain lambda", plain_strength="lambda")
+MATCHED = Protocol(name="matched grid", grid_scale="matched")
+PULL = Protocol(name="equal pull", strength_unit="gradient")
+
+
+@pytest.mark.parametrize(
+    ("base", "switches", "settings"),
+    [
+        ("WD*", {"start": "identity"}, {}),
+        ("WD*", {"start": "lognormal"}, {}),
+        ("WD*", {"start": "uniform"}, {"sign": "positive"}),
+        ("WD*", {"scaling": "positive_part"}, {"sign": "positive"}),
+        ("WD*", {"self_connections": "functional"}, {}),
+        ("W*D*", {"self_connections": "removed"}, {}),
+        ("W*D*", {"self_connections": "removed", "scaling": "none"}, {}),
+        ("W*D*", {"self_connections": "only"}, {}),
+        ("W*D*", {"entries": "shuffled"}, {}),
+        ("W*D*", {"entries": "off_diagonal_shuffled"}, {}),
+        ("W*D*", {"entries": "resampled"}, {}),
+        ("W*D*", {"entries": "off_diagonal_resampled"}, {}),
+        ("W!D*", {"self_connections": "removed"}, {}),
+        ("W*D*", {"self_distance": "mean"}, {}),
+        ("WD*C", {"distance": "random"}, {}),
+        ("WD*", {"distance": "matched"}, {}),
+        ("WD*C", {"distance": "clusters"}, {}),
+        ("W*D*C", {"communicability": "frozen"}, {}),
+        ("W*D*C", {}, {"protocol": OWN}),
+        ("W", {}, {"protocol": LAMBDA}),
+        ("WDC", {}, {"protocol": MATCHED}),
+        ("W", {}, {"protocol": PULL, "strength": 0.01}),
+        ("W*D*C*", {}, {"protocol": PULL, "strength": 0.17}),
+        ("WD*C", {"communicability": "frozen"}, {"protocol": PULL, "strength": 0.1}),
+        ("W*D*C", {}, {"first_task": "go_nogo"}),
+        ("WD*C", {}, {"first_task": "perceptual", "task_settings": {"delay_steps": 12}}),
+    ],
+)
+def test_a_run_of_a_control_is_what_defines_it(field, base, switches, settings):
+    one = spec(field, control(base, **switches), epochs=1, **settings)
     (result,) = train([one], field, device="cpu", progress=False)
     assert_run(result, defined_run(one, field), 1e-9)
 
