@@ -42,8 +42,15 @@ def test_two_values_have_an_interval():
     assert t_interval([1.0, 3.0])[1:] == pytest.approx((2 - 12.7062, 2 + 12.7062), abs=1e-4)
     assert np.isfinite(bootstrap_interval([1.0, 3.0])).all()
     assert bootstrap_interval([2.0])[0] == 2.0
+    assert np.isnan(bootstrap_interval([2.0])[1:]).all()
 
 
+@pytest.mark.parametrize("interval", [t_interval, bootstrap_interval])
+def test_values_may_be_whole_or_missing_as_none(interval):
+    assert interval([1, None, 3, 4]) == interval([1.0, 3.0, 4.0])
+
+
+@pytest.mark.filterwarnings("error")
 def test_interval_leaves_out_what_is_missing():
     assert t_interval([1.0, np.nan, 3.0]) == t_interval([1.0, 3.0])
     assert t_interval([2.0])[0] == 2.0
