@@ -394,6 +394,20 @@ def test_strength_may_be_set_in_units_of_the_gradient(field, name):
         penalty(variant, field, protocol=protocol)
 
 
+@pytest.mark.parametrize("name", ["W", "WD*C"])
+def test_a_strength_in_units_of_the_gradient_follows_the_mean_over_networks(field, name):
+    starts = [functional(field, seed) for seed in range(3)]
+
+    def strength(initial_weights):
+        protocol = Protocol(name="mine", strength_unit="gradient")
+        held = penalty(name, field, protocol=protocol, initial_weights=initial_weights, strength=1)
+        return held.strength
+
+    # The strength is one over the gradient, and gradients are averaged.
+    mean = np.mean([1 / strength(one) for one in starts])
+    assert 1 / strength(np.stack(starts)) == pytest.approx(mean)
+
+
 def test_the_mean_gradient_of_a_plain_penalty_is_its_strength():
     weights = torch.randn(3, 5, 5)
     torch.testing.assert_close(Penalty(strength=0.3).mean_gradient(weights), torch.full((3,), 0.3))
