@@ -504,6 +504,8 @@ def test_a_factor_that_cannot_be_estimated_is_refused_by_name():
 
 
 def test_a_cell_of_one_run_is_refused():
+    with pytest.raises(effects.EstimabilityError, match="fewer than two values in all variants:"):
+        effects.additive_model(make_runs(accuracy=np.nan))
     with pytest.raises(effects.EstimabilityError, match="fewer than two values"):
         effects.additive_model(make_runs(n_seeds=1))
     with pytest.raises(ValueError, match="give the runs of one task"):
