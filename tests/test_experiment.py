@@ -433,6 +433,7 @@ def test_a_commit_is_that_of_the_checkout_and_a_plus_marks_changes(tmp_path, mon
     git("init", "-q")
     assert commit() == ""  # installed into a checkout that does not know it
     git("add", "package")
+    assert commit() == ""  # no commit yet
     git("commit", "-q", "-m", "one")
     head = git("rev-parse", "HEAD")
     assert commit() == head[:12]
