@@ -162,6 +162,11 @@ def test_memories_are_read_off_the_kept_matrices():
     kept = kept_weights("6_6_2")
     table = memories(kept)
     assert len(table) == len(kept)
+    names = ["task", "variant", "start", "accuracy", "largest_self", "radius_others", "solved"]
+    assert list(table.columns) == names
+    for name in ("task", "variant"):
+        assert table[name].tolist() == [getattr(run, name) for run in kept]
+    assert table["accuracy"].tolist() == [run.metrics["accuracy"] for run in kept]
     row = table.iloc[0]
     weights = kept[0].matrix.dense()
     assert row["largest_self"] == max(weights[i, i] for i in range(len(weights)))
