@@ -136,7 +136,8 @@ class Engine:
         ------
         EngineError
             If the scheduler or all workers are gone, a single run does not fit into memory, or a
-            worker lacks this package or has another source of it.
+            worker lacks this package, has another source of it, or gives more or fewer rows than it
+            was asked for.
         ValueError
             If the cluster cannot be reached.
         """
@@ -160,6 +161,11 @@ class Engine:
                     for half in piece.halves():
                         place.submit(half)
                     continue
+                if len(rows) != len(piece.runs):
+                    raise EngineError(
+                        f"a worker gave {len(rows)} rows for {len(piece.runs)} runs; install the "
+                        "same version of cortexrnn there as here"
+                    )
                 parts = found[piece.shard]
                 parts[piece.start] = rows
                 if sum(map(len, parts.values())) == len(shards[piece.shard]):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from cortexrnn import controls, load_field, theory
-from cortexrnn.archive import load_archive, select
+from cortexrnn.archive import as_published, load_archive, select
 from cortexrnn.controls import CONTROLS, PREDICTIONS, PUBLISHED_VARIANTS, Control, Prediction
 from cortexrnn.figures import controls as figures
 from cortexrnn.inference import t_interval
@@ -113,12 +113,53 @@ def test_the_eleven_variants_are_found_under_their_recorded_identity():
         (0.11, 0.2, "refuted"),
         (-0.2, 0.0, "open"),
         (-0.2, 0.2, "open"),
+        (-0.3, -0.1, "open"),
+        (0.1, 0.2, "open"),
         (np.nan, np.nan, "open"),
     ],
 )
 def test_a_prediction_is_judged_by_where_the_interval_lies(low, high, outcome):
     one = Prediction(claim="function", arm="a", against="b", low=-0.1, high=0.1)
     assert one.judge(low, high) == outcome
+
+
+def test_predictions_are_older_than_their_runs():
+    # What was predicted, and of which claim, may not change once runs are known. A digest that is
+    # changed here says in the history of this file that it was.
+    asked = [asdict(one) for one in PREDICTIONS]
+    claims = {
+        key: (claim.finding, claim.metric, claim.universal)
+        for key, claim in controls.CLAIMS.items()
+    }
+    content = json.dumps([asked, claims, controls.ORDERING], sort_keys=True)
+    assert hashlib.sha256(content.encode()).hexdigest()[:16] == "0977c632cd31a740"
+
+
+@pytest.fixture(scope="module")
+def archive():
+    return load_archive()
+
+
+@pytest.mark.parametrize("field", ["5_3_4", "5_6_8", "6_6_2"])
+def test_recorded_runs_are_those_of_the_controls_and_of_the_paper(archive, field):
+    here = archive[archive["field"] == field]
+    field_hash = json.loads(here["specification"].iloc[0])["field_hash"]
+    designed = {
+        spec.identity
+        for arm in ARMS.values()
+        if arm.group == "published" or arm.deciding or field != controls.DECIDING_FIELD
+        for spec in arm.specs(field=field, field_hash=field_hash)
+    }
+    recorded, papers = set(here["identity"]), set(as_published(here)["identity"])
+    assert designed <= recorded
+    assert recorded - designed <= papers
+
+
+def test_arms_without_a_task_in_common_have_no_difference():
+    one = runs(CONTROLS["W*D*"], {"one_choice": np.ones(20)})
+    two = runs(CONTROLS["W* shuffled"], {"go_nogo": np.ones(20)})
+    assert controls.paired_differences(one, two).shape == (0,)
+    assert controls.paired_differences(one, one, task="go_nogo").shape == (0,)
 
 
 def test_differences_are_paired_by_seed_and_averaged_over_tasks():

@@ -122,6 +122,17 @@ def test_copied_blocks_of_the_published_table_are_found(published):
     assert set(blocks.index) == {("perceptual", m) for m in ("entropy", "loss", "modularity")}
 
 
+def test_published_sizes_follow_from_u_and_twenty_simulations(published):
+    pairs = published["test"] == "mannwhitney"
+    np.testing.assert_allclose(published["delta"][pairs], published["statistic"][pairs] / 200 - 1)
+    assert published["delta"][pairs].between(-1, 1).all()
+    assert published["delta"][~pairs].isna().all()
+    # A larger median goes with a U above one half of all pairs of runs, but for near ties.
+    clear = pairs & (published["delta"].abs() > 0.5)
+    signs = np.sign(published["median_1"] - published["median_2"])[clear]
+    assert (signs == np.sign(published["delta"])[clear]).all()
+
+
 def test_a_block_that_differs_in_one_digit_is_no_copy(published):
     changed = published.drop(columns="copied").copy()
     row = changed.index[(changed["task"] == "perceptual") & (changed["metric"] == "loss")][3]
@@ -409,6 +420,43 @@ def test_wald_tests_are_those_of_a_design_written_by_hand():
     assert tests["p"][0] == pytest.approx(float(expected.pvalue))
 
 
+def test_estimates_and_lack_of_fit_are_those_of_designs_written_by_hand():
+    runs = make_runs(additive_means() | {"W*DC*": 0.6}, n_seeds=7)
+    tests, found = effects.additive_model(runs)
+    design = effects.levels().loc[runs["variant"]]
+    columns = [("W", "w!"), ("W", "w*"), ("D", "d"), ("D", "d*"), ("C", "c"), ("C", "c*")]
+    matrix = np.column_stack(
+        [np.ones(len(runs))] + [(design[name] == level).to_numpy(float) for name, level in columns]
+    )
+    values = runs["accuracy"].to_numpy()
+    fit = sm.OLS(values, matrix).fit(cov_type="HC3", use_t=True)
+    assert found["level"].tolist() == [level for _, level in columns]
+    assert found["factor"].tolist() == [effects.FACTORS[name] for name, _ in columns]
+    np.testing.assert_allclose(found["estimate"], fit.params[1:])
+    np.testing.assert_allclose(found[["low", "high"]], fit.conf_int()[1:])
+    # One mean for every cell; contrasts of cells that are zero whatever is added.
+    cells = np.column_stack([(runs["variant"] == name).to_numpy(float) for name in VARIANTS])
+    of_cells = np.column_stack(
+        [np.ones(11)]
+        + [(effects.levels()[name] == level).to_numpy(float) for name, level in columns]
+    )
+    saturated = sm.OLS(values, cells).fit(cov_type="HC3", use_t=True)
+    contrasts = np.linalg.svd(of_cells.T)[2][7:]
+    expected = saturated.wald_test(contrasts, use_f=True, scalar=True)
+    assert tests["f"][3] == pytest.approx(float(expected.statistic))
+    assert tests["p"][3] == pytest.approx(float(expected.pvalue))
+
+
+def test_models_come_in_the_order_of_the_runs():
+    tests, found = effects.additive_models(
+        make_runs(tasks=TASKS[::-1]), metrics=["loss", "accuracy"]
+    )
+    order = [(task, metric) for task in TASKS[::-1] for metric in ("loss", "accuracy")]
+    for table, size in ((tests, 4), (found, 6)):
+        named = list(zip(table["task"], table["metric"], strict=True))
+        assert named == [key for key in order for _ in range(size)]
+
+
 def test_lack_of_fit_is_the_classical_one_where_scatter_is_equal():
     # With many runs of equal scatter HC3 and the nested F test of statsmodels come together.
     runs = make_runs(additive_means() | {"W*DC*": 0.6}, n_seeds=300)
@@ -456,6 +504,8 @@ def test_a_factor_that_cannot_be_estimated_is_refused_by_name():
 
 
 def test_a_cell_of_one_run_is_refused():
+    with pytest.raises(effects.EstimabilityError, match="fewer than two values in all variants:"):
+        effects.additive_model(make_runs(accuracy=np.nan))
     with pytest.raises(effects.EstimabilityError, match="fewer than two values"):
         effects.additive_model(make_runs(n_seeds=1))
     with pytest.raises(ValueError, match="give the runs of one task"):
@@ -516,6 +566,46 @@ def test_equivalence_is_welch_and_its_two_one_sided_tests():
     assert row["p_equivalent"] == pytest.approx(max(sides))
     assert row["p_different"] == pytest.approx(stats.ttest_ind(x, y, equal_var=False).pvalue)
     assert row["low"] < row["difference"] < row["high"]
+
+
+def test_every_number_of_two_cells():
+    one, two = two_cells(0.01)
+    one.loc[one.index[:2], "accuracy"] = np.nan
+    one.loc[one.index[:2], "diverged"] = True
+    (row,) = effects.equivalence(one, two, metrics=["accuracy"]).to_dict("records")
+    x, y = one["accuracy"].dropna(), two["accuracy"]
+    assert (row["variant"], row["task"], row["metric"]) == ("W*D*C", "one_choice", "accuracy")
+    assert (row["n_1"], row["n_2"], row["runs_1"], row["runs_2"]) == (18, 20, 20, 20)
+    assert (row["diverged_1"], row["diverged_2"]) == (2, 0)
+    assert (row["mean_1"], row["mean_2"]) == pytest.approx((x.mean(), y.mean()))
+    assert row["difference"] == pytest.approx(x.mean() - y.mean())
+    errors = x.var() / 18, y.var() / 20
+    df = sum(errors) ** 2 / (errors[0] ** 2 / 17 + errors[1] ** 2 / 19)
+    half = stats.t.ppf(0.975, df) * np.sqrt(sum(errors))
+    assert row["low"] == pytest.approx(row["difference"] - half)
+    assert row["high"] == pytest.approx(row["difference"] + half)
+
+
+@pytest.mark.parametrize(
+    ("difference", "verdict", "p"),
+    [(0.0, "equivalent", (1, 0)), (0.04, "equivalent", (0, 0)), (0.06, "different", (0, 1))],
+)
+def test_cells_without_scatter_differ_by_what_they_differ(difference, verdict, p):
+    one, two = two_cells(0.0)
+    table = effects.equivalence(
+        one.assign(accuracy=0.5 + difference), two.assign(accuracy=0.5), metrics=["accuracy"]
+    )
+    row = table.iloc[0]
+    assert row["low"] == row["high"] == row["difference"] == pytest.approx(difference)
+    assert (row["p_different"], row["p_equivalent"]) == p
+    assert row["verdict"] == verdict
+
+
+def test_cells_that_all_diverged_on_both_sides_are_told_so():
+    one, two = (cell.assign(accuracy=np.nan, diverged=True) for cell in two_cells(0.0))
+    row = effects.equivalence(one, two, metrics=["accuracy"]).iloc[0]
+    assert row["verdict"] == "both diverge"
+    assert np.isnan(row[["mean_1", "mean_2", "difference", "low", "high"]].astype(float)).all()
 
 
 def test_cells_without_scatter_or_without_runs():
@@ -580,6 +670,23 @@ def test_pooled_fields_compare_the_larger_with_the_smaller_one():
     assert np.isnan(table.loc[("6_6_2", "9_9_9"), "p_published"])
     test = stats.mannwhitneyu(large["accuracy"], small["accuracy"], method="asymptotic")
     assert (row["u"], row["p"]) == pytest.approx((test.statistic, test.pvalue))
+
+
+def test_pools_have_medians_means_and_a_size():
+    runs = make_runs(n_seeds=4)
+    other = runs.assign(relation="precision", arm="precision", accuracy=runs["accuracy"] + 0.3)
+    other.loc[other["variant"] == "W*D*C", "accuracy"] = np.nan
+    table = effects.pooled(pd.concat([runs, other]), among="relations", metrics=["accuracy"])
+    row = table.set_index("among").loc["w*"]
+    start = runs["variant"].map(effects.levels()["W"]) == "w*"
+    x, y = runs.loc[start, "accuracy"], other.loc[start, "accuracy"].dropna()
+    assert (row["n_1"], row["n_2"]) == (12, 8)
+    assert (row["group_1"], row["group_2"]) == ("correlation", "precision")
+    assert (row["median_1"], row["median_2"]) == (x.median(), y.median())
+    assert (row["mean_1"], row["mean_2"]) == pytest.approx((x.mean(), y.mean()))
+    test = stats.mannwhitneyu(x, y, alternative="two-sided", method="asymptotic")
+    assert (row["u"], row["p"]) == (test.statistic, test.pvalue)
+    assert row["delta"] == pytest.approx(2 * test.statistic / (12 * 8) - 1)
 
 
 def test_pools_of_different_designs_are_refused():

@@ -1,19 +1,24 @@
 """Plans, shards, resuming, and what is refused."""
 
+import dataclasses
 import hashlib
+import importlib.metadata
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from cortexrnn import archive, engine, experiment, provenance
+from cortexrnn import archive, engine, experiment, provenance, topology
 from cortexrnn.archive import ArchiveError, load_archive, read_runs
 from cortexrnn.field import Field, FieldError
 from cortexrnn.models import VARIANTS
@@ -266,6 +271,41 @@ def test_workers_give_what_one_process_gives(field, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("order", "other runs than it was asked for"),
+        ("twice", "other runs than it was asked for"),
+        ("other", "other runs than it was asked for"),
+        ("missing", "a worker gave 2 rows for 3 runs"),
+        ("more", "a worker gave 4 rows for 3 runs"),
+    ],
+)
+def test_rows_of_other_runs_than_a_worker_was_asked_for_are_refused(
+    field, tmp_path, monkeypatch, what, message
+):
+    specs, original = make_plan(field, tasks=["go_nogo"], seeds=[0]), experiment.run_shard
+    other = make_plan(field, tasks=["go_nogo"], seeds=[0], epochs=2)
+
+    def careless(shard, field, *, device):
+        rows = original(other if what == "other" else shard, field, device=device)
+        return {
+            "order": rows[::-1],
+            "missing": rows[:-1],
+            "twice": [rows[0], *rows[:-1]],
+            "more": [*rows, rows[0]],
+            "other": rows,
+        }[what]
+
+    monkeypatch.setattr(experiment, "run_shard", careless)
+    with pytest.raises(experiment.ExperimentError, match=message):
+        experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
+    assert not list(tmp_path.rglob("*.parquet"))
+    monkeypatch.undo()
+    runs = read_runs(experiment.run(specs, field, out=tmp_path, workers=1, progress=False))
+    assert list(runs["identity"]) == [spec.identity for spec in specs]
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"relation": "covariance"}, "unknown relation"),
@@ -345,6 +385,138 @@ def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch, moment):
     with pytest.raises(OSError, match="No space left"):
         archive.write_runs([dict.fromkeys(archive.SCHEMA.names)], tmp_path / "runs.parquet")
     assert not list(tmp_path.iterdir())
+
+
+# --- rows, records and the bar
+
+
+def test_a_row_says_what_the_run_was_and_what_came_of_it(field):
+    spec = make_plan(field, sign="positive", data_seed=3)[-1]
+    (result,) = experiment.train([spec], field, device="cpu", progress=False)
+    row = experiment._row(dataclasses.replace(result, seconds=100.0), field)
+    assert list(row) == archive.SCHEMA.names
+    for name in ("field", "relation", "sign", "arm", "task", "seed", "data_seed", "epochs"):
+        assert row[name] == getattr(spec, name)
+    assert (row["arm"], row["protocol"], row["variant"]) == ("corr+sign", "published", "W")
+    assert (row["n_neurons"], row["n_train"], row["n_validation"]) == (16, 128, 64)
+    assert {name: row[name] for name in result.metrics} == result.metrics
+    measured = dataclasses.asdict(topology.measure(result.weights["recurrent"]))
+    del measured["edges"]
+    assert {name: row[name] for name in measured} == measured
+    assert (row["diverged"], row["diverged_epoch"]) == (False, None)
+    assert row["history_accuracy"] == result.history["accuracy"]
+    assert row["history_loss"] == result.history["loss"]
+    assert 0 < row["seconds_topology"] < 100
+    assert row["seconds"] == 100 + row["seconds_topology"]
+    assert row["device"].startswith("cpu ")
+    for package in ("cortexrnn", "torch", "numpy", "scipy", "networkx"):
+        assert f"{package} {importlib.metadata.version(package)}" in row["versions"]
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(row["finished"])).total_seconds() < 60
+    assert hashlib.sha256(row["specification"].encode()).hexdigest()[:32] == row["identity"]
+    assert row["identity"] == spec.identity
+
+
+def test_the_record_of_a_finished_plan_sums_its_rows(field, tmp_path, monkeypatch):
+    specs, original = make_plan(field), experiment.run_shard
+
+    def noted(shard, field, *, device):
+        rows = original(shard, field, device=device)
+        for i, row in enumerate(rows):
+            row |= {"seconds": 36.0, "device": f"cpu {i}", "diverged": i == 0}
+            row["finished"] = f"2020-01-0{1 + i}T00:00:00+00:00"
+        return rows
+
+    monkeypatch.setattr(experiment, "run_shard", noted)
+    path = experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
+    record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    expected = {
+        "plan": path.stem,
+        "runs": 12,
+        "field": ["surrogate_16"],
+        "arm": ["corr"],
+        "protocol": ["published"],
+        "variant": ["W*D*C", "WD*", "W"],
+        "task": ["go_nogo", "one_choice"],
+        "seeds": 2,
+        "epochs": [1],
+        "n_train": [128],
+        "identities": [spec.identity for spec in specs],
+        "finished": "2020-01-03T00:00:00+00:00",
+        "diverged": 4,
+        "core_hours": 0.12,
+        "devices": ["cpu 0", "cpu 1", "cpu 2"],
+        "bytes": path.stat().st_size,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
+    assert {name: record[name] for name in expected} == expected
+
+
+def test_the_bar_counts_what_is_done_and_reckons_what_is_left(monkeypatch):
+    calls, clock = [], iter([100.0, 110.0, 120.0])
+
+    class Bar:
+        def __init__(self, *columns, disable, **options):
+            calls.append(("shown", not disable))
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def print(self, name):
+            calls.append(("name", name))
+
+        def add_task(self, _, **options):
+            calls.append(("task", options["completed"], options["total"]))
+
+        def update(self, _, **options):
+            calls.append((options["advance"], options["rate"], options["left"]))
+
+    monkeypatch.setattr(experiment, "Progress", Bar)
+    monkeypatch.setattr(experiment, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with experiment._bar("plan", 10, 6, show=True) as advance:
+        advance(2)
+        advance(2)
+    assert calls == [
+        ("shown", True),
+        ("name", "plan"),
+        ("task", 4, 10),
+        (2, "0.2/s", "0:00:20 left"),
+        (2, "0.2/s", "0:00:10 left"),
+    ]
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_a_commit_is_that_of_the_checkout_and_a_plus_marks_changes(tmp_path, monkeypatch):
+    def git(*arguments):
+        who = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
+        found = subprocess.run(
+            ["git", "-C", str(tmp_path), *who, *arguments], capture_output=True, check=True
+        )
+        return found.stdout.decode().strip()
+
+    module = tmp_path / "package" / "experiment.py"
+    module.parent.mkdir()
+    module.write_text("a = 1\n")
+    monkeypatch.setattr(experiment, "__file__", str(module))
+    commit = experiment._commit.__wrapped__
+    assert commit() == ""  # no checkout
+    git("init", "-q")
+    assert commit() == ""  # installed into a checkout that does not know it
+    git("add", "package")
+    assert commit() == ""  # no commit yet
+    git("commit", "-q", "-m", "one")
+    head = git("rev-parse", "HEAD")
+    assert commit() == head[:12]
+    (tmp_path / "elsewhere").write_text("")
+    assert commit() == head[:12]
+    module.write_text("a = 2\n")
+    assert commit() == head[:12] + "+"
+    git("add", "package")
+    assert commit() == head[:12] + "+"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert commit() == ""  # no git
 
 
 # --- the archive that ships

@@ -333,6 +333,63 @@ def test_bad_trains_are_refused(events: list, message: str) -> None:
             relation(events)
 
 
+@pytest.mark.parametrize(
+    ("train", "kind"),
+    [
+        ([True, False], "bool"),
+        (["0.1", "0.2"], "<U3"),
+        (np.ma.masked_array([0.1, 0.2], mask=[True, False]), "masked values"),
+        ([0.1 + 1j], "complex128"),
+    ],
+)
+def test_trains_of_anything_but_real_numbers_are_refused(train: Any, kind: str) -> None:
+    for relation in (function.bin_events, function.sttc):
+        with pytest.raises(ValueError, match=f"events of neuron 1 hold {kind}; give plain real"):
+            relation([[0.1, 0.3], train])
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int64, np.float32])
+def test_trains_of_any_kind_of_number_are_the_same_trains(kind: type) -> None:
+    times = [[1, 2, 5], [0, 4]]
+    events = [np.array(train, dtype=kind) for train in times]
+    expected = function.bin_events([np.array(train, dtype=float) for train in times])
+    assert np.array_equal(function.bin_events(events), expected)
+    assert function.sttc(events).dtype == np.float64
+
+
+def test_rows_of_unequal_length_are_no_matrix() -> None:
+    with pytest.raises(ValueError, match=r"counts are not an array .*; give rows of one length"):
+        function.correlation([[1.0, 2.0], [1.0]])
+
+
+def test_more_counts_than_fit_in_memory_are_refused_before_they_are_made() -> None:
+    # 500 million are the limit; with one neuron and bins of a second that is 500 million seconds.
+    for duration in (5.001e8, 1e300):
+        with pytest.raises(ValueError, match="more than fit in memory; give times in seconds"):
+            function.bin_events([[1.0]], bin_s=1.0, duration_s=duration)
+    with pytest.raises(ValueError, match="for 600 neurons"):
+        function.bin_events([[1.0]] * 600, bin_s=1.0, duration_s=1e6)
+
+
+def test_the_smallest_recordings_that_there_are() -> None:
+    assert function.bin_events([[0.0]], bin_s=0.05).tolist() == [[1]]
+    assert function.bin_events([[0.25]], bin_s=0.25, duration_s=0.3).tolist() == [[1]]
+    assert function.correlation([[1.0, 2.0]]).tolist() == [[1.0]]
+    assert function.sttc([[0.0]]).tolist() == [[1.0]]
+    (found,) = function.trace_events([[0.0, 1.0, 0.0]], frame_rate_hz=2.0)
+    assert found.tolist() == [0.5]
+    for empty in (np.empty((0, 5)), np.empty((0, 2))):
+        with pytest.raises(ValueError, match=r"shape \(0, "):
+            function.correlation(empty)
+        with pytest.raises(ValueError, match=r"shape \(0, "):
+            function.trace_events(empty, frame_rate_hz=1.0)
+
+
+def test_an_event_at_the_very_end_of_a_recording_belongs_to_it() -> None:
+    assert function.bin_events([[2.0]], bin_s=0.5, duration_s=2.0).tolist() == [[0, 0, 0]]
+    assert function.sttc([[2.0], [2.0]], duration_s=2.0)[0, 1] == pytest.approx(1)
+
+
 @pytest.mark.parametrize("value", [0, -0.1, np.nan, np.inf])
 def test_times_that_are_not_positive_are_refused(value: float) -> None:
     events = [[1.0], [2.0]]

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from cortexrnn.archive import METRICS
+from cortexrnn.archive import METRICS, published_table
 from cortexrnn.inference import (
     beside_published,
+    bootstrap_interval,
     cell_means,
     readable,
     t_interval,
@@ -24,6 +25,32 @@ def test_interval_of_a_textbook_sample():
     assert (low, high) == pytest.approx((expected.low, expected.high))
 
 
+@pytest.mark.parametrize("level", [0.5, 0.9])
+def test_intervals_cover_what_was_asked_for(level):
+    sleep = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
+    expected = stats.ttest_1samp(sleep, 0).confidence_interval(level)
+    assert t_interval(sleep, level=level)[1:] == pytest.approx((expected.low, expected.high))
+    expected = stats.bootstrap(
+        (sleep,), np.mean, confidence_level=level, n_resamples=200,
+        random_state=np.random.default_rng(5),
+    ).confidence_interval  # fmt: skip
+    found = bootstrap_interval(sleep, level=level, n_resamples=200, seed=5)
+    assert found == (np.mean(sleep), expected.low, expected.high)
+
+
+def test_two_values_have_an_interval():
+    assert t_interval([1.0, 3.0])[1:] == pytest.approx((2 - 12.7062, 2 + 12.7062), abs=1e-4)
+    assert np.isfinite(bootstrap_interval([1.0, 3.0])).all()
+    assert bootstrap_interval([2.0])[0] == 2.0
+    assert np.isnan(bootstrap_interval([2.0])[1:]).all()
+
+
+@pytest.mark.parametrize("interval", [t_interval, bootstrap_interval])
+def test_values_may_be_whole_or_missing_as_none(interval):
+    assert interval([1, None, 3, 4]) == interval([1.0, 3.0, 4.0])
+
+
+@pytest.mark.filterwarnings("error")
 def test_interval_leaves_out_what_is_missing():
     assert t_interval([1.0, np.nan, 3.0]) == t_interval([1.0, 3.0])
     assert t_interval([2.0])[0] == 2.0
@@ -49,6 +76,35 @@ def test_diverged_runs_are_counted_and_have_no_value():
     table = pd.concat([runs(accuracy=0.8), runs(accuracy=np.nan, diverged=True).head(1)])
     (cell,) = cell_means(table).to_dict("records")
     assert (cell["runs"], cell["diverged"], cell["mean"]) == (4, 1, pytest.approx(0.8))
+
+
+def test_cells_keep_the_order_of_the_runs_and_have_the_interval_of_their_values():
+    names = [("go_nogo", "W"), ("one_choice", "WD*"), ("go_nogo", "W*D*C")]
+    parts = [
+        runs(task=task, variant=variant).assign(entropy=[i, i + 1.0, i + 5.0])
+        for i, (task, variant) in enumerate(names)
+    ]
+    table = cell_means(pd.concat(parts), metric="entropy")
+    assert list(zip(table["task"], table["variant"], strict=True)) == names
+    for i, row in enumerate(table.to_dict("records")):
+        mean, low, high = t_interval([i, i + 1.0, i + 5.0])
+        assert row == {
+            "field": "6_6_2", "arm": "corr", "protocol": "published",
+            "variant": names[i][1], "task": names[i][0], "metric": "entropy",
+            "runs": 3, "diverged": 0, "mean": mean, "low": low, "high": high,
+        }  # fmt: skip
+
+
+def test_published_intervals_stand_beside_every_metric_that_is_asked_for():
+    table = beside_published(runs(entropy=5.0), metrics=["accuracy", "entropy"])
+    paper = published_table().query("arm == 'corr' and variant == 'WD*' and task == 'one_choice'")
+    for row, name in zip(table.to_dict("records"), ("Accuracy", "Entropy"), strict=True):
+        theirs = paper[paper["metric"] == name].iloc[0]
+        assert row["published"] == theirs["mean"]
+        assert (row["published_low"], row["published_high"]) == (
+            theirs["ci95_low"],
+            theirs["ci95_high"],
+        )
 
 
 def test_cells_stand_beside_the_published_ones():

@@ -206,6 +206,16 @@ def test_the_gradient_of_the_sorted_difference_is_that_of_sorting(levels):
         torch.testing.assert_close(slopes[1][at].sum(), expected[1][at].sum())
 
 
+def test_equal_values_on_both_sides_of_their_targets_share_both_slopes():
+    # The only change of sign lies among equal values, so no level tells the two sides apart.
+    values = torch.full((4,), 0.5, dtype=torch.float64, requires_grad=True)
+    target = torch.tensor([0.0, 0.1, 0.9, 1.0], dtype=torch.float64)
+    value = models._SortedDifference.apply(values[None], target)
+    (slopes,) = torch.autograd.grad(value.sum(), values)
+    assert value.item() == pytest.approx((0.5 + 0.4 + 0.4 + 0.5) / 4)
+    assert sorted(slopes.tolist()) == [-0.25, -0.25, 0.25, 0.25]
+
+
 def test_the_sorted_difference_copes_with_many_changes_of_sign():
     values = torch.linspace(0, 1, 400, dtype=torch.float64).requires_grad_()
     target = values.detach() + 1e-4 * (-1.0) ** torch.arange(400)
@@ -392,6 +402,20 @@ def test_strength_may_be_set_in_units_of_the_gradient(field, name):
     assert without_wiring.mean_gradient(weights).item() == pytest.approx(0.02)
     with pytest.raises(ValueError, match="units of the gradient needs initial_weights"):
         penalty(variant, field, protocol=protocol)
+
+
+@pytest.mark.parametrize("name", ["W", "WD*C"])
+def test_a_strength_in_units_of_the_gradient_follows_the_mean_over_networks(field, name):
+    starts = [functional(field, seed) for seed in range(3)]
+
+    def strength(initial_weights):
+        protocol = Protocol(name="mine", strength_unit="gradient")
+        held = penalty(name, field, protocol=protocol, initial_weights=initial_weights, strength=1)
+        return held.strength
+
+    # The strength is one over the gradient, and gradients are averaged.
+    mean = np.mean([1 / strength(one) for one in starts])
+    assert 1 / strength(np.stack(starts)) == pytest.approx(mean)
 
 
 def test_the_mean_gradient_of_a_plain_penalty_is_its_strength():

@@ -1,6 +1,7 @@
 """Priors against the authors' values and against what defines them."""
 
-from dataclasses import replace
+import dataclasses
+import warnings
 
 import numpy as np
 import pytest
@@ -87,6 +88,24 @@ def test_a_relation_that_is_absent_or_unknown_is_refused(field):
         priors.functional_weights(bare, relation="correlation", rng=rng)
     with pytest.raises(ValueError, match="choose one of correlation"):
         priors.functional_weights(bare, relation="covariance", rng=rng)
+
+
+@pytest.mark.parametrize("relation", ["correlation", "precision", "sttc", "response"])
+@pytest.mark.parametrize("tiled", [True, False])
+def test_a_product_that_lacks_its_second_factor_is_told_and_nothing_else(field, relation, tiled):
+    responses = np.random.default_rng(0).random((field.n_neurons, field.n_neurons))
+    one = dataclasses.replace(field, response=responses)
+    if not tiled and relation != "sttc":
+        one = dataclasses.replace(one, sttc=None)
+    told = not tiled and relation in ("correlation", "precision")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        priors.functional_weights(one, relation=relation, rng=np.random.default_rng(0))
+    messages = [str(warning.message) for warning in caught]
+    assert len(messages) == told
+    if told:
+        assert f"made of the {relation} alone" in messages[0]
+        assert caught[0].filename == __file__
 
 
 def test_a_constant_relation_is_refused(field):
@@ -193,6 +212,15 @@ def test_communicability_is_its_definition(n, seed, spread):
     np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12 * theirs.max())
 
 
+def test_communicability_takes_any_number_of_leading_axes():
+    weights = torch.rand(
+        2, 3, 7, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(3)
+    )
+    together = priors.communicability(weights)
+    for i, j in np.ndindex(2, 3):
+        torch.testing.assert_close(together[i, j], priors.communicability(weights[i, j]))
+
+
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.float64, 1e-13)])
 def test_exponential_agrees_with_torch(dtype, tolerance):
     matrix = torch.rand(3, 50, 50, dtype=dtype, generator=torch.Generator().manual_seed(0))
@@ -258,8 +286,8 @@ def test_reshaped_coordinates_make_three_clusters_about_eight_times_as_far_apart
 def test_usable_relation_is_the_wanted_one_or_the_first_there_is() -> None:
     field = surrogate_field(12)
     assert priors.usable_relation(field, "precision") == "precision"
-    some = replace(field, correlation=None, precision=None)
+    some = dataclasses.replace(field, correlation=None, precision=None)
     assert priors.usable_relation(some, "correlation") == "sttc"
-    assert priors.usable_relation(replace(some, sttc=None), "correlation") is None
+    assert priors.usable_relation(dataclasses.replace(some, sttc=None), "correlation") is None
     with pytest.raises(ValueError, match="covariance"):
         priors.usable_relation(field, "covariance")

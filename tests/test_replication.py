@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.formula.api as smf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.weightstats import ttost_ind
 
 from cortexrnn import replication
@@ -122,6 +124,41 @@ def test_a_draw_of_trials_on_each_side_widens_the_error():
     assert found["error"] == pytest.approx((0.05**2 + 2 * 0.06**2) ** 0.5)
 
 
+def test_every_number_of_a_cell_follows_from_its_runs_and_the_published_interval():
+    values = np.append(spread(0.8, 0.1, 12), [np.nan, np.nan])
+    draw = 0.03**2
+    table = compare(cell(values), variance=NO_DRAWS | {("accuracy", "one_choice"): draw})
+    (row,) = table[table["metric"] == "accuracy"].to_dict("records")
+    assert (row["arm"], row["variant"], row["task"]) == ("corr", "W*D*C", "one_choice")
+    assert (row["runs"], row["diverged"], row["values"]) == (14, 2, 12)
+    interval = stats.ttest_1samp(values[:12], 0).confidence_interval(0.95)
+    assert (row["mean"], row["low"], row["high"]) == pytest.approx((0.8, *interval))
+    paper = published_table().query(
+        "arm == 'corr' and metric == 'Accuracy' and variant == 'W*D*C' and task == 'one_choice'"
+    )
+    assert row["published"] == paper["mean"].item()
+    half = (paper["ci95_high"].item() - paper["ci95_low"].item()) / 2
+    theirs = (half / stats.t.ppf(0.975, 19)) ** 2 + 0.001**2 / 12  # printed with three decimals
+    ours = 0.1**2 / 12
+    assert row["published_error"] ** 2 == pytest.approx(theirs)
+    assert row["difference"] == pytest.approx(0.8 - row["published"])
+    error = np.sqrt(ours + theirs + 2 * draw)
+    df = (ours + theirs) ** 2 / (ours**2 / 11 + theirs**2 / 19)
+    t = stats.t(df)
+    assert (row["error"], row["df"]) == pytest.approx((error, df))
+    assert row["p_different"] == pytest.approx(2 * t.cdf(-abs(row["difference"]) / error))
+    outer = (abs(row["difference"]) - 0.05) / error
+    assert row["p_equivalent"] == pytest.approx(t.cdf(outer))
+
+
+@pytest.mark.parametrize(("n_values", "compared"), [(9, False), (10, True)])
+def test_ten_values_are_the_least(n_values, compared):
+    few = np.append(spread(0.3, 0.01, n_values), [np.nan] * 5)
+    table = compare(cell(few), variance=NO_DRAWS)
+    row = table[table["metric"] == "accuracy"].iloc[0]
+    assert pd.notna(row["p_different"]) == pd.notna(row["p_equivalent"]) == compared
+
+
 # --- verdicts
 
 
@@ -207,6 +244,39 @@ def test_the_component_of_the_draws_is_found_whatever_seeds_add():
     assert row["tables"] == 1
 
 
+@pytest.mark.parametrize(("n_seeds", "n_draws"), [(2, 2), (3, 4), (5, 2)])
+def test_the_component_of_the_draws_is_that_of_an_analysis_of_variance(n_seeds, n_draws):
+    table = np.random.default_rng(n_seeds).normal(size=(n_seeds, n_draws)) + 3 * np.arange(n_draws)
+    data = pd.DataFrame(
+        {
+            "value": table.ravel(),
+            "seed": np.repeat(np.arange(n_seeds), n_draws),
+            "draw": np.tile(np.arange(n_draws), n_seeds),
+        }
+    )
+    squares = anova_lm(smf.ols("value ~ C(seed) + C(draw)", data).fit())
+    mean_square = squares["sum_sq"] / squares["df"]
+    expected = (mean_square["C(draw)"] - mean_square["Residual"]) / n_seeds
+    assert replication._draw_component(table) == pytest.approx(expected)
+
+
+def test_the_rule_takes_the_median_over_fields_and_variants_of_complete_seeds():
+    parts, components = [], []
+    for i, (field, variant) in enumerate([("5_3_4", "WD"), ("5_6_8", "WD"), ("5_6_8", "W*D*C")]):
+        table = np.random.default_rng(i).normal(size=(4, 3)) + 10.0**i * np.arange(3)
+        components.append(replication._draw_component(table[1:]))
+        table[0, 1] = np.nan  # a seed that lacks a value on one draw counts on none
+        parts += [
+            cell(table[:, k], variant=variant).assign(field=field, data_seed=k) for k in range(3)
+        ]
+    found = draw_variance(identified(pd.concat(parts, ignore_index=True)))
+    row = found.set_index(["metric", "task"]).loc[("accuracy", "one_choice")]
+    assert row["variance"] == pytest.approx(sorted(components)[1])
+    assert row["sd"] == pytest.approx(row["variance"] ** 0.5)
+    assert row["tables"] == 3
+    assert list(found["metric"].unique()) == list(MARGINS)
+
+
 def test_without_an_effect_of_draws_nothing_below_zero_is_told():
     found = [draw_variance(draws(0.0, 0.05, n_draws=10, n_seeds=2, seed=s)) for s in range(6)]
     variance = pd.concat(found).query("metric == 'accuracy'")["variance"]
@@ -242,6 +312,7 @@ def test_both_signs_are_judged_together():
     table = replication.judge(archive)
     assert set(table["arm"]) == {"corr", "corr+sign"}
     assert set(table["runs"]) == {20}
+    assert table.index.tolist() == list(range(10))
 
 
 def test_false_discoveries_are_controlled_over_both_signs():
@@ -345,6 +416,43 @@ def test_rates_are_those_of_the_margins_of_the_rules():
     assert rates["equivalent"].item() > 0.95
 
 
+@pytest.mark.parametrize("draw_sd", [0.01, 0.025])
+def test_rates_of_one_cell_without_scatter_follow_from_its_draws(draw_sd):
+    # Runs all alike: the difference of two means is that of their draws, around the shift.
+    runs = cell([0.8] * 12)
+    runs[[name for name in MARGINS if name != "accuracy"]] = np.nan
+    shifts, n_tables = (0.0, 0.5, 1.0, 2.0), 400
+    rates = error_rates(
+        runs,
+        variance=NO_DRAWS | {("accuracy", "one_choice"): draw_sd**2},
+        shifts=shifts,
+        n_tables=n_tables,
+        rng=np.random.default_rng(1),
+    )
+    assert rates["shift"].tolist() == list(shifts)
+    assert set(rates["cells"]) == {1} and set(rates["tables"]) == {n_tables}
+    error = np.sqrt(2 * draw_sd**2 + 0.001**2 / 12)
+    t = stats.t(19)
+    for row in rates.itertuples():
+        difference = stats.norm(row.shift * 0.05, np.sqrt(2) * draw_sd)
+        room = max(0.05 - t.ppf(0.95) * error, 0.0)
+        equivalent = difference.cdf(room) - difference.cdf(-room)
+        far = max(t.ppf(0.975) * error, room)
+        different = difference.sf(far) + difference.cdf(-far)
+        for found, expected in ((row.equivalent, equivalent), (row.different, different)):
+            spread_of_share = np.sqrt(expected * (1 - expected) / n_tables)
+            assert abs(found - expected) <= 4 * spread_of_share + 1 / n_tables
+        assert row.inconclusive == pytest.approx(1 - row.equivalent - row.different)
+
+
+def test_rates_are_told_from_no_difference_to_four_margins():
+    rates = error_rates(
+        cell(spread(0.8, 0.1)), variance=NO_DRAWS, n_tables=1, rng=np.random.default_rng(0)
+    )
+    assert rates["shift"].tolist() == [0.0, 0.5, 1.0, 2.0, 4.0]
+    assert set(rates["cells"]) == {5}
+
+
 def test_rates_need_runs():
     with pytest.raises(ValueError, match="10 runs"):
         error_rates(cell([0.5] * 5), variance=NO_DRAWS, rng=np.random.default_rng(0))
@@ -376,6 +484,9 @@ def test_a_cell_that_is_different_is_explained_by_draws_on_both_sides(means, exp
     archive = several_draws(means)
     found = replication.explained(table.assign(verdict="different"), archive)
     assert found["explanation"].tolist() == [explanation]
+    added = ["draws", "draw_low", "draw_high", "explanation"]
+    assert list(found.columns) == [*table.columns, "verdict", *added]
+    assert found["published"].tolist() == table["published"].tolist()
     assert found["draws"].tolist() == [len(means)]
     np.testing.assert_allclose(found[["draw_low", "draw_high"]], [[min(means), max(means)]])
     assert replication.explained(table.assign(verdict="equivalent"), archive).empty

@@ -132,6 +132,74 @@ def test_perceptual_noise_is_white():
     assert np.abs(correlation).max() < 6 / np.sqrt(N_TRIALS)
 
 
+def test_perceptual_trials_are_drawn_in_the_order_that_recorded_runs_had():
+    # Angles, then coherences, then the noise of all trials: another order is another data seed.
+    inputs, targets = draw("perceptual", 30, seed=6)
+    rng = np.random.default_rng(6)
+    angles = rng.integers(2, size=30)
+    coherences = [(0, 6.4, 12.8, 25.6, 51.2)[k] for k in rng.integers(5, size=30)]
+    noise = rng.normal(0, 0.1, size=(30, 30, 2))
+    assert targets.tolist() == angles.tolist()
+    for trial in range(30):
+        sign = 1 if angles[trial] == 0 else -1
+        for channel, toward in ((0, sign), (1, -sign)):
+            shown = inputs[trial, 1:31, 1 + channel]
+            expected = 0.5 + toward * coherences[trial] / 200 + noise[trial, :, channel]
+            np.testing.assert_allclose(shown, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["one_choice", "go_nogo"])
+def test_targets_are_the_first_draw_of_the_generator(name):
+    _, targets = draw(name, 200, seed=6)
+    first = np.random.default_rng(6)
+    if name == "one_choice":
+        expected = [PROBLEMS[k][2] for k in first.integers(8, size=200)]
+    else:
+        expected = first.integers(2, size=200).tolist()
+    assert targets.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        OneChoice(goal_steps=1, delay_steps=0, choice_steps=1),
+        Perceptual(fixation_steps=0, stimulus_steps=1, delay_steps=0),
+        GoNoGo(fixation_steps=0, cue_steps=1, delay_steps=0, decision_steps=0),
+    ],
+    ids=lambda task: task.name,
+)
+def test_the_shortest_trials_that_there_are(task):
+    inputs, targets = task.sample(1, rng=np.random.default_rng(0))
+    assert inputs.shape == (1, task.n_steps, task.n_channels)
+    assert targets.shape == (1,)
+    for name, least in task.settings.items():
+        if name.endswith("_steps"):
+            with pytest.raises(ValueError, match=f"{name} is -?\\d, expected .* at least {least}"):
+                task.with_settings(**{name: least - 1})
+
+
+@pytest.mark.parametrize("coherences", [[0], [100], [0, 100.0], (12,), np.array([3.0, 4.0])])
+def test_percentages_from_nothing_to_all_are_admitted(coherences):
+    task = Perceptual(coherences=coherences, noise_sd=0)
+    assert task.coherences == tuple(float(value) for value in coherences)
+    assert all(type(value) is float for value in task.coherences)
+    assert type(task.noise_sd) is float
+
+
+@pytest.mark.parametrize("value", [True, "0.1", None, 10**400, -0.001])
+def test_what_is_no_number_of_at_least_zero_is_refused(value):
+    with pytest.raises(ValueError, match=r"noise_sd is .* expected a finite number of at least 0"):
+        Perceptual(noise_sd=value)
+    with pytest.raises(ValueError, match="at least 0 and at most 100"):
+        Perceptual(coherences=[value])
+
+
+@pytest.mark.parametrize("value", [np.True_, True, 2.0, "2"])
+def test_what_is_no_whole_number_is_refused(value):
+    with pytest.raises(ValueError, match="expected an integer of at least 1"):
+        TASKS["go_nogo"].sample(value, rng=np.random.default_rng(0))
+
+
 def test_perceptual_ceiling_of_an_ideal_observer():
     inputs, targets = draw("perceptual")
     evidence = inputs[:, 1:31, 1:].sum(axis=1)

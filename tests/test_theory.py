@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from cortexrnn.field import FieldError
 from cortexrnn.models import initial_weights
@@ -88,6 +89,57 @@ def test_a_longer_delay_asks_for_a_larger_self_connection():
         needed_self_connection(task, share=1)
 
 
+def test_whole_numbers_are_weights_like_others():
+    # In whole numbers 3^49 would not fit.
+    for task in TASKS.values():
+        np.testing.assert_array_equal(
+            leaky_accuracy(task, [0, 1, 3]), leaky_accuracy(task, [0.0, 1.0, 3.0])
+        )
+
+
+@pytest.mark.parametrize("name", list(TASKS))
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_the_needed_self_connection_goes_that_share_of_the_way(name, share):
+    needed = needed_self_connection(TASKS[name], share=share)
+    low, here, high = leaky_accuracy(TASKS[name], [0.0, needed, 1.0])
+    assert 0 < needed < 1
+    assert (here - low) / (high - low) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.5, 1.5])
+def test_a_share_that_is_none_is_refused(share):
+    with pytest.raises(ValueError, match="share is"):
+        needed_self_connection(TASKS["go_nogo"], share=share)
+
+
+def test_evidence_step_by_step():
+    signal, noise = contrast(TASKS["one_choice"], input_noise=0.2)
+    assert signal.tolist() == [[1.0] * 20 + [0.0] * 30]
+    np.testing.assert_allclose(noise, 0.2 * np.sqrt(2))
+    signal, noise = contrast(TASKS["go_nogo"])
+    assert signal.tolist() == [[0.0] * 5 + [1.0] * 20 + [0.0] * 15]
+    np.testing.assert_allclose(noise, 0.05 * np.sqrt(2))
+    signal, noise = contrast(TASKS["perceptual"].with_settings(noise_sd=0.3))
+    # The two channels differ by twice coherence / 200 in the stimulus, steps 1 to 30.
+    shown = np.array([0.0] + [1.0] * 30 + [0.0] * 10)
+    np.testing.assert_allclose(signal, np.outer([0, 0.064, 0.128, 0.256, 0.512], shown))
+    np.testing.assert_allclose(noise, np.sqrt(2 * (0.05**2 + 0.3**2 * shown)))
+
+
+def test_accuracy_by_hand():
+    # One step of evidence, one of silence: the separation is w s / sqrt((1 + w^2) v).
+    task = TASKS["go_nogo"].with_settings(
+        fixation_steps=0, cue_steps=1, delay_steps=1, decision_steps=0
+    )
+    w, noise = 0.6, 0.5
+    expected = norm.cdf(w / np.sqrt((1 + w**2) * 2 * noise**2))
+    assert leaky_accuracy(task, [w], input_noise=noise)[0] == pytest.approx(expected)
+    task = TASKS["one_choice"].with_settings(goal_steps=1, delay_steps=0, choice_steps=1)
+    assert leaky_accuracy(task, [w], input_noise=noise)[0] == pytest.approx(
+        1 / 4 + 3 / 4 * expected
+    )
+
+
 def test_time_constants():
     found = time_constant([-0.5, 0.0, np.exp(-1), np.exp(-0.1), 1.0, 1.2])
     np.testing.assert_allclose(found, [0, 0, 1, 10, np.inf, np.inf])
@@ -110,6 +162,11 @@ def test_memories_are_read_off_the_kept_matrices():
     kept = kept_weights("6_6_2")
     table = memories(kept)
     assert len(table) == len(kept)
+    names = ["task", "variant", "start", "accuracy", "largest_self", "radius_others", "solved"]
+    assert list(table.columns) == names
+    for name in ("task", "variant"):
+        assert table[name].tolist() == [getattr(run, name) for run in kept]
+    assert table["accuracy"].tolist() == [run.metrics["accuracy"] for run in kept]
     row = table.iloc[0]
     weights = kept[0].matrix.dense()
     assert row["largest_self"] == max(weights[i, i] for i in range(len(weights)))
