@@ -218,7 +218,7 @@ def test_a_plan_finished_beside_another_takes_no_shard_from_it(field, tmp_path, 
 KILLED = """
 import sys
 from pathlib import Path
-from cortexrnn import archive, experiment, provenance
+from cortexrnn import archive, experiment
 from cortexrnn.sources.surrogate import surrogate_field
 from tests.test_experiment import make_plan
 
