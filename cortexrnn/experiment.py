@@ -347,7 +347,8 @@ def _bar(name: str, n_runs: int, n_left: int, *, show: bool) -> Iterator[Callabl
     )
     started = time.monotonic()
     with Progress(*columns, disable=not show, expand=True) as bar:
-        terminal.say(name, console=bar.console)
+        if show:
+            terminal.say(name, console=bar.console)
         ticket = bar.add_task("", total=n_runs, completed=n_runs - n_left, rate="", left="")
         done = 0
 

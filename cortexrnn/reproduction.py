@@ -116,7 +116,7 @@ def outcomes(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Those rows; accuracies are then more than :data:`LEARNED` apart, or only one diverged.
+        Those rows; accuracies are then more than ``LEARNED`` apart, or only one diverged.
     """
     apart = (table["accuracy_again"] - table["accuracy"]).abs() > LEARNED
     return table[apart | (table["diverged"] != table["diverged_again"])]

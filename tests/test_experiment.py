@@ -455,6 +455,8 @@ def test_the_bar_counts_what_is_done_and_reckons_what_is_left(monkeypatch):
     calls, clock = [], iter([100.0, 110.0, 120.0])
 
     class Bar:
+        console = None
+
         def __init__(self, *columns, disable, **options):
             calls.append(("shown", not disable))
 
@@ -464,9 +466,6 @@ def test_the_bar_counts_what_is_done_and_reckons_what_is_left(monkeypatch):
         def __exit__(self, *_):
             pass
 
-        def print(self, name):
-            calls.append(("name", name))
-
         def add_task(self, _, **options):
             calls.append(("task", options["completed"], options["total"]))
 
@@ -474,6 +473,9 @@ def test_the_bar_counts_what_is_done_and_reckons_what_is_left(monkeypatch):
             calls.append((options["advance"], options["rate"], options["left"]))
 
     monkeypatch.setattr(experiment, "Progress", Bar)
+    monkeypatch.setattr(
+        experiment.terminal, "say", lambda name, console: calls.append(("name", name))
+    )
     monkeypatch.setattr(experiment, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     with experiment._bar("plan", 10, 6, show=True) as advance:
         advance(2)
@@ -485,6 +487,11 @@ def test_the_bar_counts_what_is_done_and_reckons_what_is_left(monkeypatch):
         (2, "0.2/s", "0:00:20 left"),
         (2, "0.2/s", "0:00:10 left"),
     ]
+
+
+def test_without_progress_nothing_is_printed(field, tmp_path, capsys):
+    experiment.run(make_plan(field)[:1], field, out=tmp_path, workers=1, progress=False)
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
