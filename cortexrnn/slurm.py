@@ -62,7 +62,7 @@ def cluster_type() -> Any:
     try:
         from dask_jobqueue import SLURMCluster
     except ImportError as error:
-        raise ValueError("SLURM needs an extra; pip install 'cortexrnn[cluster]'") from error
+        raise ValueError("SLURM needs an extra; pip install -e '.[cluster]'") from error
     finally:
         if getattr(usual, "__module__", "").startswith("dask_jobqueue"):
             usual = signal.default_int_handler  # somebody imported it before

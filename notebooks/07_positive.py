@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ortho_group
 
-from cortexrnn import priors, replication
+from cortexrnn import load_field, priors, replication
 from cortexrnn.archive import load_archive, select
 from cortexrnn.figures import ablation as figures
 from cortexrnn.figures.style import (
@@ -41,7 +41,6 @@ from cortexrnn.inference import beside_published
 from cortexrnn.models import VARIANTS, initial_weights
 from cortexrnn.parameters import settle
 from cortexrnn.protocol import RunSpec
-from cortexrnn.sources import load_field
 from cortexrnn.tasks import TASKS
 from cortexrnn.weights import COURSE, kept_weights
 

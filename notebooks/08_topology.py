@@ -25,7 +25,7 @@
 import numpy as np
 import pandas as pd
 
-from cortexrnn import replication, structure, topology
+from cortexrnn import load_field, replication, structure, topology
 from cortexrnn.archive import load_archive, select
 from cortexrnn.figures import topology as figures
 from cortexrnn.figures.checks import soma_um
@@ -40,7 +40,6 @@ from cortexrnn.figures.style import (
 from cortexrnn.models import VARIANTS
 from cortexrnn.parameters import settle
 from cortexrnn.priors import scaled_positions
-from cortexrnn.sources import load_field
 from cortexrnn.sources.published import at_hand
 from cortexrnn.tasks import TASKS
 from cortexrnn.weights import COURSE, kept_weights, stated_loss

@@ -32,7 +32,6 @@ from scipy import stats
 
 from cortexrnn import controls, load_field, theory
 from cortexrnn.archive import load_archive
-from cortexrnn.controls import CONTROLS, PREDICTIONS
 from cortexrnn.figures import controls as figures
 from cortexrnn.figures.style import (
     banner,
@@ -61,7 +60,7 @@ archive = load_archive()
 recorded = [
     name
     for name in dict.fromkeys(archive["field"])
-    if len(controls.runs_of(archive, CONTROLS["W*D*"], field=name))
+    if len(controls.runs_of(archive, controls.CONTROLS["W*D*"], field=name))
 ]
 assert recorded, "no recorded runs of controls"
 shown = field
@@ -74,7 +73,7 @@ if field not in recorded:
 # %%
 found = {
     (control.group, name, field_name): mine
-    for name, control in CONTROLS.items()
+    for name, control in controls.CONTROLS.items()
     for field_name in recorded
     if len(mine := controls.runs_of(archive, control, field=field_name))
 }
@@ -216,7 +215,7 @@ amount.rename(index=controls.GROUPS).rename_axis(index="question")
 # %%
 waiting = [
     one
-    for one in PREDICTIONS
+    for one in controls.PREDICTIONS
     if not any(one.asked_on(name) for name in recorded)
 ]
 glue("n_waiting", len(waiting))
@@ -267,7 +266,9 @@ download(outcomes.drop(columns="found"), "predictions.csv")
 # otherwise.)
 
 # %%
-chosen = [CONTROLS[f"{base} without penalty"] for base in ("WD*", "W*D*")]
+chosen = [
+    controls.CONTROLS[f"{base} without penalty"] for base in ("WD*", "W*D*")
+]
 free = controls.beside_reference(archive, chosen, fields=recorded)
 for base in ("WD*", "W*D*"):
     mine = free[free["control"] == f"{base} without penalty"]
@@ -526,7 +527,7 @@ download(sweep, "strengths.csv")
 # tiling coefficient ([STTC](02_function.ipynb)); two controls are made of STTC alone.
 
 # %%
-chosen = [one for one in CONTROLS.values() if one.group == "start"]
+chosen = [one for one in controls.CONTROLS.values() if one.group == "start"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
 told = ["control", "task", "runs", "learned", "mean", "reference", "difference"]
@@ -602,7 +603,7 @@ gain = controls.compare(archive, "WD*", "WD", fields=recorded)
 glue("gain_d", controls.in_words(gain))
 gain = controls.compare(archive, "WD*C", "WDC", fields=recorded)
 glue("gain_dc", controls.in_words(gain))
-chosen = [one for one in CONTROLS.values() if one.group == "geometry"]
+chosen = [one for one in controls.CONTROLS.values() if one.group == "geometry"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
 rows_or(here[told].set_index(told[:2]), not_run)
@@ -683,7 +684,7 @@ download(
 # strength is {glue:text}`emd_published`.
 
 # %%
-chosen = [one for one in CONTROLS.values() if one.group == "wiring"]
+chosen = [one for one in controls.CONTROLS.values() if one.group == "wiring"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
 rows_or(here[told].set_index(told[:2]), not_run)
@@ -693,7 +694,7 @@ figures.beside_reference(cells) if len(cells) else "not run yet"
 
 # %%
 download(cells, "controls_wiring.csv")
-spec = next(iter(CONTROLS["W*D*"].specs(field=shown, field_hash="")))
+spec = next(iter(controls.CONTROLS["W*D*"].specs(field=shown, field_hash="")))
 glue("emd_published", f"{spec.emd_strength:g}")
 for power in ("100", "10000", "1e+06"):
     strong = f"WD*C* at EMD strength {power}"
@@ -732,7 +733,7 @@ figures.predictions(outcomes[outcomes["claim"] == "wiring"])
 # %%
 chosen = [
     one
-    for one in CONTROLS.values()
+    for one in controls.CONTROLS.values()
     if one.group in ("strength", "like_pull") and one.n_seeds > 5
 ]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
@@ -812,7 +813,7 @@ for name, arm in {
 # self-connections stand beside them.
 
 # %%
-chosen = [one for one in CONTROLS.values() if one.group == "positive"]
+chosen = [one for one in controls.CONTROLS.values() if one.group == "positive"]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
 here = controls.readable(cells[cells["field"] == shown])
 here = here[[*told[:3], "diverged", *told[3:]]].set_index(told[:2])
@@ -850,7 +851,7 @@ figures.predictions(outcomes[outcomes["claim"] == "positive"])
 # %%
 chosen = [
     one
-    for one in CONTROLS.values()
+    for one in controls.CONTROLS.values()
     if one.group == "harder" and "after" not in one.name
 ]
 cells = controls.beside_reference(archive, chosen, fields=recorded)
@@ -898,7 +899,9 @@ download(moved, "transfer.csv")
 # ([how they are drawn](../book/own_task.md)). Trials, epochs and all else are as in the three tasks of the paper.
 
 # %%
-chosen = [one for one in CONTROLS.values() if one.group == "environments"]
+chosen = [
+    one for one in controls.CONTROLS.values() if one.group == "environments"
+]
 gym = controls.beside_reference(archive, chosen, fields=recorded)
 gym["start"] = gym["control"].str.removesuffix(", NeuroGym")
 gym["title"] = [find_task(name).title for name in gym["task"]]

@@ -27,6 +27,7 @@ from cortexrnn.archive import load_archive
 from cortexrnn.figures import reproduction as figures
 from cortexrnn.figures.style import banner, glue, set_style
 from cortexrnn.inference import by_numerics
+from cortexrnn.parameters import settle
 
 set_style()
 
@@ -34,6 +35,7 @@ set_style()
 field = "all"  # "all", or one field; one that has no such runs shows all
 
 # %% tags=["hide-input"]
+settle()
 archive, again = load_archive(), reproduction.load_again()
 if (again["field"] == field).any():
     again = again[again["field"] == field]

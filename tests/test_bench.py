@@ -274,7 +274,10 @@ def test_processes_of_their_own_measure_from_end_to_end(tmp_path):
 
 def test_command_refuses_what_it_cannot_read(tmp_path):
     for arguments, message in (
-        (["--sizes", "64;128"], "--sizes is '64;128'; give whole numbers with commas"),
+        (
+            ["--sizes", "64;128"],
+            "--sizes is '64;128'; give whole numbers, as a list or with commas",
+        ),
         (["--sizes", "4"], "give numbers of at least 8"),
         (["--threads", "0"], "threads are [0]"),
     ):

@@ -95,8 +95,8 @@ def test_random_field_of_the_guide_builds(
 def test_field_without_tiling_coefficient_builds(
     field: Field, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = field.connectome + np.eye(field.n_neurons, dtype=int)  # everyone on itself, too
-    texts = built(like(field, "correlation", connectome=own), tmp_path, monkeypatch)
+    dense = np.ones_like(field.connectome) - np.eye(field.n_neurons, dtype=int)
+    texts = built(like(field, "correlation", connectome=dense), tmp_path, monkeypatch)
     assert "this field is otherwise" in texts["01 sparse"]
     assert "lacks correlation or STTC" in texts["02 to_itself"]
     assert "does not have both" in texts["02 agreement"]
@@ -116,16 +116,21 @@ def test_field_without_activity_builds(
     assert "only the 6 variants" in texts["05 made_of"]
 
 
-def test_example_from_csv_files_makes_a_field(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def write_csv_files(folder: Path) -> None:
+    """Write the three files that the page reads: 80 neurons in a ring."""
     rng = np.random.default_rng(0)
     ids = np.arange(1001, 1081)
     somata = pd.DataFrame(rng.uniform(0, 300, (80, 3)), columns=list("xyz")).assign(id=ids)
     edges = pd.DataFrame({"pre": ids, "post": np.roll(ids, 1), "count": 2})
     events = pd.DataFrame({"id": np.tile(ids, 50), "time": rng.uniform(0, 600, 80 * 50)})
     for name, table in {"somata": somata, "edges": edges, "events": events}.items():
-        table.to_csv(tmp_path / f"{name}.csv", index=False)
+        table.to_csv(folder / f"{name}.csv", index=False)
+
+
+def test_example_from_csv_files_makes_a_field(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_csv_files(tmp_path)
     field = made_by(examples()[1], tmp_path, monkeypatch)
     assert field.n_neurons == 80
     assert field.relations == ("correlation", "sttc")

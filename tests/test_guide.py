@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.test_chapters import write_csv_files
+
 ROOT = Path(__file__).parents[1]
 PAGES = ("adapt", "own_penalty", "own_task", "own_networks")
 BLOCK = re.compile(
@@ -40,6 +42,7 @@ def as_pattern(printed):
 def test_the_code_of_a_page_runs_in_its_order_and_prints_what_it_says(page, tmp_path):
     wanted = blocks(page)
     code = f"\nprint({MARK!r})\n".join(block["code"] for block in wanted)
+    write_csv_files(tmp_path)  # which the page on fields of one's own reads
     (tmp_path / "page.py").write_text(code, encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(ROOT), "CORTEXRNN_CACHE": str(tmp_path / "cache")}
     done = subprocess.run(

@@ -118,7 +118,7 @@ def test_products_of_an_ensemble_are_those_of_its_runs_alone_down_to_the_alignme
     # bits on this one would not be enough.
     field = load_field("surrogate_35")
     size = Preset(n_seeds=1, epochs=1, n_train=77, n_validation=41)
-    names = ["W*D*C", "WD*C", "WD*C*", "W", "WD*C"]
+    names = ["W*D*C", "WD*C", "WDC", "WD*C*", "W"]
     specs = plan(field, variants=names, tasks=["go_nogo"], preset=size, seeds=seeds)
     with Products() as together:
         train(specs, field, device="cpu", progress=False)

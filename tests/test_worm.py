@@ -430,7 +430,8 @@ def test_the_worm_is_not_looked_up_in_a_directory(tmp_path: Path) -> None:
 def runs(fields: list[str]) -> pd.DataFrame:
     rows = [
         {"field": name, "arm": "response", "protocol": "published", "variant": variant,
-         "task": task, "seed": seed, "accuracy": 0.5 + 0.1 * seed, "diverged": False}
+         "task": task, "seed": seed, "accuracy": 0.5 + 0.1 * seed, "diverged": False,
+         "settings": "epochs=3", "published": False, "numerics": 4}
         for name in fields
         for variant in ("W*D*C", "W")
         for task in ("one_choice", "go_nogo")
