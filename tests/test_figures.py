@@ -10,7 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from cortexrnn import proofreading
+from cortexrnn import proofreading, reproduction
+from cortexrnn.archive import load_archive
 from cortexrnn.field import Field
 from cortexrnn.figures import ablation as ablation_figures
 from cortexrnn.figures import checks
@@ -19,6 +20,7 @@ from cortexrnn.figures import function as function_figures
 from cortexrnn.figures import networks as network_figures
 from cortexrnn.figures import own as own_figures
 from cortexrnn.figures import priors as prior_figures
+from cortexrnn.figures import reproduction as reproduction_figures
 from cortexrnn.figures import tasks as task_figures
 from cortexrnn.figures import topology as topology_figures
 from cortexrnn.protocol import RunSpec
@@ -497,3 +499,16 @@ def test_synapse_of_a_neuron_with_itself_is_drawn_nowhere() -> None:
     assert "1 of 30" in field_figures.adjacency(loops, np.arange(6.0)).axes[0].get_title("left")
     heights = [bar.get_height() for bar in field_figures.degrees(loops).axes[0].patches]
     assert heights[:2] == [5, 1]
+
+
+def test_runs_trained_again_have_a_panel_a_metric_and_a_colour_a_field() -> None:
+    table = reproduction.pairs(load_archive(), reproduction.load_again())
+    figure = reproduction_figures.recorded_and_again(table)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["Accuracy", "Entropy (bits)", "Modularity", "Assortativity"]
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["field 5_3_4", "field 6_6_2", "field worm"]
+    points = sum(len(line.get_xdata()) for line in figure.axes[0].lines[:3])
+    assert points == len(table)
+    with pytest.raises(ValueError, match="at least one pair"):
+        reproduction_figures.recorded_and_again(table.head(0))

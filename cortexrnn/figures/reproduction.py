@@ -49,6 +49,7 @@ def recorded_and_again(table: pd.DataFrame) -> Figure:
         axes.set_title(label, loc="left", fontsize="medium")
     figure.supxlabel("recorded")
     figure.supylabel("trained again")
-    axes = figure.axes[0]
-    axes.legend(title="field", loc="upper left", frameon=False, fontsize="small")
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    names = [f"field {label}" for label in labels]
+    figure.legend(handles, names, loc="outside upper center", ncols=3, frameon=False)
     return figure
