@@ -47,7 +47,7 @@ def arrays(seed: int = 0, **changes: Any) -> dict[str, Any]:
         "name": "masked",
         "positions": rng.integers(0, 100, (N, 3)),
         "voxel_size": (1.0, 1.0, 1.0),
-        "connectome": rng.poisson(0.3, (N, N)),
+        "connectome": rng.poisson(0.3, (N, N)) * (1 - np.eye(N, dtype=int)),
         "response": response,
         "measured": measured,
     } | changes
