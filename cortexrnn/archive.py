@@ -219,11 +219,11 @@ def _visible(folder: Path, pattern: str) -> list[Path]:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a file is one of runs, be it damaged or written by another version."""
+    """Whether a file is one of runs; that of a plan is, be it damaged or of another version."""
     if OWN_NAME.search(path.stem):
         return True
     try:
-        return {"identity", "specification"} <= set(pq.read_schema(path).names)
+        return bool(pq.read_schema(path).names == SCHEMA.names)
     except (pa.ArrowException, OSError) as error:
         log.warning("%s is passed over, since it has not the name of a plan and %s", path, error)
         return False
@@ -320,7 +320,8 @@ def load_archive(path: str | Path | None = None) -> pd.DataFrame:
         depending on it. Two columns are added. ``published`` is true for runs of the paper's design
         on whatever field and arm: its eleven variants, three tasks, size, settings and first draw
         of trials under the ``published`` protocol. ``settings`` says what else a run differs in,
-        see :func:`settings`; it is empty for all published runs.
+        see :func:`settings`; for published runs it is empty, or names the content of a field
+        whose name others share.
 
     Raises
     ------
@@ -457,7 +458,7 @@ def _short(value: Any) -> str:
     if isinstance(value, dict):
         value = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
     text = str(value)
-    return text[:12] if len(text) == len(hashlib.sha256().hexdigest()) else text
+    return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text
 
 
 def read_folder(folder: Path) -> pd.DataFrame:

@@ -16,7 +16,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -49,6 +49,7 @@ from cortexrnn.models import VARIANTS
 from cortexrnn.presence import at_work, present
 from cortexrnn.protocol import (
     PRESETS,
+    PROTOCOLS,
     PUBLISHED,
     RELATIONS,
     SIGNS,
@@ -367,6 +368,19 @@ def _pace(done: int, left: int, seconds: float) -> tuple[float, str]:
     return rate, str(timedelta(seconds=round(left / rate)))
 
 
+def _called(spec: RunSpec) -> dict[str, str]:
+    """Name what a specification has by content; a protocol by the known one that it equals."""
+    alike = [one.name for one in PROTOCOLS.values() if replace(one, name="") == replace(
+        spec.protocol, name="")]  # fmt: skip
+    return {
+        "field": spec.field,
+        "relation": spec.relation,
+        "arm": spec.arm,
+        "protocol": alike[0] if alike else spec.protocol.name,
+        "variant": spec.variant.name,
+    }
+
+
 def _row(result: Result, field: Field) -> dict[str, Any]:
     """Measure a trained network and make its row of the archive."""
     started = time.perf_counter()
@@ -374,13 +388,9 @@ def _row(result: Result, field: Field) -> dict[str, Any]:
     seconds_topology = time.perf_counter() - started
     spec = result.spec
     return {
-        "field": spec.field,
+        **_called(spec),
         "n_neurons": field.n_neurons,
-        "relation": spec.relation,
         "sign": spec.sign,
-        "arm": spec.arm,
-        "protocol": spec.protocol.name,
-        "variant": spec.variant.name,
         "task": spec.task,
         "seed": spec.seed,
         "data_seed": spec.data_seed,
@@ -491,11 +501,8 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def _merge(specs: Sequence[RunSpec], folder: Path, record: dict[str, Any]) -> None:
     """Write the finished plan, then let go of its shards."""
     known = _finished(folder)
-    # A run that does not depend on the relation may have been made under another one.
-    rows = [
-        known[spec.identity] | {"relation": spec.relation, "arm": spec.arm, "field": spec.field}
-        for spec in specs
-    ]
+    # What is no part of an identity may have been called otherwise when the run was made.
+    rows = [known[spec.identity] | _called(spec) for spec in specs]
     final = folder / f"{record['plan']}.parquet"
     write_runs(rows, final)
     done = {

@@ -24,6 +24,8 @@ __all__ = [
 
 CELL = ("field", "arm", "protocol", "variant", "task", "settings", "published")
 """Columns that name a cell: its runs have one specification but for the seed."""
+SEED = r'"seed": \d+'
+"""Where a specification says the seed."""
 
 
 def t_interval(values: ArrayLike, *, level: float = 0.95) -> tuple[float, float, float]:
@@ -114,7 +116,9 @@ def cell_means(runs: pd.DataFrame, *, metric: str = "accuracy") -> pd.DataFrame:
     if metric not in METRICS:
         raise KeyError(f"unknown metric {metric!r}; choose one of {', '.join(METRICS)}")
     rows = []
-    for key, cell in runs.groupby(list(CELL), sort=False):
+    # The specification too, since runs put together by hand may differ in what no column says.
+    specification = runs["specification"].str.replace(SEED, "", regex=True)
+    for (*key, _), cell in runs.groupby([*CELL, specification], sort=False, dropna=False):
         mean, low, high = t_interval(cell[metric])
         counts = {
             "runs": len(cell),

@@ -120,6 +120,10 @@ GRAMMAR: tuple[dict[str | None, str], ...] = (
 )
 """Symbols of the paper for start, distance and communicability."""
 
+NEAREST = ("W", "D*", "C")
+"""Symbols that stand in the name of a control whose start, distance or communicability the paper
+does not have."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
@@ -129,7 +133,8 @@ class Variant:
     ----------
     base : str
         The paper's name: ``W``, ``W*`` or ``W!``, then optionally ``D`` or ``D*``, then
-        optionally ``C`` or ``C*``.
+        optionally ``C`` or ``C*``. It follows from the switches, whatever is given; a start,
+        distance or communicability that the paper does not have counts as W, D* or C.
     start : {"orthogonal", "functional", "permuted", "identity", "lognormal", "uniform"}
         Orthogonal matrix (W), functional weights (W*), functional weights with neurons
         relabelled at random (W!); as controls the identity and matrices of independent lognormal
@@ -178,6 +183,12 @@ class Variant:
             one_of(switch, getattr(self, switch), choices)
         if self.penalty is not None:
             object.__setattr__(self, "penalty", find_penalty(self.penalty))
+        # Equal variants have equal names, from which, for one, the permutation is drawn.
+        parts = zip(
+            GRAMMAR, (self.start, self.distance, self.communicability), NEAREST, strict=True
+        )
+        base = "".join(known.get(part, nearest) for known, part, nearest in parts)
+        object.__setattr__(self, "base", base)
         from_function = self.start in ("functional", "permuted")
         rules = (
             (
@@ -283,9 +294,7 @@ class Variant:
         Returns
         -------
         Variant
-            The changed variant. Its base is the name that the paper would give to its start,
-            distance and communicability, so that equal variants have equal names; where the paper
-            has no name for them it stays.
+            The changed variant.
 
         Raises
         ------
@@ -295,12 +304,7 @@ class Variant:
         known = [f.name for f in fields(self) if f.name != "base"]
         for name in switches:
             one_of("switch", name, known)
-        changed = replace(self, **switches)
-        parts = (changed.start, changed.distance, changed.communicability)
-        named = list(zip(GRAMMAR, parts, strict=True))
-        if any(part not in known for known, part in named):
-            return changed
-        return replace(changed, base="".join(known[part] for known, part in named))
+        return replace(self, **switches)
 
     @property
     def switches(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cortexrnn import replication
-from cortexrnn.archive import METRICS, read_folder
+from cortexrnn.archive import METRICS, SCHEMA, read_folder
 from cortexrnn.inference import t_interval
 
 __all__ = ["changed_verdicts", "differences", "load_again", "outcomes", "pairs", "replaced"]
@@ -54,20 +54,28 @@ def pairs(archive: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If a run of `again` is not in the archive.
+        If a run of `again` is not in the archive, or is given twice.
     """
     columns = [*KEY, "variant", "task", "seed", "numerics", "commit", "diverged", *METRICS]
+    _check(archive, again)
     shared = ["variant", "task", "seed"]
-    table = archive[columns].merge(
+    return archive[columns].merge(
         again[[name for name in columns if name not in shared]],
         on=KEY,
         suffixes=("", "_again"),
         validate="one_to_one",
     )
-    if len(table) < len(again):
-        lost = sorted(set(again["identity"]) - set(table["identity"]))
-        raise ValueError(f"{len(lost)} runs are not in the archive, the first is {lost[0]}")
-    return table
+
+
+def _check(archive: pd.DataFrame, again: pd.DataFrame) -> None:
+    """Refuse runs that are not in the archive, or there twice."""
+    known = pd.MultiIndex.from_frame(archive[KEY])
+    asked = pd.MultiIndex.from_frame(again[KEY])
+    if lost := [one for one in asked if one not in known]:
+        raise ValueError(f"{len(lost)} runs are not in the archive, the first is {lost[0][0]}")
+    if asked.has_duplicates:
+        twice = asked[asked.duplicated()][0][0]
+        raise ValueError(f"run {twice} was given twice; give one of the two")
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:
@@ -134,12 +142,22 @@ def replaced(archive: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         The archive with other values in the rows of `again`.
+
+    Raises
+    ------
+    ValueError
+        If a run of `again` is not in the archive, or is given twice.
     """
-    new = again.set_index(KEY)
-    result = archive.set_index(KEY)
-    columns = [name for name in new if name in result]
-    result.loc[new.index, columns] = new[columns]
-    return result.reset_index()[archive.columns]
+    _check(archive, again)
+    columns = [name for name in SCHEMA.names if name in again and name not in KEY]
+    place = pd.Series(archive.index, index=pd.MultiIndex.from_frame(archive[KEY]))
+    rows = place[pd.MultiIndex.from_frame(again[KEY])].to_numpy()
+    result = archive.copy()
+    for name in columns:
+        column = archive[name].astype(object)
+        column[rows] = pd.Series(again[name].to_numpy(), index=rows, dtype=object)
+        result[name] = column.astype(archive[name].dtype)
+    return result
 
 
 def changed_verdicts(archive: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:

@@ -107,6 +107,35 @@ def test_cells_of_a_mixed_folder_are_kept_apart(archive):
     assert of_paper["mean"].tolist() == [pytest.approx(0.819, abs=5e-4)]
 
 
+def test_frames_put_together_by_hand_mix_no_cell_either():
+    def rows(**changed):
+        base = {"field": "f", "field_hash": "a" * 64, "variant": "W", "task": "go_nogo"}
+        specs = [RunSpec(**base, seed=seed, **changed) for seed in (0, 1)]
+        plain = {"field": "f", "arm": "corr", "protocol": "published", "variant": "W"}
+        plain |= {"task": "go_nogo", "settings": "", "published": False, "diverged": False}
+        plain |= {"numerics": 5, "accuracy": 0.5}
+        return pd.DataFrame(
+            [plain | {"specification": json.dumps(s.resolved(), sort_keys=True)} for s in specs]
+        )
+
+    assert cell_means(rows())["runs"].tolist() == [2]
+    both = pd.concat([rows(), rows(data_seed=1)])
+    assert cell_means(both)["runs"].tolist() == [2, 2]
+
+
+def test_a_long_setting_is_written_whole_and_a_hash_by_its_first_digits():
+    def named(values):
+        spec = RunSpec(field="f", field_hash="a" * 64, variant="W", task="perceptual", seed=0,
+                       task_settings=(("coherences", values),))  # fmt: skip
+        return {"field": "f", "protocol": "published",
+                "specification": json.dumps(spec.resolved())}  # fmt: skip
+
+    start = (0.0, 6.4, 12.8, 25.6, 51.2, 60.1, 70.2, 80.3, 90.4, 91.5)
+    lists = [(*start, end) for end in (92.1, 92.2)]
+    one, other = settings(pd.DataFrame([named(values) for values in lists]))
+    assert one != other
+
+
 def places_that_read_the_archive():
     sources = [*ROOT.glob("notebooks/[0-9]*.py"), *ROOT.glob("cortexrnn/**/*.py")]
     return [path for path in sorted(sources) if "load_archive(" in path.read_text("utf-8")]

@@ -22,7 +22,7 @@ from cortexrnn import archive, engine, experiment, provenance, topology
 from cortexrnn.archive import ArchiveError, load_archive, read_runs
 from cortexrnn.field import Field, FieldError
 from cortexrnn.models import VARIANTS
-from cortexrnn.protocol import Preset
+from cortexrnn.protocol import Preset, Protocol
 from cortexrnn.sources.surrogate import surrogate_field
 
 ORIGINAL = experiment.run_shard
@@ -489,6 +489,19 @@ def test_the_bar_counts_what_is_done_and_reckons_what_is_left(monkeypatch):
     ]
 
 
+def test_a_protocol_that_equals_a_known_one_is_called_by_its_name(field, tmp_path):
+    mine = Protocol(name="mine")
+    specs = [dataclasses.replace(spec, protocol=mine) for spec in make_plan(field)[:2]]
+    path = experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
+    assert set(read_runs(path)["protocol"]) == {"published"}
+    other = [
+        dataclasses.replace(spec, protocol=dataclasses.replace(mine, coordinates="soma"))
+        for spec in specs
+    ]
+    path = experiment.run(other, field, out=tmp_path, workers=1, progress=False)
+    assert set(read_runs(path)["protocol"]) == {"mine"}
+
+
 def test_without_progress_nothing_is_printed(field, tmp_path, capsys):
     experiment.run(make_plan(field)[:1], field, out=tmp_path, workers=1, progress=False)
     assert capsys.readouterr().out == ""
@@ -628,6 +641,12 @@ def foreign(folder, kind):
         (folder / ".DS_Store").write_bytes(b"\0")
         (folder / ".nfs000000000123").write_bytes(b"\0")
         (folder / f".{'0' * 32}-7.tmp").write_bytes(b"PAR1 half")
+    elif kind == "saved":  # a user's own selection, with columns that we add or an index
+        runs = load_archive().head(3)
+        runs.to_parquet(folder / "all.parquet")
+        runs[runs["seed"] == 0].drop(columns=["published", "settings"]).to_parquet(
+            folder / "some.parquet", index=True
+        )
     elif kind == "table":
         pd.DataFrame({"mean": [0.5]}).to_parquet(folder / "summary.parquet")
     elif kind == "bytes":
@@ -641,7 +660,7 @@ def foreign(folder, kind):
         (folder / "half.json").write_text('{"plan": "x", "ru')
 
 
-@pytest.mark.parametrize("kind", ["folder", "hidden", "table", "bytes", "json"])
+@pytest.mark.parametrize("kind", ["folder", "hidden", "saved", "table", "bytes", "json"])
 def test_what_is_not_ours_in_a_folder_of_runs_is_passed_over(field, tmp_path, kind):
     specs = make_plan(field)
     (tmp_path / "shards").mkdir()

@@ -68,7 +68,7 @@ def test_a_value_is_written_with_the_interval_it_has():
 def runs(**columns):
     base = {"field": "6_6_2", "arm": "corr", "protocol": "published", "variant": "WD*"}
     base |= {"task": "one_choice", "diverged": False, "numerics": 4}
-    base |= {"settings": "", "published": True} | dict.fromkeys(METRICS, 0.5)
+    base |= {"settings": "", "published": True, "specification": "{}"} | dict.fromkeys(METRICS, 0.5)
     return pd.DataFrame([base | columns] * 3)
 
 
@@ -91,7 +91,8 @@ def test_cells_keep_the_order_of_the_runs_and_have_the_interval_of_their_values(
         assert row == {
             "field": "6_6_2", "arm": "corr", "protocol": "published",
             "variant": names[i][1], "task": names[i][0], "metric": "entropy",
-            "runs": 3, "diverged": 0, "mean": mean, "low": low, "high": high,
+            "settings": "", "published": True, "runs": 3, "diverged": 0, "numerics": "4",
+            "mean": mean, "low": low, "high": high,
         }  # fmt: skip
 
 

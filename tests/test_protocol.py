@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cortexrnn.archive import SPECIFIED, as_published, load_archive
+from cortexrnn.models import VARIANTS
 from cortexrnn.penalties import CustomPenalty
 from cortexrnn.protocol import (
     CORRECTED,
@@ -282,3 +283,14 @@ def test_every_recorded_specification_is_made_again_by_its_columns():
         )
         assert json.dumps(spec.resolved(), sort_keys=True) == row["specification"]
         assert spec.identity == row["identity"]
+
+
+def test_equal_variants_have_equal_names_however_they_were_made():
+    # The permutation of W! is drawn by name.
+    alias = replace(VARIANTS["W*D*C"], start="permuted")
+    assert alias == VARIANTS["W!D*C"]
+    assert alias.name == "W!D*C"
+    for base in ("W!D*C", "W!DC", "W*DC"):
+        made = replace(Variant.parse(base), start="permuted", distance="matched")
+        assert made.name == "W!D*C [distance=matched]"
+    assert replace(VARIANTS["WD*C"], start="identity").name == "WD*C [start=identity]"

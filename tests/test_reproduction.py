@@ -42,6 +42,15 @@ def test_a_run_that_is_not_in_the_archive_is_refused(archive, again):
         reproduction.pairs(archive, strange)
 
 
+def test_a_run_given_twice_or_under_another_relation_is_refused(archive, again):
+    twice = pd.concat([again, again.head(1)])
+    for function in (reproduction.pairs, reproduction.replaced):
+        with pytest.raises(ValueError, match="was given twice; give one of the two"):
+            function(archive, twice)
+        with pytest.raises(ValueError, match="60 runs are not in the archive"):
+            function(archive, again.assign(relation="sttc"))
+
+
 def made(recorded, later):
     table = pd.DataFrame({name: recorded for name in METRICS} | {"diverged": False})
     for name in METRICS:
@@ -74,6 +83,11 @@ def test_runs_trained_again_take_the_place_of_the_recorded_ones_alone(archive, a
     pd.testing.assert_frame_equal(other.loc[~moved, same], archive.loc[~moved, same])
     expected = again.set_index("identity").loc[other.loc[moved, "identity"], "loss"]
     np.testing.assert_array_equal(other.loc[moved, "loss"], expected)
+    part = archive.iloc[::-7]
+    inside = again[again["identity"].isin(part["identity"])].assign(published=False)
+    changed = reproduction.replaced(part, inside)
+    assert changed.index.equals(part.index)
+    pd.testing.assert_series_equal(changed["published"], part["published"])
 
 
 def test_a_verdict_that_moves_is_told(archive, again):

@@ -431,7 +431,8 @@ def runs(fields: list[str]) -> pd.DataFrame:
     rows = [
         {"field": name, "arm": "response", "protocol": "published", "variant": variant,
          "task": task, "seed": seed, "accuracy": 0.5 + 0.1 * seed, "diverged": False,
-         "settings": "epochs=3", "published": False, "numerics": 4}
+         "settings": "epochs=3", "published": False, "numerics": 4,
+         "specification": f'{{"epochs": 3, "seed": {seed}}}'}
         for name in fields
         for variant in ("W*D*C", "W")
         for task in ("one_choice", "go_nogo")
