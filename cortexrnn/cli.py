@@ -128,7 +128,7 @@ def _count(value: str | int) -> int:
     return int(count)
 
 
-COUNT: dict[str, Any] = {"parser": _count, "metavar": "NUMBER"}
+COUNT: dict[str, Any] = {"parser": _count, "metavar": "<int>"}
 """How an option is read that says how many."""
 
 

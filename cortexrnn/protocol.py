@@ -377,6 +377,31 @@ CORRECTED = Protocol(
 PROTOCOLS = {p.name: p for p in (PUBLISHED, CORRECTED)}
 
 
+def _whole(owner: Any, name: str, *, least: int) -> int:
+    """Read a whole number; equal numbers are one specification, whatever their type."""
+    value = getattr(owner, name)
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        wanted = "a positive whole number" if least else "a whole number >= 0"
+        raise ValueError(f"{name} must be {wanted}, not {parameters.shown(value)}")
+    if value >= parameters.SEED_LIMIT:
+        raise ValueError(f"{name} must be less than 2**63, not {parameters.shown(value)}")
+    return int(value)
+
+
+def _number(owner: Any, name: str) -> float:
+    """Read a number that is finite and not negative."""
+    value = getattr(owner, name)
+    try:
+        is_real = isinstance(value, Real) and not isinstance(value, bool)
+        number = float(value) if is_real else math.nan
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number) or number < 0:
+        shown = parameters.shown(value)
+        raise ValueError(f"{name} must be a finite number >= 0, not {shown}")
+    return number
+
+
 @dataclass(frozen=True, kw_only=True)
 class Preset:
     """Size of an experiment.
@@ -546,31 +571,6 @@ class RunSpec:
         """Hash of the resolved specification, 32 hexadecimal digits."""
         text = json.dumps(self.resolved(), sort_keys=True, default=_plain)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _whole(owner: Any, name: str, *, least: int) -> int:
-    """Read a whole number; equal numbers are one specification, whatever their type."""
-    value = getattr(owner, name)
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        wanted = "a positive whole number" if least else "a whole number >= 0"
-        raise ValueError(f"{name} must be {wanted}, not {parameters.shown(value)}")
-    if value >= parameters.SEED_LIMIT:
-        raise ValueError(f"{name} must be less than 2**63, not {parameters.shown(value)}")
-    return int(value)
-
-
-def _number(owner: Any, name: str) -> float:
-    """Read a number that is finite and not negative."""
-    value = getattr(owner, name)
-    try:
-        is_real = isinstance(value, Real) and not isinstance(value, bool)
-        number = float(value) if is_real else math.nan
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number) or number < 0:
-        shown = parameters.shown(value)
-        raise ValueError(f"{name} must be a finite number >= 0, not {shown}")
-    return number
 
 
 def _check_types(spec: RunSpec) -> None:
