@@ -404,6 +404,16 @@ def test_strength_may_be_set_in_units_of_the_gradient(field, name):
         penalty(variant, field, protocol=protocol)
 
 
+@pytest.mark.parametrize("name", ["W", "WD*C", "WD*C*"])
+def test_without_a_gradient_no_strength_is_in_units_of_it(field, name):
+    protocol = Protocol(name="mine", strength_unit="gradient")
+    arguments = {"protocol": protocol, "initial_weights": np.zeros((16, 16))}
+    held = penalty(name, field, **arguments)
+    assert held.strength == np.inf
+    assert not torch.isfinite(held(torch.zeros(1, 16, 16, dtype=torch.float64))).any()
+    assert penalty(name, field, strength=0.0, **arguments).strength == 0.0
+
+
 @pytest.mark.parametrize("name", ["W", "WD*C"])
 def test_a_strength_in_units_of_the_gradient_follows_the_mean_over_networks(field, name):
     starts = [functional(field, seed) for seed in range(3)]
