@@ -454,9 +454,9 @@ def penalty(
     initial_weights : array_like, shape (N, N) or (M, N, N), optional
         Weights before training; needed for ``communicability="frozen"``,
         ``strength_unit="gradient"`` and a penalty of one's own (N, N) only. The strength follows
-        the mean over M networks. Where their gradient is zero, as that of weights which are all
-        zero, no strength in units of it exists and the penalty's is infinite: a run with it
-        diverges in its first epoch, as one does whose first task left weights that are not finite.
+        the mean over M networks. Where the gradient is zero or not finite, as at weights that are
+        all zero, there is no strength in units of it and the penalty's is infinite or NaN: a run
+        with it diverges in its first epoch.
     rng : numpy.random.Generator, optional
         Needed for random points, clusters and a penalty of one's own only.
 

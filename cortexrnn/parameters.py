@@ -175,7 +175,7 @@ def _number(one: Any, *, whole: bool) -> int | float:
     if isinstance(one, str) and ("_" in one or not one.isascii()):
         raise ValueError
     number = int(one) if whole else float(one)
-    if not math.isfinite(number) or (not isinstance(one, str) and number != one):
+    if (not whole and not math.isfinite(number)) or (not isinstance(one, str) and number != one):
         raise ValueError
     return number
 

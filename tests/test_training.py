@@ -233,9 +233,10 @@ PULL = Protocol(name="pull", strength_unit="gradient")
 
 def test_a_first_task_that_leaves_no_gradient_ends_its_run_and_no_other(field):
     # Weights that may not be negative and move this far are all zero after the first task.
-    shared = {"sign": "positive", "learning_rate": 1.0, "epochs": 1, "batch_size": 32}
+    shared = {"sign": "positive", "learning_rate": 1.0, "n_train": 64, "n_validation": 8}
+    shared["batch_size"] = 8
     pulled = {"protocol": PULL, "first_task": "perceptual"}
-    emptied = spec(field, control("W", start="identity"), **shared, **pulled)
+    emptied = spec(field, control("W", start="lognormal"), **shared, **pulled)
     start = training._starts([emptied], field, torch.device("cpu"))[0]
     assert not start.any()
     training.rehearse([emptied], field)
