@@ -252,7 +252,7 @@ def plan_records(folder: Path) -> list[dict[str, Any]]:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             wrong = None if _is_record(content) else "it is not what a plan writes"
-        except (OSError, ValueError) as error:
+        except (OSError, RecursionError, ValueError) as error:
             wrong = str(error)
         if wrong is None:
             records.append(content)
@@ -265,7 +265,12 @@ def plan_records(folder: Path) -> list[dict[str, Any]]:
 
 def _is_record(content: Any) -> bool:
     """Whether JSON is what a plan writes."""
-    return isinstance(content, dict) and {"plan", "runs", "identities"} <= content.keys()
+    if not isinstance(content, dict):
+        return False
+    identities = content.get("identities")
+    if not isinstance(content.get("plan"), str) or type(content.get("runs")) is not int:
+        return False
+    return isinstance(identities, list) and all(isinstance(one, str) for one in identities)
 
 
 def read_runs(path: Path) -> pd.DataFrame:

@@ -50,6 +50,10 @@ FAILED = 1
 ENDS = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 """Signals that end a command in order; SIGHUP comes when a terminal or connection is closed."""
 
+REPEATED = "may be given repeatedly"
+"""What every option says that takes a list."""
+EVERYTHING = ["all"]
+
 Directory = Annotated[
     Path | None, typer.Option(help="Folder laid out as the authors' Model/DATA/info.")
 ]
@@ -106,9 +110,26 @@ def _stop(reason: object, status: int) -> NoReturn:
     raise typer.Exit(status)
 
 
-def _listed(option: str, value: str, everything: Iterable[str]) -> list[str]:
-    """Read ``all`` or names with commas between them."""
-    return list(everything) if value == "all" else parameters.names(option, value, least=1)
+def _listed(option: str, values: list[str], everything: Iterable[str]) -> list[str]:
+    """Read ``all`` or names with commas between them, given once or repeatedly."""
+    if values == ["all"]:
+        return list(everything)
+    return parameters.names(option, ",".join(values), least=1)
+
+
+def _count(value: str | int) -> int:
+    """Read how many, as digits alone."""
+    try:
+        (count,) = parameters.numbers("", value, whole=True)
+    except ValueError:
+        raise typer.BadParameter(f"{value!r} is no whole number") from None
+    if count < 1:
+        raise typer.BadParameter(f"{count} is too few; give at least 1")
+    return int(count)
+
+
+COUNT: dict[str, Any] = {"parser": _count, "metavar": "<int>"}
+"""How an option is read that says how many."""
 
 
 def _say(value: object) -> None:
@@ -122,9 +143,13 @@ def _chosen_seeds(values: list[str] | None, count: int | None) -> list[int] | No
         return None
     if count is not None:
         raise ValueError(f"--seeds {count} says how many and --seed says which; give one of them")
-    seeds = _numbers(",".join(values), "--seed")
-    if wrong := [seed for seed in seeds if seed < 0 or seeds.count(seed) > 1]:
-        raise ValueError(f"--seed has {wrong[0]}; give different whole numbers of at least 0")
+    seeds = _numbers(values, "--seed")
+    limit = parameters.SEED_LIMIT
+    if wrong := [seed for seed in seeds if not 0 <= seed < limit or seeds.count(seed) > 1]:
+        raise ValueError(
+            f"--seed has {parameters.shown(wrong[0])}; give different whole numbers of at least 0 "
+            "and less than 2**63"
+        )
     return seeds
 
 
@@ -203,25 +228,27 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder of runs.")] = Path("runs"),
     relation: Annotated[str, typer.Option(help=", ".join(RELATIONS))] = "correlation",
     sign: Annotated[str, typer.Option(help=", ".join(SIGNS))] = "free",
-    variants: Annotated[str, typer.Option(help="all, or names with commas: 'W*D*C,WD*'")] = "all",
+    variants: Annotated[
+        list[str], typer.Option(help=f"all, or names with commas: 'W*D*C,WD*'; {REPEATED}.")
+    ] = EVERYTHING,
     tasks: Annotated[
-        str,
+        list[str],
         typer.Option(
             help=f"all: {', '.join(TASKS)}; or names with commas, of these and, with the extra "
-            f"tasks, {', '.join(GYM_TASKS)}"
+            f"tasks, {', '.join(GYM_TASKS)}; {REPEATED}."
         ),
-    ] = "all",
+    ] = EVERYTHING,
     preset: Annotated[str, typer.Option(help=", ".join(PRESETS))] = "quick",
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="How many seeds, from 0; default: the preset's.")
+        int | None, typer.Option(help="How many seeds, from 0; default: the preset's.", **COUNT)
     ] = None,
     seed: Annotated[
         list[str] | None,
-        typer.Option(help="These seeds instead: 7, or with commas 3,7; may be given repeatedly."),
+        typer.Option(help=f"These seeds instead: 7, or with commas 3,7; {REPEATED}."),
     ] = None,
     protocol: Annotated[str, typer.Option(help=", ".join(PROTOCOLS))] = "published",
     directory: Directory = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: cores.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; default: cores.", **COUNT)] = None,
     scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://host:8786.")] = None,
     slurm: Annotated[bool, typer.Option("--slurm", help="Start --workers through SLURM.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
@@ -303,13 +330,17 @@ def _write_csv(table: pd.DataFrame, path: Path) -> None:
         raise archive.ArchiveError(f"cannot write {path} ({reason}); name another file") from error
 
 
-def _numbers(value: str, what: str) -> list[int]:
-    """Read whole numbers with commas between them."""
-    return parameters.numbers(what, value, least=1, whole=True)
+def _numbers(values: list[str], what: str) -> list[int]:
+    """Read whole numbers with commas between them, given once or repeatedly."""
+    return parameters.numbers(what, ",".join(values), least=1, whole=True)
 
 
-def _joined(numbers: Iterable[int]) -> str:
-    return ",".join(map(str, numbers))
+def _joined(things: Iterable[object]) -> list[str]:
+    """Give things as the default of an option that may be given repeatedly."""
+    return [",".join(map(str, things))]
+
+
+SIZES, MEMBERS, PEER_VARIANTS = map(_joined, (bench.SIZES, bench.MEMBERS, bench.PEER_VARIANTS))
 
 
 @app.command("bench")
@@ -318,10 +349,17 @@ def measure_cost(
     out: Annotated[Path, typer.Option(help="JSON file to write or to go on with.")] = Path(
         "bench.json"
     ),
-    sizes: Annotated[str, typer.Option(help="Numbers of neurons.")] = _joined(bench.SIZES),
-    members: Annotated[str, typer.Option(help="Networks in a batch.")] = _joined(bench.MEMBERS),
+    sizes: Annotated[
+        list[str], typer.Option(help=f"Numbers of neurons, with commas; {REPEATED}.")
+    ] = SIZES,
+    members: Annotated[
+        list[str], typer.Option(help=f"Networks in a batch, with commas; {REPEATED}.")
+    ] = MEMBERS,
     threads: Annotated[
-        str | None, typer.Option(help="Threads; default: 1 and all cores, with --peer 1.")
+        list[str] | None,
+        typer.Option(
+            help=f"Threads, with commas; {REPEATED}; default: 1 and all cores, with --peer 1."
+        ),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes: three minutes.")] = False,
     limit: Annotated[float, typer.Option(help="Seconds that one call may take.")] = 40.0,
@@ -330,14 +368,14 @@ def measure_cost(
         bool, typer.Option("--peer", help="Time whole runs against Keras and bctpy instead.")
     ] = False,
     field: Annotated[str, typer.Option(help="Field, for --peer.")] = "surrogate_312",
-    variants: Annotated[str, typer.Option(help="Variants, for --peer.")] = ",".join(
-        bench.PEER_VARIANTS
-    ),
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs, for --peer.")] = 10,
+    variants: Annotated[
+        list[str], typer.Option(help=f"Variants, for --peer, with commas; {REPEATED}.")
+    ] = PEER_VARIANTS,
+    epochs: Annotated[int, typer.Option(help="Epochs, for --peer.", **COUNT)] = 10,
     nulls: Annotated[
-        int, typer.Option(min=1, help="Nulls that are timed, for --peer; scaled to 1000.")
+        int, typer.Option(help="Nulls that are timed, for --peer; scaled to 1000.", **COUNT)
     ] = bench.N_NULLS,
-    rounds: Annotated[int, typer.Option(min=1, help="Pairs of a variant, for --peer.")] = 2,
+    rounds: Annotated[int, typer.Option(help="Pairs of a variant, for --peer.", **COUNT)] = 2,
 ) -> None:
     """Measure what training and topology cost here; the same command goes on where it stopped."""
     if with_peer:
@@ -345,7 +383,7 @@ def measure_cost(
             out=out,
             field=field,
             variants=_listed("--variants", variants, bench.PEER_VARIANTS),
-            threads=_numbers(threads or "1", "--threads"),
+            threads=_numbers(threads or ["1"], "--threads"),
             epochs=epochs,
             n_nulls=nulls,
             rounds=rounds,

@@ -427,10 +427,13 @@ def choose(
     Raises
     ------
     ValueError
-        If the arguments contradict one another or something is missing.
+        If the arguments contradict one another, something is missing, or `workers` is no positive
+        whole number.
     SystemExit
         In a process that is being started as a worker and reads the script that starts it.
     """
+    if workers is not None and (type(workers) is not int or workers < 1):
+        raise ValueError(f"workers is {workers!r}; give a whole number of at least 1")
     if scheduler is not None:
         if slurm or workers is not None:
             raise ValueError(

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import json
 import logging
+import os
 import platform
 import subprocess
 import time
@@ -43,10 +44,10 @@ from cortexrnn.archive import (
     write_runs,
 )
 from cortexrnn.engine import EngineError, Rows, choose
-from cortexrnn.field import Field
+from cortexrnn.field import Field, FieldError
 from cortexrnn.gym import GymTask, find_task, task_of
 from cortexrnn.models import VARIANTS
-from cortexrnn.presence import at_work, present
+from cortexrnn.presence import PresenceError, at_work, present
 from cortexrnn.protocol import (
     PRESETS,
     PROTOCOLS,
@@ -69,6 +70,8 @@ log = logging.getLogger(__name__)
 
 KEPT = "finished shards are kept, give the same command again to go on"
 """What a person is told when an experiment stops."""
+LONGEST_NAME = 230
+"""Bytes of a plan's name: systems take names of 255, and files of a plan add their endings."""
 
 
 class ExperimentError(RuntimeError):
@@ -117,15 +120,20 @@ def plan(
     Raises
     ------
     ValueError
-        If a name is unknown or there twice, a list is empty, or seeds are a number alone.
+        If a name is unknown, a run is there twice, a list is empty, seeds are a number alone, or
+        something is of another type.
     FieldError
-        If a variant needs a relation that the field lacks.
+        If there is no field, or a variant needs a relation that it lacks.
     """
+    if not isinstance(field, Field):
+        raise FieldError(f"field is {field!r}; give a Field, such as load_field gives")
     one_of("relation", relation, RELATIONS)
     one_of("sign", sign, SIGNS)
     if isinstance(preset, str):
         one_of("preset", preset, PRESETS)
         preset = PRESETS[preset]
+    if not isinstance(preset, Preset):
+        raise ValueError(f"preset is {preset!r}; give one of {', '.join(PRESETS)}, or a Preset")
     named = parameters.names("variants", variants, least=1, kinds=Variant)
     chosen = [Variant.parse(v) if isinstance(v, str) else v for v in named]
     names = parameters.names("tasks", tasks, least=1, kinds=Task)
@@ -135,7 +143,7 @@ def plan(
         field.relation(relation)
     sizes = {k: v for k, v in asdict(preset).items() if k != "n_seeds"}
     simulations = list(range(preset.n_seeds)) if seeds is None else parameters.seeds(seeds, least=1)
-    return [
+    specs = [
         RunSpec(
             field=field.name,
             field_hash=field.hash_without_events,
@@ -151,6 +159,21 @@ def plan(
         for seed in simulations
         for variant in chosen
     ]
+    _check_once(specs)
+    return specs
+
+
+def _check_once(specs: Sequence[RunSpec]) -> None:
+    """Refuse a plan that holds a run twice, whatever its variants and tasks were named by."""
+    known: set[tuple[str, str]] = set()
+    for spec in specs:
+        key = (spec.identity, spec.relation)
+        if key in known:
+            raise ValueError(
+                f"the plan holds {spec.variant.name} on {spec.task} with seed {spec.seed} more "
+                "than once; name every run once"
+            )
+        known.add(key)
 
 
 def plan_name(specs: Sequence[RunSpec]) -> str:
@@ -165,12 +188,23 @@ def plan_name(specs: Sequence[RunSpec]) -> str:
     -------
     str
         For example ``6_6_2_corr_0123abcd4567``.
+
+    Raises
+    ------
+    ValueError
+        If the name of the field is too long for a file.
     """
     keys = sorted(f"{spec.identity} {spec.relation}" for spec in specs)
     digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:12]
     fields = "-".join(sorted({Path(spec.field).stem for spec in specs}))
     arms = "-".join(sorted({spec.arm for spec in specs}))
-    return f"{fields}_{arms}_{digest}"
+    name = f"{fields}_{arms}_{digest}"
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        raise ValueError(
+            f"the name of the field, {fields[:40]}..., is too long for the name of a file; give "
+            "the field a shorter one"
+        )
+    return name
 
 
 def shards(specs: Sequence[RunSpec]) -> list[list[RunSpec]]:
@@ -237,9 +271,11 @@ def run(
     ~cortexrnn.presence.PresenceError
         If another process is at work on the plan.
     ValueError
-        If there is no such engine or device, or what is asked for cannot be trained, such as a
-        task of NeuroGym where that is not installed; then no plan is left behind.
+        If there is no such engine or device, the plan holds a run twice, or what is asked for
+        cannot be trained, such as a task of NeuroGym where that is not installed; then no plan is
+        left behind. Nor is one by an error of one's own task or penalty before the first shard.
     """
+    _check_once(specs)
     folder, name = Path(out), plan_name(specs)
     final = folder / f"{name}.parquet"
     if final.exists():
@@ -250,7 +286,7 @@ def run(
     accelerated = not elsewhere and resolve_device(device).type != "cpu"
     engine = choose(workers=workers, scheduler=scheduler, slurm=slurm, accelerated=accelerated)
     record, described = _plan_record(name, specs), folder / f"{name}.json"
-    is_new = not described.exists()
+    is_new, had_folder = not described.exists(), folder.exists()
     if is_new:
         rehearse(specs, field, draw=not elsewhere)
         write_json(record, described)
@@ -264,13 +300,23 @@ def run(
                         _store(pending[i], rows, folder)
                         advance(len(rows))
             _merge(specs, folder, record)
-    except ValueError:
-        if is_new and not any(_shard_path(folder, shard).exists() for shard in shards(specs)):
-            described.unlink(missing_ok=True)  # refused, such as by a cluster: nothing to resume
+    except (ExperimentError, PresenceError):
         raise
     except (EngineError, OSError) as error:
         raise ExperimentError(f"{error}; {KEPT}") from error
+    except Exception:
+        if is_new and not any(_shard_path(folder, shard).exists() for shard in shards(specs)):
+            _withdraw(described, folder=not had_folder)
+        raise
     return final
+
+
+def _withdraw(described: Path, *, folder: bool) -> None:
+    """Remove the record of a plan of which there is nothing to resume, and its folder if new."""
+    described.unlink(missing_ok=True)
+    if folder:
+        with contextlib.suppress(OSError):  # somebody else may have put something there
+            described.parent.rmdir()
 
 
 def run_shard(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
@@ -453,7 +454,9 @@ def penalty(
     initial_weights : array_like, shape (N, N) or (M, N, N), optional
         Weights before training; needed for ``communicability="frozen"``,
         ``strength_unit="gradient"`` and a penalty of one's own (N, N) only. The strength follows
-        the mean over M networks.
+        the mean over M networks. Where the gradient is zero or not finite, as at weights that are
+        all zero, there is no strength in units of it and the penalty's is infinite or NaN: a run
+        with it diverges in its first epoch.
     rng : numpy.random.Generator, optional
         Needed for random points, clusters and a penalty of one's own only.
 
@@ -474,7 +477,7 @@ def penalty(
         start = _given(initial_weights, f"{variant.name}: a penalty of one's own")
         prepared = _prepared(variant.penalty, field, start, rng)
         if not by_lambda:
-            strength /= float(prepared.mean_gradient(start.unsqueeze(0)))
+            strength = _in_units(strength, prepared.mean_gradient(start.unsqueeze(0)))
         return replace(prepared, strength=strength)
     if by_lambda and variant.distance is None and protocol.plain_strength == "unit":
         strength = 1.0
@@ -489,16 +492,22 @@ def penalty(
         parts["frozen"] = priors.communicability(start)
     if not by_lambda:
         start = _given(initial_weights, f"{variant.name}: a strength in units of the gradient")
-        strength /= float(
-            Penalty(strength=1.0, **parts)
-            .mean_gradient(start.reshape(-1, *start.shape[-2:]))
-            .mean()
-        )
+        plain = Penalty(strength=1.0, **parts)
+        gradients = plain.mean_gradient(start.reshape(-1, *start.shape[-2:]))
+        strength = _in_units(strength, gradients.mean())
     if variant.communicability == "emd":
         target = priors.empirical_communicability(field.connectome)
         parts["target"] = torch.from_numpy(np.sort(target, axis=None))
         parts["emd_strength"] = emd_strength
     return Penalty(strength=strength, **parts)
+
+
+def _in_units(strength: float, gradient: Tensor) -> float:
+    """Divide a strength by the gradient of a penalty; infinite where there is none."""
+    unit = float(gradient)
+    if unit == 0 and strength > 0:
+        return math.inf
+    return strength / unit if unit != 0 else strength
 
 
 def _prepared(

@@ -21,6 +21,9 @@ Literal = bool | int | float | str | None | list["Literal"] | tuple["Literal", .
 INJECTED = "# Parameters\n"
 """First line of the cell in which papermill puts its values, right after that of the defaults."""
 
+SEED_LIMIT = 2**63
+"""Seeds are smaller, since files of runs hold them in 64 bits."""
+
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -96,12 +99,14 @@ def numbers(what: str, given: Any, *, least: int = 0, whole: bool = False) -> li
     asked = given
     if isinstance(given, str):
         given = [word.strip() for word in given.split(",")]
+    elif isinstance(given, bytes | bytearray):
+        given = None  # which would be read as the numbers of its signs
     elif np.ndim(given) == 0 and not isinstance(given, Iterable):
         given = [given]
     kind = "whole numbers" if whole else "numbers"
     try:
         found = [_number(one, whole=whole) for one in given]
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         problem = f"{what} is {asked!r}; give {kind}, as a list or with commas between"
         raise ValueError(problem) from None
     if len(found) < least:
@@ -127,22 +132,50 @@ def seeds(given: Any, *, least: int = 0) -> list[int]:
     Raises
     ------
     ValueError
-        If it is a number alone, there are fewer, or something is no whole number or there twice.
+        If it is a number alone, there are fewer, or something is no whole number, there twice,
+        negative or too large for 64 bits.
     """
     if np.ndim(given) == 0 and isinstance(given, int | float | np.number):
         raise ValueError(f"seeds is {given!r}, a number; give range({given}) or [{given}]")
     found = numbers("seeds", given, least=least, whole=True)
+    if wrong := [seed for seed in found if not 0 <= seed < SEED_LIMIT]:
+        raise ValueError(
+            f"seeds hold {shown(wrong[0])}; give whole numbers of at least 0 and less than 2**63"
+        )
     if len(set(found)) < len(found):
         raise ValueError(f"seeds are {found}; give every seed once")
     return found
 
 
+def shown(value: Any) -> str:
+    """Give a value for a message; a number that would fill pages in words.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+
+    Returns
+    -------
+    str
+        Its representation, or of how many digits it is at least.
+    """
+    if isinstance(value, int) and abs(value) >= 10**30:
+        return "a number of more than 30 digits"
+    return repr(value)
+
+
 def _number(one: Any, *, whole: bool) -> int | float:
-    """Read one number; text as Python does, but for underscores, which names have as well."""
-    if isinstance(one, bool | np.bool_) or (isinstance(one, str) and "_" in one):
+    """Read one number; text as Python does, but for underscores, which names have as well.
+
+    Digits are those of ASCII: others look like these and would be read all the same.
+    """
+    if isinstance(one, bool | np.bool_):
+        raise ValueError
+    if isinstance(one, str) and ("_" in one or not one.isascii()):
         raise ValueError
     number = int(one) if whole else float(one)
-    if not math.isfinite(number) or (not isinstance(one, str) and number != one):
+    if (not whole and not math.isfinite(number)) or (not isinstance(one, str) and number != one):
         raise ValueError
     return number
 
@@ -181,7 +214,7 @@ def convert(name: str, given: Any, default: Literal) -> Literal:
             read = [convert(name, item, kind) for item in kept if item != ""]
             return read if isinstance(default, list) else tuple(read)
         return _scalar(given, default)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         if str(error).startswith("parameter "):
             raise
         wanted = type(default).__name__

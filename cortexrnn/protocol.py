@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from cortexrnn import parameters
 from cortexrnn.definition import DefinitionError
 from cortexrnn.penalties import CustomPenalty, find_penalty
 from cortexrnn.tasks import CUSTOM_TASKS, Task, check_task
@@ -377,6 +381,31 @@ CORRECTED = Protocol(
 PROTOCOLS = {p.name: p for p in (PUBLISHED, CORRECTED)}
 
 
+def _whole(owner: Any, name: str, *, least: int) -> int:
+    """Read a whole number; equal numbers are one specification, whatever their type."""
+    value = getattr(owner, name)
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        wanted = "a positive whole number" if least else "a whole number >= 0"
+        raise ValueError(f"{name} must be {wanted}, not {parameters.shown(value)}")
+    if value >= parameters.SEED_LIMIT:
+        raise ValueError(f"{name} must be less than 2**63, not {parameters.shown(value)}")
+    return int(value)
+
+
+def _number(owner: Any, name: str) -> float:
+    """Read a number that is finite and not negative."""
+    value = getattr(owner, name)
+    try:
+        is_real = isinstance(value, Real) and not isinstance(value, bool)
+        number = float(value) if is_real else math.nan
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number) or number < 0:
+        shown = parameters.shown(value)
+        raise ValueError(f"{name} must be a finite number >= 0, not {shown}")
+    return number
+
+
 @dataclass(frozen=True, kw_only=True)
 class Preset:
     """Size of an experiment.
@@ -389,12 +418,21 @@ class Preset:
         Passes over the training trials.
     n_train, n_validation : int
         Trials.
+
+    Raises
+    ------
+    ValueError
+        If one of them is no positive whole number.
     """
 
     n_seeds: int
     epochs: int
     n_train: int
     n_validation: int
+
+    def __post_init__(self) -> None:
+        for size in fields(self):
+            object.__setattr__(self, size.name, _whole(self, size.name, least=1))
 
 
 PRESETS = {
@@ -459,6 +497,11 @@ class RunSpec:
     custom_tasks : tuple of Task
         Tasks of one's own that `task` and `first_task` name: filled in where these are given as
         objects or by registered names. Their definitions are part of the identity.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is of another type, or has a value that it cannot have.
     """
 
     field: str
@@ -486,27 +529,18 @@ class RunSpec:
     def __post_init__(self) -> None:
         if isinstance(self.variant, str):
             object.__setattr__(self, "variant", Variant.parse(self.variant))
+        _check_types(self)
         for name, value in _settled_tasks(self).items():
             object.__setattr__(self, name, value)
         one_of("relation", self.relation, RELATIONS)
         one_of("sign", self.sign, SIGNS)
         one_of("precision", self.precision, ("float32", "float64"))
         for name in ("n_train", "n_validation", "epochs", "batch_size"):
-            value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or value < 1:
-                raise ValueError(f"{name} must be a positive whole number, not {value!r}")
-            object.__setattr__(self, name, int(value))
+            object.__setattr__(self, name, _whole(self, name, least=1))
         for name in ("seed", "data_seed"):
-            value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or value < 0:
-                raise ValueError(f"{name} must be a whole number >= 0, not {value!r}")
-            object.__setattr__(self, name, int(value))
+            object.__setattr__(self, name, _whole(self, name, least=0))
         for name in ("learning_rate", "input_noise", "strength", "emd_strength"):
-            value = getattr(self, name)
-            if not np.isfinite(value) or value < 0:
-                raise ValueError(f"{name} must be a finite number >= 0, not {value!r}")
-            # Equal numbers are one specification, whatever their type.
-            object.__setattr__(self, name, float(value))
+            object.__setattr__(self, name, _number(self, name))
 
     @property
     def arm(self) -> str:
@@ -543,6 +577,37 @@ class RunSpec:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def _check_types(spec: RunSpec) -> None:
+    """Refuse what is of another type than a specification holds."""
+    known: tuple[tuple[str, type, str], ...] = (
+        ("field", str, "the name of the field"),
+        ("field_hash", str, "the attribute hash_without_events of the field"),
+        ("variant", Variant, "a name of the paper, or a Variant"),
+        ("protocol", Protocol, "a Protocol, such as PROTOCOLS['published']"),
+    )
+    for name, kind, remedy in known:
+        if not isinstance(value := getattr(spec, name), kind):
+            raise ValueError(f"{name} is {value!r}; give {remedy}")
+    own = spec.custom_tasks
+    if not isinstance(own, tuple | list) or not all(isinstance(task, Task) for task in own):
+        raise ValueError(f"custom_tasks is {own!r}; give a tuple of tasks")
+    if not _are_settings(spec.task_settings):
+        raise ValueError(
+            f"task_settings is {spec.task_settings!r}; give names and values, such as "
+            "{'delay_steps': 40}, or leave it out"
+        )
+
+
+def _are_settings(given: Any) -> bool:
+    """Whether something is names with values, as a mapping or as pairs."""
+    if isinstance(given, Mapping):
+        return all(isinstance(name, str) for name in given)
+    return isinstance(given, tuple | list) and all(
+        isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], str)
+        for pair in given
+    )
+
+
 def _settled_tasks(spec: RunSpec) -> dict[str, Any]:
     """Turn tasks into names and settings, and keep the definitions of those that a user added."""
     given = {task.name: check_task(task) for task in spec.custom_tasks}
@@ -552,7 +617,7 @@ def _settled_tasks(spec: RunSpec) -> dict[str, Any]:
     used: dict[str, Task] = {}
     for attribute in ("task", "first_task"):
         task = getattr(spec, attribute)
-        if not isinstance(task, Task | str | None):
+        if not isinstance(task, Task | str) and (task is not None or attribute == "task"):
             raise DefinitionError(f"{attribute} is {task!r}; give the name of a task, or a task")
         names[attribute] = check_task(task).name if isinstance(task, Task) else task
         if isinstance(task, Task) and task.is_built_in:

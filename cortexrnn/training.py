@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import platform
 import re
 import time
@@ -599,7 +600,9 @@ def train(
 def rehearse(specs: Sequence[RunSpec], field: Field, *, draw: bool = True) -> None:
     """Refuse runs that cannot be trained, before anything is written or trained.
 
-    Every task is drawn from once, and start and penalty of every kind of run are made once.
+    Every task is drawn from once, and start and penalty of every kind of run are made once. A first
+    task is not learned: a run to which it leaves no gradient of the penalty is recorded as
+    diverged, see :func:`cortexrnn.models.penalty`.
 
     Parameters
     ----------
@@ -616,7 +619,8 @@ def rehearse(specs: Sequence[RunSpec], field: Field, *, draw: bool = True) -> No
     FieldError
         If a specification was made for another field, or the field lacks what a run needs.
     ValueError
-        If there is no run, or a task is unknown or cannot be drawn.
+        If there is no run, a task is unknown or cannot be drawn, or the strength of a penalty is in
+        units of a gradient that it does not have at the start.
     """
     if not specs:
         raise ValueError("the plan holds no run; name at least one variant, task and seed")
@@ -630,17 +634,26 @@ def rehearse(specs: Sequence[RunSpec], field: Field, *, draw: bool = True) -> No
             task.sample(1, rng=random_stream(0, "rehearsal"))
     kinds: dict[object, RunSpec] = {}
     for spec in specs:
-        kind = (spec.variant, spec.relation, spec.sign, spec.protocol, spec.precision)
+        kind: tuple[object, ...] = (spec.variant, spec.relation, spec.sign, spec.protocol)
+        kind += (spec.precision, spec.first_task is None)
         kinds.setdefault(kind, spec)
     for spec in kinds.values():
         plain = replace(spec, first_task=None)
         task = task_of(spec)
         with _processor_settings(field.n_neurons):
-            _build([plain], field, task, torch.device("cpu"))
+            (penalty,) = _build([plain], field, task, torch.device("cpu"))._penalties
+        if spec.first_task is None and not math.isfinite(penalty.strength):
+            raise ValueError(
+                f"the penalty of {spec.variant.name} has no finite gradient other than zero at the "
+                "initial weights, so that its strength cannot be in units of it; choose a protocol "
+                "with strength_unit='lambda'"
+            )
 
 
 def _check_field(specs: Sequence[RunSpec], field: Field) -> None:
-    """Refuse runs of another field."""
+    """Refuse what is no field, and runs of another one."""
+    if not isinstance(field, Field):
+        raise FieldError(f"field is {field!r}; give a Field, such as load_field gives")
     for spec in specs:
         if spec.field_hash != field.hash_without_events:
             raise FieldError(

@@ -14,8 +14,8 @@ from cortexrnn.controls import CONTROLS
 from cortexrnn.experiment import plan
 from cortexrnn.protocol import Preset
 
-RUN = ["run", "--field", "surrogate_16", "--preset", "smoke", "--variants", "W*D*C,W"]
-RUN += ["--tasks", "go_nogo", "--workers", "1"]
+SMOKE = ["run", "--field", "surrogate_16", "--preset", "smoke", "--workers", "1"]
+RUN = [*SMOKE, "--variants", "W*D*C,W", "--tasks", "go_nogo"]
 
 
 @pytest.fixture
@@ -74,8 +74,13 @@ def test_runs_of_other_sizes_are_other_cells_and_stand_beside_nothing(call, tmp_
         ([*RUN, "--preset", "huge"], "unknown preset 'huge'; choose one of smoke, quick, paper"),
         ([*RUN, "--relation", "corr"], "choose one of correlation, precision, sttc"),
         ([*RUN, "--protocol", "mine"], "choose one of published, corrected"),
-        ([*RUN, "--tasks", ","], "--tasks is empty; name at least one"),
-        ([*RUN, "--variants", "W,W"], "--variants holds 'W' more than once"),
+        ([*SMOKE, "--tasks", ","], "--tasks is empty; name at least one"),
+        ([*RUN, "--variants", "WD,WD"], "--variants holds 'WD' more than once"),
+        ([*RUN, "--variants", "W"], "--variants holds 'W' more than once"),
+        ([*RUN, "--tasks", "go_nogo"], "--tasks holds 'go_nogo' more than once"),
+        ([*SMOKE, "--workers", "2.0"], "'2.0' is no whole number"),
+        ([*SMOKE, "--workers", "0"], "0 is too few; give at least 1"),
+        (["bench", "--sizes", "64", "--sizes", "x"], "--sizes is '64,x'; give whole numbers"),
         ([*RUN, "--tasks", "delay_match"], "'delay_match' is drawn by NeuroGym, which cannot be"),
         (["bench", "--sizes", "64,x"], "--sizes is '64,x'; give whole numbers"),
         (["bench", "--device", "cuda:9"], "device 'cuda:9' cannot be used here"),
@@ -118,8 +123,8 @@ def test_fields_and_version(call):
     ],
 )
 def test_seeds_says_how_many_and_seed_says_which(call, tmp_path, arguments, seeds):
-    command = [*RUN, "--variants", "W", *arguments, "--out", tmp_path / "runs"]
-    result = call(*command)
+    command = [*SMOKE, "--variants", "W", "--tasks", "go_nogo", *arguments]
+    result = call(*command, "--out", tmp_path / "runs")
     assert result.exit_code == 0, result.output
     assert list(archive.load_archive(tmp_path / "runs")["seed"]) == seeds
 
@@ -131,6 +136,12 @@ def test_seeds_says_how_many_and_seed_says_which(call, tmp_path, arguments, seed
         (["--seed", "x"], "--seed is 'x'; give whole numbers, as a list or with commas between"),
         (["--seed", "7,7"], "--seed has 7; give different whole numbers"),
         (["--seed", "-1"], "--seed has -1; give different whole numbers of at least 0"),
+        (["--seed", str(2**63)], f"--seed has {2**63}; give different whole numbers of at least 0"),
+        (["--seed", "9" * 400], "--seed has a number of more than 30 digits; give different"),
+        (["--seed", "٣"], "--seed is '٣'; give whole numbers"),
+        (["--seeds", "٣"], "'٣' is no whole number"),
+        (["--seeds", "2.0"], "'2.0' is no whole number"),
+        (["--seeds", "0"], "0 is too few; give at least 1"),
     ],
 )
 def test_seeds_that_contradict_are_refused(call, tmp_path, arguments, message):
@@ -138,6 +149,18 @@ def test_seeds_that_contradict_are_refused(call, tmp_path, arguments, message):
     assert result.exit_code == 2
     assert message in result.output
     assert not (tmp_path / "runs").exists()
+
+
+def test_every_list_may_be_given_once_with_commas_or_repeatedly(call, tmp_path):
+    once = [*SMOKE, "--variants", "W,WD", "--tasks", "go_nogo,one_choice"]
+    often = [*SMOKE, "--variants", "W", "--variants", "WD"]
+    often += ["--tasks", "go_nogo", "--tasks", "one_choice"]
+    for folder, command in (("once", once), ("often", often)):
+        result = call(*command, "--out", tmp_path / folder)
+        assert result.exit_code == 0, result.output
+    one, other = (archive.load_archive(tmp_path / folder) for folder in ("once", "often"))
+    assert list(one["identity"]) == list(other["identity"])
+    assert len(one) == 4
 
 
 # --- any terminal

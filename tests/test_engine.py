@@ -134,13 +134,20 @@ def test_a_scheduler_that_is_there_is_used(field, tmp_path):
         ({"scheduler": "nowhere"}, "no scheduler answers at nowhere"),
         ({"scheduler": "tcp://127.0.0.1:9", "workers": 2}, "has its own workers"),
         ({"slurm": True}, "SLURM needs a number of workers"),
+        ({"slurm": True, "workers": 0}, "workers is 0; give a whole number of at least 1"),
+        ({"workers": 0}, "workers is 0; give a whole number of at least 1"),
+        ({"workers": -1}, "workers is -1; give a whole number"),
+        ({"workers": 2.5}, "workers is 2.5; give a whole number"),
+        ({"workers": True}, "workers is True; give a whole number"),
+        ({"workers": "2"}, "workers is '2'; give a whole number"),
     ],
 )
 def test_clusters_that_cannot_be_used_are_refused(field, tmp_path, monkeypatch, arguments, message):
     monkeypatch.setattr(engine, "CONNECT_S", 1)
+    out = tmp_path / "new"
     with pytest.raises(ValueError, match=message):
-        experiment.run(make_plan(field), field, out=tmp_path, progress=False, **arguments)
-    assert not list(tmp_path.rglob("*.running"))
+        experiment.run(make_plan(field), field, out=out, progress=False, **arguments)
+    assert not out.exists()
 
 
 def test_a_full_disk_ends_in_a_clear_line_and_keeps_what_is_finished(field, tmp_path, monkeypatch):

@@ -22,8 +22,10 @@ from cortexrnn import archive, engine, experiment, provenance, topology
 from cortexrnn.archive import ArchiveError, load_archive, read_runs
 from cortexrnn.field import Field, FieldError
 from cortexrnn.models import VARIANTS
+from cortexrnn.presence import PresenceError
 from cortexrnn.protocol import Preset, Protocol
 from cortexrnn.sources.surrogate import surrogate_field
+from cortexrnn.tasks import TASKS
 
 ORIGINAL = experiment.run_shard
 TINY = Preset(n_seeds=2, epochs=1, n_train=128, n_validation=64)
@@ -313,11 +315,51 @@ def test_rows_of_other_runs_than_a_worker_was_asked_for_are_refused(
         ({"preset": "huge"}, "unknown preset 'huge'; choose one of smoke, quick, paper"),
         ({"tasks": ["three_choice"]}, "unknown task 'three_choice'; choose one of one_choice"),
         ({"variants": ["W*D?"]}, "unknown variant"),
+        ({"variants": ["W", VARIANTS["W"]]}, "holds W on one_choice with seed 0 more than once"),
+        ({"tasks": ["go_nogo", TASKS["go_nogo"]]}, r"holds .* on go_nogo with seed 0 more than"),
+        ({"preset": None}, "preset is None; give one of smoke, quick, paper, or a Preset"),
+        ({"protocol": "published"}, "protocol is 'published'; give a Protocol"),
+        ({"protocol": None}, "protocol is None; give a Protocol"),
+        ({"seeds": [2**63]}, "seeds hold 9223372036854775808; give whole numbers of at least 0"),
+        ({"seeds": b"12"}, "seeds is b'12'; give whole numbers"),
+        ({"data_seed": 2**63}, "data_seed must be less than"),
+        ({"strength": "0.3"}, "strength must be a finite number >= 0, not '0.3'"),
+        ({"task_settings": None}, "task_settings is None; give names and values"),
     ],
 )
 def test_plans_refuse(field, arguments, message):
     with pytest.raises(ValueError, match=message):
         experiment.plan(field, **arguments)
+
+
+def test_a_plan_for_what_is_no_field_is_refused():
+    with pytest.raises(FieldError, match="field is 'surrogate_16'; give a Field, such as load"):
+        experiment.plan("surrogate_16")
+
+
+def test_a_plan_that_holds_a_run_twice_is_not_run(field, tmp_path):
+    specs = make_plan(field)
+    with pytest.raises(ValueError, match=r"holds W\*D\*C on go_nogo with seed 0 more than once"):
+        experiment.run(specs + specs, field, out=tmp_path, workers=1, progress=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_plan_of_two_relations_holds_each_run_once_for_each(field, tmp_path):
+    specs = make_plan(field, variants="W", preset="smoke", tasks="go_nogo")
+    specs += make_plan(field, variants="W", preset="smoke", tasks="go_nogo", relation="sttc")
+    runs = read_runs(experiment.run(specs, field, out=tmp_path, workers=1, progress=False))
+    assert list(runs["relation"]) == ["correlation", "sttc"]
+    assert runs["identity"].nunique() == 1
+
+
+def test_a_name_too_long_for_a_file_is_refused(field, tmp_path):
+    long = dataclasses.replace(make_plan(field)[0], field="n" * 300)
+    with pytest.raises(ValueError, match=r"name of the field, nnn.*, is too long for the name of"):
+        experiment.run([long], field, out=tmp_path, workers=1, progress=False)
+    digest = len("_corr_0123456789ab")
+    longest = dataclasses.replace(long, field="n" * (experiment.LONGEST_NAME - digest))
+    path = experiment.run([longest], field, out=tmp_path, workers=1, progress=False)
+    assert len(read_runs(path)) == 1
 
 
 def test_a_plan_for_a_relation_the_field_lacks_is_refused(field):
@@ -618,6 +660,52 @@ def test_a_cluster_that_does_not_answer_leaves_no_plan(field, tmp_path, monkeypa
     assert nothing_but_folders(tmp_path)
 
 
+@pytest.mark.parametrize("error", [TypeError, KeyError, RuntimeError, ValueError])
+@pytest.mark.parametrize("there", [False, True])
+def test_an_error_before_the_first_shard_leaves_what_was_there(
+    field, tmp_path, monkeypatch, error, there
+):
+    def failing(shard, field, **options):
+        raise error("a task of one's own")
+
+    out = tmp_path / "runs"
+    if there:
+        out.mkdir()
+    monkeypatch.setattr(experiment, "run_shard", failing)
+    with pytest.raises(error, match="a task of one's own"):
+        experiment.run(make_plan(field), field, out=out, workers=1, progress=False)
+    assert out.exists() == there
+    assert nothing_but_folders(tmp_path)
+
+
+def test_an_error_after_a_shard_keeps_the_plan(field, tmp_path, monkeypatch):
+    done = []
+
+    def failing(shard, field, **options):
+        if done:
+            raise TypeError("a task of one's own")
+        done.append(shard)
+        return ORIGINAL(shard, field, **options)
+
+    monkeypatch.setattr(experiment, "run_shard", failing)
+    with pytest.raises(TypeError):
+        experiment.run(make_plan(field), field, out=tmp_path, workers=1, progress=False)
+    (state,) = experiment.status(tmp_path).to_dict("records")
+    assert (state["state"], state["done"]) == ("unfinished", 3)
+
+
+def test_a_second_process_takes_no_record_from_the_first(field, tmp_path, monkeypatch):
+    # Both found none; the second one begins when the first is at work.
+    specs, before = make_plan(field), Path.exists
+    name = experiment.plan_name(specs)
+    with experiment.present(tmp_path / f"{name}.running", engine="one process"):
+        monkeypatch.setattr(Path, "exists", lambda path: path.suffix != ".json" and before(path))
+        with pytest.raises(PresenceError):
+            experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
+        monkeypatch.undo()
+    assert (tmp_path / f"{name}.json").exists()
+
+
 def test_a_plan_that_was_begun_stays_when_the_cluster_is_gone(field, tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "CONNECT_S", 0.2)
     specs = experiment.plan(field, variants="W", tasks="one_choice", preset="smoke", seeds=[0, 1])
@@ -658,6 +746,12 @@ def foreign(folder, kind):
         (folder / "null.json").write_text("null")
         (folder / "empty.json").write_text("")
         (folder / "half.json").write_text('{"plan": "x", "ru')
+        record = {"plan": "x", "runs": 1, "identities": ["0"]}
+        wrong = {"plan": (None, 1), "runs": (None, "1", True), "identities": (None, "0", [[]])}
+        for name, values in wrong.items():
+            for i, value in enumerate(values):
+                (folder / f"{name}{i}.json").write_text(json.dumps(record | {name: value}))
+        (folder / "deep.json").write_text("[" * 100_000 + "]" * 100_000)
 
 
 @pytest.mark.parametrize("kind", ["folder", "hidden", "saved", "table", "bytes", "json"])
@@ -683,7 +777,9 @@ def test_what_is_not_ours_in_a_folder_of_runs_is_passed_over(field, tmp_path, ki
 
 
 @pytest.mark.parametrize("end", [".json", ".parquet"])
-@pytest.mark.parametrize("content", [b"PAR1 half", b"[]", b""])
+@pytest.mark.parametrize(
+    "content", [b"PAR1 half", b"[]", b"", b'{"plan": null, "runs": 1, "identities": []}']
+)
 def test_a_damaged_file_of_a_plan_is_still_an_error(field, tmp_path, end, content):
     path = experiment.run(make_plan(field)[:1], field, out=tmp_path, workers=1, progress=False)
     path.with_suffix(end).write_bytes(content)

@@ -404,6 +404,18 @@ def test_strength_may_be_set_in_units_of_the_gradient(field, name):
         penalty(variant, field, protocol=protocol)
 
 
+@pytest.mark.parametrize("name", ["W", "WD*C", "WD*C*"])
+def test_without_a_gradient_no_strength_is_in_units_of_it(field, name):
+    protocol = Protocol(name="mine", strength_unit="gradient")
+    start = np.zeros((field.n_neurons, field.n_neurons))
+    arguments = {"protocol": protocol, "initial_weights": start}
+    held = penalty(name, field, **arguments)
+    assert not np.isfinite(held.strength)
+    assert not torch.isfinite(held(torch.from_numpy(start)[None])).any()
+    none = penalty("W", field, strength=0.0, **arguments)
+    assert none.strength == 0.0
+
+
 @pytest.mark.parametrize("name", ["W", "WD*C"])
 def test_a_strength_in_units_of_the_gradient_follows_the_mean_over_networks(field, name):
     starts = [functional(field, seed) for seed in range(3)]

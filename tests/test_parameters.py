@@ -69,7 +69,8 @@ def test_numbers_come_as_one_with_commas_or_as_a_list(given, found):
 
 
 @pytest.mark.parametrize(
-    "given", ["x", None, [True], [None], "6_6_2", ["a"], [float("nan")], "inf"]
+    "given",
+    ["x", None, [True], [None], "6_6_2", ["a"], [float("nan")], "inf", b"12", "٣", [10**400]],
 )
 def test_what_are_no_numbers_is_refused_in_words(given):
     with pytest.raises(ValueError, match=r"shares is .*; give numbers, as a list or with commas"):
@@ -92,6 +93,18 @@ def test_seeds_are_read_and_counted_once():
     assert parameters.seeds("0, 3") == parameters.seeds(np.array([0, 3])) == [0, 3]
     with pytest.raises(ValueError, match="give every seed once"):
         parameters.seeds([1, 1])
+
+
+@pytest.mark.parametrize("given", [[2**63], [-1], str(2**63), [10**400]])
+def test_seeds_that_no_file_of_runs_can_hold_are_refused(given):
+    with pytest.raises(ValueError, match=r"seeds hold .*; give whole numbers of at least 0 and"):
+        parameters.seeds(given)
+
+
+@pytest.mark.parametrize("given", [b"12", [float("inf")], "٣"])
+def test_what_are_no_seeds_is_refused_in_words(given):
+    with pytest.raises(ValueError, match=r"seeds is .*; give whole numbers"):
+        parameters.seeds(given)
 
 
 # --- where lists are taken

@@ -20,6 +20,7 @@ from cortexrnn.protocol import (
     CORRECTED,
     PRESETS,
     PUBLISHED,
+    Preset,
     RunSpec,
     Variant,
     arm,
@@ -125,6 +126,47 @@ def test_settings_are_compared_whatever_their_order():
 def test_specifications_refuse(change, message):
     with pytest.raises(ValueError, match=message):
         replace(BASE, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"field": None}, "field is None; give the name"),
+        ({"field_hash": 7}, "field_hash is 7; give the attribute hash_without_events"),
+        ({"variant": None}, "variant is None; give a name of the paper, or a Variant"),
+        ({"protocol": "published"}, "protocol is 'published'; give a Protocol, such as PROTOCOLS"),
+        ({"protocol": None}, "protocol is None; give a Protocol"),
+        ({"task": None}, "task is None; give the name of a task"),
+        ({"task_settings": None}, "task_settings is None; give names and values"),
+        ({"task_settings": ("ab",)}, "task_settings is .*; give names and values"),
+        ({"task_settings": {1: 2}}, "task_settings is .*; give names and values"),
+        ({"custom_tasks": ("x",)}, r"custom_tasks is \('x',\); give a tuple of tasks"),
+        ({"custom_tasks": None}, "custom_tasks is None; give a tuple of tasks"),
+        ({"strength": "0.3"}, "strength must be a finite number >= 0, not '0.3'"),
+        ({"strength": None}, "strength must be a finite number >= 0, not None"),
+        ({"learning_rate": True}, "learning_rate must be a finite number >= 0, not True"),
+        ({"strength": 10**400}, "strength must be .*, not a number of more than 30 digits"),
+        ({"epochs": True}, "epochs must be a positive whole number, not True"),
+        ({"seed": False}, "seed must be a whole number >= 0, not False"),
+        ({"seed": 2**63}, f"seed must be less than .*, not {2**63}"),
+        ({"data_seed": 2**63}, f"data_seed must be less than .*, not {2**63}"),
+        ({"data_seed": 10**5000}, "data_seed must be .*, not a number of more than 30 digits"),
+    ],
+)
+def test_what_is_of_another_type_or_size_is_refused_in_words(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(BASE, **change)
+
+
+def test_the_largest_seed_is_admitted():
+    assert replace(BASE, seed=2**63 - 1, data_seed=np.uint64(2**63 - 1)).seed == 2**63 - 1
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.0, "3", None, True])
+@pytest.mark.parametrize("name", [f.name for f in fields(Preset)])
+def test_a_preset_is_of_positive_whole_numbers(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be a positive whole number, not {value!r}"):
+        replace(PRESETS["smoke"], **{name: value})
 
 
 def test_arms_carry_the_names_of_the_authors_folders():

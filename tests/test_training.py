@@ -1,6 +1,6 @@
 """Training against the authors' values, against autograd, and against training alone."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -9,7 +9,8 @@ import torch
 from cortexrnn import models, training
 from cortexrnn.field import FieldError
 from cortexrnn.models import VARIANTS, Penalty, control, penalty
-from cortexrnn.protocol import PUBLISHED, RunSpec, Variant
+from cortexrnn.penalties import CustomPenalty
+from cortexrnn.protocol import PUBLISHED, Protocol, RunSpec, Variant
 from cortexrnn.sources.surrogate import surrogate_field
 from cortexrnn.tasks import TASKS
 from cortexrnn.training import RNNEnsemble, logits, train
@@ -225,6 +226,56 @@ def test_a_diverged_run_is_told_and_leaves_the_others_alone(field):
     assert lost.history == {"accuracy": [], "loss": []}
     for one, other in zip(others, healthy, strict=True):
         assert one.metrics == other.metrics
+
+
+PULL = Protocol(name="pull", strength_unit="gradient")
+
+
+def test_a_first_task_that_leaves_no_gradient_ends_its_run_and_no_other(field):
+    # Weights that may not be negative and move this far are all zero after the first task.
+    shared = {"sign": "positive", "learning_rate": 1.0, "n_train": 64, "n_validation": 8}
+    shared["batch_size"] = 8
+    pulled = {"protocol": PULL, "first_task": "perceptual"}
+    emptied = spec(field, control("W", start="lognormal"), **shared, **pulled)
+    start = training._starts([emptied], field, torch.device("cpu"))[0]
+    assert not start.any()
+    training.rehearse([emptied], field)
+    healthy = spec(field, "W*D*C", **shared)
+    alone = train([healthy], field, progress=False)[0]
+    lost, beside = train([emptied, healthy], field, progress=False)
+    assert (lost.diverged, lost.diverged_epoch) == (True, 1)
+    assert all(np.isnan(value) for value in lost.metrics.values())
+    assert beside.history == alone.history
+    np.testing.assert_array_equal(beside.weights["recurrent"], alone.weights["recurrent"])
+
+
+@dataclass(frozen=True)
+class Departure(CustomPenalty):
+    """Costs what is not as it was at the start, where nothing has a gradient."""
+
+    name = "departure"
+
+    def prepare(self, field, *, initial_weights, rng):
+        return {"start": initial_weights}
+
+    def value(self, weights, *, start):
+        return (weights - start).square().sum((-2, -1))
+
+
+def test_a_penalty_without_a_gradient_at_the_start_is_refused_before_training(field):
+    held = spec(field, control("W", penalty=Departure()), protocol=PULL)
+    with pytest.raises(ValueError, match=r"W \[penalty=departure.*strength_unit='lambda'"):
+        training.rehearse([held], field)
+    training.rehearse([replace(held, protocol=PUBLISHED)], field)
+    training.rehearse([replace(held, first_task="perceptual")], field)
+
+
+@pytest.mark.parametrize("wrong", ["surrogate_24", None])
+def test_what_is_no_field_is_refused(field, wrong):
+    with pytest.raises(FieldError, match="give a Field, such as load_field gives"):
+        train([spec(field)], wrong, progress=False)
+    with pytest.raises(FieldError, match="give a Field, such as load_field gives"):
+        training.rehearse([spec(field)], wrong)
 
 
 def test_loss_includes_the_penalty_and_validation_has_no_noise(field):
