@@ -8,6 +8,7 @@ import logging
 import pickle
 import subprocess
 import sys
+import types
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -356,7 +357,10 @@ def test_what_other_processes_have_is_told_from_what_is_the_user_s(monkeypatch):
 
 def test_a_library_may_move_its_code(mine, monkeypatch):
     before = mine().definition
-    monkeypatch.setattr(CustomPenalty, "__module__", "cortexrnn.networks.penalties")
+    moved = types.ModuleType("cortexrnn.networks.penalties")
+    moved.CustomPenalty = CustomPenalty
+    monkeypatch.setitem(sys.modules, moved.__name__, moved)
+    monkeypatch.setattr(CustomPenalty, "__module__", moved.__name__)
     assert mine().definition == before
 
 
