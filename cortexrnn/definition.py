@@ -52,7 +52,7 @@ PASSIVE = {
     "__abstractmethods__", "__annotate__", "__annotate_func__", "__annotations__",
     "__annotations_cache__", "__classdictcell__", "__dataclass_fields__", "__dataclass_params__",
     "__dict__", "__doc__", "__firstlineno__", "__match_args__", "__module__", "__orig_bases__",
-    "__parameters__", "__qualname__", "__static_attributes__", "__type_params__", "__weakref__",
+    "__parameters__", "__qualname__", "__slotnames__", "__static_attributes__", "__type_params__", "__weakref__",
     "_abc_impl",
 }  # fmt: skip
 """Attributes of classes that Python makes out of the others."""

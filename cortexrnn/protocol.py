@@ -579,7 +579,8 @@ def _settled_tasks(spec: RunSpec) -> dict[str, Any]:
 def _of_built_in(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Give settings of a task of this package as the task has them, without its own values.
 
-    Whatever it cannot take stays as it is: the task refuses it where it is asked for.
+    What it cannot take stays as it is, and is refused where the task is made, except for values
+    that Python takes for equal to others that it can take.
     """
     from cortexrnn.gym import GYM_TASKS  # which is made of this module
 
@@ -589,6 +590,8 @@ def _of_built_in(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     try:
         return _changed_settings(task.with_settings(**settings))
     except ValueError:
+        if any(isinstance(value, bool | float) for value in settings.values()):
+            raise  # True and 1, or 1.0 and 1, would make specifications that are equal
         return settings
 
 
