@@ -52,8 +52,8 @@ PASSIVE = {
     "__abstractmethods__", "__annotate__", "__annotate_func__", "__annotations__",
     "__annotations_cache__", "__classdictcell__", "__dataclass_fields__", "__dataclass_params__",
     "__dict__", "__doc__", "__firstlineno__", "__match_args__", "__module__", "__orig_bases__",
-    "__parameters__", "__qualname__", "__slotnames__", "__static_attributes__", "__type_params__", "__weakref__",
-    "_abc_impl",
+    "__parameters__", "__qualname__", "__slotnames__", "__static_attributes__",
+    "__type_params__", "__weakref__", "_abc_impl",
 }  # fmt: skip
 """Attributes of classes that Python makes out of the others."""
 
@@ -377,9 +377,10 @@ def _absolute(name: str, level: int, package: str | None) -> str:
 
 def _imported_by(module: types.ModuleType, text: str) -> list[str]:
     """Full names of what the text of a module imports when it is imported, in order."""
-    found, waiting = set(), list(ast.parse(text).body)
+    found: set[str] = set()
+    waiting: list[Any] = list(ast.parse(text).body)
     while waiting:
-        node: Any = waiting.pop()
+        node = waiting.pop()
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
