@@ -11,7 +11,6 @@ Instances can be sent to any process: what is not installed there is sent along.
 from __future__ import annotations
 
 import ast
-import builtins
 import collections
 import contextlib
 import dis
@@ -656,7 +655,7 @@ class _Reader:
         """Refuse a function that reaches code of the user's by ways that are not seen."""
         what = f"{self._cls.__name__} uses {function.__qualname__}, which"
         for name, _ in sorted(_uses(function.__code__)):
-            if name in BLIND and function.__globals__.get(name) in (None, vars(builtins)[name]):
+            if name in BLIND and name not in function.__globals__:
                 raise DefinitionError(
                     f"{what} calls {name}, so that nobody sees what code it runs, and code is "
                     "part of what a run is; write that code as a function"
