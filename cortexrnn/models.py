@@ -23,7 +23,7 @@ from torch import Tensor
 
 from cortexrnn import priors
 from cortexrnn.field import Field
-from cortexrnn.penalties import CustomPenalty, check_values
+from cortexrnn.penalties import CustomPenalty, call_value, check_values
 from cortexrnn.protocol import PUBLISHED, Protocol, RunSpec, Variant, random_stream
 
 __all__ = [
@@ -408,7 +408,7 @@ class PreparedPenalty(Penalty):
         # On a processor each network by itself, so that no bit depends on those beside it.
         cpu = weights.device.type == "cpu"
         parts = [one.clone().unsqueeze(0) for one in weights.unbind()] if cpu else [weights]
-        return self.strength * torch.cat([self.custom.value(p, **self.arrays) for p in parts])
+        return self.strength * torch.cat([call_value(self.custom, p, self.arrays) for p in parts])
 
     @property
     def content(self) -> Hashable:

@@ -155,11 +155,13 @@ def check_values(penalty: CustomPenalty, arrays: dict[str, Tensor], weights: Ten
     ------
     DefinitionError
         If values have another shape, cannot be differentiated, differ between two calls, or mix
-        networks.
+        networks, or if the penalty writes into what it prepared.
     """
+    before = {name: array.clone() for name, array in arrays.items()}
     leaf = torch.stack([weights, weights / 2, weights / 4]).requires_grad_()
     together = penalty.value(leaf, **arrays)
     what = f"penalty {penalty.name!r}: value"
+    _refuse_changes(before, arrays, what)
     if not isinstance(together, Tensor) or together.shape != (3,):
         shape = tuple(together.shape) if isinstance(together, Tensor) else type(together).__name__
         raise DefinitionError(
@@ -180,3 +182,50 @@ def check_values(penalty: CustomPenalty, arrays: dict[str, Tensor], weights: Ten
     ):
         if not torch.allclose(together, other, rtol=1e-6, atol=0, equal_nan=True):
             raise DefinitionError(f"{what} {why}")
+    _refuse_changes(before, arrays, what)
+
+
+def _refuse_changes(before: dict[str, Tensor], arrays: dict[str, Tensor], what: str) -> None:
+    """Refuse a penalty whose call has changed arrays, which networks share."""
+    for name, array in arrays.items():
+        was = before[name]
+        if array.shape != was.shape or array.numpy().tobytes() != was.numpy().tobytes():
+            raise DefinitionError(_writes(what, name))
+
+
+def _writes(what: str, name: str) -> str:
+    """Say that a penalty has changed an array."""
+    return (
+        f"{what} writes into {name}, which prepare made and other networks share; write into a "
+        f"copy, such as {name}.clone()"
+    )
+
+
+def call_value(penalty: CustomPenalty, weights: Tensor, arrays: dict[str, Tensor]) -> Tensor:
+    """Value of a penalty in training, which may take ways that no trial of it took.
+
+    Parameters
+    ----------
+    penalty : CustomPenalty
+        The penalty.
+    weights : Tensor, shape (M, N, N)
+        Recurrent weights.
+    arrays : dict of str to Tensor
+        What it prepared.
+
+    Returns
+    -------
+    Tensor, shape (M,)
+        One value per network.
+
+    Raises
+    ------
+    DefinitionError
+        If it writes into what it prepared.
+    """
+    before = {name: array._version for name, array in arrays.items()}
+    value = penalty.value(weights, **arrays)
+    for name, array in arrays.items():
+        if array._version != before[name]:
+            raise DefinitionError(_writes(f"penalty {penalty.name!r}: value", name))
+    return value

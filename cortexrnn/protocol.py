@@ -21,7 +21,7 @@ import numpy as np
 from cortexrnn import parameters
 from cortexrnn.definition import DefinitionError
 from cortexrnn.penalties import CustomPenalty, find_penalty
-from cortexrnn.tasks import CUSTOM_TASKS, Task, check_task
+from cortexrnn.tasks import CUSTOM_TASKS, TASKS, Task, check_task
 
 __all__ = [
     "ARMS",
@@ -627,10 +627,12 @@ def _settled_tasks(spec: RunSpec) -> dict[str, Any]:
                     f"first_task is {task}; a task of this package that is learned before another "
                     "has its own settings: give its name, or a task of your own"
                 )
-            settings = changed | settings
+            settings = _of_built_in(task.name, changed | settings)
             continue
         own = task if isinstance(task, Task) else known.get(task or "")
         if own is None:
+            if attribute == "task":
+                settings = _of_built_in(str(task), settings)
             continue
         if attribute == "task" and settings:
             own, settings = own.with_settings(**settings), {}
@@ -641,6 +643,25 @@ def _settled_tasks(spec: RunSpec) -> dict[str, Any]:
             )
     ordered = tuple(used[name] for name in sorted(used))
     return names | {"task_settings": tuple(sorted(settings.items())), "custom_tasks": ordered}
+
+
+def _of_built_in(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Give settings of a task of this package as the task has them, without its own values.
+
+    What it cannot take stays as it is, and is refused where the task is made, except for values
+    that Python takes for equal to others that it can take.
+    """
+    from cortexrnn.gym import GYM_TASKS  # which is made of this module
+
+    task = {**TASKS, **GYM_TASKS}.get(name)
+    if task is None or not settings:
+        return settings
+    try:
+        return _changed_settings(task.with_settings(**settings))
+    except ValueError:
+        if any(isinstance(value, bool | float) for value in settings.values()):
+            raise  # True and 1, or 1.0 and 1, would make specifications that are equal
+        return settings
 
 
 def _changed_settings(task: Task) -> dict[str, Any]:

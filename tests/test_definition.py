@@ -1,16 +1,23 @@
 """What a user adds: definitions, what they hold, and how they travel."""
 
+import contextlib
 import copy
 import enum
+import importlib.util
 import inspect
 import json
+import linecache
 import logging
 import pickle
+import re
 import subprocess
 import sys
+import types
+import warnings
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -94,8 +101,6 @@ OTHER = {
 
 def imported(folder, name, text):
     """Import a module from text, as one that a user wrote."""
-    import importlib.util
-
     path = folder / f"{name}.py"
     path.write_text(text, encoding="utf-8")
     spec = importlib.util.spec_from_file_location(name, path)
@@ -356,7 +361,10 @@ def test_what_other_processes_have_is_told_from_what_is_the_user_s(monkeypatch):
 
 def test_a_library_may_move_its_code(mine, monkeypatch):
     before = mine().definition
-    monkeypatch.setattr(CustomPenalty, "__module__", "cortexrnn.networks.penalties")
+    moved = types.ModuleType("cortexrnn.networks.penalties")
+    moved.CustomPenalty = CustomPenalty
+    monkeypatch.setitem(sys.modules, moved.__name__, moved)
+    monkeypatch.setattr(CustomPenalty, "__module__", moved.__name__)
     assert mine().definition == before
 
 
@@ -377,3 +385,312 @@ def test_a_function_of_a_library_counts_by_its_name(monkeypatch):
 
 
 np_function = np.mean
+
+
+# --- code that is reached in other ways than by the name of a function
+
+
+def built(body="", value="return weights.abs().sum((-2, -1))", **names):
+    """Make a penalty whose method finds `names` around it."""
+    names = names | {"Plain": Plain, "dataclass": dataclass, "ClassVar": ClassVar}
+    return imported_text(
+        f"@dataclass(frozen=True)\nclass Built(Plain):\n    {body or 'pass'}\n"
+        f"    def value(self, weights):\n        {value}\n",
+        names,
+    )["Built"]()
+
+
+def imported_text(text, names):
+    """Run text that has a source, as a cell of a notebook has, in a module of its own."""
+    file = f"<cell {len(linecache.cache)}>"
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    names["__name__"] = "a_cell"
+    exec(compile(text, file, "exec"), names)
+    return names
+
+
+def code_of(penalty):
+    return penalty.definition["code"]
+
+
+def test_a_class_attribute_counts_however_it_is_annotated():
+    texts = ("scale: ClassVar[float] = 1.0", "scale: ClassVar[float] = 5.0")
+    assert code_of(built(texts[0])) == code_of(built(texts[0])) != code_of(built(texts[1]))
+
+
+def uses(**names):
+    """Code of a penalty that uses one thing."""
+    (name,) = names
+    return code_of(built(value=f"return {name}(weights)", **names))
+
+
+def helper(scale):
+    """A class whose instances do not differ in source."""
+
+    @dataclass
+    class Helper:
+        scale: float
+
+        def cost(self, weights):
+            return self.scale * weights
+
+    return Helper(scale)
+
+
+def test_what_a_method_is_bound_to_counts():
+    for one, other in (
+        ({"a": 1.0}.get, {"a": 5.0}.get),
+        ({"a": 1.0}.__getitem__, {"a": 5.0}.__getitem__),
+        ((1.0).__mul__, (5.0).__mul__),
+        (helper(1.0).cost, helper(5.0).cost),
+        (np.add.reduce, np.multiply.reduce),
+        (torch.sum, torch.mean),
+        (re.compile("a").match, re.compile("a", re.IGNORECASE).match),
+    ):
+        assert uses(f=one) == uses(f=one) != uses(f=other)
+
+
+def twice(x):
+    return 2 * x
+
+
+def scripted(weights):
+    return weights
+
+
+def made_of_a_function():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield np.vectorize(twice)
+        yield np.frompyfunc(twice, 1, 1)
+        yield torch.jit.script(scripted)
+        yield np.random.default_rng(0).normal
+
+
+@pytest.mark.parametrize("thing", made_of_a_function(), ids=lambda thing: type(thing).__name__)
+def test_what_was_made_of_a_function_that_nobody_sees_is_refused(thing):
+    with pytest.raises(DefinitionError, match=r"Built uses f, .*a function of your own, or"):
+        uses(f=thing)
+
+
+def test_what_a_library_made_of_functions_counts_with_them():
+    one, other = (torch.vmap(f) for f in (twice, scripted))
+    assert uses(f=one) == uses(f=torch.vmap(twice)) != uses(f=other)
+    assert uses(f=torch.vmap(twice, in_dims=1)) != uses(f=one)
+
+
+def test_lambdas_on_one_line_are_told_apart():
+    one, other = (lambda w: w, lambda w: 5 * w)
+    outer = lambda k: lambda w: k * w  # noqa: E731
+    table = {
+        "a": lambda w:
+            w + 1,
+        "b": lambda w:
+            w + 2,
+    }  # fmt: skip
+    codes = [uses(f=f) for f in (one, other, outer, outer(1), outer(2), table["a"], table["b"])]
+    assert len(set(codes)) == 7
+    assert codes == [
+        uses(f=f) for f in (one, other, outer, outer(1), outer(2), table["a"], table["b"])
+    ]
+
+
+def test_a_lambda_that_moves_in_its_file_stays_the_same():
+    one, other = (
+        imported_text(f"{before}f = lambda w: 2 * w\n", {})["f"] for before in ("", "\nx = 1; ")
+    )
+    assert uses(f=one) == uses(f=other)
+
+
+PACKAGES = {
+    "pen": """
+from dataclasses import dataclass
+from cortexrnn.penalties import CustomPenalty
+import mypkg.costs
+import spaced.costs
+import mid
+import whole
+import config
+from record import RECORD
+
+@dataclass(frozen=True)
+class A(CustomPenalty):
+    name = "a"
+    def value(self, weights):
+        return mypkg.costs.cost(weights).sum((-2, -1))
+
+@dataclass(frozen=True)
+class B(CustomPenalty):
+    name = "b"
+    def value(self, weights):
+        return mid.cost(weights).sum((-2, -1))
+
+@dataclass(frozen=True)
+class C(CustomPenalty):
+    name = "c"
+    def value(self, weights):
+        return getattr(whole, "cost")(weights).sum((-2, -1))
+
+@dataclass(frozen=True)
+class D(CustomPenalty):
+    name = "d"
+    def value(self, weights):
+        return weights.sum((-2, -1)) * config.SCALE
+
+@dataclass(frozen=True)
+class E(CustomPenalty):
+    name = "e"
+    def value(self, weights):
+        return spaced.costs.cost(weights).sum((-2, -1))
+
+@dataclass(frozen=True)
+class F(CustomPenalty):
+    name = "f"
+    def value(self, weights):
+        return weights.sum((-2, -1)) * RECORD.x
+""",
+    "mypkg/__init__": "",
+    "mypkg/costs": "from .low import cost as low\ndef cost(w): return low(w)",
+    "mypkg/low": "def cost(w): return 5 * w.abs()",
+    "spaced/costs": "def cost(w): return 5 * w.abs()",
+    "mid": "import low\ndef cost(w): return low.cost(w)",
+    "low": "def cost(w): return 5 * w.abs()",
+    "whole": "from low import cost",
+    "config": "SCALE = 5",
+    "record": "from typing import NamedTuple\nclass R(NamedTuple):\n    x: float\n"
+    "    y: float\nRECORD = R(5, 1)",
+}
+
+
+@contextlib.contextmanager
+def package(folder, files):
+    """Import modules out of a folder for a while."""
+    for name, text in files.items():
+        path = folder / f"{name}.py"
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(text)
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    known = set(sys.modules)
+    try:
+        yield importlib.import_module
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - known:
+            del sys.modules[name]
+
+
+def codes_in(pen):
+    return {name: code_of(getattr(pen, name)()) for name in "ABCDEF"}
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory):
+    with package(tmp_path_factory.mktemp("before"), PACKAGES) as get:
+        return codes_in(get("pen"))
+
+
+@pytest.mark.parametrize(
+    ("file", "changed"),
+    [
+        ("mypkg/costs", "A"), ("mypkg/low", "A"), ("spaced/costs", "E"), ("mid", "B"),
+        ("low", "BC"), ("config", "D"), ("record", "F"),
+    ],
+)  # fmt: skip
+def test_modules_are_read_as_far_as_they_are_imported(before, tmp_path, file, changed):
+    text = PACKAGES[file]
+    other = text.replace("5", "6") if "5" in text else text + "\nOTHER = 1"
+    with package(tmp_path, PACKAGES | {file: other}) as get:
+        after = codes_in(get("pen"))
+    assert {name for name in before if before[name] != after[name]} == set(changed)
+
+
+def test_a_value_in_a_module_that_is_changed_from_outside_is_seen(before, tmp_path):
+    with package(tmp_path, PACKAGES) as get:
+        pen = get("pen")
+        get("config").SCALE = 6
+        after = codes_in(pen)
+    assert {name for name in before if before[name] != after[name]} == {"D"}
+
+
+def test_what_somebody_else_imported_changes_nothing(before, tmp_path):
+    files = PACKAGES | {"mypkg/other": "THING = object()"}
+    with package(tmp_path, files) as get:
+        get("mypkg.other"), get("low")
+        assert codes_in(get("pen")) == before
+
+
+RECEIVE_ALL = """
+import pickle, sys
+import torch
+for one in pickle.loads(sys.stdin.buffer.read()):
+    print(one.definition["code"], float(one.value(torch.full((1, 2, 2), 2.0))))
+"""
+
+
+def test_modules_travel_as_far_as_they_are_imported(before, tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    there.mkdir()
+    with package(here, PACKAGES) as get:
+        pen = get("pen")
+        pickled = pickle.dumps([getattr(pen, name)() for name in before])
+        assert codes_in(pen) == before
+    done = subprocess.run(
+        [sys.executable, "-c", RECEIVE_ALL], input=pickled, capture_output=True, cwd=there,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.decode().splitlines() == [f"{code} 40.0" for code in before.values()]
+
+
+def test_code_that_is_imported_when_it_is_called_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "beside_it.py").write_text("def cost(w): return w")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(DefinitionError, match=r"value, which imports beside_it .*at the top"):
+        code_of(built(value="from beside_it import cost; return cost(weights)"))
+    code_of(built(value="import math; import not_there; return math.pi * weights"))
+
+
+@pytest.mark.parametrize("call", ["eval('f')", "globals()['f']", "__import__('f')"])
+def test_code_that_is_looked_up_when_it_is_called_is_refused(call):
+    with pytest.raises(DefinitionError, match="so that nobody sees what code it runs"):
+        code_of(built(value=f"return {call}(weights)"))
+
+
+@pytest.mark.parametrize("names", [{"__name__": "__main__"}, {}, {"__name__": "cortexrnn.mine"}])
+def test_code_that_was_typed_is_refused_whatever_module_it_names(names):
+    names = names | {"Plain": Plain, "dataclass": dataclass}
+    exec(
+        "@dataclass(frozen=True)\nclass Typed(Plain):\n    def value(self, weights):\n"
+        "        return weights\n",
+        names,
+    )
+    with pytest.raises(DefinitionError, match=r"the source of Typed\.value cannot be read"):
+        _ = names["Typed"]().definition
+    assert not names["Typed"]().is_built_in
+
+
+def test_a_file_with_the_name_of_a_module_of_python_is_the_user_s(tmp_path, monkeypatch):
+    codes = []
+    for scale in (1, 5):
+        monkeypatch.setitem(sys.modules, "this", None)
+        module = imported(tmp_path, "this", f"def cost(w):\n    return {scale} * w\n")
+        codes.append(uses(f=module.cost))
+        linecache.clearcache()
+    assert codes[0] != codes[1]
+
+
+def test_special_attributes_count_whatever_they_are():
+    bodies = [f"__call__ = partial(max, {n})" for n in (1, 2)]
+    assert code_of(built(bodies[0], partial=partial)) != code_of(built(bodies[1], partial=partial))
+
+
+def test_equal_definitions_have_equal_names():
+    for one, other in ((1, 1.0), (0.0, -0.0), (3, np.float32(3)), (10**17, 1e17)):
+        assert Plain(power=one).definition == Plain(power=other).definition
+        assert str(Plain(power=one)) == str(Plain(power=other))
+    assert str(Plain(angles=(0, 1.5))) == str(Plain(angles=(0.0, 1.5)))
+    # A default decides what is written, so it is part of the definition.
+    texts = ("power: float = 2.0", "power: float = 3.0")
+    two, three = (type(built(text))(power=2.0) for text in texts)
+    assert str(two) != str(three) and two.definition != three.definition

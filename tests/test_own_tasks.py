@@ -19,7 +19,7 @@ from cortexrnn.definition import DefinitionError
 from cortexrnn.gym import GYM_TASKS, DelayMatch, GymTask, find_task, task_of
 from cortexrnn.protocol import Preset, RunSpec
 from cortexrnn.sources.surrogate import surrogate_field
-from cortexrnn.tasks import TASKS, OneChoice, Task, register_task
+from cortexrnn.tasks import TASKS, OneChoice, Perceptual, Task, register_task
 from cortexrnn.training import train
 
 ROOT = Path(__file__).parents[1]
@@ -107,6 +107,43 @@ def test_a_task_of_the_package_given_as_an_object_is_its_name_and_settings():
     long = replace(BASE, task=OneChoice(delay_steps=40))
     assert long == replace(BASE, task="one_choice", task_settings={"delay_steps": 40})
     assert long.identity == replace(BASE, task_settings=(("delay_steps", 40),)).identity
+
+
+@pytest.mark.parametrize(
+    ("task", "settings"),
+    [
+        (Perceptual(noise_sd=1), [{"noise_sd": 1}, {"noise_sd": 1.0}, {"noise_sd": np.int8(1)}]),
+        (Perceptual(coherences=[1, 2]), [{"coherences": [1, 2]}, {"coherences": (1.0, 2.0)}]),
+        (Perceptual(), [{}, {"noise_sd": 0.1}, {"delay_steps": np.int64(10)}]),
+        (OneChoice(delay_steps=40), [{"delay_steps": 40, "goal_steps": 20}]),
+        (GYM_TASKS["delay_match"].with_settings(sigma=2), [{"sigma": 2}, {"sigma": 2.0, "dt": 50}]),
+    ],
+)
+def test_a_task_of_the_package_has_one_identity_however_it_is_given(task, settings):
+    runs = [replace(BASE, task=task.name, task_settings=one) for one in settings]
+    runs += [replace(BASE, task=task), replace(replace(BASE, task=task), seed=0)]
+    runs += [replace(BASE, task=type(task)(), task_settings=one) for one in settings]
+    assert len(set(runs)) == len({run.identity for run in runs}) == 1
+    assert task_of(runs[0]) == task
+
+
+def test_a_setting_that_only_equals_a_right_one_is_refused():
+    with pytest.raises(ValueError, match="noise_sd is True, expected a finite number"):
+        replace(BASE, task="perceptual", task_settings={"noise_sd": True})
+    with pytest.raises(ValueError, match=r"delay_steps is 40\.0, expected an integer"):
+        replace(BASE, task_settings={"delay_steps": 40.0})
+
+
+class Disguised(Recall):
+    name = "go_nogo"
+    __module__ = "cortexrnn.mine"
+
+
+def test_a_class_that_says_it_is_of_the_package_is_still_the_user_s():
+    assert not Disguised().is_built_in
+    assert all(task.is_built_in for task in [*TASKS.values(), *GYM_TASKS.values()])
+    with pytest.raises(DefinitionError, match="Disguised is named 'go_nogo', which is a task of"):
+        replace(BASE, task=Disguised())
 
 
 def test_another_task_takes_the_definition_along():

@@ -303,6 +303,38 @@ def test_values_that_are_no_function_of_each_network_are_refused(field, function
         train([spec(field, control("W", penalty=custom))], field, progress=False)
 
 
+@dataclass(frozen=True)
+class Counts(CustomPenalty):
+    """Writes into what it prepared, at once or only in training."""
+
+    name = "counts"
+    at_once: bool = True
+
+    def prepare(self, field, *, initial_weights, rng):
+        return {"calls": np.zeros(1)}
+
+    def value(self, weights, calls):
+        if self.at_once:
+            calls.numpy()[0] += 1
+        elif weights.dtype == torch.float32:  # as in training, not as where it is tried
+            calls += 1
+        return (weights.abs() * (1 + 0 * calls)).sum((-2, -1))
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_writing_into_what_was_prepared_is_refused(field, at_once):
+    runs = [spec(field, control("W", penalty=Counts(at_once)), seed=seed) for seed in (0, 0)]
+    with pytest.raises(DefinitionError, match=r"value writes into calls, .*as calls\.clone\(\)"):
+        train(runs, field, progress=False)
+
+
+def test_equal_penalties_draw_the_same_permutation(field):
+    one, other = (spec(field, control("W!", penalty=Power(p))) for p in (1, 1.0))
+    assert (one.identity, one.variant.name) == (other.identity, other.variant.name)
+    starts = [models.initial_weights(run, field) for run in (one, other)]
+    np.testing.assert_array_equal(*starts)
+
+
 def test_what_it_needs_is_asked_for(field):
     with pytest.raises(ValueError, match="a penalty of one's own needs initial_weights"):
         penalty(control("W", penalty=Power()), field)
