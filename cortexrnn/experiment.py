@@ -35,6 +35,7 @@ from rich.progress import (
 
 from cortexrnn import parameters, provenance, terminal, topology
 from cortexrnn.archive import (
+    SCHEMA,
     ArchiveError,
     plan_records,
     read_folder,
@@ -433,7 +434,7 @@ def _row(result: Result, field: Field) -> dict[str, Any]:
     measured = topology.measure(result.weights["recurrent"])
     seconds_topology = time.perf_counter() - started
     spec = result.spec
-    return {
+    values = {
         **_called(spec),
         "n_neurons": field.n_neurons,
         "sign": spec.sign,
@@ -466,6 +467,7 @@ def _row(result: Result, field: Field) -> dict[str, Any]:
         "specification": json.dumps(spec.resolved(), sort_keys=True),
         "identity": spec.identity,
     }
+    return {name: values[name] for name in SCHEMA.names}
 
 
 def _device_name(device: str) -> str:

@@ -467,7 +467,7 @@ def made_of_a_function():
         yield np.random.default_rng(0).normal
 
 
-@pytest.mark.parametrize("thing", made_of_a_function(), ids=lambda thing: type(thing).__name__)
+@pytest.mark.parametrize("thing", [*made_of_a_function()], ids=lambda thing: type(thing).__name__)
 def test_what_was_made_of_a_function_that_nobody_sees_is_refused(thing):
     with pytest.raises(DefinitionError, match=r"Built uses f, .*a function of your own, or"):
         uses(f=thing)
