@@ -136,6 +136,21 @@ def test_a_long_setting_is_written_whole_and_a_hash_by_its_first_digits():
     assert one != other
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ([["low", 1], ["high", 2]], "low:1 high:2"),
+        ([["low", 1], 2], "[['low', 1], 2]"),
+        ([["low", 1], ["high", 2, 3]], "[['low', 1], ['high', 2, 3]]"),
+    ],
+)
+def test_only_a_list_of_pairs_is_written_as_names_with_values(value, text):
+    spec = RunSpec(field="f", field_hash="a" * 64, variant="W", task="go_nogo", seed=0)
+    content = spec.resolved() | {"task_settings": [["bounds", value]]}
+    run = {"field": "f", "protocol": "published", "specification": json.dumps(content)}
+    assert settings(pd.DataFrame([run])).tolist() == [f"task_settings=bounds:{text}"]
+
+
 def places_that_read_the_archive():
     sources = [*ROOT.glob("notebooks/[0-9]*.py"), *ROOT.glob("cortexrnn/**/*.py")]
     return [path for path in sorted(sources) if "load_archive(" in path.read_text("utf-8")]
