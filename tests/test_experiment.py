@@ -694,6 +694,19 @@ def test_an_error_after_a_shard_keeps_the_plan(field, tmp_path, monkeypatch):
     assert (state["state"], state["done"]) == ("unfinished", 3)
 
 
+def test_an_experiment_that_stops_says_how_to_go_on(field, tmp_path, monkeypatch):
+    def full(rows, path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(experiment, "write_runs", full)
+    with pytest.raises(experiment.ExperimentError) as stopped:
+        experiment.run(make_plan(field)[:1], field, out=tmp_path, workers=1, progress=False)
+    assert str(stopped.value) == (
+        "[Errno 28] No space left on device; "
+        "finished shards are kept, give the same command again to go on"
+    )
+
+
 def test_a_second_process_takes_no_record_from_the_first(field, tmp_path, monkeypatch):
     # Both found none; the second one begins when the first is at work.
     specs, before = make_plan(field), Path.exists
