@@ -240,6 +240,20 @@ def test_a_prediction_waits_for_all_tasks_it_is_about(missing):
     assert list(table["outcome"]) == ["not run", "confirmed", "not run"]
 
 
+def test_a_prediction_about_one_task_is_judged_by_that_task():
+    arms = {"W*D*": 0.9, "W* without self-connections": 0.5}
+    wiggle = np.linspace(-0.01, 0.01, 20)
+    equal = dict.fromkeys(TASKS, np.full(20, 0.7))
+    made = [
+        runs(CONTROLS[name], equal | {"go_nogo": accuracy + sign * wiggle})
+        for sign, (name, accuracy) in zip([1, -1], arms.items(), strict=True)
+    ]
+    (mean,) = [one for one in PREDICTIONS if (one.arm, one.against) == tuple(arms)[::-1]]
+    asked = [mean, replace(mean, task="go_nogo"), replace(mean, task="perceptual")]
+    table = controls.outcomes(pd.concat(made), fields=["f"], predictions=asked)
+    assert list(table["difference"]) == pytest.approx([-0.4 / 3, -0.4, 0.0])
+
+
 @pytest.mark.parametrize("n_neurons", [70, 160])
 def test_plans_hold_every_run_of_the_controls_once_and_none_is_too_large(n_neurons, monkeypatch):
     field = surrogate_field(n_neurons)
