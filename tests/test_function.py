@@ -371,6 +371,13 @@ def test_more_counts_than_fit_in_memory_are_refused_before_they_are_made() -> No
         function.bin_events([[1.0]] * 600, bin_s=1.0, duration_s=1e6)
 
 
+def test_counts_are_reckoned_from_the_width_of_their_bins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(function, "MOST_COUNTS", 100)
+    assert function.bin_events([[1.0]], bin_s=10.0, duration_s=505.0).shape == (1, 50)
+    with pytest.raises(ValueError, match=r"has 202 bins of 0\.1 s for 1 neurons"):
+        function.bin_events([[1.0]], bin_s=0.1, duration_s=20.2)
+
+
 def test_the_smallest_recordings_that_there_are() -> None:
     assert function.bin_events([[0.0]], bin_s=0.05).tolist() == [[1]]
     assert function.bin_events([[0.25]], bin_s=0.25, duration_s=0.3).tolist() == [[1]]
