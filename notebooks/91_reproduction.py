@@ -42,7 +42,7 @@ apart = reproduction.outcomes(table)
 known = list(dict.fromkeys(again["field"]))
 banner(field if field in known else known[0], runs=again)
 
-# %% mystnb={"figure": {"name": "fig-again", "caption": "Recorded runs against the same runs trained again by today's arithmetic. On the line nothing changed. Most pairs differ in rounding only; in a few, one of the two runs learned and the other did not."}, "image": {"alt": "Scatter plots of accuracy, entropy, modularity and assortativity, recorded against trained again, most points near the diagonal."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-again", "caption": "Recorded runs against the same runs trained again by today's arithmetic. On the line nothing changed. Where one of the two runs learned and the other did not, the point of accuracy is far from it."}, "image": {"alt": "Scatter plots of accuracy, entropy, modularity and assortativity, recorded against trained again, most points near the diagonal."}} tags=["hide-input"]
 figures.recorded_and_again(table)
 
 # %% tags=["hide-input"]
