@@ -6,8 +6,9 @@ archive. The executable companion to Shakiba et al. 2026, arXiv:2606.14975.
 
 from importlib.metadata import version
 
-from cortexrnn.field import Field, FieldError
-from cortexrnn.sources import load_field
+from cortexrnn.fields.errors import FieldError
+from cortexrnn.fields.field import Field
+from cortexrnn.fields.sources import load_field
 
 __all__ = ["Field", "FieldError", "__version__", "load_field"]
 

@@ -14,26 +14,21 @@ import pandas as pd
 import typer
 from rich.console import Console
 
-from cortexrnn import (
-    __version__,
-    archive,
-    bench,
-    cost,
-    experiment,
-    inference,
-    parameters,
-    peer,
-    sources,
-    terminal,
-)
-from cortexrnn.field import FieldError
-from cortexrnn.gym import GYM_TASKS
-from cortexrnn.models import VARIANTS
-from cortexrnn.presence import PresenceError
-from cortexrnn.protocol import PRESETS, PROTOCOLS, RELATIONS, SIGNS, one_of
-from cortexrnn.sources import published
-from cortexrnn.tasks import TASKS
-from cortexrnn.training import resolve_device
+from cortexrnn import __version__
+from cortexrnn.benchmark import keras_reference, measure, pairs, report
+from cortexrnn.evidence import intervals
+from cortexrnn.evidence.published import beside_published
+from cortexrnn.fields import sources
+from cortexrnn.fields.errors import FieldError
+from cortexrnn.fields.given import parameters
+from cortexrnn.fields.given.parameters import one_of
+from cortexrnn.fields.sources import published
+from cortexrnn.networks.neurogym import GYM_TASKS
+from cortexrnn.networks.specification import PRESETS, PROTOCOLS, RELATIONS, SIGNS, VARIANTS
+from cortexrnn.networks.tasks import TASKS
+from cortexrnn.networks.training import resolve_device
+from cortexrnn.runs import archive, experiment, terminal
+from cortexrnn.runs.lock import PresenceError
 
 app = typer.Typer(
     help="Recurrent networks built out of mouse cortex.",
@@ -67,7 +62,7 @@ def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
         usual = _listen()
         try:
             command(*args, **kwargs)
-        except (experiment.ExperimentError, peer.PeerError) as error:
+        except (experiment.ExperimentError, keras_reference.PeerError) as error:
             _stop(error, FAILED)
         except (FieldError, PresenceError, published.SourceError, ValueError) as error:
             _stop(error, REFUSED)
@@ -173,7 +168,7 @@ def _cell(value: Any) -> str:
 
 def _comparison(table: pd.DataFrame) -> pd.DataFrame:
     """Put means and intervals into one column each."""
-    texts = inference.readable(table)
+    texts = intervals.readable(table)
     columns = {
         "variant": table["variant"],
         "settings": table["settings"],
@@ -313,7 +308,7 @@ def tables(
     and only runs with the paper's stand beside its numbers.
     """
     one_of("metric", metric, archive.METRICS)
-    table = inference.beside_published(archive.load_archive(out), metrics=[metric])
+    table = beside_published(archive.load_archive(out), metrics=[metric])
     if csv is not None:
         _write_csv(table, csv)
     for key, part in table.groupby(["field", "arm", "task", "protocol"], sort=False):
@@ -340,7 +335,9 @@ def _joined(things: Iterable[object]) -> list[str]:
     return [",".join(map(str, things))]
 
 
-SIZES, MEMBERS, PEER_VARIANTS = map(_joined, (bench.SIZES, bench.MEMBERS, bench.PEER_VARIANTS))
+SIZES, MEMBERS, PEER_VARIANTS = map(
+    _joined, (measure.SIZES, measure.MEMBERS, measure.PEER_VARIANTS)
+)
 
 
 @app.command("bench")
@@ -374,15 +371,15 @@ def measure_cost(
     epochs: Annotated[int, typer.Option(help="Epochs, for --peer.", **COUNT)] = 10,
     nulls: Annotated[
         int, typer.Option(help="Nulls that are timed, for --peer; scaled to 1000.", **COUNT)
-    ] = bench.N_NULLS,
+    ] = measure.N_NULLS,
     rounds: Annotated[int, typer.Option(help="Pairs of a variant, for --peer.", **COUNT)] = 2,
 ) -> None:
     """Measure what training and topology cost here; the same command goes on where it stopped."""
     if with_peer:
-        record = bench.run_pairs(
+        record = pairs.run_pairs(
             out=out,
             field=field,
-            variants=_listed("--variants", variants, bench.PEER_VARIANTS),
+            variants=_listed("--variants", variants, measure.PEER_VARIANTS),
             threads=_numbers(threads or ["1"], "--threads"),
             epochs=epochs,
             n_nulls=nulls,
@@ -391,25 +388,25 @@ def measure_cost(
         )
     else:
         resolve_device(device)
-        all_cores = bench.cores()
+        all_cores = measure.cores()
         counts = [1] if quick or all_cores == 1 else [1, all_cores]
-        wanted = bench.points(
-            bench.QUICK_SIZES if quick else _numbers(sizes, "--sizes"),
-            members=bench.QUICK_MEMBERS if quick else _numbers(members, "--members"),
+        wanted = measure.points(
+            measure.QUICK_SIZES if quick else _numbers(sizes, "--sizes"),
+            members=measure.QUICK_MEMBERS if quick else _numbers(members, "--members"),
             threads=_numbers(threads, "--threads") if threads else counts,
             processes=sorted({1, all_cores}),
             device=device,
         )
-        budget = bench.QUICK_BUDGET_S if quick else bench.BUDGET_S
-        record = bench.run(wanted, out=out, budget=budget, limit=limit, tell=_say)
-    _show_cost(cost.load(out))
+        budget = measure.QUICK_BUDGET_S if quick else measure.BUDGET_S
+        record = measure.run(wanted, out=out, budget=budget, limit=limit, tell=_say)
+    _show_cost(report.load(out))
     if record["failed"]:
         _stop(f"{len(record['failed'])} points failed; give the same command again", FAILED)
 
 
-def _show_cost(measured: cost.Measurements) -> None:
+def _show_cost(measured: report.Measurements) -> None:
     """Print exponents, and the comparison with the peer where there is one."""
-    fitted = cost.exponents(measured.table)
+    fitted = report.exponents(measured.table)
     shown = pd.DataFrame(
         {
             "curve": [
@@ -424,7 +421,7 @@ def _show_cost(measured: cost.Measurements) -> None:
     )
     _show(shown, "Growth with N (members x threads); seconds at the largest N")
     if not measured.pairs.empty:
-        table = cost.peer_table(measured.pairs)
+        table = report.peer_table(measured.pairs)
         columns = ["stage", "ours", "peer", "ratio", "times_floor", "rounds"]
         for key, part in table.groupby(["field", "variant", "threads", "epochs", "n_nulls"]):
             name, variant, threads, epochs, nulls = key

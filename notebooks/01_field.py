@@ -25,14 +25,16 @@ import numpy as np
 import pandas as pd
 
 from cortexrnn import load_field
+from cortexrnn.fields.given.parameters import settle
+from cortexrnn.fields.sources.published import released_order
+from cortexrnn.fields.statements import is_known, stated
+from cortexrnn.fields.wiring import connections, nearness
 from cortexrnn.figures import field as figures
-from cortexrnn.figures.style import banner, glue, rows_or, set_style
-from cortexrnn.parameters import settle
-from cortexrnn.priors import distances
-from cortexrnn.sources.published import released_order
-from cortexrnn.statements import is_known, stated
-from cortexrnn.wiring import connections, nearness
+from cortexrnn.figures.page import banner, glue, rows_or
+from cortexrnn.figures.style import set_style
+from cortexrnn.networks.priors import distances
 
+# %%
 set_style()
 
 # %% tags=["parameters"]

@@ -28,14 +28,18 @@ from importlib.util import find_spec
 import numpy as np
 import pandas as pd
 
-from cortexrnn import derivation, function, load_field
+from cortexrnn import load_field
+from cortexrnn.fields import derivation, relations
+from cortexrnn.fields.given.parameters import settle
+from cortexrnn.fields.sources.published import FIELDS
+from cortexrnn.fields.statements import is_known, stated
 from cortexrnn.figures import function as figures
-from cortexrnn.figures.style import banner, glue, rows_or, set_style
-from cortexrnn.parameters import settle
-from cortexrnn.priors import distances
-from cortexrnn.sources.published import FIELDS
-from cortexrnn.statements import is_known, stated
+from cortexrnn.figures.page import banner, glue, rows_or
+from cortexrnn.figures.style import set_style
+from cortexrnn.networks import sensitivity
+from cortexrnn.networks.priors import distances
 
+# %%
 set_style()
 
 # %% tags=["parameters"]
@@ -89,7 +93,7 @@ if has_events:
 # Correlation needs numbers on a common clock: events are counted in bins of `bin_s` seconds.
 
 # %%
-counts = function.bin_events(events, bin_s=bin_s) if has_events else None
+counts = relations.bin_events(events, bin_s=bin_s) if has_events else None
 if has_events:
     print(
         "neurons, bins:",
@@ -325,12 +329,12 @@ figures.frame_grid(events, window_s=window_s, bin_s=bin_s)
 # %%
 if frame:
     shifted = [train + frame / 2 for train in events[:20]]
-    by_frame = function.bin_events(shifted, bin_s=frame)
+    by_frame = relations.bin_events(shifted, bin_s=frame)
     single = by_frame.max() <= 1
     stated(field, single, "A frame holds one event of a neuron.", otherwise="")
     stop = max(train[-1] for train in events) + 0.1
     few = {"window_s": 0.98 * frame, "duration_s": stop}
-    narrow = function.sttc(events[:20], **(few | {"window_s": 1e-6}))
+    narrow = relations.sttc(events[:20], **(few | {"window_s": 1e-6}))
     shared = by_frame @ by_frame.T / by_frame.sum(axis=1)[:, None]
     if single:
         assert np.abs(narrow - (shared + shared.T) / 2).max() < 0.01
@@ -346,7 +350,9 @@ if frame:
     windows = [w for w in (1e-6, 0.05, 0.1) if w < few["window_s"]]
     windows.append(few["window_s"])
     levels = [
-        function.sttc(events[:20], window_s=w, duration_s=stop)[lower_20].mean()
+        relations.sttc(events[:20], window_s=w, duration_s=stop)[
+            lower_20
+        ].mean()
         for w in windows
     ]
     print(
@@ -389,7 +395,7 @@ figures.bin_widths(frame, bin_s=bin_s)
 pairs_beat = None
 if frame:
     coupling = derivation.coupling(counts, held)
-    steady = function.correlation(derivation.without(counts, held))
+    steady = relations.correlation(derivation.without(counts, held))
     pairs_beat = {"with the beat": made["correlation"], "without": steady}
     means = {name: m[lower].mean() for name, m in pairs_beat.items()}
     same = np.corrcoef(made["correlation"][lower], steady[lower])[0, 1]
@@ -443,7 +449,9 @@ changed = None
 if has_events and not derivation.underivable(field):
     bins = sorted({*other_bins, 0.2})
     windows = sorted({*other_windows, 0.1})
-    changed = derivation.sweep(field, bins_s=bins, windows_s=windows, seed=seed)
+    changed = sensitivity.sweep(
+        field, bins_s=bins, windows_s=windows, seed=seed
+    )
 
 # %% mystnb={"figure": {"name": "fig-settings", "caption": "Relations and functional weights by width of the bins (left, STTC as published) and by window (right, correlation as published); dashed: the published setting. Top: mean of the relation over pairs. Middle: correlation over pairs, or over weights between different neurons, with those of the published setting, for one lognormal draw. Bottom: mean self-connection divided by the mean weight to another neuron. Where there are no events to compute with, the figure says so."}, "image": {"alt": "Means, agreement with the published setting and ratio of self-connections against bin width and window."}}
 figures.settings(changed)

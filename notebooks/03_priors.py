@@ -29,12 +29,19 @@ import pandas as pd
 import torch
 from scipy.stats import ortho_group
 
-from cortexrnn import load_field, priors
+from cortexrnn import load_field
+from cortexrnn.fields.given.parameters import settle
+from cortexrnn.fields.statements import stated
 from cortexrnn.figures import priors as figures
-from cortexrnn.figures.style import banner, glue, remark, set_style
-from cortexrnn.parameters import settle
-from cortexrnn.statements import stated
+from cortexrnn.figures.page import banner, glue, remark
+from cortexrnn.figures.style import set_style
+from cortexrnn.networks import priors
+from cortexrnn.networks.communicability import (
+    communicability,
+    empirical_communicability,
+)
 
+# %%
 set_style()
 
 # %% tags=["parameters"]
@@ -304,9 +311,9 @@ glue("mixed", mixed)
 # %%
 whose = "W*" if has_function else "an orthogonal matrix, for want of W*"
 start = weights if has_function else orthogonal
-network = priors.communicability(torch.from_numpy(start)).numpy()
+network = communicability(torch.from_numpy(start)).numpy()
 glue("whose", whose)
-connectome = priors.empirical_communicability(field.connectome)
+connectome = empirical_communicability(field.connectome)
 silent = field.connectome.sum(axis=1) == 0
 reached = silent & (field.connectome.sum(axis=0) > 0)
 glue("silent", int(silent.sum()))

@@ -26,11 +26,13 @@ import pandas as pd
 from scipy.stats import norm
 
 from cortexrnn import load_field
+from cortexrnn.fields.given.parameters import settle
 from cortexrnn.figures import tasks as figures
-from cortexrnn.figures.style import banner, glue, set_style
-from cortexrnn.parameters import settle
-from cortexrnn.tasks import PROBLEMS, TASKS
+from cortexrnn.figures.page import banner, glue
+from cortexrnn.figures.style import set_style
+from cortexrnn.networks.tasks import PROBLEMS, TASKS
 
+# %%
 set_style()
 
 # %% tags=["parameters"]

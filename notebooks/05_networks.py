@@ -30,14 +30,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cortexrnn import load_field, models, priors
-from cortexrnn.experiment import plan
+from cortexrnn import load_field
+from cortexrnn.fields.given.parameters import settle
+from cortexrnn.fields.statements import stated
 from cortexrnn.figures import networks as figures
-from cortexrnn.figures.style import banner, glue, set_style
-from cortexrnn.parameters import settle
-from cortexrnn.protocol import PRESETS
-from cortexrnn.statements import stated
-from cortexrnn.training import train
+from cortexrnn.figures.page import banner, glue
+from cortexrnn.figures.style import set_style
+from cortexrnn.networks import initial_weights, penalties, priors, specification
+from cortexrnn.networks.specification import PRESETS
+from cortexrnn.networks.training import train
+from cortexrnn.runs.experiment import plan
 
 # %%
 set_style()
@@ -71,7 +73,9 @@ banner(field)
 # ```
 
 # %%
-table = pd.DataFrame([asdict(variant) for variant in models.VARIANTS.values()])
+table = pd.DataFrame(
+    [asdict(variant) for variant in specification.VARIANTS.values()]
+)
 assert len(table) == 11
 table = table.drop(columns=["self_connections", "penalty"])
 table.set_index("base").fillna("none")
@@ -83,8 +87,8 @@ table.set_index("base").fillna("none")
 
 # %%
 strengths = {
-    "lambda": models.STRENGTH,
-    "lambda of the C* term": models.EMD_STRENGTH,
+    "lambda": specification.STRENGTH,
+    "lambda of the C* term": specification.EMD_STRENGTH,
 }
 pd.Series(strengths, name="strength").to_frame()
 
@@ -97,7 +101,7 @@ pd.Series(strengths, name="strength").to_frame()
 relation = priors.usable_relation(field, "correlation")
 names = [
     name
-    for name, variant in models.VARIANTS.items()
+    for name, variant in specification.VARIANTS.items()
     if relation or not variant.uses_function
 ]
 made_of = "All eleven variants are trained here."
@@ -136,9 +140,9 @@ print(f"{size.epochs} epochs of {size.n_train} trials each")
 # %%
 starts, pull = {}, {}
 for spec in specs[: len(names)]:
-    start = models.initial_weights(spec, field)
+    start = initial_weights.initial_weights(spec, field)
     weights = torch.tensor(start, requires_grad=True)
-    models.penalty(spec.variant, field)(weights[None]).sum().backward()
+    penalties.penalty(spec.variant, field)(weights[None]).sum().backward()
     starts[spec.variant.name] = start
     pull[spec.variant.name] = weights.grad.abs().mean().item()
 pull = pd.Series(pull, name="mean |gradient|")

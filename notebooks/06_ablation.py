@@ -25,23 +25,25 @@
 import numpy as np
 import pandas as pd
 
-from cortexrnn import replication
-from cortexrnn.archive import as_published, load_archive, select
+from cortexrnn.evidence import equivalence, replication
+from cortexrnn.evidence.equivalence import MARGINS
+from cortexrnn.evidence.intervals import readable
+from cortexrnn.evidence.published import beside_published
+from cortexrnn.fields.given.parameters import settle
 from cortexrnn.figures import ablation as figures
-from cortexrnn.figures.style import (
+from cortexrnn.figures.page import (
     banner,
     cells_of_runs,
     download,
     glue,
     rows_or,
-    set_style,
 )
-from cortexrnn.inference import beside_published, readable
-from cortexrnn.models import VARIANTS
-from cortexrnn.parameters import settle
-from cortexrnn.replication import MARGINS
-from cortexrnn.tasks import TASKS
+from cortexrnn.figures.style import set_style
+from cortexrnn.networks.specification import VARIANTS
+from cortexrnn.networks.tasks import TASKS
+from cortexrnn.runs.archive import as_published, load_archive, select
 
+# %%
 set_style()
 
 # %% tags=["parameters"]
@@ -228,7 +230,7 @@ rows_or(explained, "No cell of this page was judged different.")
 
 # %%
 enough = runs.groupby(["variant", "task"])["accuracy"].count().max()
-if enough >= replication.LEAST_RUNS:
+if enough >= equivalence.LEAST_RUNS:
     rates = replication.error_rates(
         runs, variance=variance, n_tables=60, rng=np.random.default_rng(0)
     )

@@ -26,23 +26,25 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ortho_group
 
-from cortexrnn import load_field, priors, replication
-from cortexrnn.archive import load_archive, select
+from cortexrnn import load_field
+from cortexrnn.evidence import equivalence, replication
+from cortexrnn.evidence.published import beside_published
+from cortexrnn.fields.given.parameters import settle
 from cortexrnn.figures import ablation as figures
-from cortexrnn.figures.style import (
+from cortexrnn.figures.page import (
     banner,
     cells_of_runs,
     download,
     glue,
     rows_or,
-    set_style,
 )
-from cortexrnn.inference import beside_published
-from cortexrnn.models import VARIANTS, initial_weights
-from cortexrnn.parameters import settle
-from cortexrnn.protocol import RunSpec
-from cortexrnn.tasks import TASKS
-from cortexrnn.weights import COURSE, kept_weights
+from cortexrnn.figures.style import set_style
+from cortexrnn.networks import priors
+from cortexrnn.networks.initial_weights import initial_weights
+from cortexrnn.networks.specification import VARIANTS, RunSpec
+from cortexrnn.networks.tasks import TASKS
+from cortexrnn.runs.archive import load_archive, select
+from cortexrnn.runs.trained_weights import COURSE, kept_weights
 
 # %%
 set_style()
@@ -91,7 +93,7 @@ if judged:
     strict = replication.judge(archive, own_draws=True)
     strict = strict[strict["arm"] == runs["arm"].iloc[0]]
 else:
-    table = beside_published(runs, metrics=list(replication.MARGINS))
+    table = beside_published(runs, metrics=list(equivalence.MARGINS))
     table["verdict"] = "no published table"
     print(f"{shown}: the paper has no table of this field, so no verdict")
 order = {name: i for i, name in enumerate([*VARIANTS, *TASKS])}

@@ -25,24 +25,31 @@
 import numpy as np
 import pandas as pd
 
-from cortexrnn import load_field, replication, structure, topology
-from cortexrnn.archive import load_archive, select
+from cortexrnn import load_field
+from cortexrnn.evidence import (
+    equivalence,
+    graph_nulls,
+    rank_correlations,
+    replication,
+)
+from cortexrnn.fields.given.parameters import settle
+from cortexrnn.fields.sources.published import at_hand
 from cortexrnn.figures import topology as figures
 from cortexrnn.figures.checks import soma_um
-from cortexrnn.figures.style import (
+from cortexrnn.figures.page import (
     banner,
     cells_of_runs,
     download,
     glue,
     rows_or,
-    set_style,
 )
-from cortexrnn.models import VARIANTS
-from cortexrnn.parameters import settle
-from cortexrnn.priors import scaled_positions
-from cortexrnn.sources.published import at_hand
-from cortexrnn.tasks import TASKS
-from cortexrnn.weights import COURSE, kept_weights, stated_loss
+from cortexrnn.figures.style import set_style
+from cortexrnn.networks import topology
+from cortexrnn.networks.priors import scaled_positions
+from cortexrnn.networks.specification import VARIANTS
+from cortexrnn.networks.tasks import TASKS
+from cortexrnn.runs.archive import load_archive, select
+from cortexrnn.runs.trained_weights import COURSE, kept_weights, stated_loss
 
 # %%
 set_style()
@@ -143,7 +150,7 @@ pd.crosstab(compared["metric"], compared["verdict"])
 available = at_hand(shown)
 cortex = load_field(shown if available else f"surrogate_{n_neurons}")
 what = "the real field" if available else "a surrogate of the same size"
-starts = structure.starts_beside(kept, cortex, relation=chosen["relation"])
+starts = graph_nulls.starts_beside(kept, cortex, relation=chosen["relation"])
 if starts["kept"].all():
     what = "epoch 0 of the kept runs"
 elif starts["kept"].any():
@@ -173,8 +180,8 @@ own = pd.DataFrame(
     [run.course[-1] - run.course[0] for run in kept], columns=COURSE
 )
 own["start"] = [VARIANTS[run.variant].start for run in kept]
-margin = replication.MARGINS["modularity"]
-for name in structure.STARTS:
+margin = equivalence.MARGINS["modularity"]
+for name in graph_nulls.STARTS:
     mine = own[own["start"] == name]
     glue(f"{name}_kept", len(mine))
     glue(f"{name}_fell", int((mine["entropy"] < 0).sum()))
@@ -229,7 +236,7 @@ repeated = pd.DataFrame(
         "two trainings, largest": noise.max(),
         "last epoch, median": last.median(),
         "last epoch, largest": last.max(),
-        "margin": pd.Series(replication.MARGINS),
+        "margin": pd.Series(equivalence.MARGINS),
     }
 ).loc[[*COURSE, "accuracy"]]
 rows_or(repeated.round(4) if kept else repeated.head(0), not_kept)
@@ -271,7 +278,7 @@ glue("again", told)
 figures.against_accuracy(runs)
 
 # %%
-associations = structure.rank_correlations(runs)
+associations = rank_correlations.rank_correlations(runs)
 within = associations[associations["over"] == "within variants"]
 across = associations[associations["over"] == "all runs"]
 sides = [np.sign(part["correlation"].to_numpy()) for part in (across, within)]
@@ -320,7 +327,7 @@ associations.round(2)
 # %%
 densities = [0.10, 0.15, 0.18, 0.19]
 nulls = topology.null_graphs(n_neurons)
-others = structure.null_densities(n_neurons, densities)
+others = graph_nulls.null_densities(n_neurons, densities)
 product = others["clustering"] * others["efficiency"]
 others["small_worldness"] = product / (nulls.clustering * nulls.efficiency)
 others.round(3)
@@ -333,7 +340,7 @@ others.round(3)
 
 # %%
 one_task = [run for run in kept if run.task == task]
-chances = structure.against_chance(one_task)
+chances = graph_nulls.against_chance(one_task)
 
 # %% mystnb={"figure": {"name": "fig-topology-chance", "caption": "Control: small-worldness of trained graphs against three kinds of random graphs: the paper's (1,000, density 0.18 with self-loops), random graphs with as many edges, and random graphs with the same degrees (3 of each for every run). Dotted: as chance. Kept runs of the task named in the parameters, one per variant."}, "image": {"alt": "Small-worldness of eleven variants against three kinds of random graphs."}}
 figures.chance(chances)
@@ -419,10 +426,10 @@ assert apart[same].mean() < 0.5 * apart[~same].mean()
 
 # %%
 pairs = ~np.eye(n_neurons, dtype=bool)
-by_chance = structure.share_within(pairs, cluster)
+by_chance = graph_nulls.share_within(pairs, cluster)
 inside = pd.Series(
     {
-        r.variant: structure.share_within(r.matrix.graph(), cluster)
+        r.variant: graph_nulls.share_within(r.matrix.graph(), cluster)
         for r in one_task
     },
     dtype=float,

@@ -23,23 +23,31 @@
 # %%
 import pandas as pd
 
-from cortexrnn import effects, theory
-from cortexrnn.archive import load_archive, select
-from cortexrnn.figures import robustness as figures
-from cortexrnn.figures.style import (
-    banner,
-    download,
-    glue,
-    rows_or,
-    set_style,
+from cortexrnn.evidence import (
+    design,
+    equivalence,
+    factor_tests,
+    leaky_units,
+    linear_model,
+    pooled,
 )
-from cortexrnn.models import VARIANTS
-from cortexrnn.parameters import settle
-from cortexrnn.replication import MARGINS
-from cortexrnn.sources import load_field
-from cortexrnn.sources.published import at_hand
-from cortexrnn.tasks import TASKS
+from cortexrnn.evidence.equivalence import MARGINS
+from cortexrnn.evidence.published import (
+    published_effects,
+    published_groups,
+    same_holm,
+)
+from cortexrnn.fields.given.parameters import settle
+from cortexrnn.fields.sources import load_field
+from cortexrnn.fields.sources.published import at_hand
+from cortexrnn.figures import robustness as figures
+from cortexrnn.figures.page import banner, download, glue, rows_or
+from cortexrnn.figures.style import set_style
+from cortexrnn.networks.specification import VARIANTS
+from cortexrnn.networks.tasks import TASKS
+from cortexrnn.runs.archive import load_archive, select
 
+# %%
 set_style()
 pd.set_option("display.float_format", "{:.3g}".format)
 
@@ -83,9 +91,9 @@ banner(shown, runs=runs)
 # of real geometry.
 
 # %%
-published = effects.published_effects()
-found = effects.factor_effects(runs)
-beside = effects.agreement(found, published)
+published = published_effects()
+found = factor_tests.factor_effects(runs)
+beside = factor_tests.agreement(found, published)
 accuracy = beside[beside["metric"] == "accuracy"]
 
 # %% mystnb={"figure": {"name": "fig-robustness-verdict", "caption": "Cliff's delta of accuracy for every pair of variants that differ in one factor: start (top block), distance, communicability (bottom). Right of zero: the variant after the arrow is more accurate; at 1 each of its runs beats each of the other's. Circles: runs of this page, with 95 % bootstrap intervals; squares: published, field 6_6_2, 20 simulations a variant. Filled: p < 0.05 after Holm's correction. At the right edge: whether both sides come to the same verdict. A pair that the paper did not test has no square."}, "image": {"alt": "Effect sizes of start, distance and communicability on accuracy in three tasks, recorded and published, with marks of agreement."}}
@@ -129,7 +137,7 @@ if n_seeds < 20:
 # ```
 
 # %%
-effects.contexts().groupby(["factor", "context"], sort=False).agg(
+design.contexts().groupby(["factor", "context"], sort=False).agg(
     levels=("level", ", ".join), variants=("variant", ", ".join)
 )
 
@@ -138,7 +146,7 @@ effects.contexts().groupby(["factor", "context"], sort=False).agg(
 # the tables of the three tasks tables of their own?
 
 # %%
-same = effects.same_holm(published)
+same = same_holm(published)
 glue("holm_same", int(same.sum()))
 glue("holm_all", len(same))
 repeated = published[published["copied"]]
@@ -164,10 +172,10 @@ repeated.groupby(["task", "metric"]).size().rename("repeated rows").to_frame()
 # *reversed*: significant here, other direction. *new*: significant here only.
 
 # %%
-effects.agreement_summary(beside)
+factor_tests.agreement_summary(beside)
 
 # %%
-total = effects.agreement_summary(beside, by=["test"]).sum()
+total = factor_tests.agreement_summary(beside, by=["test"]).sum()
 for name in ("published", "replicated", "reversed", "new"):
     glue(f"n_{name}", int(total[name]))
 glue("n_directions", int(total["directions"]))
@@ -224,7 +232,7 @@ labels = {name: name.replace("W*", "").replace("W!", "") for name in VARIANTS}
 named = runs.assign(context=runs["variant"].map(labels))
 star = named[named["variant"].isin(["W*D*C", "W*D*C*"])]
 relabelled = named[named["variant"].str.startswith("W!")]
-permuted = effects.equivalence(star, relabelled, by=["context", "task"])
+permuted = equivalence.equivalence(star, relabelled, by=["context", "task"])
 permuted = permuted.assign(row=permuted["context"].radd("with "))
 
 # %% mystnb={"figure": {"name": "fig-robustness-permuted", "caption": "Accuracy from W* less that from W!, under the same penalty, with 95 % intervals (Welch). Band: differences that do not matter. Filled circle: shown to be within it; cross: different; open: neither shown. An interval that reaches the frame goes on."}, "image": {"alt": "Differences in accuracy between functional and relabelled start in three tasks."}}
@@ -283,7 +291,9 @@ for relation in ("precision", "sttc"):
 
 # %%
 tables = [
-    effects.equivalence(arm, free[name]).assign(field=name, relation=relation)
+    equivalence.equivalence(arm, free[name]).assign(
+        field=name, relation=relation
+    )
     for (name, relation), arm in others.items()
 ]
 columns = [
@@ -322,7 +332,7 @@ source = load_field(shown if available else f"surrogate_{n_neurons}")
 what = "the real field" if available else "a surrogate of the same size"
 glue("starts_from", what)
 starts = pd.concat(
-    theory.self_connections(source, relation=relation, seeds=range(5))
+    leaky_units.self_connections(source, relation=relation, seeds=range(5))
     for relation in ("correlation", "precision", "sttc")
 )
 starts = starts.groupby("relation")[["largest_self", "mean_self", "others"]]
@@ -332,7 +342,7 @@ for relation, largest in starts["largest_self"].items():
 starts
 
 # %%
-needed = [theory.needed_self_connection(task) for task in TASKS.values()]
+needed = [leaky_units.needed_self_connection(task) for task in TASKS.values()]
 glue("least_needed", min(needed))
 glue("most_needed", max(needed))
 in_accuracy = relations[relations["metric"] == "accuracy"]
@@ -368,7 +378,7 @@ for relation in ("precision", "sttc"):
 
 # %%
 both = pd.concat([runs, arms[shown, "precision"]])
-pools = effects.pooled(both, among="relations")
+pools = pooled.pooled(both, among="relations")
 order = ["task", "metric", "among", "delta", "delta_published", "p"]
 order += ["p_published", "n_1", "n_2"]
 rows_or(
@@ -377,10 +387,12 @@ rows_or(
 )
 
 # %%
-groups = effects.published_groups()
+groups = published_groups()
 unrelated = groups[(groups["among"] == "w") & (groups["metric"] == "accuracy")]
 glue("n_unrelated", len(unrelated))
-glue("n_unrelated_found", int((unrelated["p"] < effects.SIGNIFICANT).sum()))
+glue(
+    "n_unrelated_found", int((unrelated["p"] < factor_tests.SIGNIFICANT).sum())
+)
 glue("largest_unrelated", unrelated["delta"].abs().max())
 unrelated[["task", "delta", "p", "mean_1", "mean_2"]]
 
@@ -416,7 +428,7 @@ contrasts = {
     "C": ("WD*C", "WD*"),
 }
 fields = pd.concat([free[name] for name in recorded])
-across = effects.across_fields(fields, contrasts)
+across = equivalence.across_fields(fields, contrasts)
 across["row"] = across["contrast"] + " " + across["field"]
 across["row"] += " (" + across["n_neurons"].astype(str) + ")"
 across["group"] = across["contrast"]
@@ -438,7 +450,7 @@ seeds = fields.groupby("field")["seed"].nunique()
 cells.corr("spearman").assign(seeds=seeds).round(2)
 
 # %%
-sized = effects.pooled(fields, among="fields")
+sized = pooled.pooled(fields, among="fields")
 paper = sized[sized["p_published"].notna()]
 order = ["task", "metric", "group_1", "group_2", "delta", "delta_published"]
 order += ["p", "p_published", "n_1", "n_2"]
@@ -448,11 +460,11 @@ rows_or(
 )
 
 # %%
-found_there = paper["p_published"] < effects.SIGNIFICANT
+found_there = paper["p_published"] < factor_tests.SIGNIFICANT
 agreeing = (paper["delta"] * paper["delta_published"] > 0) & found_there
 glue("n_pools", int(found_there.sum()))
 glue("n_pools_agree", int(agreeing.sum()))
-clear = found_there & (paper["p"] < effects.SIGNIFICANT)
+clear = found_there & (paper["p"] < factor_tests.SIGNIFICANT)
 glue("n_pools_clear", int((agreeing & clear).sum()))
 glue("n_pools_turned", int((~agreeing & clear).sum()))
 told = ", ".join(sorted(set(paper.loc[~agreeing & clear, "metric"])))
@@ -500,7 +512,7 @@ if not enough:
     print("One run a variant: no analysis of variance.")
 tables = {}
 for start in starts if enough else ():
-    tables[start], rank, columns = effects.rank_anova(one, reference=start)
+    tables[start], rank, columns = linear_model.rank_anova(one, reference=start)
 if enough:
     print(f"rank {rank}, {columns} columns")
 anova = {name: table["F"] for name, table in tables.items()}
@@ -524,7 +536,7 @@ pd.DataFrame(anova).rename_axis(columns="F with reference")
 # Covariance is robust (HC3), since cells scatter very unequally.
 
 # %%
-tests, estimates = effects.additive_models(runs)
+tests, estimates = linear_model.additive_models(runs)
 remarks = tests.loc[tests["remark"] != "", "remark"].unique()
 print("\n".join(remarks) or "All metrics and tasks have a model.")
 fitted = tests[tests["remark"] == ""]
@@ -537,7 +549,7 @@ estimates[estimates["metric"] == "accuracy"]
 # %%
 lack = fitted[fitted["term"] == "lack of fit"]
 glue("n_models", len(lack))
-glue("n_lack", int((lack["p"] < effects.SIGNIFICANT).sum()))
+glue("n_lack", int((lack["p"] < factor_tests.SIGNIFICANT).sum()))
 
 # %% [markdown]
 # ```{admonition} Measurement

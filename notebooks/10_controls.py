@@ -30,23 +30,24 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cortexrnn import controls, load_field, theory
-from cortexrnn.archive import load_archive
+from cortexrnn import load_field
+from cortexrnn.evidence import control_tables, leaky_units, predictions
+from cortexrnn.fields.given.parameters import settle
 from cortexrnn.figures import controls as figures
-from cortexrnn.figures.style import (
-    banner,
-    download,
-    glue,
-    prose,
-    rows_or,
-    set_style,
+from cortexrnn.figures.page import banner, download, glue, prose, rows_or
+from cortexrnn.figures.style import set_style
+from cortexrnn.networks.initial_weights import initial_weights
+from cortexrnn.networks.neurogym import find_task
+from cortexrnn.networks.specification import (
+    PRESETS,
+    STRENGTH,
+    VARIANTS,
+    RunSpec,
 )
-from cortexrnn.gym import find_task
-from cortexrnn.models import STRENGTH, VARIANTS, initial_weights
-from cortexrnn.parameters import settle
-from cortexrnn.protocol import PRESETS, RunSpec
-from cortexrnn.tasks import TASKS
-from cortexrnn.weights import kept_weights
+from cortexrnn.networks.tasks import TASKS
+from cortexrnn.runs import controls
+from cortexrnn.runs.archive import load_archive
+from cortexrnn.runs.trained_weights import kept_weights
 
 # %%
 set_style()
@@ -96,12 +97,12 @@ banner(shown, runs=runs)
 # accuracy.
 
 # %%
-facts = controls.findings(archive, fields=recorded)
-of_gain = controls.SAME["high"] / facts["difference"]
+facts = control_tables.findings(archive, fields=recorded)
+of_gain = predictions.SAME["high"] / facts["difference"]
 for claim in ("function", "beyond"):
     mine = of_gain[facts["claim"] == claim]
     glue(f"same_of_{claim}", f"{mine.min():.0%} to {mine.max():.0%}")
-facts = controls.readable(facts, digits=2)
+facts = control_tables.readable(facts, digits=2)
 facts["difference of"] = facts["arm"] + " less " + facts["against"]
 there = facts.pivot_table(
     "difference",
@@ -126,14 +127,14 @@ prose(there.reset_index(["metric", "difference of"]))
 # 6_6_2, the field of the paper, only the controls that decide most are asked.
 
 # %%
-outcomes = controls.outcomes(archive, fields=recorded)
-verdicts = controls.verdicts(outcomes)
+outcomes = predictions.outcomes(archive, fields=recorded)
+verdicts = predictions.verdicts(outcomes)
 table = verdicts.set_index("claim")
 seeds = runs.groupby("field")["seed"].nunique()
 said = ["against", "for", "open", "not run"]
 each = {}
 for name in recorded:
-    alone = controls.verdicts(outcomes[outcomes["field"] == name])
+    alone = predictions.verdicts(outcomes[outcomes["field"] == name])
     asked = " (" + alone[said].sum(axis=1).astype(str) + ")"
     each[f"{name}, {seeds[name]} seeds"] = list(alone["verdict"] + asked)
 prose(table[["reading", "verdict"]].assign(**each))
@@ -150,13 +151,13 @@ prose(table[["paper", "evidence", *said]])
 # bounds of *same* and *lost* half and one and a half times as wide:
 
 # %%
-prose(controls.sensitivity(outcomes))
+prose(predictions.sensitivity(outcomes))
 
 # %% [markdown]
 # What the first control of each claim did to accuracy, and for *topology* to modularity, field by field:
 
 # %%
-outcomes["found"] = controls.readable(outcomes)["difference"]
+outcomes["found"] = control_tables.readable(outcomes)["difference"]
 speaking = outcomes[
     (outcomes[["if_confirmed", "if_refuted"]] == "against").any(axis=1)
 ]
@@ -215,7 +216,7 @@ amount.rename(index=controls.GROUPS).rename_axis(index="question")
 # %%
 waiting = [
     one
-    for one in controls.PREDICTIONS
+    for one in predictions.PREDICTIONS
     if not any(one.asked_on(name) for name in recorded)
 ]
 glue("n_waiting", len(waiting))
@@ -247,7 +248,7 @@ glue("n_waiting", len(waiting))
 # ```{admonition} Fact
 # :class: fact
 # *What was known.* Predictions and bounds were written before the first recorded run of a control
-# ({py:mod}`cortexrnn.controls`). Known by then were the recorded variants, and single trainings on field 6_6_2 of W\*
+# ({py:mod}`cortexrnn.evidence.control_tables`). Known by then were the recorded variants, and single trainings on field 6_6_2 of W\*
 # without and with nothing but its self-connections, of orthogonal starts with them and without penalty, and of own
 # coordinates. Two things were changed when the first five seeds of field 5_3_4 were known. What a prediction says
 # of its reading is now stated for each: before, every confirmed one counted against it, and *structure*, *positive*
@@ -269,7 +270,7 @@ download(outcomes.drop(columns="found"), "predictions.csv")
 chosen = [
     controls.CONTROLS[f"{base} without penalty"] for base in ("WD*", "W*D*")
 ]
-free = controls.beside_reference(archive, chosen, fields=recorded)
+free = control_tables.beside_reference(archive, chosen, fields=recorded)
 for base in ("WD*", "W*D*"):
     mine = free[free["control"] == f"{base} without penalty"]
     mine = mine[mine["field"] == shown]
@@ -288,8 +289,8 @@ free.astype({"learned": int}).pivot_table(
 
 # %%
 unpunished = [f"{base} without penalty" for base in ("WD*", "W*D*")]
-unpunished = controls.compare(archive, *unpunished, fields=recorded)
-glue("unpunished", controls.in_words(unpunished))
+unpunished = control_tables.compare(archive, *unpunished, fields=recorded)
+glue("unpunished", control_tables.in_words(unpunished))
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -315,17 +316,18 @@ glue("unpunished", controls.in_words(unpunished))
 #
 # keeps $w^{n}$ of its activity after $n$ steps. Two of them, one for each of the two channels that matter, answer by
 # which is larger. With the noise of training on every channel, the accuracy that they allow follows from $w$
-# alone ({py:func}`cortexrnn.theory.leaky_accuracy`).
+# alone ({py:func}`cortexrnn.evidence.leaky_units.leaky_accuracy`).
 
 # %%
 needed = {
-    name: theory.needed_self_connection(task) for name, task in TASKS.items()
+    name: leaky_units.needed_self_connection(task)
+    for name, task in TASKS.items()
 }
 for name, weight in needed.items():
     glue(f"needed_{name}", weight)
-    glue(f"steps_{name}", float(theory.time_constant(weight)))
+    glue(f"steps_{name}", float(leaky_units.time_constant(weight)))
 halfway = {
-    name: theory.leaky_accuracy(task, [0.0, 1.0]).mean()
+    name: leaky_units.leaky_accuracy(task, [0.0, 1.0]).mean()
     for name, task in TASKS.items()
 }
 
@@ -366,7 +368,7 @@ figures.leaky_unit(diagonals)
 # needs a spectral radius near one. The trained networks of field 6_6_2 can be asked which way they took.
 
 # %%
-table = theory.memories(kept)
+table = leaky_units.memories(kept)
 table.groupby(["start", "task"])[
     ["largest_self", "radius_others"]
 ].median().round(2)
@@ -418,13 +420,13 @@ uncoupled[
 # strength, 1.
 
 # %%
-pulls = controls.load_pulls()
+pulls = control_tables.load_pulls()
 by_pull = pulls.pivot(index="arm", columns="field", values="pull")
 by_pull.loc[list(VARIANTS)]
 
 # %%
-plain = controls.compare(archive, "W at lambda 0.3", "W", fields=recorded)
-glue("plain_lambda", controls.in_words(plain, digits=3))
+plain = control_tables.compare(archive, "W at lambda 0.3", "W", fields=recorded)
+glue("plain_lambda", control_tables.in_words(plain, digits=3))
 here = by_pull[shown].loc[list(VARIANTS)]
 glue("orders", float(np.log10(here.max() / here.min())))
 glue("weakest", str(here.idxmin()))
@@ -453,8 +455,8 @@ download(pulls, "pulls.csv")
 # {glue:text}`expected_rank:.1f` was predicted for the rank correlation over arms that start orthogonal.
 
 # %%
-glue("expected_rank", controls.ORDERING)
-ordered = controls.accuracy_by_pull(archive, field=shown)
+glue("expected_rank", predictions.ORDERING)
+ordered = control_tables.accuracy_by_pull(archive, field=shown)
 ordered.pivot_table(
     index=["start", "published"], columns="task", values="mean", aggfunc="size"
 )
@@ -471,7 +473,7 @@ ranks = {
 for task, rank in ranks.items():
     glue(f"rank_{task}", float(rank.statistic))
 glue("n_ranked", int(orthogonal["arm"].nunique()))
-kept_rank = sum(r.statistic <= controls.ORDERING for r in ranks.values())
+kept_rank = sum(r.statistic <= predictions.ORDERING for r in ranks.values())
 glue("n_ranks_kept", int(kept_rank))
 
 # %% [markdown]
@@ -486,7 +488,7 @@ glue("n_ranks_kept", int(kept_rank))
 # Does accuracy follow the strength when what is penalised stays the same?
 
 # %% mystnb={"figure": {"name": "fig-controls-strengths", "caption": "Accuracy against the strength of the penalty for three variants that start orthogonal, field of the tables, all recorded seeds, with 95 % t intervals cut at 1. Dotted: λ of the paper (there the plain penalty of W has strength 1)."}, "image": {"alt": "Lines of accuracy over strength, one panel per task."}}
-sweep = controls.accuracy_by_strength(archive, field=shown)
+sweep = control_tables.accuracy_by_strength(archive, field=shown)
 figures.accuracy_along(
     sweep,
     "strength",
@@ -499,12 +501,12 @@ figures.accuracy_along(
 # memory can add is still reached:
 
 # %%
-largest = controls.largest_pulls(ordered, levels=halfway)
+largest = control_tables.largest_pulls(ordered, levels=halfway)
 largest.map("{:.3g}".format).replace("nan", "none")
 
 # %%
 for name in TASKS:
-    glue(f"spread_{name}", controls.spread_in_words(largest[name]))
+    glue(f"spread_{name}", control_tables.spread_in_words(largest[name]))
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -528,8 +530,8 @@ download(sweep, "strengths.csv")
 
 # %%
 chosen = [one for one in controls.CONTROLS.values() if one.group == "start"]
-cells = controls.beside_reference(archive, chosen, fields=recorded)
-here = controls.readable(cells[cells["field"] == shown])
+cells = control_tables.beside_reference(archive, chosen, fields=recorded)
+here = control_tables.readable(cells[cells["field"] == shown])
 told = ["control", "task", "runs", "learned", "mean", "reference", "difference"]
 rows_or(here[told].set_index(told[:2]), not_run)
 
@@ -599,13 +601,13 @@ figures.predictions(outcomes[outcomes["claim"] == "structure"])
 # {glue:text}`gain_d`, with C {glue:text}`gain_dc`.
 
 # %%
-gain = controls.compare(archive, "WD*", "WD", fields=recorded)
-glue("gain_d", controls.in_words(gain))
-gain = controls.compare(archive, "WD*C", "WDC", fields=recorded)
-glue("gain_dc", controls.in_words(gain))
+gain = control_tables.compare(archive, "WD*", "WD", fields=recorded)
+glue("gain_d", control_tables.in_words(gain))
+gain = control_tables.compare(archive, "WD*C", "WDC", fields=recorded)
+glue("gain_dc", control_tables.in_words(gain))
 chosen = [one for one in controls.CONTROLS.values() if one.group == "geometry"]
-cells = controls.beside_reference(archive, chosen, fields=recorded)
-here = controls.readable(cells[cells["field"] == shown])
+cells = control_tables.beside_reference(archive, chosen, fields=recorded)
+here = control_tables.readable(cells[cells["field"] == shown])
 rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-geometry", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
@@ -624,15 +626,15 @@ figures.predictions(outcomes[outcomes["claim"] == "geometry"])
 
 # %%
 shape = [one for one in chosen if one.variant.base in ("WD*C", "W*D*C")]
-modularity = controls.beside_reference(
+modularity = control_tables.beside_reference(
     archive, shape, fields=recorded, metric="modularity"
 )
-assortativity = controls.beside_reference(
+assortativity = control_tables.beside_reference(
     archive, shape, fields=recorded, metric="assortativity"
 )
 measured = {"modularity": modularity, "assortativity": assortativity}
 for name, cells in measured.items():
-    here = controls.readable(cells[cells["field"] == shown], digits=2)
+    here = control_tables.readable(cells[cells["field"] == shown], digits=2)
     here = here.rename(columns={"reference_mean": "published"})
     here = here.set_index(["control", "task"])
     measured[name] = here[["mean", "published", "difference"]]
@@ -685,8 +687,8 @@ download(
 
 # %%
 chosen = [one for one in controls.CONTROLS.values() if one.group == "wiring"]
-cells = controls.beside_reference(archive, chosen, fields=recorded)
-here = controls.readable(cells[cells["field"] == shown])
+cells = control_tables.beside_reference(archive, chosen, fields=recorded)
+here = control_tables.readable(cells[cells["field"] == shown])
 rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-wiring", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
@@ -698,11 +700,11 @@ spec = next(iter(controls.CONTROLS["W*D*"].specs(field=shown, field_hash="")))
 glue("emd_published", f"{spec.emd_strength:g}")
 for power in ("100", "10000", "1e+06"):
     strong = f"WD*C* at EMD strength {power}"
-    found = controls.compare(archive, strong, "WD*", fields=recorded)
-    glue(f"emd_{float(power):.0f}", controls.in_words(found))
+    found = control_tables.compare(archive, strong, "WD*", fields=recorded)
+    glue(f"emd_{float(power):.0f}", control_tables.in_words(found))
 in_tasks = cells[cells["control"].str.endswith("1e+06")]
 in_tasks = in_tasks.assign(title=[TASKS[x].title for x in in_tasks["task"]])
-in_tasks = controls.readable(in_tasks).set_index(["field", "title"])
+in_tasks = control_tables.readable(in_tasks).set_index(["field", "title"])
 in_tasks = in_tasks.rename(columns={"difference": "difference at a million"})
 in_tasks[["pairs", "difference at a million"]]
 
@@ -736,8 +738,8 @@ chosen = [
     for one in controls.CONTROLS.values()
     if one.group in ("strength", "like_pull") and one.n_seeds > 5
 ]
-cells = controls.beside_reference(archive, chosen, fields=recorded)
-here = controls.readable(cells[cells["field"] == shown])
+cells = control_tables.beside_reference(archive, chosen, fields=recorded)
+here = control_tables.readable(cells[cells["field"] == shown])
 rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-strength", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
@@ -752,8 +754,8 @@ download(cells, "controls_strength.csv")
 # the others were known.
 
 # %%
-alike = controls.at_like_pull(archive, fields=recorded)
-pairs = controls.readable(alike)
+alike = control_tables.at_like_pull(archive, fields=recorded)
+pairs = control_tables.readable(alike)
 pairs["difference of"] = pairs["arm"] + " less " + pairs["against"]
 pairs = pairs.pivot_table(
     "difference",
@@ -814,8 +816,8 @@ for name, arm in {
 
 # %%
 chosen = [one for one in controls.CONTROLS.values() if one.group == "positive"]
-cells = controls.beside_reference(archive, chosen, fields=recorded)
-here = controls.readable(cells[cells["field"] == shown])
+cells = control_tables.beside_reference(archive, chosen, fields=recorded)
+here = control_tables.readable(cells[cells["field"] == shown])
 here = here[[*told[:3], "diverged", *told[3:]]].set_index(told[:2])
 rows_or(here, not_run)
 
@@ -854,8 +856,8 @@ chosen = [
     for one in controls.CONTROLS.values()
     if one.group == "harder" and "after" not in one.name
 ]
-cells = controls.beside_reference(archive, chosen, fields=recorded)
-here = controls.readable(cells[cells["field"] == shown])
+cells = control_tables.beside_reference(archive, chosen, fields=recorded)
+here = control_tables.readable(cells[cells["field"] == shown])
 rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-harder", "caption": "Accuracy of the four starts with long delays, few trials, and all trials, with 95 % t intervals; marks: fields. Short vertical line: W*, all else equal."}, "image": {"alt": "Mean accuracies of four starts in three tasks under harder conditions beside those of W*."}}
@@ -869,7 +871,7 @@ download(cells, "controls_harder.csv")
 # trials are fewer updates too.
 
 # %% mystnb={"figure": {"name": "fig-controls-trials", "caption": "Accuracy against the number of training trials, field of the tables, with 95 % t intervals. Dotted: the number of the paper."}, "image": {"alt": "Lines of accuracy over the number of training trials for four starts, one panel per task."}}
-efficiency = controls.accuracy_by_trials(archive, field=shown)
+efficiency = control_tables.accuracy_by_trials(archive, field=shown)
 figures.accuracy_along(
     efficiency,
     "n_train",
@@ -885,8 +887,8 @@ download(efficiency, "trials.csv")
 # trained on one task as in the paper, then on another. *Alone* is the same start without the first task.
 
 # %%
-moved = controls.transfer(archive, field=shown)
-pairs = controls.readable(moved).set_index(["arm", "first_task", "task"])
+moved = control_tables.transfer(archive, field=shown)
+pairs = control_tables.readable(moved).set_index(["arm", "first_task", "task"])
 rows_or(pairs, not_run)
 
 # %%
@@ -902,7 +904,7 @@ download(moved, "transfer.csv")
 chosen = [
     one for one in controls.CONTROLS.values() if one.group == "environments"
 ]
-gym = controls.beside_reference(archive, chosen, fields=recorded)
+gym = control_tables.beside_reference(archive, chosen, fields=recorded)
 gym["start"] = gym["control"].str.removesuffix(", NeuroGym")
 gym["title"] = [find_task(name).title for name in gym["task"]]
 here = gym[gym["field"] == shown]
@@ -927,12 +929,12 @@ text, clear = "not run yet", 0
 if len(apart):
     widest = apart.loc[[apart["difference"].abs().idxmax()]]
     text = ", ".join(widest[["start", "task"]].values[0])
-    text += f", field {controls.in_words(widest, digits=3)}"
+    text += f", field {control_tables.in_words(widest, digits=3)}"
     clear = (apart["difference_low"] * apart["difference_high"] > 0).sum()
 glue("gym_widest", text)
 glue("gym_clear", int(clear))
 glue("gym_pairs", len(apart))
-apart = controls.readable(apart).set_index(["start", "task", "field"])
+apart = control_tables.readable(apart).set_index(["start", "task", "field"])
 apart[["pairs", "difference"]]
 
 # %% [markdown]
@@ -952,14 +954,14 @@ beyond = outcomes[
 figures.predictions(beyond) if len(beyond) else "not run yet"
 
 # %%
-least = controls.compare(archive, "W*D*C", "WD*C", fields=recorded)
-glue("least", controls.in_words(least))
+least = control_tables.compare(archive, "W*D*C", "WD*C", fields=recorded)
+glue("least", control_tables.in_words(least))
 download(verdicts, "claims.csv")
 
 # %%
 assert set(outcomes["outcome"]) <= {"confirmed", "open", "refuted", "not run"}
 assert not runs["identity"].duplicated().any()
-assert set(verdicts["claim"]) == set(controls.CLAIMS)
+assert set(verdicts["claim"]) == set(predictions.CLAIMS)
 
 # %% [markdown]
 # ```{admonition} Interpretation

@@ -31,18 +31,22 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
-from cortexrnn import Field, load_field, priors, proofreading, topology
-from cortexrnn.experiment import plan
+from cortexrnn import Field, load_field
+from cortexrnn.fields import proofreading
+from cortexrnn.fields.given.parameters import settle
+from cortexrnn.fields.sources.arrays import field_from_data
+from cortexrnn.fields.statements import stated
+from cortexrnn.fields.wiring import connections
 from cortexrnn.figures import networks as network_figures
 from cortexrnn.figures import own as figures
-from cortexrnn.figures.style import banner, glue, remark, set_style
-from cortexrnn.parameters import settle
-from cortexrnn.protocol import PRESETS
-from cortexrnn.sources.arrays import field_from_data
-from cortexrnn.statements import stated
-from cortexrnn.training import train
-from cortexrnn.wiring import connections
+from cortexrnn.figures.page import banner, glue, remark
+from cortexrnn.figures.style import set_style
+from cortexrnn.networks import priors, sensitivity, topology
+from cortexrnn.networks.specification import PRESETS
+from cortexrnn.networks.training import train
+from cortexrnn.runs.experiment import plan
 
+# %%
 set_style()
 
 # %% tags=["parameters"]
@@ -387,7 +391,7 @@ sparse = {"this field": field.connectome, "made-up example": connectome}
 if not wired:
     del sparse["this field"]
 thin = {
-    name: proofreading.thinning(c, shares=shares, draws=draws, seed=seed)
+    name: sensitivity.thinning(c, shares=shares, draws=draws, seed=seed)
     for name, c in sparse.items()
 }
 

@@ -32,21 +32,24 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from cortexrnn import load_field, priors
-from cortexrnn.archive import load_archive
-from cortexrnn.figures import worm as figures
-from cortexrnn.figures.style import banner, glue, set_style
-from cortexrnn.inference import (
-    beside_published,
+from cortexrnn import load_field
+from cortexrnn.evidence.intervals import (
     cell_means,
     readable,
     t_interval,
     with_interval,
 )
-from cortexrnn.models import VARIANTS
-from cortexrnn.parameters import settle
-from cortexrnn.sources.worm import available
-from cortexrnn.statements import stated
+from cortexrnn.evidence.published import beside_published
+from cortexrnn.fields.given.parameters import settle
+from cortexrnn.fields.sources.worm import available
+from cortexrnn.fields.statements import stated
+from cortexrnn.figures import worm as figures
+from cortexrnn.figures.page import banner, glue
+from cortexrnn.figures.style import set_style
+from cortexrnn.networks import priors
+from cortexrnn.networks.communicability import empirical_communicability
+from cortexrnn.networks.specification import VARIANTS
+from cortexrnn.runs.archive import load_archive
 
 # %%
 set_style()
@@ -88,7 +91,7 @@ banner("worm", runs=runs) if worm is None else banner(worm)
 # another was stimulated with light while the calcium of the others was imaged {cite}`randi2023`: the mean
 # change of fluorescence, relative to what it was before, over trials and animals. Positions come without
 # a stated unit or source; a unit is taken as 0.1 mm, so that the animal is as long as a worm.
-# {py:mod}`cortexrnn.sources.worm` says more.
+# {py:mod}`cortexrnn.fields.sources.worm` says more.
 # ```
 
 # %%
@@ -157,7 +160,7 @@ if worm is not None:
 
 # %% [markdown]
 # Functional weights need a number for every pair. The rule is stated once, in
-# {py:func}`cortexrnn.priors.filled`: a missing pair gets the median over the measured pairs, a missing entry
+# {py:func}`cortexrnn.networks.priors.filled`: a missing pair gets the median over the measured pairs, a missing entry
 # of the diagonal the median over the measured diagonal. By hand, and by the library:
 
 # %%
@@ -315,7 +318,7 @@ if worm is not None:
 
 # %%
 if worm is not None:
-    wiring = priors.empirical_communicability(worm.connectome)
+    wiring = empirical_communicability(worm.connectome)
     silent = ~linked.any(axis=1)
 
 # %%

@@ -23,14 +23,16 @@
 # %%
 import pandas as pd
 
-from cortexrnn import cost
+from cortexrnn.benchmark import report
+from cortexrnn.fields.given.parameters import settle
+from cortexrnn.fields.sources import load_field
+from cortexrnn.fields.sources.published import FIELDS
 from cortexrnn.figures import cost as figures
-from cortexrnn.figures.style import Banner, glue, set_style
-from cortexrnn.models import VARIANTS
-from cortexrnn.parameters import settle
-from cortexrnn.sources import load_field
-from cortexrnn.sources.published import FIELDS
+from cortexrnn.figures.page import Banner, glue
+from cortexrnn.figures.style import set_style
+from cortexrnn.networks.specification import VARIANTS
 
+# %%
 set_style()
 
 # %% tags=["parameters"]
@@ -43,7 +45,7 @@ measurements = ""  # file written by cortexrnn bench; "" is the one shipped here
 
 # %%
 settle()
-measured = cost.load(measurements)
+measured = report.load(measurements)
 machine, table = measured.machine, measured.table
 told = f"times measured on {machine['processor']}, {machine['cores']} cores"
 Banner(f"**Data on this page:** {told}.", told, "archive")
@@ -56,7 +58,7 @@ pd.Series(machine).rename("machine").to_frame()
 # :class: fact
 # A *floor* is the time that the matrix products of a computation would take at the rate of a plain float32
 # product of the same size, read just before and just after with the same number of threads. What has no
-# matrix products has no floor. The formulas stand in {py:mod}`cortexrnn.bench`. Times are medians, with the
+# matrix products has no floor. The formulas stand in {py:mod}`cortexrnn.benchmark.measure`. Times are medians, with the
 # smallest and largest repetition as their range.
 # ```
 #
@@ -69,7 +71,7 @@ pd.Series(machine).rename("machine").to_frame()
 figures.curves(table, kinds=("step", "penalty", "run"))
 
 # %%
-fitted = cost.exponents(table)
+fitted = report.exponents(table)
 assert (
     (fitted["n_sizes"] >= 3) & (fitted["smallest"] < fitted["largest"])
 ).all()
@@ -91,7 +93,7 @@ figures.members(table)
 # %%
 side = table[table["kind"] == "processes"].set_index("processes")
 side = side[["n_neurons", "seconds", "low", "high"]].sort_index()
-side.assign(slowdown=[cost.slowdown(table, n) for n in side.index]).round(4)
+side.assign(slowdown=[report.slowdown(table, n) for n in side.index]).round(4)
 
 # %% [markdown]
 # ## Topology
@@ -109,7 +111,7 @@ left_out.reindex(columns=[*names, "expected_seconds", "reason"])
 # ## Beside an ordinary implementation
 #
 # The same run by a Keras `SimpleRNN` with `model.fit`, and by networkx and bctpy, written for this comparison
-# in {py:mod}`cortexrnn.peer`: same field, task, initial recurrent weights, epochs and number of threads, in
+# in {py:mod}`cortexrnn.benchmark.keras_reference`: same field, task, initial recurrent weights, epochs and number of threads, in
 # turns in one process. The peer validates after every epoch, as the authors do; ours once, at the end. The
 # peer's time includes building and compiling its model, ours drawing its trials; imports count for neither.
 # *Drawn anew*: the 1,000 null graphs of small-worldness are drawn and measured for this network.
@@ -121,7 +123,7 @@ if measured.pairs.empty:
     print("no pairs in this file; cortexrnn bench --peer adds them")
     peers = measured.pairs
 else:
-    peers = cost.peer_table(measured.pairs)
+    peers = report.peer_table(measured.pairs)
     assert (peers["ratio_low"] <= peers["ratio_high"]).all()
     print(measured.pairs["versions"].iloc[-1])
 
@@ -145,13 +147,13 @@ listed = FIELDS.set_index("field")["n_neurons"]
 known = field in listed.index
 n_neurons = int(listed[field]) if known else load_field(field).n_neurons
 times = {
-    kind: cost.run_seconds(table, n_neurons, kind)
+    kind: report.run_seconds(table, n_neurons, kind)
     for kind in ("plain", "direct", "emd")
 }
 pd.DataFrame(times, index=["low", "seconds", "high"]).T.round(2)
 
 # %%
-hours = cost.design_hours(
+hours = report.design_hours(
     measured, n_neurons=n_neurons, n_runs=runs, cores=cores
 )
 assert 0 < hours["low"] <= hours["hours"] <= hours["high"]
@@ -174,7 +176,7 @@ glue("cores", cores)
 # %%
 sizes = sorted({*table["n_neurons"], n_neurons})
 rows = [
-    cost.design_hours(measured, n_neurons=n, n_runs=runs, cores=cores)
+    report.design_hours(measured, n_neurons=n, n_runs=runs, cores=cores)
     for n in sizes
 ]
 pd.DataFrame(rows, index=pd.Index(sizes, name="N")).round(2)
@@ -196,7 +198,9 @@ pd.DataFrame(rows, index=pd.Index(sizes, name="N")).round(2)
 #   for all networks saves, and what the measures themselves do.
 
 # %%
-assert {cost.stands_for(variant) for variant in VARIANTS.values()} == set(times)
+assert {report.stands_for(variant) for variant in VARIANTS.values()} == set(
+    times
+)
 
 # %% [markdown]
 # **What's next.** [Engineering notes](../book/notes.md): what was tried, predicted and measured.

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cortexrnn.archive import as_published, load_archive, read_folder, select, settings
-from cortexrnn.inference import CELL, beside_published, cell_means
-from cortexrnn.models import VARIANTS
-from cortexrnn.protocol import PUBLISHED, RunSpec
-from cortexrnn.tasks import TASKS
+from cortexrnn.evidence.intervals import CELL, cell_means
+from cortexrnn.evidence.published import beside_published
+from cortexrnn.networks.specification import PUBLISHED, VARIANTS, RunSpec
+from cortexrnn.networks.tasks import TASKS
+from cortexrnn.runs.archive import as_published, load_archive, read_folder, select, settings
 
 ROOT = Path(__file__).parent.parent
 

@@ -13,9 +13,10 @@ import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cortexrnn import function
-from cortexrnn.field import Field, FieldError
-from cortexrnn.sources.arrays import (
+from cortexrnn.fields import relations
+from cortexrnn.fields.errors import FieldError
+from cortexrnn.fields.field import Field
+from cortexrnn.fields.sources.arrays import (
     field_from_data,
     read_connectome,
     read_events,
@@ -107,14 +108,14 @@ def test_a_graph_may_carry_positions_and_events() -> None:
 def test_relations_are_those_of_the_published_settings() -> None:
     given = data()
     made = field_from_data(**given)
-    counts = function.bin_events(given["events"], bin_s=0.2)
-    assert np.array_equal(made.relation("correlation"), function.correlation(counts))
-    assert np.array_equal(made.relation("sttc"), function.sttc(given["events"], window_s=0.1))
+    counts = relations.bin_events(given["events"], bin_s=0.2)
+    assert np.array_equal(made.relation("correlation"), relations.correlation(counts))
+    assert np.array_equal(made.relation("sttc"), relations.sttc(given["events"], window_s=0.1))
     assert made.relations == ("correlation", "sttc")
     other = field_from_data(**given, bin_s=1.0, window_s=0.5)
     assert np.array_equal(
         other.relation("correlation"),
-        function.correlation(function.bin_events(given["events"], bin_s=1.0)),
+        relations.correlation(relations.bin_events(given["events"], bin_s=1.0)),
     )
     assert not np.array_equal(other.relation("sttc"), made.relation("sttc"))
     pytest.importorskip("sklearn", reason="the extra cortexrnn[microns] is not installed")

@@ -15,13 +15,16 @@ from matplotlib.figure import Figure
 from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
-from cortexrnn import bench, cost, models, priors, topology
-from cortexrnn.archive import ArchiveError
-from cortexrnn.bench import Point
+from cortexrnn.benchmark import flops, report
+from cortexrnn.benchmark import measure as bench
+from cortexrnn.benchmark.measure import Point
 from cortexrnn.cli import app
 from cortexrnn.figures import cost as figures
-from cortexrnn.protocol import RunSpec
-from cortexrnn.training import logits
+from cortexrnn.networks import priors, specification, topology
+from cortexrnn.networks.communicability import communicability
+from cortexrnn.networks.ensemble import logits
+from cortexrnn.networks.specification import RunSpec
+from cortexrnn.runs.archive import ArchiveError
 
 CPU = torch.device("cpu")
 
@@ -48,27 +51,27 @@ def test_operations_of_an_update_are_those_that_autograd_makes():
     sizes = {"n_steps": steps, "n_trials": batch, "n_channels": channels, "n_classes": classes}
     with FlopCounterMode(display=False) as forward:
         scores = logits(parameters, torch.rand(steps, batch, channels))
-    assert forward.get_total_flops() == bench.forward_flops(n, **sizes)
+    assert forward.get_total_flops() == flops.forward_flops(n, **sizes)
     with FlopCounterMode(display=False) as backward:
         scores.sum().backward()
     both = forward.get_total_flops() + backward.get_total_flops()
-    assert both == bench.step_flops(n, **sizes)
+    assert both == flops.step_flops(n, **sizes)
 
 
 def test_operations_of_communicability_are_those_that_autograd_makes():
     weights = torch.rand(1, 9, 9, requires_grad=True)
     with FlopCounterMode(display=False) as counted:
-        priors.communicability(weights).sum().backward()
-    assert counted.get_total_flops() == bench.penalty_flops(9, "direct")
-    assert bench.penalty_flops(9, "emd") == bench.penalty_flops(9, "direct")
-    assert bench.penalty_flops(9, "plain") == 0
+        communicability(weights).sum().backward()
+    assert counted.get_total_flops() == flops.penalty_flops(9, "direct")
+    assert flops.penalty_flops(9, "emd") == flops.penalty_flops(9, "direct")
+    assert flops.penalty_flops(9, "plain") == 0
 
 
 def test_a_run_of_the_paper_is_one_and_three_quarters_of_a_teraflop():
     spec = RunSpec(field="f", field_hash="0", variant="WD*", task="one_choice", seed=0)
-    assert bench.run_flops(spec, 312, validations=10) == pytest.approx(1.75e12, rel=0.02)
-    direct = replace(spec, variant=models.VARIANTS["W*D*C"])
-    extra = bench.run_flops(direct, 312) - bench.run_flops(spec, 312)
+    assert flops.run_flops(spec, 312, validations=10) == pytest.approx(1.75e12, rel=0.02)
+    direct = replace(spec, variant=specification.VARIANTS["W*D*C"])
+    extra = flops.run_flops(direct, 312) - flops.run_flops(spec, 312)
     assert extra == pytest.approx(400 * 30 * 312**3)
 
 
@@ -118,7 +121,7 @@ def test_short_calls_are_gathered_and_long_ones_not_repeated(monkeypatch, second
 @pytest.mark.parametrize("point", bench.points([16], members=[1, 2]), ids=str)
 def test_every_kind_of_point_gives_a_whole_row(point):
     row = bench.measure(point, repeats=2, budget=0.01)
-    assert sorted(row) == sorted(cost.COLUMNS)
+    assert sorted(row) == sorted(report.COLUMNS)
     json.dumps(row)
     assert 0 < row["low"] <= row["seconds"] <= row["high"]
     assert (row["flops"] is None) == (row["floor_seconds"] is None)
@@ -210,7 +213,7 @@ def row(n, seconds, *, kind="step", what="plain", members=1, processes=1):
 @pytest.fixture
 def inline(monkeypatch):
     Inline.calls = []
-    monkeypatch.setattr(bench, "_Worker", Inline)
+    monkeypatch.setattr(bench, "Worker", Inline)
 
 
 STEPS = [Point(kind="step", what="plain", n_neurons=n) for n in (64, 128, 256)]
@@ -228,7 +231,7 @@ def test_the_same_command_goes_on_where_it_stopped(inline, tmp_path):
     bench.run(STEPS[:2], out=out, limit=1e9, tell=lambda _: None)
     bench.run(STEPS, out=out, limit=1e9, tell=lambda _: None)
     assert Inline.calls == STEPS
-    assert len(cost.load(out).table) == 3
+    assert len(report.load(out).table) == 3
 
 
 def test_a_process_that_dies_costs_one_point(inline, tmp_path):
@@ -240,7 +243,7 @@ def test_a_process_that_dies_costs_one_point(inline, tmp_path):
 
 def test_the_file_is_written_after_every_point(inline, tmp_path):
     out, held = tmp_path / "b.json", []
-    bench.run(STEPS, out=out, limit=1e9, tell=lambda _: held.append(len(cost.load(out).table)))
+    bench.run(STEPS, out=out, limit=1e9, tell=lambda _: held.append(len(report.load(out).table)))
     assert held == [1, 2, 3]
 
 
@@ -258,7 +261,7 @@ def test_a_file_that_is_none_is_refused(tmp_path, text):
     path = tmp_path / "b.json"
     path.write_text(text)
     with pytest.raises(ArchiveError, match="cortexrnn bench"):
-        cost.load(path)
+        report.load(path)
 
 
 def test_processes_of_their_own_measure_from_end_to_end(tmp_path):
@@ -269,7 +272,7 @@ def test_processes_of_their_own_measure_from_end_to_end(tmp_path):
     ]
     record = bench.run(wanted, out=out, repeats=2, budget=0.1, tell=lambda _: None)
     assert record["failed"] == []
-    assert list(cost.load(out).table["kind"]) == ["step", "topology"]
+    assert list(report.load(out).table["kind"]) == ["step", "topology"]
 
 
 def test_command_refuses_what_it_cannot_read(tmp_path):
@@ -301,14 +304,14 @@ def test_command_writes_and_tells_exponents(inline, monkeypatch, tmp_path):
 
 def test_exponent_of_a_power_law_is_found_whatever_overhead_small_sizes_have():
     sizes = np.array([64, 128, 256, 512, 1024, 2048])
-    law = cost.fit_exponent(sizes[::-1], (3e-9 * sizes**2.5)[::-1])
+    law = report.fit_exponent(sizes[::-1], (3e-9 * sizes**2.5)[::-1])
     assert law.exponent == pytest.approx(2.5)
     assert law.factor == pytest.approx(3e-9)
     assert law.error == pytest.approx(0, abs=1e-9)
     assert (law.smallest, law.largest, law.n_sizes) == (512, 2048, 3)
     slow = 3e-9 * sizes**2.5
     slow[:3] = 1.0
-    assert cost.fit_exponent(sizes, slow).exponent == pytest.approx(2.5)
+    assert report.fit_exponent(sizes, slow).exponent == pytest.approx(2.5)
 
 
 def test_error_of_an_exponent_is_that_of_least_squares():
@@ -317,14 +320,14 @@ def test_error_of_an_exponent_is_that_of_least_squares():
     seconds = sizes**2 * np.array([1.0, 1.1, 0.9, 1.05])
     design = statsmodels.add_constant(np.log(sizes))
     reference = statsmodels.OLS(np.log(seconds), design).fit()
-    law = cost.fit_exponent(sizes, seconds)
+    law = report.fit_exponent(sizes, seconds)
     assert [law.exponent, law.error] == pytest.approx([reference.params[1], reference.bse[1]])
 
 
 @pytest.mark.parametrize(("sizes", "seconds"), [([64, 128], [1, 2]), ([64, 64, 128], [1, 1, 2])])
 def test_too_few_sizes_have_no_exponent(sizes, seconds):
     with pytest.raises(ValueError, match="needs 3 different ones"):
-        cost.fit_exponent(sizes, seconds)
+        report.fit_exponent(sizes, seconds)
 
 
 def example():
@@ -337,43 +340,43 @@ def example():
         rows.append(row(n, 1e-9 * n**2, kind="topology", what="measure"))
         rows.append(row(n, 3e-7 * n**2, members=4))
     rows += [row(256, 1.0, kind="processes"), row(256, 1.25, kind="processes", processes=2)]
-    return pd.DataFrame(rows)[cost.COLUMNS]
+    return pd.DataFrame(rows)[report.COLUMNS]
 
 
 def measured(table, pairs=()):
-    return cost.Measurements(
-        machine={}, table=table, pairs=pd.DataFrame(pairs, columns=cost.PAIR_COLUMNS),
+    return report.Measurements(
+        machine={}, table=table, pairs=pd.DataFrame(pairs, columns=report.PAIR_COLUMNS),
         skipped=[], failed=[],
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("n", [32, 64, 100, 256, 700, 4096])
 def test_a_run_is_interpolated_inside_and_follows_its_parts_outside(n):
-    low, middle, high = cost.run_seconds(example(), n, "direct")
+    low, middle, high = report.run_seconds(example(), n, "direct")
     assert [low, middle, high] == pytest.approx([1e-4 * n**2 * f for f in (0.9, 1.0, 1.2)])
 
 
 def test_hours_of_a_design_count_runs_cores_variants_and_slowdown():
-    found = cost.design_hours(measured(example()), n_neurons=100, n_runs=661, cores=2)
-    kinds = [cost.stands_for(variant) for variant in models.VARIANTS]
+    found = report.design_hours(measured(example()), n_neurons=100, n_runs=661, cores=2)
+    kinds = [report.stands_for(variant) for variant in specification.VARIANTS]
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {"plain": 3, "direct": 4, "emd": 4}
     mean = (3 * 0.5 + 4 * 1.0 + 4 * 1.5) / 11
     assert found["hours"] == pytest.approx(331 * mean * 1.25 / 3600)
     assert found["low"] < found["hours"] < found["high"]
-    alone = cost.design_hours(measured(example()), n_neurons=100, n_runs=1, cores=8)
+    alone = report.design_hours(measured(example()), n_neurons=100, n_runs=1, cores=8)
     assert alone["hours"] == pytest.approx(mean / 3600)
     with pytest.raises(ValueError, match="cores is 0"):
-        cost.design_hours(measured(example()), n_neurons=100, n_runs=1, cores=0)
+        report.design_hours(measured(example()), n_neurons=100, n_runs=1, cores=0)
 
 
 def test_without_a_measured_run_nothing_is_told():
     table = example()
     with pytest.raises(ValueError, match="run cortexrnn bench"):
-        cost.run_seconds(table[table["kind"] != "run"], 100, "plain")
+        report.run_seconds(table[table["kind"] != "run"], 100, "plain")
 
 
 def side(who, number, training, measure, nulls):
-    values = dict.fromkeys(cost.PAIR_COLUMNS, 1)
+    values = dict.fromkeys(report.PAIR_COLUMNS, 1)
     return values | {
         "field": "f", "variant": "W", "side": who, "round": number, "training": training,
         "topology": measure, "nulls": nulls, "floor_seconds": 2.0,
@@ -384,7 +387,7 @@ def test_sides_are_compared_within_rounds():
     pairs = [side("ours", 0, 4.0, 0.5, 1.0), side("peer", 0, 40.0, 5.0, 100.0)]
     pairs += [side("ours", 1, 5.0, 0.5, 1.0), side("peer", 1, 60.0, 5.0, 100.0)]
     pairs += [side("ours", 2, 999.0, 1.0, 1.0)]  # its peer is still to come
-    table = cost.peer_table(pd.DataFrame(pairs)).set_index("stage")
+    table = report.peer_table(pd.DataFrame(pairs)).set_index("stage")
     training = table.loc["training"]
     assert training[["ours", "peer", "rounds"]].tolist() == [4.5, 50.0, 2]
     assert training[["ratio_low", "ratio_high"]].tolist() == [10.0, 12.0]
@@ -395,7 +398,7 @@ def test_sides_are_compared_within_rounds():
     assert table.loc["whole, each as it is", "ours"] == pytest.approx(5)
     assert math.isnan(table.loc["topology, nulls cached", "floor"])
     with pytest.raises(ValueError, match="one side is missing"):
-        cost.peer_table(pd.DataFrame(pairs[:1]))
+        report.peer_table(pd.DataFrame(pairs[:1]))
 
 
 def test_figures_show_points_laws_and_floors():
@@ -424,7 +427,7 @@ def test_a_point_that_is_asked_for_twice_is_listed_once():
 
 
 def test_a_slowdown_that_was_not_measured_is_none():
-    assert cost.slowdown(pd.DataFrame(columns=cost.COLUMNS), 4) == 1
+    assert report.slowdown(pd.DataFrame(columns=report.COLUMNS), 4) == 1
 
 
 def test_processes_side_by_side_are_measured_at_the_size_nearest_to_312():

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cortexrnn.field import Field
-from cortexrnn.sources import load_field
-from cortexrnn.statements import is_known, stated
+from cortexrnn.fields.field import Field
+from cortexrnn.fields.sources import load_field
+from cortexrnn.fields.statements import is_known, stated
 from tools import execute
 from tools.project import ROOT, Project
 

@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from cortexrnn import __version__, archive, experiment, load_field, terminal
+from cortexrnn import __version__, load_field
 from cortexrnn.cli import app
-from cortexrnn.controls import CONTROLS
-from cortexrnn.experiment import plan
-from cortexrnn.protocol import Preset
+from cortexrnn.networks.specification import Preset
+from cortexrnn.runs import archive, experiment, terminal
+from cortexrnn.runs.controls import CONTROLS
+from cortexrnn.runs.experiment import plan
 
 SMOKE = ["run", "--field", "surrogate_16", "--preset", "smoke", "--workers", "1"]
 RUN = [*SMOKE, "--variants", "W*D*C,W", "--tasks", "go_nogo"]

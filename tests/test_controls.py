@@ -9,16 +9,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cortexrnn import controls, load_field, theory
-from cortexrnn.archive import as_published, load_archive, select
-from cortexrnn.controls import CONTROLS, PREDICTIONS, PUBLISHED_VARIANTS, Control, Prediction
+from cortexrnn import load_field
+from cortexrnn.evidence import control_tables, leaky_units, predictions
+from cortexrnn.evidence.intervals import t_interval
+from cortexrnn.evidence.predictions import PREDICTIONS, Prediction
+from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.figures import controls as figures
-from cortexrnn.inference import t_interval
-from cortexrnn.models import VARIANTS, initial_weights, penalty
-from cortexrnn.protocol import PUBLISHED, Variant
-from cortexrnn.sources.surrogate import surrogate_field
-from cortexrnn.tasks import TASKS
-from cortexrnn.weights import kept_weights
+from cortexrnn.networks.initial_weights import initial_weights
+from cortexrnn.networks.penalties import penalty
+from cortexrnn.networks.specification import PUBLISHED, VARIANTS, Variant
+from cortexrnn.networks.tasks import TASKS
+from cortexrnn.runs import controls
+from cortexrnn.runs.archive import as_published, load_archive, select
+from cortexrnn.runs.controls import CONTROLS, PUBLISHED_VARIANTS, Control
+from cortexrnn.runs.trained_weights import kept_weights
 from tools import pulls, replicate
 
 HASH = "0" * 64
@@ -90,7 +94,7 @@ def test_predictions_are_about_arms_that_exist_and_share_tasks():
         tasks = [{name for name, _ in ARMS[arm].tasks} for arm in (one.arm, one.against)]
         assert tasks[0] & tasks[1] >= ({one.task} if one.task else set())
         assert tasks[0] & tasks[1]
-        assert one.claim in controls.CLAIMS
+        assert one.claim in predictions.CLAIMS
         assert one.low < one.high
 
 
@@ -129,9 +133,9 @@ def test_predictions_are_older_than_their_runs():
     asked = [asdict(one) for one in PREDICTIONS]
     claims = {
         key: (claim.finding, claim.metric, claim.universal)
-        for key, claim in controls.CLAIMS.items()
+        for key, claim in predictions.CLAIMS.items()
     }
-    content = json.dumps([asked, claims, controls.ORDERING], sort_keys=True)
+    content = json.dumps([asked, claims, predictions.ORDERING], sort_keys=True)
     assert hashlib.sha256(content.encode()).hexdigest()[:16] == "0977c632cd31a740"
 
 
@@ -158,8 +162,8 @@ def test_recorded_runs_are_those_of_the_controls_and_of_the_paper(archive, field
 def test_arms_without_a_task_in_common_have_no_difference():
     one = runs(CONTROLS["W*D*"], {"one_choice": np.ones(20)})
     two = runs(CONTROLS["W* shuffled"], {"go_nogo": np.ones(20)})
-    assert controls.paired_differences(one, two).shape == (0,)
-    assert controls.paired_differences(one, one, task="go_nogo").shape == (0,)
+    assert predictions.paired_differences(one, two).shape == (0,)
+    assert predictions.paired_differences(one, one, task="go_nogo").shape == (0,)
 
 
 def test_differences_are_paired_by_seed_and_averaged_over_tasks():
@@ -168,9 +172,9 @@ def test_differences_are_paired_by_seed_and_averaged_over_tasks():
     luck = rng.normal(size=20)  # shared by both arms, and larger than what tells them apart
     a = runs(one, {"one_choice": 5 + luck, "go_nogo": 7 - luck})
     b = runs(two, {"one_choice": luck, "go_nogo": -luck}).sample(frac=1, random_state=0)
-    both = controls.paired_differences(a, b)
+    both = predictions.paired_differences(a, b)
     np.testing.assert_allclose(both, 6.0)
-    np.testing.assert_allclose(controls.paired_differences(a, b, task="go_nogo"), 7.0)
+    np.testing.assert_allclose(predictions.paired_differences(a, b, task="go_nogo"), 7.0)
 
 
 def test_a_seed_with_a_diverged_run_has_no_difference():
@@ -178,8 +182,8 @@ def test_a_seed_with_a_diverged_run_has_no_difference():
     lost = np.where(values == 3, np.nan, values)
     a = runs(CONTROLS["W*D*"], {"one_choice": lost, "go_nogo": values})
     b = runs(CONTROLS["W* shuffled"], {"one_choice": values, "go_nogo": values})
-    assert len(controls.paired_differences(a, b)) == 19
-    assert len(controls.paired_differences(a, b, task="go_nogo")) == 20
+    assert len(predictions.paired_differences(a, b)) == 19
+    assert len(predictions.paired_differences(a, b, task="go_nogo")) == 20
 
 
 def test_outcomes_and_tables_come_from_the_runs():
@@ -191,14 +195,14 @@ def test_outcomes_and_tables_come_from_the_runs():
     )
     archive = pd.concat([whole, without])
     asked = [one for one in PREDICTIONS if one.metric == "accuracy" and not one.known_on]
-    table = controls.outcomes(archive, fields=["f", "g"], predictions=asked)
+    table = predictions.outcomes(archive, fields=["f", "g"], predictions=asked)
     table = table.set_index(["arm", "field"])
     found = table.loc[("W* without self-connections", "f")]
     assert (found["outcome"], found["says"], found["zero"]) == ("confirmed", "neither", "below")
     assert found["difference"] == pytest.approx(-0.4, abs=0.02)
     assert table.loc[("W* without self-connections", "g"), "outcome"] == "not run"
     assert tuple(table.loc[("W* shuffled", "f"), ["outcome", "says"]]) == ("not run", "not run")
-    cells = controls.beside_reference(archive, CONTROLS.values(), fields=["f", "g"])
+    cells = control_tables.beside_reference(archive, CONTROLS.values(), fields=["f", "g"])
     assert len(cells) == 6
     own = cells[cells["control"] == "W*D*"]  # whose reference has no runs here
     assert (
@@ -218,7 +222,7 @@ def test_outcomes_and_tables_come_from_the_runs():
     assert cell.loc["go_nogo", "learned"] == (in_cell > 0.6).sum() < 3
     assert set(own["learned"]) == {20}
     few = archive[(archive["seed"] < 5) | archive["identity"].isin(whole["identity"])]
-    (row,) = controls.beside_reference(
+    (row,) = control_tables.beside_reference(
         few[few["task"] == "go_nogo"],
         [CONTROLS["W* without self-connections"]],
         fields=["f"],
@@ -236,7 +240,7 @@ def test_a_prediction_waits_for_all_tasks_it_is_about(missing):
     made[missing] = made[missing][made[missing]["task"] != "perceptual"]
     (mean,) = [one for one in PREDICTIONS if (one.arm, one.against) == tuple(arms)[::-1]]
     asked = [mean, replace(mean, task="go_nogo"), replace(mean, task="perceptual")]
-    table = controls.outcomes(pd.concat(made.values()), fields=["f"], predictions=asked)
+    table = predictions.outcomes(pd.concat(made.values()), fields=["f"], predictions=asked)
     assert list(table["outcome"]) == ["not run", "confirmed", "not run"]
 
 
@@ -250,7 +254,7 @@ def test_a_prediction_about_one_task_is_judged_by_that_task():
     ]
     (mean,) = [one for one in PREDICTIONS if (one.arm, one.against) == tuple(arms)[::-1]]
     asked = [mean, replace(mean, task="go_nogo"), replace(mean, task="perceptual")]
-    table = controls.outcomes(pd.concat(made), fields=["f"], predictions=asked)
+    table = predictions.outcomes(pd.concat(made), fields=["f"], predictions=asked)
     assert list(table["difference"]) == pytest.approx([-0.4 / 3, -0.4, 0.0])
 
 
@@ -322,8 +326,8 @@ def judged(claim, outcomes):
     ],
 )
 def test_a_claim_is_summed_up_from_what_its_predictions_say(found, verdict):
-    table = controls.verdicts(judged("function", found))
-    assert list(table["claim"]) == list(controls.CLAIMS)
+    table = predictions.verdicts(judged("function", found))
+    assert list(table["claim"]) == list(predictions.CLAIMS)
     row = table.set_index("claim").loc["function"]
     assert row["verdict"] == verdict
     speaking = [one for one in found if one[0] != NEITHER]
@@ -335,10 +339,10 @@ def test_a_claim_is_summed_up_from_what_its_predictions_say(found, verdict):
 @pytest.mark.parametrize("rest", ["open", "not run", "confirmed"])
 def test_one_counterexample_is_enough_against_a_universal_reading(rest):
     found = [(AGAINST, "confirmed"), (FOR, rest), (FOR, "confirmed"), (FOR, "confirmed")]
-    table = controls.verdicts(judged("positive", found)).set_index("claim")
-    assert controls.CLAIMS["positive"].universal
+    table = predictions.verdicts(judged("positive", found)).set_index("claim")
+    assert predictions.CLAIMS["positive"].universal
     assert table.loc["positive", "verdict"] == "not supported"
-    table = controls.verdicts(judged("positive", found[1:])).set_index("claim")
+    table = predictions.verdicts(judged("positive", found[1:])).set_index("claim")
     assert table.loc["positive", "verdict"] == ("supported" if rest == "confirmed" else "open")
 
 
@@ -348,7 +352,7 @@ def test_findings_are_told_where_both_arms_have_runs():
         runs(ARMS[name], dict.fromkeys(TASKS, np.full(20, value))) for name, value in level.items()
     ]
     archive = pd.concat(parts).assign(modularity=np.nan)
-    table = controls.findings(archive, fields=["f", "g"]).set_index(["claim", "field"])
+    table = control_tables.findings(archive, fields=["f", "g"]).set_index(["claim", "field"])
     assert list(table.index) == [("function", "f"), ("positive", "f")]
     assert table["difference"].tolist() == pytest.approx([0.4, -1.0])  # all, or none, diverge
     assert (table["pairs"] == 20).all()
@@ -356,14 +360,14 @@ def test_findings_are_told_where_both_arms_have_runs():
 
 def test_findings_of_the_archive_are_differences_of_published_variants():
     archive = load_archive()
-    table = controls.findings(archive, fields=["5_3_4", "6_6_2"])
-    assert set(table["claim"]) == set(controls.CLAIMS)
+    table = control_tables.findings(archive, fields=["5_3_4", "6_6_2"])
+    assert set(table["claim"]) == set(predictions.CLAIMS)
     found = table.set_index(["claim", "field"]).loc[("topology", "6_6_2")]
     mean = select(archive, field="6_6_2").groupby("variant")["modularity"].mean()
     assert found["difference"] == pytest.approx(mean["WD*C"] - mean["W"])
 
 
-@pytest.mark.parametrize(("prior", "bases"), controls.LIKE_PULL.items())
+@pytest.mark.parametrize(("prior", "bases"), control_tables.LIKE_PULL.items())
 def test_bases_at_like_pull_differ_in_the_prior_that_is_named(prior, bases):
     more, less = bases
     added, _, beside = prior.partition(", with ")
@@ -373,10 +377,10 @@ def test_bases_at_like_pull_differ_in_the_prior_that_is_named(prior, bases):
 
 
 def test_arms_at_like_pull_pull_alike():
-    table = controls.at_like_pull(load_archive(), fields=["5_3_4", "5_6_8"])
-    assert len(table) == 2 * 2 * len(controls.LIKE_PULL)
+    table = control_tables.at_like_pull(load_archive(), fields=["5_3_4", "5_6_8"])
+    assert len(table) == 2 * 2 * len(control_tables.LIKE_PULL)
     assert (table["pairs"] == 20).all()
-    pull = controls.load_pulls().set_index(["field", "arm"])["pull"]
+    pull = control_tables.load_pulls().set_index(["field", "arm"])["pull"]
     for arm in ("arm", "against"):
         for field, base, expected in table[["field", arm, "pull"]].values:
             assert pull[field, f"{base} at pull {expected:g}"] == pytest.approx(expected)
@@ -387,7 +391,7 @@ def test_at_like_pull_the_arm_without_the_prior_is_subtracted():
     archive = pd.concat(
         runs(ARMS[name], dict.fromkeys(TASKS, np.full(20, value))) for name, value in level.items()
     )
-    (row,) = controls.at_like_pull(archive, fields=["f", "g"]).to_dict("records")
+    (row,) = control_tables.at_like_pull(archive, fields=["f", "g"]).to_dict("records")
     assert (row["prior"], row["field"], row["pull"], row["pairs"]) == ("D* for D", "f", 0.17, 20)
     assert row["difference"] == pytest.approx(0.25)
 
@@ -398,10 +402,10 @@ def test_a_comparison_in_words_names_its_fields():
         for name, value in {"WD*": 0.75, "WD": 0.5}.items()
         for field in ("f", "h")
     )
-    table = controls.compare(archive, "WD*", "WD", fields=["f", "g", "h"])
+    table = control_tables.compare(archive, "WD*", "WD", fields=["f", "g", "h"])
     said = "f: 0.2500 [0.2500,\u00a00.2500]; h: 0.2500 [0.2500,\u00a00.2500]"
-    assert controls.in_words(table, digits=4) == said
-    assert controls.in_words(table.head(0)) == "not run yet"
+    assert control_tables.in_words(table, digits=4) == said
+    assert control_tables.in_words(table.head(0)) == "not run yet"
 
 
 def test_a_readable_table_has_its_differences_in_one_column():
@@ -414,12 +418,12 @@ def test_a_readable_table_has_its_differences_in_one_column():
         },
         index=[7, 3],
     )
-    shown = controls.readable(table, digits=2)
+    shown = control_tables.readable(table, digits=2)
     assert list(shown["difference"]) == ["0.00 [-0.01,\u00a00.01]", ""]
     assert list(shown["mean"]) == [0.12, 0.5]
     assert list(shown.columns) == ["mean", "difference"]
     assert list(shown.index) == [7, 3]
-    assert list(controls.readable(table.head(0)).columns) == ["mean", "difference"]
+    assert list(control_tables.readable(table.head(0)).columns) == ["mean", "difference"]
 
 
 @pytest.mark.parametrize(
@@ -443,13 +447,13 @@ def test_verdicts_are_told_under_other_bounds(interval, bounds, expected):
         "outcome": outcome,
         "says": {"confirmed": "against", "refuted": "for"}.get(outcome, outcome),
     }
-    table = controls.sensitivity(pd.DataFrame([row]))
+    table = predictions.sensitivity(pd.DataFrame([row]))
     assert list(table) == ["as stated", "none added", "half as wide", "1.5 times as wide"]
     assert table.loc["function"].tolist() == expected
     later = pd.DataFrame([row | {"known_on": ("5_3_4",)}])
-    assert controls.sensitivity(later).loc["function", "none added"] == "not asked"
+    assert predictions.sensitivity(later).loc["function", "none added"] == "not asked"
     waiting = pd.DataFrame([row | {"outcome": "not run", "says": "not run"}])
-    assert set(controls.sensitivity(waiting).loc["function"]) == {"open"}
+    assert set(predictions.sensitivity(waiting).loc["function"]) == {"open"}
 
 
 def test_predictions_say_what_their_outcome_means():
@@ -482,7 +486,7 @@ def test_the_field_of_the_paper_is_asked_only_what_is_run_there():
 
 
 def test_pulls_tell_what_the_penalty_of_an_arm_does_at_the_start():
-    table = controls.load_pulls().set_index(["field", "arm"])
+    table = control_tables.load_pulls().set_index(["field", "arm"])
     named = [one.name for one in ARMS.values() if one.group not in ("harder", "environments")]
     assert set(table.index.get_level_values("arm")) == {
         name for name in named if not name.endswith("positive")
@@ -500,7 +504,7 @@ def test_pulls_tell_what_the_penalty_of_an_arm_does_at_the_start():
 
 def test_recorded_pulls_are_those_of_the_field(mirror):
     field = load_field("5_3_4")
-    table = controls.load_pulls().set_index(["field", "arm"])
+    table = control_tables.load_pulls().set_index(["field", "arm"])
     for name in ("W*D*C", "WD", "WD* on three clusters", "WD*C at pull 0.17"):
         found = pulls.pull(ARMS[name], field)
         recorded = table.loc[("5_3_4", name)]
@@ -521,7 +525,7 @@ def some_runs():
 
 def test_accuracy_stands_beside_the_pull_of_its_own_arm():
     archive = some_runs()
-    table = controls.accuracy_by_pull(archive, field="5_3_4").set_index(["arm", "task"])
+    table = control_tables.accuracy_by_pull(archive, field="5_3_4").set_index(["arm", "task"])
     assert "scaled identity" not in table.index.get_level_values("arm")  # no pull at the start
     row = table.loc[("WD*C at pull 0.17", "go_nogo")]
     expected = controls.runs_of(archive, ARMS["WD*C at pull 0.17"], field="5_3_4")
@@ -533,7 +537,7 @@ def test_accuracy_stands_beside_the_pull_of_its_own_arm():
 
 
 def test_accuracy_by_strength_has_the_published_strength_among_the_others():
-    table = controls.accuracy_by_strength(some_runs(), field="5_3_4")
+    table = control_tables.accuracy_by_strength(some_runs(), field="5_3_4")
     found = {base: list(part["strength"].unique()) for base, part in table.groupby("arm")}
     assert found == {"W": [0.3, 1.0], "WD*": [0.01, 0.3], "WD*C": [0.3]}
     plain = table[(table["arm"] == "W") & (table["strength"] == 0.3)]
@@ -593,7 +597,7 @@ def test_accuracy_by_trials_and_transfer_are_set_against_the_paper_s_own_runs():
         runs(after, {"one_choice": 0.85 + luck[:7]}),
     ]
     archive = pd.concat(parts)
-    table = controls.accuracy_by_trials(archive, field="f")
+    table = control_tables.accuracy_by_trials(archive, field="f")
     found = table.set_index(["arm", "n_train", "task"])["mean"]
     assert len(found) == 7
     assert found["W*", 640, "go_nogo"] == pytest.approx(0.6 + luck.mean())
@@ -602,31 +606,31 @@ def test_accuracy_by_trials_and_transfer_are_set_against_the_paper_s_own_runs():
         0.7 + luck.mean()
     )
     assert figures.accuracy_along(table, "n_train", label="trials").axes
-    (gain,) = controls.transfer(archive, field="f").to_dict("records")
+    (gain,) = control_tables.transfer(archive, field="f").to_dict("records")
     assert (gain["arm"], gain["first_task"], gain["task"]) == ("W*", "go_nogo", "one_choice")
     assert gain["pairs"] == 7
     assert gain["alone"] == pytest.approx(0.8 + luck[:7].mean())
     bounds = [gain[name] for name in ("difference", "difference_low", "difference_high")]
     np.testing.assert_allclose(bounds, 0.05, atol=1e-12)
-    assert controls.transfer(archive, field="g").empty
+    assert control_tables.transfer(archive, field="g").empty
 
 
 def test_figures_show_every_prediction_and_control_that_was_run():
     archive = some_runs()
     asked = [one for one in PREDICTIONS if one.metric == "accuracy"]
-    outcomes = controls.outcomes(archive, fields=["5_3_4"], predictions=asked)
+    outcomes = predictions.outcomes(archive, fields=["5_3_4"], predictions=asked)
     assert figures.claims(outcomes).axes[0].get_title(loc="left") == "5_3_4"
     run = outcomes[outcomes["outcome"] != "not run"]
     (axes,) = figures.predictions(outcomes).axes
     assert len(axes.get_yticklabels()) == len(run) > 0
     one = [one for one in asked if one.arm == "scaled identity" and one.against == "W*D*"]
-    twice = controls.outcomes(archive, fields=["5_6_8"], predictions=one)
+    twice = predictions.outcomes(archive, fields=["5_6_8"], predictions=one)
     assert twice["outcome"].tolist() == ["not run"] * 2
     twice = twice.assign(outcome=["open", "confirmed"], difference_low=-0.05, difference_high=0.12)
     (axes,) = figures.predictions(twice.assign(difference=0.05)).axes
     rows = [label.get_text() for label in axes.get_yticklabels()]
     assert rows == ["scaled identity\nless W*D*", "scaled identity\nless W*D* (or more)"]
-    cells = controls.beside_reference(archive, CONTROLS.values(), fields=["5_3_4"])
+    cells = control_tables.beside_reference(archive, CONTROLS.values(), fields=["5_3_4"])
     drawn = figures.beside_reference(cells)
     labels = [label.get_text().replace("\n", " ") for label in drawn.axes[0].get_yticklabels()]
     assert labels == list(dict.fromkeys(cells["control"]))
@@ -641,7 +645,7 @@ def test_the_figures_of_the_theory():
     drawn = figures.leaky_unit({"start": np.linspace(0.1, 0.9, 24)})
     assert len(drawn.axes[0].lines) == 3
     needed = {task: 0.8 for task in ("one_choice", "perceptual", "go_nogo")}
-    table = theory.memories(kept_weights("6_6_2"))
+    table = leaky_units.memories(kept_weights("6_6_2"))
     assert len(figures.two_ways(table, needed=needed).axes) == 3
 
 
@@ -649,7 +653,7 @@ def test_predictions_are_the_ones_that_were_committed():
     """Changing a prediction, or what it says, is a visible act: its digest changes here."""
     texts = [json.dumps(asdict(one), sort_keys=True) for one in PREDICTIONS]
     assert len(texts) == len(set(texts))
-    stated = [*sorted(texts), str(controls.ORDERING)]
+    stated = [*sorted(texts), str(predictions.ORDERING)]
     digest = hashlib.sha256("\n".join(stated).encode()).hexdigest()
     assert digest[:16] == "8da59efbf90f55c6"
 
@@ -671,25 +675,27 @@ def test_largest_pull_has_a_column_for_a_task_that_no_base_reached():
         ("W", "one_choice", 1.0, 0.6),
     )
     levels = {"one_choice": 0.8, "go_nogo": 0.75}
-    largest = controls.largest_pulls(table, levels=levels)
+    largest = control_tables.largest_pulls(table, levels=levels)
     assert list(largest.columns) == list(levels)
     assert largest["go_nogo"].to_dict() == {"W": 1.0, "WD*": 0.17}
     assert largest["one_choice"].isna().all()
-    assert "fewer than two" in controls.spread_in_words(largest["one_choice"])
-    assert controls.spread_in_words(largest["go_nogo"]) == "a factor of about 6"
+    assert "fewer than two" in control_tables.spread_in_words(largest["one_choice"])
+    assert control_tables.spread_in_words(largest["go_nogo"]) == "a factor of about 6"
 
 
 def test_largest_pull_of_nothing_has_no_rows():
     for table in (by_pull(), pd.DataFrame()):
-        largest = controls.largest_pulls(table, levels={"go_nogo": 0.75})
+        largest = control_tables.largest_pulls(table, levels={"go_nogo": 0.75})
         assert largest.shape == (0, 1)
-        assert "fewer than two" in controls.spread_in_words(largest["go_nogo"])
+        assert "fewer than two" in control_tables.spread_in_words(largest["go_nogo"])
 
 
 def test_every_field_with_pulls_has_words_for_every_task():
     archive = load_archive()
-    levels = {name: theory.leaky_accuracy(task, [0.0, 1.0]).mean() for name, task in TASKS.items()}
-    for field in set(controls.load_pulls()["field"]):
-        table = controls.accuracy_by_pull(archive, field=field)
-        largest = controls.largest_pulls(table, levels=levels)
-        assert all(controls.spread_in_words(largest[name]) for name in TASKS)
+    levels = {
+        name: leaky_units.leaky_accuracy(task, [0.0, 1.0]).mean() for name, task in TASKS.items()
+    }
+    for field in set(control_tables.load_pulls()["field"]):
+        table = control_tables.accuracy_by_pull(archive, field=field)
+        largest = control_tables.largest_pulls(table, levels=levels)
+        assert all(control_tables.spread_in_words(largest[name]) for name in TASKS)

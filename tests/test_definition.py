@@ -23,9 +23,9 @@ import numpy as np
 import pytest
 import torch
 
-from cortexrnn.definition import DefinitionError, _is_library
-from cortexrnn.penalties import CustomPenalty
-from cortexrnn.tasks import TASKS
+from cortexrnn.networks.custom_penalty import CustomPenalty
+from cortexrnn.networks.definition import DefinitionError, _is_library
+from cortexrnn.networks.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,7 +37,7 @@ import functools
 import logging
 import numpy as np
 import torch
-from cortexrnn.penalties import CustomPenalty
+from cortexrnn.networks.custom_penalty import CustomPenalty
 
 SCALE = {scale}
 GAIN = {gain}
@@ -351,7 +351,7 @@ def test_another_process_has_it_without_its_file(mine, tmp_path):
 
 
 def test_what_other_processes_have_is_told_from_what_is_the_user_s(monkeypatch):
-    for module in ("numpy.linalg", "json", "builtins", "cortexrnn.tasks", "torch.nn"):
+    for module in ("numpy.linalg", "json", "builtins", "cortexrnn.networks.tasks", "torch.nn"):
         assert _is_library(module)
     # A main module is the user's, whatever started it.
     monkeypatch.setattr(sys.modules["__main__"], "__file__", np.__file__, raising=False)
@@ -505,7 +505,7 @@ def test_a_lambda_that_moves_in_its_file_stays_the_same():
 PACKAGES = {
     "pen": """
 from dataclasses import dataclass
-from cortexrnn.penalties import CustomPenalty
+from cortexrnn.networks.custom_penalty import CustomPenalty
 import mypkg.costs
 import spaced.costs
 import mid

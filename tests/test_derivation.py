@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cortexrnn import derivation, function, load_field
-from cortexrnn.field import Field, FieldError
-from cortexrnn.sources.published import REGISTRY, load_published
+from cortexrnn import load_field
+from cortexrnn.fields import derivation, relations
+from cortexrnn.fields.errors import FieldError
+from cortexrnn.fields.field import Field
+from cortexrnn.fields.sources.published import REGISTRY, load_published
+from cortexrnn.networks import sensitivity
 
 FIELDS = {"5_3_8", "5_3_4", "5_6_8", "6_6_8", "4_7_2"}
 FRAME = 1 / 6.3009
@@ -54,7 +57,7 @@ def test_the_table_is_what_the_fields_give(name: str, mirror: Path) -> None:
         assert row["difference"] == pytest.approx(table.loc[relation, "difference"], abs=bound)
         assert row["largest_entry"] == pytest.approx(table.loc[relation, "largest_entry"], rel=1e-5)
     assert field.events is not None
-    counts = function.bin_events(field.events)
+    counts = relations.bin_events(field.events)
     assert (table["n_bins"] == counts.shape[1]).all()
     assert (table["n_events"] == sum(map(len, field.events))).all()
 
@@ -78,7 +81,7 @@ def test_frames_are_found_and_times_off_them_are_told_apart() -> None:
 def test_frames_in_bins_are_those_that_binning_counts() -> None:
     frames = np.arange(2000) * FRAME
     for width in (0.05, 0.1, 0.2, 0.37, 1.01):
-        counts = function.bin_events([frames], bin_s=width)[0].astype(int)
+        counts = relations.bin_events([frames], bin_s=width)[0].astype(int)
         held = derivation.frames_in_bins(FRAME, width, len(counts))
         assert np.array_equal(held[:-1], counts[:-1])
     held = derivation.frames_in_bins(FRAME, 0.2, 10_000)
@@ -89,9 +92,9 @@ def test_frames_in_bins_are_those_that_binning_counts() -> None:
 def test_a_window_below_a_frame_sees_common_frames_only(surrogate: Field) -> None:
     assert surrogate.events is not None
     stop = max(t[-1] for t in surrogate.events) + 0.1
-    found = function.sttc(surrogate.events, window_s=1e-9, duration_s=stop)
+    found = relations.sttc(surrogate.events, window_s=1e-9, duration_s=stop)
     shifted = [t + FRAME / 2 for t in surrogate.events]
-    frames = function.bin_events(shifted, bin_s=FRAME, duration_s=stop + 2 * FRAME)
+    frames = relations.bin_events(shifted, bin_s=FRAME, duration_s=stop + 2 * FRAME)
     shared = frames @ frames.T / frames.sum(axis=1)[:, None]
     off = ~np.eye(len(found), dtype=bool)
     assert np.abs(found - (shared + shared.T) / 2)[off].max() < 1e-5
@@ -103,15 +106,15 @@ def test_the_beat_adds_the_product_of_couplings() -> None:
     counts = rng.binomial(held, np.array([[0.1], [0.2], [0.3]]))  # nothing else in common
     coupling = derivation.coupling(counts, held)
     lower = np.tril_indices(3, -1)
-    with_beat = function.correlation(counts)[lower]
+    with_beat = relations.correlation(counts)[lower]
     assert with_beat == pytest.approx(np.outer(coupling, coupling)[lower], abs=0.015)
     assert with_beat.min() > 0.02
-    assert np.abs(function.correlation(derivation.without(counts, held))[lower]).max() < 0.015
+    assert np.abs(relations.correlation(derivation.without(counts, held))[lower]).max() < 0.015
     assert derivation.coupling(counts, np.ones(60_000)).tolist() == [0, 0, 0]
 
 
 def test_published_settings_are_the_point_that_a_sweep_compares_with(surrogate: Field) -> None:
-    table = derivation.sweep(surrogate, bins_s=[0.2, 1.0], windows_s=[0.1, 0.5])
+    table = sensitivity.sweep(surrogate, bins_s=[0.2, 1.0], windows_s=[0.1, 0.5])
     assert table["setting"].tolist() == ["bin", "bin", "window", "window", "redraw"]
     same = table[table["seconds"].isin([0.2, 0.1])]
     assert same["relation_r"].to_numpy() == pytest.approx(1)
@@ -120,7 +123,7 @@ def test_published_settings_are_the_point_that_a_sweep_compares_with(surrogate: 
     assert (wide["self_ratio"].to_numpy() < same["self_ratio"].to_numpy()).all()
     assert table["weights_r"].iloc[-1] < wide["weights_r"].min()
     pd.testing.assert_frame_equal(
-        table, derivation.sweep(surrogate, bins_s=[0.2, 1.0], windows_s=[0.1, 0.5])
+        table, sensitivity.sweep(surrogate, bins_s=[0.2, 1.0], windows_s=[0.1, 0.5])
     )
 
 
@@ -133,7 +136,7 @@ def test_a_field_without_events_says_so(surrogate: Field) -> None:
     )
     for call in (
         lambda: derivation.derived(bare),
-        lambda: derivation.sweep(bare, bins_s=[1.0], windows_s=[1.0]),
+        lambda: sensitivity.sweep(bare, bins_s=[1.0], windows_s=[1.0]),
     ):
         with pytest.raises(FieldError, match="'bare' came without event times"):
             call()
@@ -150,12 +153,12 @@ def test_reason_is_given_where_nothing_can_be_derived(surrogate: Field) -> None:
 
 def test_bins_that_leave_a_relation_undefined_have_no_numbers(surrogate: Field) -> None:
     long = float(max(train[-1] for train in surrogate.events)) + 1
-    table = derivation.sweep(surrogate, bins_s=[0.2, long], windows_s=[0.1])
+    table = sensitivity.sweep(surrogate, bins_s=[0.2, long], windows_s=[0.1])
     undefined = table.set_index("seconds").loc[long]
     assert undefined.drop("setting").isna().all()
     assert table["weights_r"].notna().sum() == 3
     with pytest.raises(ValueError, match="bin"):
-        derivation.sweep(surrogate, bins_s=[-1.0], windows_s=[0.1])
+        sensitivity.sweep(surrogate, bins_s=[-1.0], windows_s=[0.1])
 
 
 def test_relations_of_some_pairs_do_not_hinder_a_sweep(surrogate: Field) -> None:
@@ -163,8 +166,8 @@ def test_relations_of_some_pairs_do_not_hinder_a_sweep(surrogate: Field) -> None
     measured[0, 1] = measured[1, 0] = False
     gaps = np.where(measured, surrogate.relation("sttc"), np.nan)
     masked = replace(surrogate, correlation=None, sttc=gaps, precision=None, measured=measured)
-    table = derivation.sweep(masked, bins_s=[0.2], windows_s=[0.1])
-    whole = derivation.sweep(surrogate, bins_s=[0.2], windows_s=[0.1])
+    table = sensitivity.sweep(masked, bins_s=[0.2], windows_s=[0.1])
+    whole = sensitivity.sweep(surrogate, bins_s=[0.2], windows_s=[0.1])
     pd.testing.assert_frame_equal(table, whole)
     compared = derivation.differences(masked, derivation.derived(masked, precision=False))
     assert compared["reproduced"].to_dict() == {"sttc": True}

@@ -12,11 +12,19 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from cortexrnn import effects
-from cortexrnn.archive import METRICS, published_table
+from cortexrnn.evidence import effect_sizes, equivalence, factor_tests, linear_model, pooled
+from cortexrnn.evidence.design import FACTORS, contexts, levels
+from cortexrnn.evidence.intervals import bootstrap_interval, t_interval
+from cortexrnn.evidence.published import (
+    copied,
+    published_effects,
+    published_groups,
+    published_table,
+    same_holm,
+)
 from cortexrnn.figures import robustness as figures
-from cortexrnn.inference import bootstrap_interval, t_interval
-from cortexrnn.models import VARIANTS
+from cortexrnn.networks.specification import VARIANTS
+from cortexrnn.runs.archive import METRICS
 
 TASKS = ("one_choice", "perceptual", "go_nogo")
 
@@ -38,21 +46,21 @@ def make_runs(values=None, *, n_seeds=6, tasks=("one_choice",), rng=None, **colu
 
 @pytest.fixture(scope="module")
 def published():
-    return effects.published_effects()
+    return published_effects()
 
 
 # --- contexts and the published table
 
 
 def test_contexts_are_those_of_the_published_table(published):
-    design = effects.contexts()
+    design = contexts()
     ours = set(zip(design["factor"], design["context"], strict=True))
     assert ours == set(zip(published["factor"], published["context"], strict=True))
     assert len(ours) == 9
 
 
 def test_levels_of_a_context_are_the_published_pairs_in_their_order(published):
-    design = effects.contexts()
+    design = contexts()
     pairs = published[published["test"] == "mannwhitney"]
     for (factor, context), group in pairs.groupby(["factor", "context"]):
         levels = design[(design["factor"] == factor) & (design["context"] == context)]["level"]
@@ -62,7 +70,7 @@ def test_levels_of_a_context_are_the_published_pairs_in_their_order(published):
 
 
 def test_a_level_of_a_context_is_one_variant():
-    design = effects.contexts()
+    design = contexts()
     assert not design.duplicated(["factor", "context", "level"]).any()
     row = design.set_index(["factor", "context", "level"])["variant"]
     assert row["W", "d=d*, c=c*", "w!"] == "W!D*C*"
@@ -77,14 +85,14 @@ def test_absent_level_is_a_word_and_no_missing_value(published):
 
 
 def test_every_published_holm_value_follows_from_the_published_p(published):
-    same = effects.same_holm(published)
+    same = same_holm(published)
     assert same.sum() == len(same) == 264
 
 
 def test_another_pooling_does_not_give_the_published_holm_values(published):
     # That the values agree is no accident of loose rounding: by context they do not.
     pairs = published[published["test"] == "mannwhitney"]
-    with effects._cheap_collections():
+    with factor_tests.cheap_collections():
         by_context = pairs.groupby(["task", "factor", "metric", "context"])["p"].transform(
             lambda p: multipletests(p, method="holm")[1]
         )
@@ -95,7 +103,7 @@ def test_a_holm_value_that_does_not_follow_is_found(published):
     changed = published.copy()
     row = changed.index[changed["test"] == "mannwhitney"][5]
     changed.loc[row, "p_holm"] *= 1.02
-    assert effects.same_holm(changed).sum() == 263
+    assert same_holm(changed).sum() == 263
 
 
 def test_published_tests_are_of_twenty_simulations(published):
@@ -106,11 +114,11 @@ def test_published_tests_are_of_twenty_simulations(published):
     whole = published[published["test"] == "kruskal"].set_index(
         ["task", "metric", "factor", "context"]
     )
-    design = effects.contexts().groupby(["factor", "context"]).size()
+    design = contexts().groupby(["factor", "context"]).size()
     checked = 0
     for key, row in pairs.iterrows():
         if design[key[2:]] == 2 and key[1] in ("entropy", "loss", "small_worldness"):
-            n = effects.PUBLISHED_RUNS
+            n = equivalence.PUBLISHED_RUNS
             z = (row["statistic"] - n * n / 2) / np.sqrt(n * n * (2 * n + 1) / 12)
             assert z**2 == pytest.approx(whole.loc[key, "statistic"], abs=2e-3)
             checked += 1
@@ -137,7 +145,7 @@ def test_a_block_that_differs_in_one_digit_is_no_copy(published):
     changed = published.drop(columns="copied").copy()
     row = changed.index[(changed["task"] == "perceptual") & (changed["metric"] == "loss")][3]
     changed.loc[row, "median_1"] += 1e-3
-    flags = effects.copied(changed)
+    flags = copied(changed)
     assert not flags[(changed["task"] == "perceptual") & (changed["metric"] == "loss")].any()
     assert flags.sum() == 46
 
@@ -149,7 +157,7 @@ def test_effect_size_of_a_published_example():
     # Hogarty and Kromrey 1999, as in R's effsize: delta -0.25.
     treatment = [10, 10, 20, 20, 20, 30, 30, 30, 40, 50]
     control = [10, 20, 30, 40, 40, 50]
-    size = effects.effect_size(treatment, control)
+    size = effect_sizes.effect_size(treatment, control)
     assert size.delta == pytest.approx(-0.25)
     assert size.a == pytest.approx(0.375)
     assert size.low < size.delta < size.high
@@ -161,8 +169,8 @@ values = st.lists(st.integers(-20, 20).map(float), min_size=2, max_size=12)
 @given(x=values, y=values)
 @settings(deadline=None, max_examples=60)
 def test_delta_counts_pairs_and_changes_sign_with_the_samples(x, y):
-    size = effects.effect_size(x, y, n_resamples=0)
-    back = effects.effect_size(y, x, n_resamples=0)
+    size = effect_sizes.effect_size(x, y, n_resamples=0)
+    back = effect_sizes.effect_size(y, x, n_resamples=0)
     counted = np.mean([np.sign(a - b) for a in x for b in y])
     assert size.delta == pytest.approx(counted)
     assert back.delta == pytest.approx(-size.delta)
@@ -172,15 +180,17 @@ def test_delta_counts_pairs_and_changes_sign_with_the_samples(x, y):
 @given(x=values, y=values)
 @settings(deadline=None, max_examples=30)
 def test_effect_size_and_interval_do_not_see_a_monotone_scale(x, y):
-    size = effects.effect_size(x, y, n_resamples=50)
-    bent = effects.effect_size(np.exp(np.array(x) / 5), np.exp(np.array(y) / 5), n_resamples=50)
+    size = effect_sizes.effect_size(x, y, n_resamples=50)
+    bent = effect_sizes.effect_size(
+        np.exp(np.array(x) / 5), np.exp(np.array(y) / 5), n_resamples=50
+    )
     assert bent == pytest.approx(size)
 
 
 @given(x=values, y=values)
 @settings(deadline=None, max_examples=30)
 def test_intervals_of_delta_and_a_are_the_same_interval(x, y):
-    size = effects.effect_size(x, y, n_resamples=50)
+    size = effect_sizes.effect_size(x, y, n_resamples=50)
     assert -1 <= size.low <= size.high <= 1
     assert (size.a_low, size.a_high) == pytest.approx(((size.low + 1) / 2, (size.high + 1) / 2))
 
@@ -196,7 +206,7 @@ def test_bootstrap_of_delta_is_the_one_of_the_u_test():
     expected = stats.bootstrap(
         (x, y), delta, n_resamples=400, method="percentile", random_state=np.random.default_rng(7)
     ).confidence_interval
-    size = effects.effect_size(x, y, n_resamples=400, seed=7)
+    size = effect_sizes.effect_size(x, y, n_resamples=400, seed=7)
     assert (size.low, size.high) == pytest.approx((expected.low, expected.high))
 
 
@@ -206,18 +216,18 @@ def test_interval_of_delta_covers_about_as_often_as_it_says():
     hits = 0
     for seed in range(300):
         x, y = rng.normal(0.8, size=20), rng.normal(size=20)
-        size = effects.effect_size(x, y, n_resamples=300, seed=seed)
+        size = effect_sizes.effect_size(x, y, n_resamples=300, seed=seed)
         hits += size.low <= true <= size.high
     assert 0.89 < hits / 300 < 0.98
 
 
 def test_samples_without_overlap_have_an_interval_of_no_width():
-    assert effects.effect_size([3, 4, 5], [0, 1])[:3] == (1, 1, 1)
+    assert effect_sizes.effect_size([3, 4, 5], [0, 1])[:3] == (1, 1, 1)
 
 
 def test_effect_size_of_too_few_values_is_missing():
-    assert np.isnan(effects.effect_size([], [1.0])).all()
-    assert np.isnan(effects.effect_size([1.0], [0.0, np.nan])[1:3]).all()
+    assert np.isnan(effect_sizes.effect_size([], [1.0])).all()
+    assert np.isnan(effect_sizes.effect_size([1.0], [0.0, np.nan])[1:3]).all()
 
 
 def test_bootstrap_interval_is_scipys_and_the_same_again():
@@ -243,7 +253,7 @@ def test_bootstrap_interval_of_few_or_equal_values():
 
 def test_effects_are_the_tests_of_scipy_and_holm_of_statsmodels():
     runs = make_runs({"W*D*C": 2.0, "W!D*C": 2.0})
-    table = effects.factor_effects(runs, metrics=["accuracy"], n_resamples=0)
+    table = factor_tests.factor_effects(runs, metrics=["accuracy"], n_resamples=0)
     value = {name: cell["accuracy"].to_numpy() for name, cell in runs.groupby("variant")}
     rows = table.set_index(["factor", "context", "test", "group_1", "group_2"])
     row = rows.loc[("W", "d=d*, c=c", "mannwhitney", "w", "w*")]
@@ -258,7 +268,7 @@ def test_effects_are_the_tests_of_scipy_and_holm_of_statsmodels():
 
 
 def test_pairs_of_three_levels_wait_for_kruskal_wallis_and_keep_their_size():
-    table = effects.factor_effects(make_runs(), metrics=["accuracy"], n_resamples=0)
+    table = factor_tests.factor_effects(make_runs(), metrics=["accuracy"], n_resamples=0)
     whole = table[table["test"] == "kruskal"].set_index("context")["p"]
     pairs = table[table["test"] == "mannwhitney"]
     assert pairs["delta"].notna().all()
@@ -270,8 +280,8 @@ def test_pairs_of_three_levels_wait_for_kruskal_wallis_and_keep_their_size():
 
 
 def test_every_published_row_has_a_row_of_ours(published):
-    table = effects.factor_effects(make_runs(tasks=TASKS), n_resamples=0)
-    merged = published.merge(table, on=effects._TEST_KEYS, indicator=True, how="left")
+    table = factor_tests.factor_effects(make_runs(tasks=TASKS), n_resamples=0)
+    merged = published.merge(table, on=factor_tests._TEST_KEYS, indicator=True, how="left")
     assert (merged["_merge"] == "both").all()
     columns = published_table("effects_6_6_2").columns
     assert set(columns) <= set(table.columns)
@@ -282,7 +292,7 @@ def test_diverged_runs_are_dropped_and_counted():
     lost = (runs["variant"] == "W*D*C") & (runs["seed"] < 2)
     runs.loc[lost, [*METRICS]] = np.nan
     runs.loc[lost, "diverged"] = True
-    table = effects.factor_effects(runs, metrics=["accuracy"], n_resamples=0)
+    table = factor_tests.factor_effects(runs, metrics=["accuracy"], n_resamples=0)
     row = table[(table["group_1"] == "w") & (table["group_2"] == "w*")].iloc[0]
     assert (row["n_1"], row["n_2"], row["n"], row["diverged"]) == (5, 3, 8, 2)
     whole = table[(table["context"] == "w=w*, d=d*") & (table["test"] == "kruskal")].iloc[0]
@@ -290,7 +300,7 @@ def test_diverged_runs_are_dropped_and_counted():
 
 
 def test_a_single_seed_gives_sizes_and_no_tests():
-    table = effects.factor_effects(make_runs(n_seeds=1), metrics=["accuracy"])
+    table = factor_tests.factor_effects(make_runs(n_seeds=1), metrics=["accuracy"])
     pairs = table[table["test"] == "mannwhitney"]
     assert table["p"].isna().all()
     assert pairs["delta"].abs().eq(1).all()
@@ -298,7 +308,9 @@ def test_a_single_seed_gives_sizes_and_no_tests():
 
 
 def test_equal_values_are_no_evidence():
-    table = effects.factor_effects(make_runs(accuracy=1.0), metrics=["accuracy"], n_resamples=0)
+    table = factor_tests.factor_effects(
+        make_runs(accuracy=1.0), metrics=["accuracy"], n_resamples=0
+    )
     assert (table["p"].dropna() == 1).all() and table["p"].notna().any()
     assert (table["delta"].dropna() == 0).all()
 
@@ -306,7 +318,7 @@ def test_equal_values_are_no_evidence():
 def test_a_missing_variant_takes_only_its_contexts_along():
     runs = make_runs()
     runs = runs[runs["variant"] != "WDC"]
-    table = effects.factor_effects(runs, metrics=["accuracy"], n_resamples=0)
+    table = factor_tests.factor_effects(runs, metrics=["accuracy"], n_resamples=0)
     assert "w=w, c=c" not in set(table["context"])
     assert "w=w, c=nan" in set(table["context"])
 
@@ -314,11 +326,11 @@ def test_a_missing_variant_takes_only_its_contexts_along():
 def test_mixed_runs_are_refused():
     runs = make_runs(n_seeds=2)
     with pytest.raises(ValueError, match=r"field is \['5_3_4', '6_6_2'\]"):
-        effects.factor_effects(pd.concat([runs, runs.assign(field="5_3_4")]))
+        factor_tests.factor_effects(pd.concat([runs, runs.assign(field="5_3_4")]))
     with pytest.raises(ValueError, match="a run stands twice"):
-        effects.factor_effects(pd.concat([runs, runs]))
+        factor_tests.factor_effects(pd.concat([runs, runs]))
     with pytest.raises(ValueError, match="unknown metric 'speed'"):
-        effects.factor_effects(runs, metrics=["speed"])
+        factor_tests.factor_effects(runs, metrics=["speed"])
 
 
 # --- agreement
@@ -332,11 +344,11 @@ def as_ours(published):
 
 
 def test_a_table_agrees_with_itself(published):
-    table = effects.agreement(as_ours(published), published)
+    table = factor_tests.agreement(as_ours(published), published)
     assert table["same_significance"].all()
     assert table["same_direction"].dropna().all()
     assert table["both"].dropna().all()
-    counts = effects.agreement_summary(table, by=["test"]).loc["mannwhitney"]
+    counts = factor_tests.agreement_summary(table, by=["test"]).loc["mannwhitney"]
     assert counts["replicated"] == counts["published"] > 0
     assert counts["reversed"] == counts["new"] == 0
     assert counts["pairs"] == 264 - table["copied"].where(table["test"] != "kruskal").sum()
@@ -350,8 +362,8 @@ def test_reversed_lost_and_new_effects_are_told_apart(published):
     changed.loc[strong[0], "delta"] *= -1
     changed.loc[strong[1], "p_holm"] = 0.5
     changed.loc[weak, "p_holm"] = 1e-4
-    table = effects.agreement(changed, published)
-    counts = effects.agreement_summary(table, by=["test"]).loc["mannwhitney"]
+    table = factor_tests.agreement(changed, published)
+    counts = factor_tests.agreement_summary(table, by=["test"]).loc["mannwhitney"]
     assert counts["reversed"] == 1
     assert counts["new"] == 1
     assert counts["published"] - counts["replicated"] == 2
@@ -360,26 +372,26 @@ def test_reversed_lost_and_new_effects_are_told_apart(published):
 
 def test_a_pair_that_was_not_tested_is_not_significant(published):
     runs = make_runs(tasks=["one_choice"], n_seeds=6)
-    ours = effects.factor_effects(runs, n_resamples=0)
-    table = effects.agreement(ours, published)
+    ours = factor_tests.factor_effects(runs, n_resamples=0)
+    table = factor_tests.agreement(ours, published)
     waiting = (table["test"] == "mannwhitney") & table["p"].isna()
     assert waiting.any()
     assert (table.loc[waiting, "significant"] == False).all()  # noqa: E712 (missing is not False)
 
 
 def test_too_few_runs_are_no_disagreement(published):
-    ours = effects.factor_effects(make_runs(n_seeds=1), n_resamples=0)
-    table = effects.agreement(ours, published)
+    ours = factor_tests.factor_effects(make_runs(n_seeds=1), n_resamples=0)
+    table = factor_tests.agreement(ours, published)
     assert table["significant"].isna().all()
     assert table["same_significance"].isna().all()
-    assert effects.agreement_summary(table).empty
+    assert factor_tests.agreement_summary(table).empty
 
 
 # --- the additive model
 
 
 def additive_means(start=(0, 1, 2), distance=(0, 0.5, -1), communicability=(0, 3, 1)):
-    design = effects.levels()
+    design = levels()
     tables = {
         "W": dict(zip(("w", "w!", "w*"), start, strict=True)),
         "D": dict(zip(("nan", "d", "d*"), distance, strict=True)),
@@ -390,7 +402,7 @@ def additive_means(start=(0, 1, 2), distance=(0, 0.5, -1), communicability=(0, 3
 
 def test_additive_model_finds_the_effects_that_were_put_in():
     runs = make_runs(additive_means(), n_seeds=400)
-    tests, found = effects.additive_model(runs)
+    tests, found = linear_model.additive_model(runs)
     estimates = found.set_index(["factor", "level"])["estimate"]
     expected = {
         ("start", "w!"): 1, ("start", "w*"): 2, ("distance", "d"): 0.5, ("distance", "d*"): -1,
@@ -408,8 +420,8 @@ def test_additive_model_finds_the_effects_that_were_put_in():
 
 def test_wald_tests_are_those_of_a_design_written_by_hand():
     runs = make_runs(additive_means(), n_seeds=7)
-    tests, _ = effects.additive_model(runs)
-    design = effects.levels().loc[runs["variant"]]
+    tests, _ = linear_model.additive_model(runs)
+    design = levels().loc[runs["variant"]]
     columns = [(name, level) for name, levels in (("W", ("w!", "w*")), ("D", ("d", "d*")),
                ("C", ("c", "c*"))) for level in levels]  # fmt: skip
     matrix = np.column_stack(
@@ -423,8 +435,8 @@ def test_wald_tests_are_those_of_a_design_written_by_hand():
 
 def test_estimates_and_lack_of_fit_are_those_of_designs_written_by_hand():
     runs = make_runs(additive_means() | {"W*DC*": 0.6}, n_seeds=7)
-    tests, found = effects.additive_model(runs)
-    design = effects.levels().loc[runs["variant"]]
+    tests, found = linear_model.additive_model(runs)
+    design = levels().loc[runs["variant"]]
     columns = [("W", "w!"), ("W", "w*"), ("D", "d"), ("D", "d*"), ("C", "c"), ("C", "c*")]
     matrix = np.column_stack(
         [np.ones(len(runs))] + [(design[name] == level).to_numpy(float) for name, level in columns]
@@ -432,14 +444,13 @@ def test_estimates_and_lack_of_fit_are_those_of_designs_written_by_hand():
     values = runs["accuracy"].to_numpy()
     fit = sm.OLS(values, matrix).fit(cov_type="HC3", use_t=True)
     assert found["level"].tolist() == [level for _, level in columns]
-    assert found["factor"].tolist() == [effects.FACTORS[name] for name, _ in columns]
+    assert found["factor"].tolist() == [FACTORS[name] for name, _ in columns]
     np.testing.assert_allclose(found["estimate"], fit.params[1:])
     np.testing.assert_allclose(found[["low", "high"]], fit.conf_int()[1:])
     # One mean for every cell; contrasts of cells that are zero whatever is added.
     cells = np.column_stack([(runs["variant"] == name).to_numpy(float) for name in VARIANTS])
     of_cells = np.column_stack(
-        [np.ones(11)]
-        + [(effects.levels()[name] == level).to_numpy(float) for name, level in columns]
+        [np.ones(11)] + [(levels()[name] == level).to_numpy(float) for name, level in columns]
     )
     saturated = sm.OLS(values, cells).fit(cov_type="HC3", use_t=True)
     contrasts = np.linalg.svd(of_cells.T)[2][7:]
@@ -449,7 +460,7 @@ def test_estimates_and_lack_of_fit_are_those_of_designs_written_by_hand():
 
 
 def test_models_come_in_the_order_of_the_runs():
-    tests, found = effects.additive_models(
+    tests, found = linear_model.additive_models(
         make_runs(tasks=TASKS[::-1]), metrics=["loss", "accuracy"]
     )
     order = [(task, metric) for task in TASKS[::-1] for metric in ("loss", "accuracy")]
@@ -461,8 +472,8 @@ def test_models_come_in_the_order_of_the_runs():
 def test_lack_of_fit_is_the_classical_one_where_scatter_is_equal():
     # With many runs of equal scatter HC3 and the nested F test of statsmodels come together.
     runs = make_runs(additive_means() | {"W*DC*": 0.6}, n_seeds=300)
-    tests, _ = effects.additive_model(runs)
-    data = effects._model_data(runs, "accuracy")
+    tests, _ = linear_model.additive_model(runs)
+    data = linear_model._model_data(runs, "accuracy")
     import statsmodels.formula.api as smf
 
     small = smf.ols("value ~ C(start) + C(distance) + C(communicability)", data).fit()
@@ -474,7 +485,7 @@ def test_lack_of_fit_is_the_classical_one_where_scatter_is_equal():
 
 def test_an_interaction_shows_as_lack_of_fit():
     runs = make_runs(additive_means() | {"W*DC*": 8.0}, n_seeds=20)
-    tests, _ = effects.additive_model(runs)
+    tests, _ = linear_model.additive_model(runs)
     assert tests.set_index("term")["p"]["lack of fit"] < 1e-6
 
 
@@ -487,7 +498,7 @@ def test_additive_model_rarely_finds_what_is_not_there():
     runs = make_runs(n_seeds=20)
     for _ in range(n):
         runs["accuracy"] = rng.normal(size=len(runs)) * runs["variant"].map(scatter)
-        tests, _ = effects.additive_model(runs)
+        tests, _ = linear_model.additive_model(runs)
         rejected += (tests.set_index("term")["p"] < 0.05).astype(int)
     low, high = stats.binom.ppf([0.0005, 0.9995], n, 0.05)
     assert rejected.between(low, high).all(), rejected.to_dict()
@@ -496,29 +507,33 @@ def test_additive_model_rarely_finds_what_is_not_there():
 def test_a_factor_that_cannot_be_estimated_is_refused_by_name():
     runs = make_runs()
     no_grid = runs[~runs["variant"].isin(["WDC", "WD", "W*DC*"])]
-    with pytest.raises(effects.EstimabilityError, match="effect of distance cannot be estimated"):
-        effects.additive_model(no_grid)
+    with pytest.raises(
+        linear_model.EstimabilityError, match="effect of distance cannot be estimated"
+    ):
+        linear_model.additive_model(no_grid)
     # In these three cells start and communicability change together.
     tied = runs[runs["variant"].isin(["W*D*C*", "WD*", "WD", "W*DC*"])]
-    with pytest.raises(effects.EstimabilityError, match="effect of start"):
-        effects.additive_model(tied)
+    with pytest.raises(linear_model.EstimabilityError, match="effect of start"):
+        linear_model.additive_model(tied)
 
 
 def test_a_cell_of_one_run_is_refused():
-    with pytest.raises(effects.EstimabilityError, match="fewer than two values in all variants:"):
-        effects.additive_model(make_runs(accuracy=np.nan))
-    with pytest.raises(effects.EstimabilityError, match="fewer than two values"):
-        effects.additive_model(make_runs(n_seeds=1))
+    with pytest.raises(
+        linear_model.EstimabilityError, match="fewer than two values in all variants:"
+    ):
+        linear_model.additive_model(make_runs(accuracy=np.nan))
+    with pytest.raises(linear_model.EstimabilityError, match="fewer than two values"):
+        linear_model.additive_model(make_runs(n_seeds=1))
     for tasks in (TASKS[:2], TASKS):
         with pytest.raises(ValueError, match="give the runs of one task"):
-            effects.additive_model(make_runs(tasks=tasks))
+            linear_model.additive_model(make_runs(tasks=tasks))
 
 
 def test_a_task_without_a_model_says_why():
     runs = make_runs(tasks=TASKS)
     lost = (runs["task"] == "go_nogo") & (runs["variant"].isin(["WDC", "WD", "W*DC*"]))
     runs.loc[lost, "accuracy"] = np.nan
-    tests, found = effects.additive_models(runs, metrics=["accuracy"])
+    tests, found = linear_model.additive_models(runs, metrics=["accuracy"])
     remarks = tests.groupby("task")["remark"].first()
     assert "distance cannot be estimated" in remarks["go_nogo"]
     assert remarks["one_choice"] == remarks["perceptual"] == ""
@@ -529,14 +544,14 @@ def test_published_anova_has_fewer_ranks_than_columns_and_depends_on_its_coding(
     runs = make_runs(additive_means(), n_seeds=20)
     tables = {}
     for reference in ("w", "w!", "w*"):
-        tables[reference], rank, columns = effects.rank_anova(runs, reference=reference)
+        tables[reference], rank, columns = linear_model.rank_anova(runs, reference=reference)
         assert (rank, columns) == (8, 12)
         assert tables[reference].loc["Residual", "df"] == 152  # 8 cells of 20
     f = pd.DataFrame({name: table["F"] for name, table in tables.items()})
     assert f.loc["start", "w"] == pytest.approx(0, abs=1e-9)  # printed as 1e-13 in the paper
     assert (f.max(axis=1) / f.min(axis=1).abs()).loc["distance"] > 1.5
     with pytest.raises(ValueError, match="unknown reference"):
-        effects.rank_anova(runs, reference="orthogonal")
+        linear_model.rank_anova(runs, reference="orthogonal")
 
 
 # --- equivalence and pools
@@ -551,7 +566,7 @@ def two_cells(shift, *, n=20, sd=0.02, rng=None):
 
 def test_same_different_and_uncertain_cells():
     def verdict(*arguments, **options):
-        table = effects.equivalence(*two_cells(*arguments, **options), metrics=["accuracy"])
+        table = equivalence.equivalence(*two_cells(*arguments, **options), metrics=["accuracy"])
         return table["verdict"].item()
 
     assert verdict(0.01) == "equivalent"
@@ -561,7 +576,7 @@ def test_same_different_and_uncertain_cells():
 
 def test_equivalence_is_welch_and_its_two_one_sided_tests():
     one, two = two_cells(0.01)
-    row = effects.equivalence(one, two, metrics=["accuracy"]).iloc[0]
+    row = equivalence.equivalence(one, two, metrics=["accuracy"]).iloc[0]
     x, y = one["accuracy"], two["accuracy"]
     sides = [stats.ttest_ind(x + 0.05, y, equal_var=False, alternative="greater").pvalue,
              stats.ttest_ind(x - 0.05, y, equal_var=False, alternative="less").pvalue]  # fmt: skip
@@ -574,7 +589,7 @@ def test_every_number_of_two_cells():
     one, two = two_cells(0.01)
     one.loc[one.index[:2], "accuracy"] = np.nan
     one.loc[one.index[:2], "diverged"] = True
-    (row,) = effects.equivalence(one, two, metrics=["accuracy"]).to_dict("records")
+    (row,) = equivalence.equivalence(one, two, metrics=["accuracy"]).to_dict("records")
     x, y = one["accuracy"].dropna(), two["accuracy"]
     assert (row["variant"], row["task"], row["metric"]) == ("W*D*C", "one_choice", "accuracy")
     assert (row["n_1"], row["n_2"], row["runs_1"], row["runs_2"]) == (18, 20, 20, 20)
@@ -594,7 +609,7 @@ def test_every_number_of_two_cells():
 )
 def test_cells_without_scatter_differ_by_what_they_differ(difference, verdict, p):
     one, two = two_cells(0.0)
-    table = effects.equivalence(
+    table = equivalence.equivalence(
         one.assign(accuracy=0.5 + difference), two.assign(accuracy=0.5), metrics=["accuracy"]
     )
     row = table.iloc[0]
@@ -605,36 +620,36 @@ def test_cells_without_scatter_differ_by_what_they_differ(difference, verdict, p
 
 def test_cells_that_all_diverged_on_both_sides_are_told_so():
     one, two = (cell.assign(accuracy=np.nan, diverged=True) for cell in two_cells(0.0))
-    row = effects.equivalence(one, two, metrics=["accuracy"]).iloc[0]
+    row = equivalence.equivalence(one, two, metrics=["accuracy"]).iloc[0]
     assert row["verdict"] == "both diverge"
     assert np.isnan(row[["mean_1", "mean_2", "difference", "low", "high"]].astype(float)).all()
 
 
 def test_cells_without_scatter_or_without_runs():
     one, two = two_cells(0.0)
-    flat = effects.equivalence(
+    flat = equivalence.equivalence(
         one.assign(accuracy=1.0), two.assign(accuracy=1.0), metrics=["accuracy"]
     )
     assert flat["verdict"].item() == "equivalent"
-    apart = effects.equivalence(
+    apart = equivalence.equivalence(
         one.assign(accuracy=1.0), two.assign(accuracy=0.5), metrics=["accuracy"]
     )
     assert apart["verdict"].item() == "different"
     lost = two.assign(accuracy=np.nan, diverged=True)
-    assert effects.equivalence(one, lost, metrics=["accuracy"])["verdict"].item() == "different"
-    none = effects.equivalence(one, two.head(0))
+    assert equivalence.equivalence(one, lost, metrics=["accuracy"])["verdict"].item() == "different"
+    none = equivalence.equivalence(one, two.head(0))
     assert none.empty
     assert list(none.columns) == list(flat.columns)
-    single = effects.equivalence(one.head(1), two, metrics=["accuracy"])
+    single = equivalence.equivalence(one.head(1), two, metrics=["accuracy"])
     assert single["verdict"].item() == "inconclusive"
 
 
 def test_published_groups_are_the_pools_of_the_published_cells():
     # "sttc" is the arm of correlation, and 312 is field 6_6_2: means of the same cells.
-    groups = effects.published_groups()
+    groups = published_groups()
     cells = published_table()
     cells = cells[(cells["arm"] == "corr") & (cells["metric"] == "Accuracy")]
-    cells["start"] = cells["variant"].map(effects.levels()["W"])
+    cells["start"] = cells["variant"].map(levels()["W"])
     mine = groups[groups["metric"] == "accuracy"]
     for task in TASKS:
         here = cells[cells["task"] == task]
@@ -649,19 +664,19 @@ def test_published_groups_are_the_pools_of_the_published_cells():
 def test_pooled_relations_compare_only_what_depends_on_them():
     runs = make_runs(n_seeds=5)
     other = runs.assign(relation="precision", arm="precision", accuracy=runs["accuracy"] + 9)
-    table = effects.pooled(pd.concat([runs, other]), among="relations", metrics=["accuracy"])
+    table = pooled.pooled(pd.concat([runs, other]), among="relations", metrics=["accuracy"])
     assert sorted(table["among"]) == ["w!", "w*"]
     assert table["delta"].tolist() == [-1, -1]
     assert table["n_1"].tolist() == table["n_2"].tolist() == [15, 10]
     assert table["p_published"].notna().all()
-    assert effects.pooled(runs, among="relations").empty
+    assert pooled.pooled(runs, among="relations").empty
 
 
 def test_pooled_fields_compare_the_larger_with_the_smaller_one():
     large = make_runs(n_seeds=3)
     small = make_runs(n_seeds=3, field="5_3_4", n_neurons=70)
     extra = make_runs(n_seeds=2, field="9_9_9", n_neurons=160)
-    table = effects.pooled(
+    table = pooled.pooled(
         pd.concat([small, large, extra]), among="fields", metrics=["accuracy"]
     ).set_index(["field_1", "field_2"])
     assert set(table.index) == {("6_6_2", "9_9_9"), ("6_6_2", "5_3_4"), ("9_9_9", "5_3_4")}
@@ -680,9 +695,9 @@ def test_pools_have_medians_means_and_a_size():
     runs = make_runs(n_seeds=4)
     other = runs.assign(relation="precision", arm="precision", accuracy=runs["accuracy"] + 0.3)
     other.loc[other["variant"] == "W*D*C", "accuracy"] = np.nan
-    table = effects.pooled(pd.concat([runs, other]), among="relations", metrics=["accuracy"])
+    table = pooled.pooled(pd.concat([runs, other]), among="relations", metrics=["accuracy"])
     row = table.set_index("among").loc["w*"]
-    start = runs["variant"].map(effects.levels()["W"]) == "w*"
+    start = runs["variant"].map(levels()["W"]) == "w*"
     x, y = runs.loc[start, "accuracy"], other.loc[start, "accuracy"].dropna()
     assert (row["n_1"], row["n_2"]) == (12, 8)
     assert (row["group_1"], row["group_2"]) == ("correlation", "precision")
@@ -696,9 +711,9 @@ def test_pools_have_medians_means_and_a_size():
 def test_pools_of_different_designs_are_refused():
     runs = make_runs(n_seeds=2)
     with pytest.raises(ValueError, match="field is"):
-        effects.pooled(pd.concat([runs, make_runs(n_seeds=2, field="5_3_4")]), among="relations")
+        pooled.pooled(pd.concat([runs, make_runs(n_seeds=2, field="5_3_4")]), among="relations")
     with pytest.raises(ValueError, match="unknown among 'tasks'"):
-        effects.pooled(runs, among="tasks")
+        pooled.pooled(runs, among="tasks")
 
 
 def test_importing_the_package_does_not_wait_for_statsmodels():
@@ -709,7 +724,7 @@ def test_importing_the_package_does_not_wait_for_statsmodels():
 def test_fields_are_compared_pair_by_pair_and_the_largest_stands_first():
     large = make_runs({"W*D*C": 0.5}, n_seeds=4)
     small = make_runs(n_seeds=4, field="5_3_4", n_neurons=70)
-    table = effects.across_fields(
+    table = equivalence.across_fields(
         pd.concat([small, large]), {"W": ("W*D*C", "WD*C"), "D": ("WD*C", "WDC")}
     )
     assert table["contrast"].tolist() == ["W", "W", "D", "D"]
@@ -724,7 +739,7 @@ def test_fields_are_compared_pair_by_pair_and_the_largest_stands_first():
 @pytest.mark.parametrize("n_seeds", [1, 4])
 def test_factor_figures_turn_towards_cortex_and_label_their_axes(published, n_seeds):
     runs = make_runs({"W*D*C": 50.0}, n_seeds=n_seeds, tasks=TASKS)
-    table = effects.agreement(effects.factor_effects(runs, n_resamples=20), published)
+    table = factor_tests.agreement(factor_tests.factor_effects(runs, n_resamples=20), published)
     accuracy = table[table["metric"] == "accuracy"]
     figure = figures.factor_sizes(accuracy)
     figure.canvas.draw()
@@ -744,7 +759,7 @@ def test_factor_figures_turn_towards_cortex_and_label_their_axes(published, n_se
 @pytest.mark.parametrize("n_seeds", [1, 5])
 def test_figure_of_differences_shows_every_row_whatever_its_verdict(n_seeds):
     one, two = two_cells(0.2, n=n_seeds)
-    table = effects.equivalence(one, two, metrics=["accuracy"]).assign(row="with D*C")
+    table = equivalence.equivalence(one, two, metrics=["accuracy"]).assign(row="with D*C")
     figure = figures.mean_differences(table, margin=0.05, label="difference")
     figure.canvas.draw()
     assert figure.axes[0].get_position().height > 0.2  # the layout did not fail
@@ -753,9 +768,9 @@ def test_figure_of_differences_shows_every_row_whatever_its_verdict(n_seeds):
 
 
 def test_the_anova_with_interactions_has_data_in_8_of_12_combinations():
-    levels = effects.levels()
-    full = levels[(levels["D"] != "nan") & (levels["C"] != "nan")]
+    table = levels()
+    full = table[(table["D"] != "nan") & (table["C"] != "nan")]
     assert len(full.drop_duplicates()) == len(full) == 8
     assert full.nunique().prod() == 12
     # The additive model: an intercept and the further levels, in eleven cells.
-    assert (1 + (levels.nunique() - 1).sum(), len(levels)) == (7, 11)
+    assert (1 + (table.nunique() - 1).sum(), len(table)) == (7, 11)

@@ -17,13 +17,13 @@ import pandas as pd
 import psutil
 import pytest
 
-from cortexrnn import archive, engine, experiment, presence, provenance, slurm
-from cortexrnn.archive import read_runs
-from cortexrnn.engine import EngineError, choose
-from cortexrnn.experiment import ExperimentError
-from cortexrnn.presence import PresenceError
-from cortexrnn.protocol import Preset
-from cortexrnn.sources.surrogate import surrogate_field
+from cortexrnn.fields.sources.surrogate import surrogate_field
+from cortexrnn.networks.specification import Preset
+from cortexrnn.runs import archive, engine, experiment, lock, provenance, slurm
+from cortexrnn.runs.archive import read_runs
+from cortexrnn.runs.engine import EngineError, choose
+from cortexrnn.runs.experiment import ExperimentError
+from cortexrnn.runs.lock import PresenceError
 from tests.test_experiment import make_plan, sorted_rows
 
 LONG = Preset(n_seeds=2, epochs=4, n_train=1280, n_validation=64)
@@ -240,7 +240,7 @@ def test_one_process_at_a_time_works_on_a_plan(field, tmp_path):
     specs = make_plan(field)
     name = experiment.plan_name(specs)
     path = tmp_path / f"{name}.running"
-    with presence.present(path, engine="test"):
+    with lock.present(path, engine="test"):
         with pytest.raises(PresenceError, match=f"process {os.getpid()} on"):
             experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
         (state,) = experiment.status(tmp_path).to_dict("records")
@@ -254,17 +254,17 @@ def test_the_mark_of_a_dead_process_is_taken_over(field, tmp_path):
     path = tmp_path / f"{experiment.plan_name(specs)}.running"
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    mark = {"host": presence.socket.gethostname(), "pid": dead.pid, "started": "", "engine": ""}
+    mark = {"host": lock.socket.gethostname(), "pid": dead.pid, "started": "", "engine": ""}
     path.write_text(json.dumps(mark))
-    assert presence.at_work(path) is None
+    assert lock.at_work(path) is None
     experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
     assert not path.exists()
     # On another machine only silence tells.
     path.write_text(json.dumps(mark | {"host": "elsewhere"}))
-    assert presence.at_work(path) is not None
-    long_ago = time.time() - 2 * presence.SILENT_S
+    assert lock.at_work(path) is not None
+    long_ago = time.time() - 2 * lock.SILENT_S
     os.utime(path, (long_ago, long_ago))
-    assert presence.at_work(path) is None
+    assert lock.at_work(path) is None
 
 
 def where(runs, field):
@@ -285,22 +285,22 @@ def test_without_a_number_there_is_a_process_a_core_or_one_beside_an_accelerator
 
 
 def test_a_process_at_work_gives_signs_of_life(tmp_path, monkeypatch):
-    monkeypatch.setattr(presence, "BEAT_S", 0.02)
+    monkeypatch.setattr(lock, "BEAT_S", 0.02)
     path = tmp_path / "plan.running"
-    with presence.present(path, engine="test"):
+    with lock.present(path, engine="test"):
         os.utime(path, (0, 0))
         for _ in range(200):
             if path.stat().st_mtime > 0:
                 break
             time.sleep(0.02)
         assert path.stat().st_mtime > time.time() - 60
-        assert presence.at_work(path) is not None
+        assert lock.at_work(path) is not None
     assert not path.exists()
 
 
 def test_status_tells_how_far_how_fast_and_who(field, tmp_path, monkeypatch):
     specs = make_plan(field)
-    told, original = [], experiment.write_runs
+    told, original = [], archive.write_runs
 
     def telling(rows, path):
         original(rows, path)
@@ -426,8 +426,8 @@ def test_logs_of_dask_are_quiet_while_an_engine_runs_and_as_before_afterwards():
 
 
 GUARDLESS = """
-from cortexrnn import experiment
-from cortexrnn.sources.surrogate import surrogate_field
+from cortexrnn.runs import experiment
+from cortexrnn.fields.sources.surrogate import surrogate_field
 
 field = surrogate_field(16)
 experiment.run(experiment.plan(field, preset="smoke"), field, out="runs", workers=2)
@@ -447,7 +447,9 @@ def test_a_script_without_a_main_guard_is_told_so_in_one_line(tmp_path):
     )
     assert done.returncode == 1
     said = done.stderr.splitlines()[-1]
-    assert said.startswith("cortexrnn.experiment.ExperimentError: the workers could not be started")
+    assert said.startswith(
+        "cortexrnn.runs.experiment.ExperimentError: the workers could not be started"
+    )
     assert 'below if __name__ == "__main__":' in said
     assert "or give workers=1" in said
     assert done.stderr.count("Traceback") <= 2  # one error and its causes, nothing of workers

@@ -18,14 +18,17 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from cortexrnn import archive, engine, experiment, provenance, topology
-from cortexrnn.archive import ArchiveError, load_archive, read_runs
-from cortexrnn.field import Field, FieldError
-from cortexrnn.models import VARIANTS
-from cortexrnn.presence import PresenceError
-from cortexrnn.protocol import Preset, Protocol
-from cortexrnn.sources.surrogate import surrogate_field
-from cortexrnn.tasks import TASKS
+import cortexrnn
+from cortexrnn.evidence import published
+from cortexrnn.fields.errors import FieldError
+from cortexrnn.fields.field import Field
+from cortexrnn.fields.sources.surrogate import surrogate_field
+from cortexrnn.networks import topology, training
+from cortexrnn.networks.specification import VARIANTS, Preset, Protocol
+from cortexrnn.networks.tasks import TASKS
+from cortexrnn.runs import archive, engine, experiment, lock, provenance
+from cortexrnn.runs.archive import ArchiveError, load_archive, read_runs
+from cortexrnn.runs.lock import PresenceError
 
 ORIGINAL = experiment.run_shard
 TINY = Preset(n_seeds=2, epochs=1, n_train=128, n_validation=64)
@@ -102,7 +105,7 @@ def test_a_smoke_run_is_never_taken_for_a_longer_one(field, tmp_path):
 def test_runs_that_do_not_depend_on_the_relation_are_not_repeated(field, tmp_path, monkeypatch):
     experiment.run(make_plan(field), field, out=tmp_path, workers=1, progress=False)
     trained = []
-    original = experiment.train
+    original = training.train
 
     def counting(specs, *arguments, **options):
         trained.extend(specs)
@@ -128,7 +131,7 @@ def test_an_experiment_stopped_in_the_middle_goes_on_where_it_was(field, tmp_pat
     whole = read_runs(
         experiment.run(specs, field, out=tmp_path / "whole", workers=1, progress=False)
     )
-    original, calls = experiment.write_runs, []
+    original, calls = archive.write_runs, []
 
     def failing(rows, path):
         calls.append(path)
@@ -149,7 +152,7 @@ def test_an_experiment_stopped_in_the_middle_goes_on_where_it_was(field, tmp_pat
 
 def stopped(specs, field, out, monkeypatch, *, at):
     """Run a plan until the write of shard number `at`, and give the runs that were finished."""
-    original, calls = experiment.write_runs, []
+    original, calls = archive.write_runs, []
 
     def failing(rows, path):
         calls.append(path)
@@ -170,7 +173,7 @@ def test_what_one_plan_finished_no_other_plan_of_the_folder_runs_again(
     specs, part = make_plan(field), make_plan(field, variants=("WD*",))
     done = stopped(specs, field, tmp_path, monkeypatch, at=3)
     assert len(done) == 6
-    trained, original = [], experiment.train
+    trained, original = [], training.train
 
     def counting(some, *arguments, **options):
         trained.extend(spec.identity for spec in some)
@@ -202,7 +205,7 @@ def test_a_damaged_shard_is_named_by_its_plan_and_passed_over_by_others(
 def test_a_plan_finished_beside_another_takes_no_shard_from_it(field, tmp_path, monkeypatch):
     specs, part = make_plan(field), make_plan(field, variants=("WD*",))
     stopped(part, field, tmp_path, monkeypatch, at=3)
-    original, calls = experiment.write_runs, []
+    original, calls = archive.write_runs, []
 
     def meanwhile(rows, path):
         """Write, and when a shard stands let another process finish a larger plan."""
@@ -220,8 +223,8 @@ def test_a_plan_finished_beside_another_takes_no_shard_from_it(field, tmp_path, 
 KILLED = """
 import sys
 from pathlib import Path
-from cortexrnn import archive, experiment
-from cortexrnn.sources.surrogate import surrogate_field
+from cortexrnn.runs import archive, experiment
+from cortexrnn.fields.sources.surrogate import surrogate_field
 from tests.test_experiment import make_plan
 
 field = surrogate_field(16)
@@ -402,12 +405,12 @@ def test_rows_with_other_columns_are_refused(tmp_path):
 
 
 def test_published_tables_are_complete():
-    table = archive.published_table()
+    table = published.published_table()
     assert len(table) == 330
     assert set(table["variant"]) == set(VARIANTS)
     assert set(table["metric"]) <= set(archive.METRICS.values())
     with pytest.raises(ArchiveError, match="choose one of effects_6_6_2, groups, published_6_6_2"):
-        archive.published_table("table_9")
+        published.published_table("table_9")
 
 
 @pytest.mark.parametrize("moment", ["write", "rename"])
@@ -434,7 +437,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch, moment):
 
 def test_a_row_says_what_the_run_was_and_what_came_of_it(field):
     spec = make_plan(field, sign="positive", data_seed=3)[-1]
-    (result,) = experiment.train([spec], field, device="cpu", progress=False)
+    (result,) = training.train([spec], field, device="cpu", progress=False)
     row = experiment._row(dataclasses.replace(result, seconds=100.0), field)
     assert list(row) == archive.SCHEMA.names
     for name in ("field", "relation", "sign", "arm", "task", "seed", "data_seed", "epochs"):
@@ -558,11 +561,13 @@ def test_a_commit_is_that_of_the_checkout_and_a_plus_marks_changes(tmp_path, mon
         )
         return found.stdout.decode().strip()
 
-    module = tmp_path / "package" / "experiment.py"
-    module.parent.mkdir()
+    package = tmp_path / "package"
+    module = package / "room" / "module.py"
+    module.parent.mkdir(parents=True)
     module.write_text("a = 1\n")
-    monkeypatch.setattr(experiment, "__file__", str(module))
-    commit = experiment._commit.__wrapped__
+    (package / "__init__.py").touch()
+    monkeypatch.setattr(provenance, "PACKAGE", package)
+    commit = provenance.commit.__wrapped__
     assert commit() == ""  # no checkout
     git("init", "-q")
     assert commit() == ""  # installed into a checkout that does not know it
@@ -583,7 +588,7 @@ def test_a_commit_is_that_of_the_checkout_and_a_plus_marks_changes(tmp_path, mon
 
 # --- the archive that ships
 
-SHIPPED = sorted((Path(archive.__file__).parent / "data" / "archive").glob("*.parquet"))
+SHIPPED = sorted((provenance.PACKAGE / "data" / "archive").glob("*.parquet"))
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -711,7 +716,7 @@ def test_a_second_process_takes_no_record_from_the_first(field, tmp_path, monkey
     # Both found none; the second one begins when the first is at work.
     specs, before = make_plan(field), Path.exists
     name = experiment.plan_name(specs)
-    with experiment.present(tmp_path / f"{name}.running", engine="one process"):
+    with lock.present(tmp_path / f"{name}.running", engine="one process"):
         monkeypatch.setattr(Path, "exists", lambda path: path.suffix != ".json" and before(path))
         with pytest.raises(PresenceError):
             experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
@@ -886,4 +891,4 @@ def test_the_digest_of_a_source_changes_with_the_source_alone(tmp_path):
     assert provenance.digest(there) == first
     (there / "inner" / "b.py").rename(there / "b.py")
     assert provenance.digest(there) != first
-    assert provenance.source() == provenance.digest(Path(provenance.__file__).parent)
+    assert provenance.source() == provenance.digest(Path(cortexrnn.__file__).parent)

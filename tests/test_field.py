@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cortexrnn.field import Field, FieldError, grid_shape
-from cortexrnn.sources import load_field
+from cortexrnn.fields.errors import FieldError
+from cortexrnn.fields.field import Field, grid_shape
+from cortexrnn.fields.sources import load_field
 
 
 def arrays(n: int = 6, *, seed: int = 0) -> dict[str, Any]:

@@ -10,9 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from cortexrnn import proofreading, reproduction
-from cortexrnn.archive import load_archive
-from cortexrnn.field import Field
+from cortexrnn.evidence import reproduction
+from cortexrnn.fields.field import Field
 from cortexrnn.figures import ablation as ablation_figures
 from cortexrnn.figures import checks
 from cortexrnn.figures import field as field_figures
@@ -23,10 +22,12 @@ from cortexrnn.figures import priors as prior_figures
 from cortexrnn.figures import reproduction as reproduction_figures
 from cortexrnn.figures import tasks as task_figures
 from cortexrnn.figures import topology as topology_figures
-from cortexrnn.protocol import RunSpec
-from cortexrnn.tasks import TASKS
-from cortexrnn.training import Result
-from cortexrnn.weights import COURSE
+from cortexrnn.networks import sensitivity
+from cortexrnn.networks.specification import RunSpec
+from cortexrnn.networks.tasks import TASKS
+from cortexrnn.networks.training import Result
+from cortexrnn.runs.archive import load_archive
+from cortexrnn.runs.trained_weights import COURSE
 from tests.test_weights import kept, matrix, sparsify
 
 N = 24
@@ -121,7 +122,7 @@ def test_function_figures_are_labelled(field, distance):
 def test_own_field_figures_are_labelled(field):
     assert_labelled(own_figures.out_and_in(field.connectome))
     counts = np.ones((N, N), dtype=int)
-    table = proofreading.thinning(counts, shares=[0, 0.5], draws=1)
+    table = sensitivity.thinning(counts, shares=[0, 0.5], draws=1)
     figure = own_figures.thinned({"a": table})
     assert_labelled(figure)
     assert max(figure.axes[0].lines[0].get_ydata()) == pytest.approx(100)

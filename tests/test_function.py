@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cortexrnn import function
-from cortexrnn.sources.published import load_published
+from cortexrnn.fields import relations
+from cortexrnn.fields.sources.published import load_published
 
 WITH_EVENTS = ("5_3_8", "5_3_4", "5_6_8", "6_6_8", "4_7_2")
 
@@ -51,7 +51,7 @@ def tiling_by_hand(a: np.ndarray, b: np.ndarray, window: float, stop: float) -> 
 @given(events=fields, window=windows)
 def test_sttc_is_the_definition(events: list[np.ndarray], window: float) -> None:
     stop = max(train[-1] for train in events) + 0.1
-    found = function.sttc(events, window_s=window)
+    found = relations.sttc(events, window_s=window)
     for i, a in enumerate(events):
         for j, b in enumerate(events):
             by_hand = 1.0 if i == j else tiling_by_hand(a, b, window, stop)
@@ -63,28 +63,31 @@ def test_sttc_is_the_definition(events: list[np.ndarray], window: float) -> None
 def test_sttc_is_symmetric_bounded_and_follows_the_neurons(
     events: list[np.ndarray], window: float, data: st.DataObject
 ) -> None:
-    found = function.sttc(events, window_s=window)
+    found = relations.sttc(events, window_s=window)
     assert np.array_equal(found, found.T)
     assert np.array_equal(found.diagonal(), np.ones(len(events)))
     assert np.abs(found).max() <= 1
     order = data.draw(st.permutations(range(len(events))))
-    shuffled = function.sttc([events[k] for k in order], window_s=window)
+    shuffled = relations.sttc([events[k] for k in order], window_s=window)
     assert np.array_equal(shuffled, found[np.ix_(order, order)])
 
 
 def test_sttc_of_known_pairs() -> None:
     a = np.array([1.0, 2.0, 3.0])
-    same, apart = function.sttc([a, a], duration_s=4.0), function.sttc([a, a + 0.5], duration_s=4.0)
+    same, apart = (
+        relations.sttc([a, a], duration_s=4.0),
+        relations.sttc([a, a + 0.5], duration_s=4.0),
+    )
     assert same[0, 1] == pytest.approx(1)
     # Six tenths of four seconds are covered by either train and nothing coincides.
     assert apart[0, 1] == pytest.approx(-0.15)
-    assert function.sttc([[0.0], [0.5]], window_s=1.0, duration_s=1.0)[0, 1] == 1
+    assert relations.sttc([[0.0], [0.5]], window_s=1.0, duration_s=1.0)[0, 1] == 1
 
 
 def test_sttc_counts_events_exactly_one_window_apart() -> None:
-    found = function.sttc([[1.0], [1.25]], window_s=0.25, duration_s=4.0)
+    found = relations.sttc([[1.0], [1.25]], window_s=0.25, duration_s=4.0)
     assert found[0, 1] == pytest.approx((1 - 0.125) / (1 - 0.125))
-    assert function.sttc([[1.0], [1.2501]], window_s=0.25, duration_s=4.0)[0, 1] < 0
+    assert relations.sttc([[1.0], [1.2501]], window_s=0.25, duration_s=4.0)[0, 1] < 0
 
 
 @settings(max_examples=50, deadline=None)
@@ -94,16 +97,16 @@ def test_counts_are_histograms(events: list[np.ndarray], width: float) -> None:
     edges = np.arange(0.0, stop, width)
     if len(edges) < 2:
         with pytest.raises(ValueError, match="holds no bin"):
-            function.bin_events(events, bin_s=width)
+            relations.bin_events(events, bin_s=width)
         return
-    counts = function.bin_events(events, bin_s=width)
+    counts = relations.bin_events(events, bin_s=width)
     assert counts.dtype == np.float64
     for row, train in zip(counts, events, strict=True):
         assert np.array_equal(row, np.histogram(train, edges)[0])
 
 
 def test_a_duration_sets_the_number_of_bins() -> None:
-    counts = function.bin_events([[0.1, 0.5], []], bin_s=0.25, duration_s=2.1)
+    counts = relations.bin_events([[0.1, 0.5], []], bin_s=0.25, duration_s=2.1)
     assert counts.tolist() == [[1, 0, 1, 0, 0, 0, 0, 0], [0] * 8]
 
 
@@ -112,14 +115,14 @@ def test_a_duration_sets_the_number_of_bins() -> None:
 def test_correlation_is_pearsons(seed: int, whole: bool, data: st.DataObject) -> None:
     rng = np.random.default_rng(seed)
     counts = rng.poisson(1.0, (5, 60)).astype(float) if whole else rng.normal(1e4, 1, (5, 60))
-    found = function.correlation(counts)
+    found = relations.correlation(counts)
     assert np.abs(found - np.corrcoef(counts)).max() < 1e-10
     assert np.array_equal(found, found.T)
     assert np.array_equal(found.diagonal(), np.ones(5))
     assert np.abs(found).max() <= 1
     if whole:
         order = data.draw(st.permutations(range(5)))
-        assert np.array_equal(function.correlation(counts[order]), found[np.ix_(order, order)])
+        assert np.array_equal(relations.correlation(counts[order]), found[np.ix_(order, order)])
 
 
 def test_sttc_is_elephants() -> None:
@@ -133,7 +136,7 @@ def test_sttc_is_elephants() -> None:
         np.sort(rng.choice(np.arange(1, 1200), k, replace=False)) / 6.3009 for k in (9, 80, 300)
     ]
     stop = 195.0
-    found = function.sttc(events, duration_s=stop)
+    found = relations.sttc(events, duration_s=stop)
     trains = [neo.SpikeTrain(train, units="s", t_stop=stop) for train in events]
     for i, a in enumerate(trains):
         for j, b in enumerate(trains):
@@ -146,11 +149,11 @@ def test_every_published_setting_is_a_default_and_a_parameter() -> None:
         named = inspect.signature(relation).parameters.values()
         return {item.name: item.default for item in named if item.kind is item.KEYWORD_ONLY}
 
-    assert defaults(function.bin_events) == {"bin_s": 0.2, "duration_s": None}
-    assert defaults(function.sttc) == {"window_s": 0.1, "duration_s": None}
+    assert defaults(relations.bin_events) == {"bin_s": 0.2, "duration_s": None}
+    assert defaults(relations.sttc) == {"window_s": 0.1, "duration_s": None}
     covariance = pytest.importorskip("sklearn.covariance", reason="scikit-learn is not installed")
     theirs = inspect.signature(covariance.GraphicalLassoCV).parameters
-    ours = defaults(function.precision)
+    ours = defaults(relations.precision)
     assert ours.pop("cv") == 5  # where scikit-learn says None and means five
     assert ours == {name: theirs[name].default for name in ours}
     assert {name for name in theirs if name not in ours} <= {"cv", "eps", "verbose"}
@@ -178,7 +181,7 @@ def test_precision_hands_every_setting_on(monkeypatch: pytest.MonkeyPatch) -> No
         "assume_centered": True,
         "n_jobs": 1,
     }
-    found = function.precision(counts, **settings)
+    found = relations.precision(counts, **settings)
     assert {name: made[0].get_params()[name] for name in settings} == settings
     assert np.array_equal(found, (made[0].precision_ + made[0].precision_.T) / 2)
 
@@ -203,21 +206,21 @@ def maxima_by_hand(trace: list[int], threshold: float) -> list[int]:
     threshold=st.integers(0, 3),
 )
 def test_events_are_local_maxima_above_the_threshold(trace: list[int], threshold: int) -> None:
-    (found,) = function.trace_events([trace], frame_rate_hz=8.0, threshold=threshold)
+    (found,) = relations.trace_events([trace], frame_rate_hz=8.0, threshold=threshold)
     assert (found * 8).tolist() == maxima_by_hand(trace, threshold)
     assert (np.diff(found) >= 2 / 8).all()
 
 
 def test_a_plateau_counts_once_at_its_first_frame_and_only_if_it_falls() -> None:
     traces = [[0, 3, 3, 3, 1, 0, 0], [0, 2, 2, 5, 5, 5, 5], [4, 1, 0, 0, 0, 1, 4]]
-    found = function.trace_events(traces, frame_rate_hz=1.0)
+    found = relations.trace_events(traces, frame_rate_hz=1.0)
     assert [train.tolist() for train in found] == [[1.0], [], []]
 
 
 def test_event_times_are_frames_over_the_frame_rate() -> None:
     trace = np.zeros(40_000)
     trace[[2, 4, 39_998]] = 1.0
-    (found,) = function.trace_events([trace], frame_rate_hz=6.3009)
+    (found,) = relations.trace_events([trace], frame_rate_hz=6.3009)
     assert found.tolist() == [2 / 6.3009, 4 / 6.3009, 39_998 / 6.3009]
 
 
@@ -232,13 +235,13 @@ def test_redeconvolution_finds_the_events_of_a_made_up_trace() -> None:
     for order, kernel in ((1, decay), (2, rise_and_decay)):
         calcium = np.convolve(events, kernel)[:1500]
         noisy = calcium / calcium.max() - 0.5 + 0.02 * rng.normal(size=1500)
-        found = function.redeconvolve([noisy, 2 * noisy], order=order)
+        found = relations.redeconvolve([noisy, 2 * noisy], order=order)
         assert found.shape == (2, 1500) and (found >= 0).all()
         assert np.allclose(found[1], 2 * found[0], atol=1e-2)
-        (times,) = function.trace_events(found[:1], frame_rate_hz=1.0, threshold=0.2)
+        (times,) = relations.trace_events(found[:1], frame_rate_hz=1.0, threshold=0.2)
         assert len(times) == len(frames)
         assert np.abs(times - frames).max() <= 1
-        other = function.redeconvolve([noisy], order=3 - order)
+        other = relations.redeconvolve([noisy], order=3 - order)
         assert np.abs(other - found[:1]).max() > 0.05  # one has a rise and the other has none
 
 
@@ -252,39 +255,39 @@ def test_redeconvolution_finds_the_events_of_a_made_up_trace() -> None:
 )
 def test_traces_that_cannot_be_are_refused(traces: list, message: str) -> None:
     with pytest.raises(ValueError, match="traces .*" + message):
-        function.trace_events(traces, frame_rate_hz=6.3)
+        relations.trace_events(traces, frame_rate_hz=6.3)
     with pytest.raises(ValueError, match="fluorescence .*" + message):
-        function.redeconvolve(traces)
+        relations.redeconvolve(traces)
 
 
 @pytest.mark.parametrize("value", [0, -1.0, np.nan, np.inf])
 def test_frame_rates_that_are_not_positive_are_refused(value: float) -> None:
     with pytest.raises(ValueError, match="frame_rate_hz is"):
-        function.trace_events([[0.0, 1.0, 0.0]], frame_rate_hz=value)
+        relations.trace_events([[0.0, 1.0, 0.0]], frame_rate_hz=value)
 
 
 def test_settings_of_traces_that_mean_nothing_are_refused() -> None:
     with pytest.raises(ValueError, match="threshold is -1"):
-        function.trace_events([[0.0, 1.0, 0.0]], frame_rate_hz=1.0, threshold=-1)
+        relations.trace_events([[0.0, 1.0, 0.0]], frame_rate_hz=1.0, threshold=-1)
     with pytest.raises(ValueError, match="order is 3"):
-        function.redeconvolve([[0.0, 1.0, 0.0]], order=3)
+        relations.redeconvolve([[0.0, 1.0, 0.0]], order=3)
     with pytest.raises(ValueError, match="neuron 1 is 2 in every frame"):
-        function.redeconvolve([[0.0, 1.0, 0.0], [2.0, 2.0, 2.0]])
+        relations.redeconvolve([[0.0, 1.0, 0.0], [2.0, 2.0, 2.0]])
 
 
 def test_deconvolution_without_oasis_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "oasis.functions", None)
     with pytest.raises(ImportError, match=r"pip install -e '.\[microns\]'"):
-        function.redeconvolve([[0.0, 1.0, 0.0]])
+        relations.redeconvolve([[0.0, 1.0, 0.0]])
 
 
 def test_inputs_are_left_alone() -> None:
     events = [np.array([0.5, 0.55, 1.0]), np.array([0.2, 1.1])]
     kept = [train.copy() for train in events]
-    counts = function.bin_events(events)
+    counts = relations.bin_events(events)
     before = counts.copy()
-    function.sttc(events)
-    function.correlation(counts)
+    relations.sttc(events)
+    relations.correlation(counts)
     assert all(np.array_equal(x, y) for x, y in zip(events, kept, strict=True))
     assert np.array_equal(counts, before)
 
@@ -294,17 +297,17 @@ def test_published_relations_are_reproduced(name: str, mirror: Path) -> None:
     events = load_published(name, directory=mirror).events
     correlation = np.load(mirror / name / "corr_matrix.npy")
     tiling = np.load(mirror / name / "sttc_matrix.npy")
-    error = np.abs(function.correlation(function.bin_events(events)) - correlation).max()
+    error = np.abs(relations.correlation(relations.bin_events(events)) - correlation).max()
     assert error < 1e-12
     # Published in the lower triangle only.
-    assert np.abs(np.tril(function.sttc(events)) - np.tril(tiling)).max() < 1e-9
+    assert np.abs(np.tril(relations.sttc(events)) - np.tril(tiling)).max() < 1e-9
 
 
 def test_published_precision_is_reproduced(mirror: Path) -> None:
     pytest.importorskip("sklearn", reason="the extra cortexrnn[microns] is not installed")
     published = np.load(mirror / "5_3_8" / "precision_matrix.npy")
     events = load_published("5_3_8", directory=mirror).events
-    found = function.precision(function.bin_events(events))
+    found = relations.precision(relations.bin_events(events))
     assert np.array_equal(found, found.T)
     assert np.abs(found - published).max() < 1e-3 * published.max()
 
@@ -312,7 +315,7 @@ def test_published_precision_is_reproduced(mirror: Path) -> None:
 def test_precision_without_scikit_learn_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.covariance", None)
     with pytest.raises(ImportError, match=r"pip install -e '.\[microns\]'"):
-        function.precision(np.eye(3))
+        relations.precision(np.eye(3))
 
 
 @pytest.mark.parametrize(
@@ -328,7 +331,7 @@ def test_precision_without_scikit_learn_names_the_extra(monkeypatch: pytest.Monk
     ],
 )
 def test_bad_trains_are_refused(events: list, message: str) -> None:
-    for relation in (function.bin_events, function.sttc):
+    for relation in (relations.bin_events, relations.sttc):
         with pytest.raises(ValueError, match=message):
             relation(events)
 
@@ -343,7 +346,7 @@ def test_bad_trains_are_refused(events: list, message: str) -> None:
     ],
 )
 def test_trains_of_anything_but_real_numbers_are_refused(train: Any, kind: str) -> None:
-    for relation in (function.bin_events, function.sttc):
+    for relation in (relations.bin_events, relations.sttc):
         with pytest.raises(ValueError, match=f"events of neuron 1 hold {kind}; give plain real"):
             relation([[0.1, 0.3], train])
 
@@ -352,64 +355,64 @@ def test_trains_of_anything_but_real_numbers_are_refused(train: Any, kind: str) 
 def test_trains_of_any_kind_of_number_are_the_same_trains(kind: type) -> None:
     times = [[1, 2, 5], [0, 4]]
     events = [np.array(train, dtype=kind) for train in times]
-    expected = function.bin_events([np.array(train, dtype=float) for train in times])
-    assert np.array_equal(function.bin_events(events), expected)
-    assert function.sttc(events).dtype == np.float64
+    expected = relations.bin_events([np.array(train, dtype=float) for train in times])
+    assert np.array_equal(relations.bin_events(events), expected)
+    assert relations.sttc(events).dtype == np.float64
 
 
 def test_rows_of_unequal_length_are_no_matrix() -> None:
     with pytest.raises(ValueError, match=r"counts are not an array .*; give rows of one length"):
-        function.correlation([[1.0, 2.0], [1.0]])
+        relations.correlation([[1.0, 2.0], [1.0]])
 
 
 def test_more_counts_than_fit_in_memory_are_refused_before_they_are_made() -> None:
     # 500 million are the limit; with one neuron and bins of a second that is 500 million seconds.
     for duration in (5.001e8, 1e300):
         with pytest.raises(ValueError, match="more than fit in memory; give times in seconds"):
-            function.bin_events([[1.0]], bin_s=1.0, duration_s=duration)
+            relations.bin_events([[1.0]], bin_s=1.0, duration_s=duration)
     with pytest.raises(ValueError, match="for 600 neurons"):
-        function.bin_events([[1.0]] * 600, bin_s=1.0, duration_s=1e6)
+        relations.bin_events([[1.0]] * 600, bin_s=1.0, duration_s=1e6)
 
 
 def test_counts_are_reckoned_from_the_width_of_their_bins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(function, "MOST_COUNTS", 100)
-    assert function.bin_events([[1.0]], bin_s=10.0, duration_s=505.0).shape == (1, 50)
+    monkeypatch.setattr(relations, "MOST_COUNTS", 100)
+    assert relations.bin_events([[1.0]], bin_s=10.0, duration_s=505.0).shape == (1, 50)
     with pytest.raises(ValueError, match=r"has 202 bins of 0\.1 s for 1 neurons"):
-        function.bin_events([[1.0]], bin_s=0.1, duration_s=20.2)
+        relations.bin_events([[1.0]], bin_s=0.1, duration_s=20.2)
 
 
 def test_the_smallest_recordings_that_there_are() -> None:
-    assert function.bin_events([[0.0]], bin_s=0.05).tolist() == [[1]]
-    assert function.bin_events([[0.25]], bin_s=0.25, duration_s=0.3).tolist() == [[1]]
-    assert function.correlation([[1.0, 2.0]]).tolist() == [[1.0]]
-    assert function.sttc([[0.0]]).tolist() == [[1.0]]
-    (found,) = function.trace_events([[0.0, 1.0, 0.0]], frame_rate_hz=2.0)
+    assert relations.bin_events([[0.0]], bin_s=0.05).tolist() == [[1]]
+    assert relations.bin_events([[0.25]], bin_s=0.25, duration_s=0.3).tolist() == [[1]]
+    assert relations.correlation([[1.0, 2.0]]).tolist() == [[1.0]]
+    assert relations.sttc([[0.0]]).tolist() == [[1.0]]
+    (found,) = relations.trace_events([[0.0, 1.0, 0.0]], frame_rate_hz=2.0)
     assert found.tolist() == [0.5]
     for empty in (np.empty((0, 5)), np.empty((0, 2))):
         with pytest.raises(ValueError, match=r"shape \(0, "):
-            function.correlation(empty)
+            relations.correlation(empty)
         with pytest.raises(ValueError, match=r"shape \(0, "):
-            function.trace_events(empty, frame_rate_hz=1.0)
+            relations.trace_events(empty, frame_rate_hz=1.0)
 
 
 def test_an_event_at_the_very_end_of_a_recording_belongs_to_it() -> None:
-    assert function.bin_events([[2.0]], bin_s=0.5, duration_s=2.0).tolist() == [[0, 0, 0]]
-    assert function.sttc([[2.0], [2.0]], duration_s=2.0)[0, 1] == pytest.approx(1)
+    assert relations.bin_events([[2.0]], bin_s=0.5, duration_s=2.0).tolist() == [[0, 0, 0]]
+    assert relations.sttc([[2.0], [2.0]], duration_s=2.0)[0, 1] == pytest.approx(1)
 
 
 @pytest.mark.parametrize("value", [0, -0.1, np.nan, np.inf])
 def test_times_that_are_not_positive_are_refused(value: float) -> None:
     events = [[1.0], [2.0]]
     with pytest.raises(ValueError, match="bin_s is"):
-        function.bin_events(events, bin_s=value)
+        relations.bin_events(events, bin_s=value)
     with pytest.raises(ValueError, match="window_s is"):
-        function.sttc(events, window_s=value)
+        relations.sttc(events, window_s=value)
     with pytest.raises(ValueError, match="duration_s is"):
-        function.sttc(events, duration_s=value)
+        relations.sttc(events, duration_s=value)
 
 
 def test_events_after_the_end_are_refused() -> None:
-    for relation in (function.bin_events, function.sttc):
+    for relation in (relations.bin_events, relations.sttc):
         with pytest.raises(ValueError, match="event at 2 s lies after the end"):
             relation([[1.0], [2.0]], duration_s=1.5)
 
@@ -417,27 +420,27 @@ def test_events_after_the_end_are_refused() -> None:
 def test_a_neuron_without_events_is_named() -> None:
     events = [[1.0], [2.0], []]
     with pytest.raises(ValueError, match="neuron 2 has no events"):
-        function.sttc(events)
+        relations.sttc(events)
     with pytest.raises(ValueError, match="neuron 2 has the count 0 in every bin"):
-        function.correlation(function.bin_events(events))
+        relations.correlation(relations.bin_events(events))
 
 
 @pytest.mark.parametrize("counts", [np.ones(5), np.ones((3, 1)), np.ones((2, 2, 2))])
 def test_counts_of_another_shape_are_refused(counts: np.ndarray) -> None:
     with pytest.raises(ValueError, match="counts have shape"):
-        function.correlation(counts)
+        relations.correlation(counts)
 
 
 def test_counts_that_are_not_finite_are_refused() -> None:
     counts = np.eye(3)
     counts[1, 2] = np.nan
     with pytest.raises(ValueError, match="count of neuron 1 in bin 2 is nan"):
-        function.correlation(counts)
+        relations.correlation(counts)
 
 
 def test_a_recording_of_whole_bins_leaves_its_last_bin_uncounted() -> None:
-    whole = function.bin_events([[0.1, 0.9]], bin_s=0.25, duration_s=1.0)
-    longer = function.bin_events([[0.1, 0.9]], bin_s=0.25, duration_s=1.01)
+    whole = relations.bin_events([[0.1, 0.9]], bin_s=0.25, duration_s=1.0)
+    longer = relations.bin_events([[0.1, 0.9]], bin_s=0.25, duration_s=1.01)
     assert whole.tolist() == [[1, 0, 0]]
     assert longer.tolist() == [[1, 0, 0, 1]]
 
@@ -445,7 +448,7 @@ def test_a_recording_of_whole_bins_leaves_its_last_bin_uncounted() -> None:
 def test_correlation_of_counts_has_the_same_bits_whatever_the_order_of_sums() -> None:
     rng = np.random.default_rng(0)
     counts = rng.poisson(0.3, (30, 5000))
-    found = function.correlation(counts)
-    assert np.array_equal(function.correlation(counts[:, rng.permutation(5000)]), found)
+    found = relations.correlation(counts)
+    assert np.array_equal(relations.correlation(counts[:, rng.permutation(5000)]), found)
     order = rng.permutation(30)
-    assert np.array_equal(function.correlation(counts[order]), found[np.ix_(order, order)])
+    assert np.array_equal(relations.correlation(counts[order]), found[np.ix_(order, order)])

@@ -22,16 +22,17 @@ import pandas as pd
 import pytest
 import scipy.sparse
 
-from cortexrnn import derivation, function, proofreading
-from cortexrnn.field import Field, FieldError
-from cortexrnn.sources import published
-from cortexrnn.sources.arrays import (
+from cortexrnn.fields import derivation, proofreading, relations
+from cortexrnn.fields.errors import FieldError
+from cortexrnn.fields.field import Field
+from cortexrnn.fields.sources import published
+from cortexrnn.fields.sources.arrays import (
     field_from_data,
     read_connectome,
     read_events,
     read_positions,
 )
-from cortexrnn.sources.published import FileEntry, SourceError, load_published
+from cortexrnn.fields.sources.published import FileEntry, SourceError, load_published
 
 N = 6
 NAME = "1_2_3"
@@ -307,22 +308,22 @@ def wrong_dtype() -> Iterator[Any]:
     yield field(r"events\[2\]: holds <U", "events text", events=with_train(["a"]))
     yield field("events: .*pass 6 arrays", "events number", events=3)
     for name, train in (("text", ["1.5"]), ("bool", [True]), ("complex", [1j]), ("none", [None])):
-        for call in (function.bin_events, function.sttc):
+        for call in (relations.bin_events, relations.sttc):
             yield plain(
                 "events of neuron 1 hold",
                 f"{call.__name__} {name}",
                 lambda c=call, t=train: c([[1.0], t]),
             )
-    yield plain("counts hold <U", "correlation text", lambda: function.correlation([["a", "b"]]))
+    yield plain("counts hold <U", "correlation text", lambda: relations.correlation([["a", "b"]]))
     yield plain(
         "counts hold masked",
         "correlation masked",
-        lambda: function.correlation(np.ma.masked_equal([[0, 1], [1, 0]], 0)),
+        lambda: relations.correlation(np.ma.masked_equal([[0, 1], [1, 0]], 0)),
     )
     yield plain(
-        "bin_s is '0.2'", "bin_events setting", lambda: function.bin_events([[1.0]], bin_s="0.2")
+        "bin_s is '0.2'", "bin_events setting", lambda: relations.bin_events([[1.0]], bin_s="0.2")
     )
-    yield plain("window_s is None", "sttc setting", lambda: function.sttc([[1.0]], window_s=None))
+    yield plain("window_s is None", "sttc setting", lambda: relations.sttc([[1.0]], window_s=None))
     yield load("positions: holds <U", positions=np.full((N, 3), "x"))
     yield load("usable", "format", format=np.array("one"))
     yield laid("holds <U", "corr_matrix.npy", np.full((N, N), "x"))
@@ -340,17 +341,17 @@ def nan() -> Iterator[Any]:
         yield field(r"events\[2\]: -?(nan|inf)", f"events {value}", events=with_train([1.0, value]))
         yield field("voxel_size: ", f"voxel {value}", voxel_size=(4, value, 40))
         yield plain(
-            "event 1 of neuron 1", f"sttc {value}", lambda v=value: function.sttc([[1], [1, v]])
+            "event 1 of neuron 1", f"sttc {value}", lambda v=value: relations.sttc([[1], [1, v]])
         )
         yield plain(
             "neuron 0 in bin 1",
             f"correlation {value}",
-            lambda v=value: function.correlation([[1, v, 2], [0, 1, 2]]),
+            lambda v=value: relations.correlation([[1, v, 2], [0, 1, 2]]),
         )
         yield plain(
             "duration_s is",
             f"duration {value}",
-            lambda v=value: function.bin_events([[1.0]], duration_s=v),
+            lambda v=value: relations.bin_events([[1.0]], duration_s=v),
         )
         yield table("column count, row 0", f"count {value}", f"pre,post,count\n1,2,{value}\n")
         yield mine("weight, row 0", f"weight {value}", connectome=graph(weight=value))
@@ -372,14 +373,14 @@ def unsorted() -> Iterator[Any]:
         yield plain(
             f"events of neuron {k} are not sorted",
             f"sttc train {k}",
-            lambda t=train, k=k: function.sttc(with_train(t, k)),
+            lambda t=train, k=k: relations.sttc(with_train(t, k)),
         )
         yield mine(
             rf"events\[{k}\]: times are not sorted", f"train {k}", events=with_train(train, k)
         )
     backward = {i: t[::-1] for i, t in zip(IDS.tolist(), arrays()["events"], strict=True)}
     yield mine(r"events\[0\]: times are not sorted", "dictionary", events=backward)
-    yield plain("not sorted", "bin_events", lambda: function.bin_events([[3.0, 1.0], [2.0]]))
+    yield plain("not sorted", "bin_events", lambda: relations.bin_events([[3.0, 1.0], [2.0]]))
     stops = np.cumsum([9] * N)
     yield load("not sorted", event_times=np.arange(9.0 * N)[::-1], event_stops=stops)
     yield load("usable", event_stops=stops[::-1].copy())
@@ -458,7 +459,9 @@ def duplicate() -> Iterator[Any]:
     yield handled("parallel edges", lambda _: total(parallel))
     entries = scipy.sparse.coo_array(([1, 2], ([0, 0], [1, 1])), shape=(2, 2))
     yield handled("sparse entries", lambda _: total(entries))
-    yield handled("two events at once", lambda _: function.bin_events([[1.0, 1.0], [2]]).sum() == 3)
+    yield handled(
+        "two events at once", lambda _: relations.bin_events([[1.0, 1.0], [2]]).sum() == 3
+    )
 
 
 def negative_times() -> Iterator[Any]:
@@ -472,10 +475,10 @@ def negative_times() -> Iterator[Any]:
         yield plain(
             f"neuron {k} has an event at -{1 + k} s",
             f"sttc {k}",
-            lambda t=train, k=k: function.sttc(with_train(t, k)),
+            lambda t=train, k=k: relations.sttc(with_train(t, k)),
         )
     yield plain(
-        "neuron 0 has an event at -1e-09", "bin_events", lambda: function.bin_events([[-1e-9]])
+        "neuron 0 has an event at -1e-09", "bin_events", lambda: relations.bin_events([[-1e-9]])
     )
     yield mine(r"events\[2\]: -3", events=with_train([-3.0]))
     yield mine(r"events\[0\]: -1", "table", events=pd.DataFrame({"id": [IDS[0]], "time": [-1]}))
@@ -503,20 +506,20 @@ def empty_neurons() -> Iterator[Any]:
     yield field("sttc: shape", sttc=[])
     for k in range(4):
         yield plain(
-            f"neuron {k} has no events", f"sttc {k}", lambda k=k: function.sttc(with_train([], k))
+            f"neuron {k} has no events", f"sttc {k}", lambda k=k: relations.sttc(with_train([], k))
         )
         yield plain(
             f"neuron {k} has the count 0",
             f"correlation {k}",
-            lambda k=k: function.correlation(function.bin_events(with_train([], k))),
+            lambda k=k: relations.correlation(relations.bin_events(with_train([], k))),
         )
         yield mine(
             rf"1 of 6 neurons have none \(ids {IDS[k]}\)", f"silent {k}", events=with_train([], k)
         )
-    yield plain("no neuron has an event", "bin_events", lambda: function.bin_events([[], []]))
-    yield plain("holds no neuron", "bin_events of nobody", lambda: function.bin_events([]))
+    yield plain("no neuron has an event", "bin_events", lambda: relations.bin_events([[], []]))
+    yield plain("holds no neuron", "bin_events of nobody", lambda: relations.bin_events([]))
     yield plain(
-        "counts have shape", "correlation of nobody", lambda: function.correlation(np.ones((0, 9)))
+        "counts have shape", "correlation of nobody", lambda: relations.correlation(np.ones((0, 9)))
     )
     yield mine("5 of 6 neurons have none", "all but one", silent="drop", events=[[1.0], *[[]] * 5])
     yield mine(
@@ -635,11 +638,11 @@ def out_of_range() -> Iterator[Any]:
         yield field("grid: ", f"grid {grid}", grid=grid)
     for setting in (0, -1, np.inf, True):
         yield plain(
-            "bin_s is", f"bin {setting}", lambda s=setting: function.bin_events([[1.0]], bin_s=s)
+            "bin_s is", f"bin {setting}", lambda s=setting: relations.bin_events([[1.0]], bin_s=s)
         )
-    yield plain("holds no bin", "wide bin", lambda: function.bin_events([[1.0]], bin_s=99))
-    yield plain("more than fit in memory", "times", lambda: function.bin_events([[1e18], [1.0]]))
-    yield plain("after the end", "duration", lambda: function.sttc([[5.0], [1.0]], duration_s=3))
+    yield plain("holds no bin", "wide bin", lambda: relations.bin_events([[1.0]], bin_s=99))
+    yield plain("more than fit in memory", "times", lambda: relations.bin_events([[1e18], [1.0]]))
+    yield plain("after the end", "duration", lambda: relations.sttc([[5.0], [1.0]], duration_s=3))
     yield plain(
         "share is 2",
         "share",
@@ -749,7 +752,7 @@ def strange_units() -> Iterator[Any]:
             rf"events\[0\]: the unit '{unit}' is none of time", f"events {unit}", events=trains
         )
         yield plain(
-            f"the unit '{unit}' is none of time", f"sttc {unit}", lambda t=trains: function.sttc(t)
+            f"the unit '{unit}' is none of time", f"sttc {unit}", lambda t=trains: relations.sttc(t)
         )
     for key in ("connectome", "correlation", "sttc", "precision"):
         yield field(f"{key}: has the unit 'mV'", f"{key} mV", **{key: in_unit(given[key], "mV")})
@@ -803,13 +806,13 @@ def strange_clocks() -> Iterator[Any]:
         turned = [train.reshape(shape) for train in trains]
         yield mine(f"a {name} of a matrix", name, events=turned)
         yield field(f"a {name} of a matrix", name, events=turned)
-        yield plain("have shape", f"sttc {name}", lambda t=turned: function.sttc(t))
+        yield plain("have shape", f"sttc {name}", lambda t=turned: relations.sttc(t))
     double = [trains[0], *trains[:-1]]
     yield mine(
         "have the same events .* cannot be inverted", "one twice", events=double, precision=True
     )
     yield plain("have the same count in every bin", "precision of one twice",
-                lambda: function.precision(function.bin_events(double)))  # fmt: skip
+                lambda: relations.precision(relations.bin_events(double)))  # fmt: skip
     table = pd.DataFrame(rng.random((N, 90)), index=IDS, columns=np.r_[0:50, 70:110] / 10)
     yield mine("frames are 0.1 s apart, but", "gap", events=None, activity=table)
     even = table.set_axis(np.arange(90) / 10, axis=1)

@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from typer.testing import CliRunner
 
-from cortexrnn import experiment
-from cortexrnn.archive import load_archive, read_runs, select
 from cortexrnn.cli import app
+from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.figures import tasks as figures
-from cortexrnn.gym import (
+from cortexrnn.networks.ensemble import logits
+from cortexrnn.networks.neurogym import (
     GYM_TASKS,
     ContextDecision,
     DelayMatch,
@@ -34,10 +34,10 @@ from cortexrnn.gym import (
     TaskError,
     find_task,
 )
-from cortexrnn.protocol import Preset, RunSpec, Variant
-from cortexrnn.sources.surrogate import surrogate_field
-from cortexrnn.tasks import TASKS
-from cortexrnn.training import logits
+from cortexrnn.networks.specification import Preset, RunSpec, Variant
+from cortexrnn.networks.tasks import TASKS
+from cortexrnn.runs import experiment
+from cortexrnn.runs.archive import load_archive, read_runs, select
 
 N_TRIALS = 4000
 TINY = Preset(n_seeds=1, epochs=1, n_train=128, n_validation=64)
@@ -167,7 +167,8 @@ def test_settings_enter_the_identity_of_a_run():
 
 
 def test_nothing_imports_neurogym_before_a_trial_is_drawn():
-    code = "import sys, cortexrnn.cli, cortexrnn.gym; sys.exit('neurogym' in sys.modules)"
+    modules = "cortexrnn.cli, cortexrnn.networks.neurogym"
+    code = f"import sys, {modules}; sys.exit('neurogym' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -331,7 +332,7 @@ def _global_states():
 def test_the_first_import_warns_of_nothing_and_changes_no_global_state(tmp_path):
     code = """
 import random, numpy as np
-from cortexrnn.gym import find_task
+from cortexrnn.networks.neurogym import find_task
 states = lambda: (np.random.get_state()[1].tolist(), np.random.get_state()[2], random.getstate())
 before = states()
 find_task("delay_match").sample(2, rng=np.random.default_rng(0))

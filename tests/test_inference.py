@@ -5,15 +5,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from cortexrnn.archive import METRICS, published_table
-from cortexrnn.inference import (
-    beside_published,
+from cortexrnn.evidence.intervals import (
     bootstrap_interval,
     cell_means,
     readable,
     t_interval,
     with_interval,
 )
+from cortexrnn.evidence.published import beside_published, published_table
+from cortexrnn.runs.archive import METRICS
 
 
 def test_interval_of_a_textbook_sample():

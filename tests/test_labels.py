@@ -17,11 +17,12 @@ import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cortexrnn import function, labels, units
-from cortexrnn.errors import FieldError, FieldWarning
-from cortexrnn.field import Field
-from cortexrnn.sources import load_field
-from cortexrnn.sources.arrays import (
+from cortexrnn.fields import relations
+from cortexrnn.fields.errors import FieldError, FieldWarning
+from cortexrnn.fields.field import Field
+from cortexrnn.fields.given import labels, units
+from cortexrnn.fields.sources import load_field
+from cortexrnn.fields.sources.arrays import (
     field_from_data,
     read_connectome,
     read_events,
@@ -33,7 +34,7 @@ IDS = 864_691_135_000_000_001 + np.array([4, 0, 5, 2, 1, 3])
 TURN = np.array([3, 1, 0, 5, 4, 2])
 UM = (1000, 1000, 1000)
 
-pytestmark = pytest.mark.filterwarnings("error::cortexrnn.errors.FieldWarning")
+pytestmark = pytest.mark.filterwarnings("error::cortexrnn.fields.errors.FieldWarning")
 
 
 def data() -> dict[str, Any]:
@@ -706,7 +707,7 @@ def test_rasters_and_counts_are_no_times(raster: Any) -> None:
             door(events=raster(ones))
     if isinstance(raster(ones), np.ndarray) and raster(ones).dtype != bool:
         with pytest.raises(ValueError, match="a raster or counts"):
-            function.sttc(raster(ones))
+            relations.sttc(raster(ones))
 
 
 def test_a_raster_is_no_deconvolved_activity() -> None:
@@ -724,7 +725,7 @@ def test_columns_and_rows_of_a_matrix_are_no_flat_trains() -> None:
             with pytest.raises(FieldError, match=rf"a {name} of a matrix; .* train\.ravel\(\)"):
                 door(events=trains)
     with pytest.raises(ValueError, match=r"train\.ravel\(\)"):
-        function.bin_events([train[:, None] for train in GIVEN["events"]])
+        relations.bin_events([train[:, None] for train in GIVEN["events"]])
 
 
 def test_a_series_whose_index_is_its_times_is_no_train() -> None:
@@ -740,17 +741,17 @@ def test_one_unit_under_two_ids_is_named() -> None:
     with pytest.raises(FieldError, match=rf"neurons {IDS[0]} and {IDS[1]} .* cannot be inverted"):
         mine(events=twice, precision=True)
     with pytest.raises(ValueError, match="neurons 0 and 1 have the same count in every bin"):
-        function.precision(function.bin_events(twice))
+        relations.precision(relations.bin_events(twice))
 
 
 def test_relations_by_hand_read_units_and_refuse_labels() -> None:
-    counts = function.bin_events(GIVEN["events"])
+    counts = relations.bin_events(GIVEN["events"])
     given_ = [bearing(1e3 * train, "ms") for train in GIVEN["events"]]
-    assert np.array_equal(function.bin_events(given_), counts)
-    assert np.array_equal(function.sttc(given_), function.sttc(GIVEN["events"]))
+    assert np.array_equal(relations.bin_events(given_), counts)
+    assert np.array_equal(relations.sttc(given_), relations.sttc(GIVEN["events"]))
     for named in (trains_by(TURN), pd.Series(trains_by(TURN))):
         with pytest.raises(ValueError, match=r"events name their neurons, .*read_events"):
-            function.bin_events(named)  # type: ignore[arg-type]
+            relations.bin_events(named)  # type: ignore[arg-type]
 
 
 # ----------------------------------------------------------------------------------- activity
@@ -986,7 +987,7 @@ def test_quantities_and_neo() -> None:
     rate = 0.01 * pq.kHz
     assert mine(events=None, activity=TRACES, frame_rate_hz=rate).content_hash == plain.content_hash
     assert np.array_equal(
-        function.bin_events(trains(start=36_000.0)), function.bin_events(GIVEN["events"])
+        relations.bin_events(trains(start=36_000.0)), relations.bin_events(GIVEN["events"])
     )
 
 

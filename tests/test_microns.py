@@ -22,11 +22,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cortexrnn import function
-from cortexrnn.errors import FieldWarning
-from cortexrnn.sources import load_field, microns
-from cortexrnn.sources.microns import cave, nwb, static, tables
-from cortexrnn.sources.microns.store import MicronsError, Store, download
+from cortexrnn.fields import relations
+from cortexrnn.fields.errors import FieldWarning
+from cortexrnn.fields.sources import load_field, microns
+from cortexrnn.fields.sources.microns import cave, nwb, static, tables
+from cortexrnn.fields.sources.microns.store import MicronsError, Store, download
 
 extra = "the extra cortexrnn[microns] is not installed"
 caveclient = pytest.importorskip("caveclient", reason=extra)
@@ -327,10 +327,10 @@ def test_events_of_your_own_make_the_relations(
     kept = [events[int(unit)] for unit in made.field.unit_ids]
     assert made.field.unit_ids.tolist() == [21, 23, 24, 31, 40, 44, 50]
     assert made.left_out.set_index("unit")["reason"][30] == "no event"
-    counts = function.bin_events(kept, bin_s=0.5)
-    assert np.array_equal(made.field.correlation, function.correlation(counts))
-    assert np.array_equal(made.field.sttc, function.sttc(kept))
-    assert np.array_equal(made.field.precision, function.precision(counts))
+    counts = relations.bin_events(kept, bin_s=0.5)
+    assert np.array_equal(made.field.correlation, relations.correlation(counts))
+    assert np.array_equal(made.field.sttc, relations.sttc(kept))
+    assert np.array_equal(made.field.precision, relations.precision(counts))
     with pytest.raises(MicronsError, match="events lacks 1 of 8 units, the first is 50"):
         microns.assemble(**QUIET, client=client, events={u: [1.0] for u in truth.units[:-1]})
 
@@ -975,11 +975,11 @@ def test_a_field_gets_its_activity_from_the_recording(
     made = microns.assemble(**QUIET, route="static", order=1)
     truth.check(made)
     fluorescent = traces[1][:, np.sort(truth.units) - MASKS[0] - 1].T
-    deconvolved = function.redeconvolve(fluorescent, order=1)
+    deconvolved = relations.redeconvolve(fluorescent, order=1)
     rate = made.provenance["frame_rate_hz"]
-    events = function.trace_events(deconvolved, frame_rate_hz=rate)
+    events = relations.trace_events(deconvolved, frame_rate_hz=rate)
     assert all(np.array_equal(a, b) for a, b in zip(made.field.events, events, strict=True))
-    assert np.array_equal(made.field.sttc, function.sttc(events))
+    assert np.array_equal(made.field.sttc, relations.sttc(events))
     assert made.provenance["activity"] == "re-deconvolved"
     assert rate == pytest.approx(RATE)
 

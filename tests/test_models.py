@@ -6,10 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from cortexrnn import load_field, models, priors
-from cortexrnn.models import VARIANTS, Penalty, control, penalty
-from cortexrnn.protocol import CORRECTED, PUBLISHED, Protocol, RunSpec, Variant
-from cortexrnn.sources.surrogate import surrogate_field
+from cortexrnn import load_field
+from cortexrnn.fields.sources.surrogate import surrogate_field
+from cortexrnn.networks import penalties, priors, specification
+from cortexrnn.networks.communicability import empirical_communicability
+from cortexrnn.networks.initial_weights import initial_weights
+from cortexrnn.networks.penalties import Penalty, penalty
+from cortexrnn.networks.specification import (
+    CORRECTED,
+    PUBLISHED,
+    VARIANTS,
+    Protocol,
+    RunSpec,
+    Variant,
+    control,
+)
 
 # The golden file names the penalty of W*DC* after an orthogonal start that is none of the eleven.
 GOLDEN_NAMES = ("W", "WD*", "WD", "WD*C", "WDC", "WD*C*", "WDC*")
@@ -44,14 +55,14 @@ def tiny_penalty(name, recipe):
         "grid": priors.grid_coordinates((4, 3, 2), 24),
     }[variant.distance]
     distance = None if points is None else torch.from_numpy(priors.distances(points))
-    target = priors.empirical_communicability(recipe["connectome"])
+    target = empirical_communicability(recipe["connectome"])
     emd = variant.communicability == "emd"
     return Penalty(
-        strength=1.0 if distance is None else models.STRENGTH,
+        strength=1.0 if distance is None else specification.STRENGTH,
         distance=distance,
         direct=variant.communicability == "direct",
         target=torch.from_numpy(np.sort(target, axis=None)) if emd else None,
-        emd_strength=models.EMD_STRENGTH if emd else 0.0,
+        emd_strength=specification.EMD_STRENGTH if emd else 0.0,
     )
 
 
@@ -189,7 +200,7 @@ def test_the_gradient_of_the_sorted_difference_is_that_of_sorting(levels):
         values = (values * levels).round()
     slopes, expected = [], []
     for found, function in (
-        (slopes, models._SortedDifference.apply),
+        (slopes, penalties._SortedDifference.apply),
         (expected, lambda v, t: (v.sort(-1).values - t).abs().mean(-1)),
     ):
         leaf = values.clone().requires_grad_()
@@ -210,7 +221,7 @@ def test_equal_values_on_both_sides_of_their_targets_share_both_slopes():
     # The only change of sign lies among equal values, so no level tells the two sides apart.
     values = torch.full((4,), 0.5, dtype=torch.float64, requires_grad=True)
     target = torch.tensor([0.0, 0.1, 0.9, 1.0], dtype=torch.float64)
-    value = models._SortedDifference.apply(values[None], target)
+    value = penalties._SortedDifference.apply(values[None], target)
     (slopes,) = torch.autograd.grad(value.sum(), values)
     assert value.item() == pytest.approx((0.5 + 0.4 + 0.4 + 0.5) / 4)
     assert sorted(slopes.tolist()) == [-0.25, -0.25, 0.25, 0.25]
@@ -219,7 +230,7 @@ def test_equal_values_on_both_sides_of_their_targets_share_both_slopes():
 def test_the_sorted_difference_copes_with_many_changes_of_sign():
     values = torch.linspace(0, 1, 400, dtype=torch.float64).requires_grad_()
     target = values.detach() + 1e-4 * (-1.0) ** torch.arange(400)
-    value = models._SortedDifference.apply(values[None], target)
+    value = penalties._SortedDifference.apply(values[None], target)
     (slopes,) = torch.autograd.grad(value.sum(), values)
     torch.testing.assert_close(slopes, -((-1.0) ** torch.arange(400).double()) / 400)
 
@@ -248,17 +259,17 @@ def test_random_points_need_and_follow_their_generator(field):
 
 
 def test_starts(field):
-    orthogonal = models.initial_weights(spec(field, "WD*"), field)
+    orthogonal = initial_weights(spec(field, "WD*"), field)
     np.testing.assert_allclose(orthogonal @ orthogonal.T, np.eye(40), atol=1e-12)
-    functional = models.initial_weights(spec(field, "W*D*C"), field)
-    relabelled = models.initial_weights(spec(field, "W!D*C"), field)
+    functional = initial_weights(spec(field, "W*D*C"), field)
+    relabelled = initial_weights(spec(field, "W!D*C"), field)
     np.testing.assert_array_equal(np.sort(functional, axis=None), np.sort(relabelled, axis=None))
     assert not np.array_equal(functional, relabelled)
 
 
 def test_what_is_shared_by_variants_and_tasks_and_what_is_drawn_afresh(field):
     def start(variant, **where):
-        return models.initial_weights(spec(field, variant, **where), field)
+        return initial_weights(spec(field, variant, **where), field)
 
     assert np.array_equal(start("W*D*C"), start("W*DC*", task="go_nogo"))
     assert not np.array_equal(start("W*D*C"), start("W*D*C", seed=1))
@@ -270,7 +281,7 @@ def test_what_is_shared_by_variants_and_tasks_and_what_is_drawn_afresh(field):
 
 def test_self_connections_removed_or_only(field):
     removed, only = (
-        models.initial_weights(spec(field, control("W*D*C", self_connections=what)), field)
+        initial_weights(spec(field, control("W*D*C", self_connections=what)), field)
         for what in ("removed", "only")
     )
     assert (np.diag(removed) == 0).all()
@@ -283,7 +294,7 @@ OFF = ~np.eye(40, dtype=bool)
 
 
 def changed_start(field, base="W*D*", seed=0, **switches):
-    return models.initial_weights(spec(field, control(base, **switches), seed=seed), field)
+    return initial_weights(spec(field, control(base, **switches), seed=seed), field)
 
 
 @pytest.mark.parametrize("what", ["shuffled", "off_diagonal_shuffled"])
@@ -307,7 +318,7 @@ def test_resampled_entries_are_drawn_from_those_that_were_there_onto_the_same_pl
 def test_a_changed_start_is_shared_by_tasks_and_differs_between_seeds(field):
     variant = control("W*D*", entries="shuffled")
     one, two = (
-        models.initial_weights(spec(field, variant, task=task), field)
+        initial_weights(spec(field, variant, task=task), field)
         for task in ("one_choice", "go_nogo")
     )
     np.testing.assert_array_equal(one, two)
@@ -356,7 +367,7 @@ def test_an_orthogonal_start_may_be_scaled_so_that_clipping_keeps_it_stable(fiel
 
 def distances(field, base, protocol=PUBLISHED, **switches):
     rng = np.random.default_rng(0)
-    return models.unit_distances(control(base, **switches), field, protocol=protocol, rng=rng)
+    return penalties.unit_distances(control(base, **switches), field, protocol=protocol, rng=rng)
 
 
 def test_matched_points_have_the_distances_of_the_somata_in_another_order(field):
@@ -395,7 +406,7 @@ def test_a_unit_may_be_as_far_from_itself_as_units_are_on_average(field):
 def test_strength_may_be_set_in_units_of_the_gradient(field, name):
     protocol = Protocol(name="mine", strength_unit="gradient")
     variant = Variant.parse(name)
-    start = models.initial_weights(spec(field, variant), field)
+    start = initial_weights(spec(field, variant), field)
     held = penalty(variant, field, protocol=protocol, strength=0.02, initial_weights=start)
     weights = torch.from_numpy(start)[None]
     without_wiring = dataclasses.replace(held, target=None)
@@ -467,6 +478,6 @@ def test_equal_variants_have_equal_names_and_equal_starts(field):
     one, other = VARIANTS["W!D*C"], control("W!D*", communicability="direct")
     assert one == other
     np.testing.assert_array_equal(
-        models.initial_weights(spec(field, one), field),
-        models.initial_weights(spec(field, other), field),
+        initial_weights(spec(field, one), field),
+        initial_weights(spec(field, other), field),
     )

@@ -17,11 +17,13 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cortexrnn import load_field, topology, training
-from cortexrnn.archive import load_archive
-from cortexrnn.experiment import plan
-from cortexrnn.protocol import Preset
-from cortexrnn.training import ALIGNMENT, NUMERICS, train
+from cortexrnn import load_field
+from cortexrnn.networks import topology, training
+from cortexrnn.networks.ensemble import ALIGNMENT
+from cortexrnn.networks.specification import Preset
+from cortexrnn.networks.training import NUMERICS, train
+from cortexrnn.runs.archive import load_archive
+from cortexrnn.runs.experiment import plan
 
 TINY = Preset(n_seeds=1, epochs=2, n_train=200, n_validation=96)
 """With batches of 128 and 72 trials."""

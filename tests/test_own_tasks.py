@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from cortexrnn import experiment, tasks
-from cortexrnn.archive import as_published, load_archive, read_runs, select
 from cortexrnn.cli import app
-from cortexrnn.definition import DefinitionError
-from cortexrnn.gym import GYM_TASKS, DelayMatch, GymTask, find_task, task_of
-from cortexrnn.protocol import Preset, RunSpec
-from cortexrnn.sources.surrogate import surrogate_field
-from cortexrnn.tasks import TASKS, OneChoice, Perceptual, Task, register_task
-from cortexrnn.training import train
+from cortexrnn.fields.sources.surrogate import surrogate_field
+from cortexrnn.networks import tasks
+from cortexrnn.networks.definition import DefinitionError
+from cortexrnn.networks.neurogym import GYM_TASKS, DelayMatch, GymTask, find_task
+from cortexrnn.networks.specification import Preset, RunSpec, task_of
+from cortexrnn.networks.tasks import TASKS, OneChoice, Perceptual, Task, register_task
+from cortexrnn.networks.training import train
+from cortexrnn.runs import experiment
+from cortexrnn.runs.archive import as_published, load_archive, read_runs, select
 
 ROOT = Path(__file__).parents[1]
 TINY = Preset(n_seeds=1, epochs=1, n_train=128, n_validation=64)
@@ -70,9 +71,9 @@ def field():
 
 @pytest.fixture(autouse=True)
 def registry(monkeypatch, tmp_path_factory):
-    monkeypatch.setattr("cortexrnn.protocol.CUSTOM_TASKS", known := {})
-    monkeypatch.setattr("cortexrnn.gym.CUSTOM_TASKS", known)
-    monkeypatch.setattr(tasks, "CUSTOM_TASKS", known)
+    known = {}
+    for module in ("tasks", "neurogym", "specification"):
+        monkeypatch.setattr(f"cortexrnn.networks.{module}.CUSTOM_TASKS", known)
     monkeypatch.setenv("CORTEXRNN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
@@ -301,13 +302,13 @@ def test_a_task_of_neurogym_with_a_name_of_its_own():
 SCRIPT = """
 import sys
 from dataclasses import dataclass
-from cortexrnn import experiment
-from cortexrnn.archive import read_runs
-from cortexrnn.models import control
-from cortexrnn.penalties import CustomPenalty, register_penalty
-from cortexrnn.protocol import Preset
-from cortexrnn.sources import load_field
-from cortexrnn.tasks import Task, register_task
+from cortexrnn.runs import experiment
+from cortexrnn.runs.archive import read_runs
+from cortexrnn.networks.specification import control
+from cortexrnn.networks.custom_penalty import CustomPenalty, register_penalty
+from cortexrnn.networks.specification import Preset
+from cortexrnn.fields.sources import load_field
+from cortexrnn.networks.tasks import Task, register_task
 from beside import cost
 
 FACTOR = 0.5

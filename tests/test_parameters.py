@@ -9,9 +9,13 @@ import pandas as pd
 import papermill
 import pytest
 
-from cortexrnn import controls, derivation, effects, experiment, load_field, parameters, structure
-from cortexrnn.archive import load_archive
-from cortexrnn.models import VARIANTS
+from cortexrnn import load_field
+from cortexrnn.evidence import control_tables, equivalence, graph_nulls, rank_correlations
+from cortexrnn.fields.given import parameters
+from cortexrnn.networks import sensitivity
+from cortexrnn.networks.specification import VARIANTS
+from cortexrnn.runs import experiment
+from cortexrnn.runs.archive import load_archive
 from tools.project import Project
 from tools.sync_notebooks import generate, read_cells
 
@@ -146,19 +150,19 @@ def test_functions_that_take_names_take_one():
     mine = runs[(runs["field"] == "5_3_4") & (runs["arm"] == "corr")]
     mine = mine[(mine["protocol"] == "published") & mine["variant"].isin(list(VARIANTS))]
     mine = mine.drop_duplicates(["variant", "task", "seed"])
-    one = structure.rank_correlations(mine, metrics="entropy")
-    assert one.equals(structure.rank_correlations(mine, metrics=["entropy"]))
-    both = effects.equivalence(mine, mine, by="task", metrics="accuracy")
+    one = rank_correlations.rank_correlations(mine, metrics="entropy")
+    assert one.equals(rank_correlations.rank_correlations(mine, metrics=["entropy"]))
+    both = equivalence.equivalence(mine, mine, by="task", metrics="accuracy")
     assert list(both["task"]) == list(dict.fromkeys(mine["task"]))
-    assert set(controls.findings(runs, fields="5_3_4")["field"]) == {"5_3_4"}
+    assert set(control_tables.findings(runs, fields="5_3_4")["field"]) == {"5_3_4"}
 
 
 def test_functions_that_take_numbers_take_one():
     field = load_field("surrogate_30")
-    table = derivation.sweep(field, bins_s=0.5, windows_s=[])
+    table = sensitivity.sweep(field, bins_s=0.5, windows_s=[])
     assert list(table["setting"]) == ["bin", "redraw"]
     with pytest.raises(ValueError, match="seeds is 5, a number"):
-        structure.starts(field, seeds=5)
+        graph_nulls.starts(field, seeds=5)
 
 
 # --- parameters of a chapter

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from cortexrnn import bench, models, peer, topology
-from cortexrnn.protocol import RunSpec
-from cortexrnn.sources import load_field
-from cortexrnn.training import train
+from cortexrnn.benchmark import keras_reference, measure
+from cortexrnn.fields.sources import load_field
+from cortexrnn.networks import penalties, topology
+from cortexrnn.networks.specification import VARIANTS, RunSpec, control
+from cortexrnn.networks.training import train
 
 N = 24
 
@@ -36,15 +37,15 @@ def bct():
     return pytest.importorskip("bct", reason="needs the extra bench")
 
 
-@pytest.mark.parametrize("variant", models.VARIANTS)
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_penalty_and_its_gradient_are_ours(tensorflow, field, variant):
     kernel = np.random.default_rng(1).normal(0, 0.2, (N, N)).astype(np.float32)
     weights = torch.from_numpy(kernel)[None].requires_grad_(True)
-    ours = models.penalty(variant, field).to(weights)(weights)
+    ours = penalties.penalty(variant, field).to(weights)(weights)
     ours.sum().backward()
     variable = tensorflow.Variable(kernel)
     with tensorflow.GradientTape() as tape:
-        theirs = peer.recurrent_penalty(specification(field, variant), field)(variable)
+        theirs = keras_reference.recurrent_penalty(specification(field, variant), field)(variable)
     np.testing.assert_allclose(float(theirs), float(ours.detach()), rtol=1e-5)
     gradient = tape.gradient(theirs, variable).numpy()
     np.testing.assert_allclose(gradient, weights.grad[0].numpy(), rtol=1e-3, atol=2e-5)
@@ -53,31 +54,31 @@ def test_penalty_and_its_gradient_are_ours(tensorflow, field, variant):
 def test_topology_is_ours(bct):
     weights = np.random.default_rng(2).normal(0, 0.2, (N, N))
     nulls = topology.null_graphs(N, n_nulls=20, seed=3)
-    theirs = peer.draw_nulls(N, n_nulls=20, seed=3)
+    theirs = keras_reference.draw_nulls(N, n_nulls=20, seed=3)
     np.testing.assert_allclose(list(asdict(theirs).values()), list(asdict(nulls).values()))
     ours = asdict(topology.measure(weights, n_nulls=20))
-    measured = asdict(peer.measure(weights, topology.null_graphs(N, n_nulls=20)))
+    measured = asdict(keras_reference.measure(weights, topology.null_graphs(N, n_nulls=20)))
     assert measured == pytest.approx(ours, abs=1e-9)
 
 
 def test_training_starts_from_the_same_weights_and_learns_the_same(tensorflow, field):
     still = specification(field, "W*D*C", learning_rate=0.0, epochs=1, n_train=128, n_validation=64)
-    trials = bench.trials(still)
-    weights, metrics = peer.train(still, field, trials=trials)
+    trials = measure.trials(still)
+    weights, metrics = keras_reference.train(still, field, trials=trials)
     (ours,) = train([still], field, device="cpu", progress=False)
     np.testing.assert_allclose(weights, ours.weights["recurrent"], rtol=1e-6)
     # Input and read-out weights are drawn elsewhere: losses agree in the penalty, no closer.
     assert metrics["loss"] == pytest.approx(ours.metrics["loss"], abs=0.5)
     assert set(metrics) == set(ours.metrics)
     moving = specification(field, "W*D*C", epochs=1, n_train=256, n_validation=64)
-    moved, _ = peer.train(moving, field, trials=bench.trials(moving))
+    moved, _ = keras_reference.train(moving, field, trials=measure.trials(moving))
     assert np.abs(moved - weights).max() > 1e-4
 
 
 def test_a_control_is_refused(tensorflow, field):
-    variant = models.control("W*D*C", self_connections="removed")
+    variant = control("W*D*C", self_connections="removed")
     with pytest.raises(ValueError, match="is a control; the peer knows"):
-        peer.recurrent_penalty(specification(field, variant), field)
+        keras_reference.recurrent_penalty(specification(field, variant), field)
 
 
 def test_without_the_extra_the_error_names_it(monkeypatch):
@@ -85,7 +86,7 @@ def test_without_the_extra_the_error_names_it(monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr("importlib.import_module", missing)
-    with pytest.raises(peer.PeerError, match=r"pip install -e '.\[bench\]'"):
-        peer.draw_nulls(8, n_nulls=1)
-    with pytest.raises(peer.PeerError, match="tensorflow cannot be imported"):
-        peer.prepare(1)
+    with pytest.raises(keras_reference.PeerError, match=r"pip install -e '.\[bench\]'"):
+        keras_reference.draw_nulls(8, n_nulls=1)
+    with pytest.raises(keras_reference.PeerError, match="tensorflow cannot be imported"):
+        keras_reference.prepare(1)

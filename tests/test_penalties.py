@@ -7,14 +7,25 @@ import numpy as np
 import pytest
 import torch
 
-from cortexrnn import experiment, models, penalties
-from cortexrnn.archive import as_published, load_archive, select
-from cortexrnn.definition import DefinitionError
-from cortexrnn.models import VARIANTS, Penalty, PreparedPenalty, control, penalty
-from cortexrnn.penalties import CustomPenalty, register_penalty
-from cortexrnn.protocol import PUBLISHED, Preset, Protocol, RunSpec, Variant
-from cortexrnn.sources.surrogate import surrogate_field
-from cortexrnn.training import RNNEnsemble, train
+from cortexrnn.fields.sources.surrogate import surrogate_field
+from cortexrnn.networks import custom_penalty, penalties, training
+from cortexrnn.networks.custom_penalty import CustomPenalty, register_penalty
+from cortexrnn.networks.definition import DefinitionError
+from cortexrnn.networks.ensemble import RNNEnsemble
+from cortexrnn.networks.initial_weights import initial_weights
+from cortexrnn.networks.penalties import Penalty, PreparedPenalty, penalty
+from cortexrnn.networks.specification import (
+    PUBLISHED,
+    VARIANTS,
+    Preset,
+    Protocol,
+    RunSpec,
+    Variant,
+    control,
+)
+from cortexrnn.networks.training import train
+from cortexrnn.runs import experiment
+from cortexrnn.runs.archive import as_published, load_archive, select
 
 TINY = Preset(n_seeds=2, epochs=1, n_train=128, n_validation=64)
 
@@ -36,7 +47,7 @@ class Reach(CustomPenalty):
 
     def prepare(self, field, *, initial_weights, rng):
         return {
-            "distance": models.unit_distances(VARIANTS["WD*"], field),
+            "distance": penalties.unit_distances(VARIANTS["WD*"], field),
             "start": initial_weights,
             "noise": rng.random(initial_weights.shape),
             "mask": field.connectome > 0,
@@ -56,7 +67,7 @@ def field():
 
 @pytest.fixture(autouse=True)
 def registry(monkeypatch, tmp_path_factory):
-    monkeypatch.setattr(penalties, "PENALTIES", {})
+    monkeypatch.setattr(custom_penalty, "PENALTIES", {})
     monkeypatch.setenv("CORTEXRNN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
@@ -203,9 +214,9 @@ def test_a_subclass_of_the_built_in_one_stays_what_it_is(tiny):
 
 def test_networks_share_one_where_its_content_is_the_same(field, monkeypatch):
     kept = []
-    original = models.penalty
+    original = training.penalty
     monkeypatch.setattr(
-        models, "penalty", lambda *a, **k: kept.append(original(*a, **k)) or kept[-1]
+        training, "penalty", lambda *a, **k: kept.append(original(*a, **k)) or kept[-1]
     )
     seen = []
     build = RNNEnsemble.__init__
@@ -331,7 +342,7 @@ def test_writing_into_what_was_prepared_is_refused(field, at_once):
 def test_equal_penalties_draw_the_same_permutation(field):
     one, other = (spec(field, control("W!", penalty=Power(p))) for p in (1, 1.0))
     assert (one.identity, one.variant.name) == (other.identity, other.variant.name)
-    starts = [models.initial_weights(run, field) for run in (one, other)]
+    starts = [initial_weights(run, field) for run in (one, other)]
     np.testing.assert_array_equal(*starts)
 
 

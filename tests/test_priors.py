@@ -12,9 +12,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch.utils.flop_counter import FlopCounterMode
 
-from cortexrnn import load_field, priors
-from cortexrnn.field import FieldError
-from cortexrnn.sources.surrogate import surrogate_field
+from cortexrnn import load_field
+from cortexrnn.fields.errors import FieldError
+from cortexrnn.fields.sources.surrogate import surrogate_field
+from cortexrnn.networks import priors
+from cortexrnn.networks.communicability import (
+    communicability,
+    empirical_communicability,
+    stochastic_exponential,
+)
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +213,7 @@ def literal_communicability(weights):
 def test_communicability_is_its_definition(n, seed, spread):
     # Weights over many orders of magnitude, as training leaves them.
     weights = np.random.default_rng(seed).lognormal(0, spread, (n, n))
-    ours = priors.communicability(torch.from_numpy(weights)).numpy()
+    ours = communicability(torch.from_numpy(weights)).numpy()
     theirs = literal_communicability(weights)
     np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12 * theirs.max())
 
@@ -216,16 +222,16 @@ def test_communicability_takes_any_number_of_leading_axes():
     weights = torch.rand(
         2, 3, 7, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(3)
     )
-    together = priors.communicability(weights)
+    together = communicability(weights)
     for i, j in np.ndindex(2, 3):
-        torch.testing.assert_close(together[i, j], priors.communicability(weights[i, j]))
+        torch.testing.assert_close(together[i, j], communicability(weights[i, j]))
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.float64, 1e-13)])
 def test_exponential_agrees_with_torch(dtype, tolerance):
     matrix = torch.rand(3, 50, 50, dtype=dtype, generator=torch.Generator().manual_seed(0))
     matrix /= matrix.sum(-1, keepdim=True)
-    ours = priors.stochastic_exponential(matrix)
+    ours = stochastic_exponential(matrix)
     torch.testing.assert_close(ours, torch.matrix_exp(matrix), rtol=tolerance, atol=tolerance / 50)
 
 
@@ -235,7 +241,7 @@ def test_exponential_has_the_gradient_of_torch():
     upstream = torch.rand(20, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     ours, theirs = (
         torch.autograd.grad((f(matrix) * upstream).sum(), matrix)[0]
-        for f in (priors.stochastic_exponential, torch.matrix_exp)
+        for f in (stochastic_exponential, torch.matrix_exp)
     )
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
@@ -243,14 +249,14 @@ def test_exponential_has_the_gradient_of_torch():
 def test_a_neuron_without_weights_has_no_communicability():
     weights = torch.ones(3, 3)
     weights[1] = 0
-    assert priors.communicability(weights).isnan().any()
-    assert priors.communicability(weights, strength_offset=1e-10).isfinite().all()
+    assert communicability(weights).isnan().any()
+    assert communicability(weights, strength_offset=1e-10).isfinite().all()
 
 
 def test_connectome_rows_without_synapses_blow_communicability_up(mirror):
     real = load_field("6_6_2", directory=mirror)
     assert (real.connectome.sum(1) == 0).sum() == 166
-    c = priors.empirical_communicability(real.connectome)
+    c = empirical_communicability(real.connectome)
     assert c.max() == pytest.approx(1.4e5, rel=0.02)
     assert c.mean() == pytest.approx(129, rel=0.01)
     assert (np.diag(c) == 0).all()
@@ -261,7 +267,7 @@ def test_the_exponential_and_its_gradient_cost_as_many_products_as_is_said(dtype
     matrix = torch.rand(12, 12, dtype=dtype)
     matrix = (matrix / matrix.sum(-1, keepdim=True)).requires_grad_()
     with FlopCounterMode(display=False) as counted:
-        priors.stochastic_exponential(matrix).sum().backward()
+        stochastic_exponential(matrix).sum().backward()
     assert counted.get_total_flops() == products * 2 * 12**3
 
 
@@ -269,7 +275,7 @@ def test_entries_that_lead_to_a_silent_neuron_are_raised_by_up_to_1e5():
     # One synapse on a silent neuron; beside it the same with one synapse of its own.
     silent, speaking = np.zeros((3, 3)), np.zeros((3, 3))
     silent[0, 1] = speaking[0, 1] = speaking[1, 2] = 1
-    raised, plain = (priors.empirical_communicability(c)[0, 1] for c in (silent, speaking))
+    raised, plain = (empirical_communicability(c)[0, 1] for c in (silent, speaking))
     assert raised / plain == pytest.approx(1e5)
 
 

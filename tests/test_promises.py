@@ -15,41 +15,48 @@ import torch
 import typer
 from scipy import linalg, stats
 
-from cortexrnn import (
-    bench,
-    cost,
-    derivation,
-    effects,
-    function,
-    load_field,
-    models,
-    priors,
+from cortexrnn import load_field
+from cortexrnn.benchmark import flops, measure, report
+from cortexrnn.cli import app
+from cortexrnn.evidence import (
+    equivalence,
+    graph_nulls,
+    leaky_units,
+    linear_model,
+    pooled,
     replication,
-    structure,
-    theory,
+)
+from cortexrnn.evidence.published import PUBLISHED_FIELDS, published_cells, published_table
+from cortexrnn.fields import derivation, relations
+from cortexrnn.fields.errors import FieldError
+from cortexrnn.fields.field import Field
+from cortexrnn.fields.sources import arrays, microns
+from cortexrnn.fields.sources.published import FIELDS
+from cortexrnn.fields.sources.surrogate import DEFAULT_NEURONS, surrogate_field
+from cortexrnn.figures import function as function_figures
+from cortexrnn.networks import (
+    ensemble,
+    initial_weights,
+    penalties,
+    priors,
+    specification,
     topology,
     training,
-    weights,
 )
-from cortexrnn.archive import (
-    METRICS,
-    ArchiveError,
-    as_published,
-    load_archive,
-    published_table,
-    select,
+from cortexrnn.networks.neurogym import GYM_TASKS
+from cortexrnn.networks.penalties import penalty
+from cortexrnn.networks.specification import (
+    CORRECTED,
+    PRESETS,
+    PUBLISHED,
+    VARIANTS,
+    Protocol,
+    RunSpec,
 )
-from cortexrnn.cli import app
-from cortexrnn.field import Field, FieldError
-from cortexrnn.figures import function as function_figures
-from cortexrnn.gym import GYM_TASKS
-from cortexrnn.models import VARIANTS, penalty
-from cortexrnn.protocol import CORRECTED, PRESETS, PUBLISHED, Protocol, RunSpec
-from cortexrnn.sources import arrays, microns
-from cortexrnn.sources.published import FIELDS
-from cortexrnn.sources.surrogate import DEFAULT_NEURONS, surrogate_field
-from cortexrnn.tasks import PROBLEMS, TASKS
-from cortexrnn.weights import WeightsError
+from cortexrnn.networks.tasks import PROBLEMS, TASKS
+from cortexrnn.runs import trained_weights
+from cortexrnn.runs.archive import METRICS, ArchiveError, as_published, load_archive, select
+from cortexrnn.runs.trained_weights import WeightsError
 from tools import parameters
 from tools.project import ROOT, Project
 from tools.sync_notebooks import read_cells
@@ -143,7 +150,7 @@ def test_the_published_fields_are_as_many_as_the_page_says():
 
 
 def test_distances_of_the_grid_are_several_times_those_of_the_somata(field):
-    grid, soma = (models.unit_distances(VARIANTS[name], field) for name in ("WD", "WD*"))
+    grid, soma = (penalties.unit_distances(VARIANTS[name], field) for name in ("WD", "WD*"))
     assert priors.mean_distance(grid) / priors.mean_distance(soma) > 2
 
 
@@ -204,7 +211,9 @@ def test_the_penalty_of_a_variant_is_its_row_of_the_table(field, name):
 
 @pytest.mark.parametrize("name", list(VARIANTS))
 def test_only_the_plain_variant_puts_a_price_on_self_connections(field, name):
-    weights = torch.tensor(models.initial_weights(spec(field, name), field))[None].requires_grad_()
+    weights = torch.tensor(initial_weights.initial_weights(spec(field, name), field))[
+        None
+    ].requires_grad_()
     (slope,) = torch.autograd.grad(penalty(name, field)(weights).sum(), weights)
     outwards = (slope * weights.sign())[0].diagonal()
     sign = 1 if name == "W" else 0 if VARIANTS[name].communicability is None else -1
@@ -223,7 +232,7 @@ def test_nothing_that_a_network_is_built_from_depends_on_the_unit_of_positions(f
     for name, variant in VARIANTS.items():
         for protocol in (PUBLISHED, CORRECTED):
             one, other = (
-                models.unit_distances(variant, some, protocol=protocol)
+                penalties.unit_distances(variant, some, protocol=protocol)
                 for some in (field, stretched)
             )
             np.testing.assert_array_equal(one, other, err_msg=name)
@@ -241,11 +250,11 @@ def test_numbers_of_training_are_those_of_a_run_by_default(field):
     trials = said(METHODS, r"once for each task, ([\d,]+) to train and ([\d,]+) to validate")
     assert (run.n_train, run.n_validation) == tuple(map(number, trials))
     noise = number(said(METHODS, r"noise of standard deviation ([\d.]+) is added"))
-    assert run.input_noise == noise == theory.INPUT_NOISE
+    assert run.input_noise == noise == leaky_units.INPUT_NOISE
     assert run.learning_rate == 10 ** int(said(METHODS, r"learning rate \$10\^\{(-\d+)\}\$"))
     strengths = said(METHODS, r"use \$\\lambda = ([\d.]+)\$ and \$\\lambda_E = ([\d.]+)\$")
     assert (run.strength, run.emd_strength) == tuple(map(number, strengths))
-    assert (run.strength, run.emd_strength) == (models.STRENGTH, models.EMD_STRENGTH)
+    assert (run.strength, run.emd_strength) == (specification.STRENGTH, specification.EMD_STRENGTH)
     paper = PRESETS["paper"]
     assert [getattr(paper, key) for key in ("epochs", "n_train", "n_validation")] == [
         run.epochs, run.n_train, run.n_validation,
@@ -254,13 +263,13 @@ def test_numbers_of_training_are_those_of_a_run_by_default(field):
 
 def test_training_goes_through_the_trials_in_an_order_that_never_changes(field, monkeypatch):
     small = {"n_train": 300, "n_validation": 64, "epochs": 3, "input_noise": 0.0}
-    seen, step = [], training.RNNEnsemble.step
+    seen, step = [], ensemble.RNNEnsemble.step
 
     def watched(self, inputs, targets):
         seen.append((inputs.clone(), targets.clone()))
         return step(self, inputs, targets)
 
-    monkeypatch.setattr(training.RNNEnsemble, "step", watched)
+    monkeypatch.setattr(ensemble.RNNEnsemble, "step", watched)
     for seed, variant in ((0, "WD*"), (1, "W*D*C")):
         training.train([spec(field, variant, seed=seed, **small)], field, progress=False)
     assert [len(targets) for _, targets in seen] == [128, 128, 44] * 6
@@ -270,7 +279,7 @@ def test_training_goes_through_the_trials_in_an_order_that_never_changes(field, 
 
 
 def test_weights_of_input_and_read_out_start_glorot_uniform_and_biases_at_zero(field):
-    start = models.initial_weights(spec(field), field)
+    start = initial_weights.initial_weights(spec(field), field)
     member = training._member(spec(field), start, (8, 4000, 4))
     for name, shape in (("input", (8, 4000)), ("output", (4000, 4))):
         limit = (6 / sum(shape)) ** 0.5
@@ -307,7 +316,7 @@ def test_two_of_eight_problems_follow_from_the_offer_and_six_leave_a_choice_of_t
     best, of = said(METHODS, r"a network without memory can reach (\d)/(\d)")
     assert int(best) == sum(max(map(found.count, found)) for found in answers.values())
     assert int(of) == len(PROBLEMS) == 8
-    assert len(PROBLEMS) * theory.CONTESTED == 6
+    assert len(PROBLEMS) * leaky_units.CONTESTED == 6
 
 
 def test_signals_of_the_perceptual_decision_are_those_of_the_page():
@@ -350,7 +359,7 @@ def test_margins_and_spans_of_the_rules_are_those_of_the_code_and_the_published_
     rows = table(RULES, "metric")
     names = rows["metric"].str.removesuffix(" (bits)").str.replace("-", "_")
     margins = dict(zip(names, map(float, rows["margin"]), strict=True))
-    assert margins == replication.MARGINS
+    assert margins == equivalence.MARGINS
     free = published_table().query("arm == 'corr'").groupby("metric")["mean"]
     spans = free.max() - free.min()
     for name, span in zip(names, rows["span"], strict=True):
@@ -360,17 +369,17 @@ def test_margins_and_spans_of_the_rules_are_those_of_the_code_and_the_published_
 def test_numbers_of_the_rules_are_those_of_the_code():
     words = {"two": 2, "ten": 10}
     assert number(said(RULES, r"false discovery rate of (\d+) %")) == pytest.approx(
-        100 * replication.FALSE_DISCOVERY_RATE
+        100 * equivalence.FALSE_DISCOVERY_RATE
     )
     assert words[said(RULES, r"With fewer than (\w+) values a cell is not")] == (
-        replication.LEAST_RUNS
+        equivalence.LEAST_RUNS
     )
     assert words[said(RULES, r"by themselves .* so that (\w+) are asked now")] == (
-        replication.LEAST_RUNS
+        equivalence.LEAST_RUNS
     )
-    assert int(said(RULES, r"is a mean over (\d+) simulations")) == replication.PUBLISHED_RUNS
+    assert int(said(RULES, r"is a mean over (\d+) simulations")) == equivalence.PUBLISHED_RUNS
     assert said(RULES, r"two small fields, (\w+) and (\w+),") == replication.DRAW_FIELDS
-    cells = replication.published_cells()
+    cells = published_cells()
     lost = cells[cells["published_diverged"]]
     counted = map(
         int,
@@ -505,7 +514,7 @@ def test_relations_by_hand_are_those_of_a_field(field):
     pytest.importorskip("sklearn")
     # Names that blocks before it on the page may have made.
     names = {"events": field.events[:8], "np": np, "rng": np.random.default_rng(0), "n": 8}
-    exec(compile(code_of_adapt("precision = function.precision(counts)"), ADAPT, "exec"), names)
+    exec(compile(code_of_adapt("precision = relations.precision(counts)"), ADAPT, "exec"), names)
     for name in ("correlation", "sttc", "precision"):
         assert names[name].shape == (8, 8)
 
@@ -524,7 +533,7 @@ def test_a_control_is_trained_like_any_other_variant():
     ):
         assert large in code
         code = code.replace(large, small)
-    names = {"control": models.control}
+    names = {"control": specification.control}
     exec(compile(code, ADAPT, "exec"), names)
     assert len(names["results"]) == 3
 
@@ -557,21 +566,21 @@ def test_the_table_of_further_tasks_lists_them_with_what_their_texts_say():
 
 
 def test_numbers_that_stand_twice_in_the_package_are_the_same():
-    assert effects.PUBLISHED_RUNS == replication.PUBLISHED_RUNS == PRESETS["paper"].n_seeds
-    assert set(effects.PUBLISHED_FIELDS.values()) >= set(replication.DRAW_FIELDS)
-    assert set(bench.VARIANTS.values()) < set(VARIANTS)
-    task, defaults = TASKS[bench.TASK], inspect.signature(bench.step_flops).parameters
+    assert PRESETS["paper"].n_seeds == equivalence.PUBLISHED_RUNS
+    assert set(PUBLISHED_FIELDS.values()) >= set(replication.DRAW_FIELDS)
+    assert set(measure.VARIANTS.values()) < set(VARIANTS)
+    task, defaults = TASKS[measure.TASK], inspect.signature(flops.step_flops).parameters
     for name in ("n_steps", "n_channels", "n_classes"):
         assert defaults[name].default == getattr(task, name)
-    assert defaults["n_trials"].default == bench.BATCH == RunSpec.batch_size
+    assert defaults["n_trials"].default == measure.BATCH == RunSpec.batch_size
 
 
 def test_widths_of_bins_and_windows_are_those_of_the_page_wherever_they_are_a_default():
     width = int(said(METHODS, r"event counts in bins of (\d+) ms")) / 1000
     window = int(said(METHODS, r"with a window of \$\\pm (\d+)\$ ms")) / 1000
     takers = [
-        function.bin_events,
-        function.sttc,
+        relations.bin_events,
+        relations.sttc,
         derivation.derived,
         arrays.field_from_data,
         microns.assemble,
@@ -592,7 +601,7 @@ def test_the_synthetic_field_has_as_many_neurons_as_the_page_says():
 
 
 def test_examples_in_docstrings_give_what_they_say():
-    result = doctest.testmod(models)
+    result = doctest.testmod(specification)
     assert (result.failed, result.attempted) == (0, 1)
 
 
@@ -608,30 +617,34 @@ def bare(field):
 
 RUNS = pd.DataFrame({"task": ["go_nogo", "perceptual"], "variant": "W", "field": ["a", "b"]})
 ERRORS = [
-    (FieldError, "correlation", lambda f: structure.starts(f)),
-    (FieldError, "correlation", lambda f: theory.self_connections(f, relation="correlation")),
-    (FieldError, "correlation", lambda f: models.initial_weights(spec(f, "W*D*C"), f)),
+    (FieldError, "correlation", lambda f: graph_nulls.starts(f)),
+    (FieldError, "correlation", lambda f: leaky_units.self_connections(f, relation="correlation")),
+    (FieldError, "correlation", lambda f: initial_weights.initial_weights(spec(f, "W*D*C"), f)),
     (FieldError, "event times", lambda f: derivation.derived(f)),
     (FieldError, "relation", lambda f: derivation.differences(f, {"correlation": np.eye(40)})),
-    (ValueError, "share", lambda f: theory.needed_self_connection(TASKS["go_nogo"], share=1)),
-    (ValueError, "chess", lambda f: theory.learned("chess", [0.5])),
-    (ValueError, "delay_match", lambda f: theory.contrast(GYM_TASKS["delay_match"])),
-    (ArchiveError, "nowhere", lambda f: cost.load("/nowhere")),
+    (ValueError, "share", lambda f: leaky_units.needed_self_connection(TASKS["go_nogo"], share=1)),
+    (ValueError, "chess", lambda f: leaky_units.learned("chess", [0.5])),
+    (ValueError, "delay_match", lambda f: leaky_units.contrast(GYM_TASKS["delay_match"])),
+    (ArchiveError, "nowhere", lambda f: report.load("/nowhere")),
     (
         ValueError,
         "n_neurons|neurons|at least 1",
-        lambda f: cost.design_hours(cost.load(), n_neurons=0, n_runs=1, cores=1),
+        lambda f: report.design_hours(report.load(), n_neurons=0, n_runs=1, cores=1),
     ),
-    (ValueError, "measured", lambda f: cost.run_seconds(cost.load().table.head(0), 100, "plain")),
-    (ValueError, "positive", lambda f: cost.fit_exponent([1, 2, 0], [1, 2, 3])),
-    (ValueError, "task", lambda f: effects.rank_anova(RUNS)),
-    (ValueError, "x", lambda f: effects.rank_anova(RUNS.head(1), reference="x")),
-    (ValueError, "chess", lambda f: effects.pooled(RUNS, among="chess")),
+    (
+        ValueError,
+        "measured",
+        lambda f: report.run_seconds(report.load().table.head(0), 100, "plain"),
+    ),
+    (ValueError, "positive", lambda f: report.fit_exponent([1, 2, 0], [1, 2, 3])),
+    (ValueError, "task", lambda f: linear_model.rank_anova(RUNS)),
+    (ValueError, "x", lambda f: linear_model.rank_anova(RUNS.head(1), reference="x")),
+    (ValueError, "chess", lambda f: pooled.pooled(RUNS, among="chess")),
     (ValueError, "positive", lambda f: derivation.frames_in_bins(0, 0.2, 5)),
     (ValueError, "4", lambda f: derivation.coupling(np.ones((2, 5)), np.ones(4))),
     (ValueError, "4", lambda f: derivation.without(np.ones((2, 5)), np.ones(4))),
     (ValueError, "different", lambda f: derivation.frame_grid([[1.0], [1.0]])),
-    (WeightsError, "nowhere", lambda f: weights.load_weights("/nowhere.npz")),
+    (WeightsError, "nowhere", lambda f: trained_weights.load_weights("/nowhere.npz")),
     (ValueError, "W", lambda f: penalty("W??", f)),
     (FieldError, "sttc", lambda f: f.relation("sttc")),
 ]

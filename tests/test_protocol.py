@@ -13,20 +13,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cortexrnn.archive import SPECIFIED, as_published, load_archive
-from cortexrnn.models import VARIANTS
-from cortexrnn.penalties import CustomPenalty
-from cortexrnn.protocol import (
+from cortexrnn.networks.custom_penalty import CustomPenalty
+from cortexrnn.networks.specification import (
     CORRECTED,
     PRESETS,
     PUBLISHED,
+    VARIANTS,
     Preset,
     RunSpec,
     Variant,
     arm,
     random_stream,
 )
-from cortexrnn.tasks import Task
+from cortexrnn.networks.tasks import Task
+from cortexrnn.runs.archive import SPECIFIED, as_published, load_archive
 
 ROOT = Path(__file__).parents[1]
 

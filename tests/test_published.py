@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cortexrnn import priors
-from cortexrnn.sources import load_field, published
-from cortexrnn.sources.published import FIELDS, REGISTRY, FileEntry, SourceError
+from cortexrnn.fields.sources import load_field, published
+from cortexrnn.fields.sources.published import FIELDS, REGISTRY, FileEntry, SourceError
+from cortexrnn.networks import priors
 
 NAME = "1_2_3"
 N = 6

@@ -12,12 +12,13 @@ from scipy import stats
 from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.weightstats import ttost_ind
 
-from cortexrnn import replication
-from cortexrnn.archive import METRICS, SPECIFIED, published_table, select
-from cortexrnn.models import VARIANTS
-from cortexrnn.protocol import RunSpec
-from cortexrnn.replication import MARGINS, compare, draw_variance, error_rates, published_cells
-from cortexrnn.tasks import TASKS
+from cortexrnn.evidence import equivalence, replication
+from cortexrnn.evidence.equivalence import MARGINS
+from cortexrnn.evidence.published import published_cells, published_table
+from cortexrnn.evidence.replication import compare, draw_variance, error_rates
+from cortexrnn.networks.specification import VARIANTS, RunSpec
+from cortexrnn.networks.tasks import TASKS
+from cortexrnn.runs.archive import METRICS, SPECIFIED, select
 
 PUBLISHED = published_cells().query("arm == 'corr'")
 NO_DRAWS = {(metric, task): 0.0 for metric in MARGINS for task in TASKS}
@@ -104,7 +105,7 @@ def test_published_errors_are_those_of_the_intervals():
 )
 def test_without_draws_they_are_those_of_scipy_and_statsmodels(shift, sds, margin):
     ours, theirs = spread(shift, sds[0]), spread(0.0, sds[1])
-    found = replication.tests(
+    found = equivalence.tests(
         shift,
         own_error=stats.sem(ours),
         own_runs=20,
@@ -120,7 +121,7 @@ def test_without_draws_they_are_those_of_scipy_and_statsmodels(shift, sds, margi
 
 def test_a_draw_of_trials_on_each_side_widens_the_error():
     arguments = {"own_error": 0.03, "own_runs": 20, "published_error": 0.04, "margin": 0.05}
-    found = replication.tests(0.1, draw=0.06**2, **arguments)
+    found = equivalence.tests(0.1, draw=0.06**2, **arguments)
     assert found["error"] == pytest.approx((0.05**2 + 2 * 0.06**2) ** 0.5)
 
 
@@ -211,8 +212,8 @@ def test_many_cells_are_adjusted_together():
     table = pd.DataFrame({"p_different": rng.uniform(size=n), "p_equivalent": np.ones(n)})
     table = table.assign(published_diverged=False, runs=1, diverged=0)
     table.loc[0, "p_different"] = 0.03  # alone it would be different
-    assert "different" not in replication.verdicts(table)
-    assert replication.verdicts(table.head(1)).tolist() == ["different"]
+    assert "different" not in equivalence.verdicts(table)
+    assert equivalence.verdicts(table.head(1)).tolist() == ["different"]
 
 
 @pytest.mark.parametrize("column", ["field", "data_seed", "protocol"])
@@ -400,7 +401,7 @@ def test_rates_of_error_are_what_is_promised():
     assert rates.loc[0.0, "equivalent"] > 0.95
     assert rates.loc[1.0, "equivalent"] <= 0.05 + 0.02  # at the margin: half its level of error
     assert rates.loc[2.0, "different"] > 0.95
-    assert np.allclose(rates[list(replication.VERDICTS[:3])].sum(axis=1), 1)
+    assert np.allclose(rates[list(equivalence.VERDICTS[:3])].sum(axis=1), 1)
 
 
 def test_rates_are_those_of_the_margins_of_the_rules():

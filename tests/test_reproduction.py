@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cortexrnn import reproduction
-from cortexrnn.archive import METRICS, load_archive
-from cortexrnn.training import NUMERICS
+from cortexrnn.evidence import reproduction
+from cortexrnn.networks.training import NUMERICS
+from cortexrnn.runs.archive import METRICS, load_archive
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,11 @@ import pytest
 import torch
 from scipy.stats import ortho_group
 
-from cortexrnn import training
-from cortexrnn.models import control
-from cortexrnn.protocol import CORRECTED, Protocol, RunSpec
-from cortexrnn.sources.surrogate import surrogate_field
-from cortexrnn.tasks import TASKS
-from cortexrnn.training import train
+from cortexrnn.fields.sources.surrogate import surrogate_field
+from cortexrnn.networks import ensemble
+from cortexrnn.networks.specification import CORRECTED, Protocol, RunSpec, control
+from cortexrnn.networks.tasks import TASKS
+from cortexrnn.networks.training import train
 
 NAMES = ("input", "recurrent", "bias", "output", "output_bias")
 
@@ -412,7 +411,7 @@ def test_runs_of_several_seeds_and_signs_side_by_side_are_each_what_defines_it(f
 def seen(monkeypatch):
     """Record what ensembles are given: the batches of training, and validation."""
     record = {"steps": [], "validation": []}
-    step, evaluate = training.RNNEnsemble.step, training.RNNEnsemble.evaluate
+    step, evaluate = ensemble.RNNEnsemble.step, ensemble.RNNEnsemble.evaluate
 
     def recording_step(self, inputs, targets):
         record["steps"].append((inputs.clone(), targets.clone()))
@@ -422,8 +421,8 @@ def seen(monkeypatch):
         record["validation"].append((len(record["steps"]), inputs.clone(), targets.clone()))
         return evaluate(self, inputs, targets)
 
-    monkeypatch.setattr(training.RNNEnsemble, "step", recording_step)
-    monkeypatch.setattr(training.RNNEnsemble, "evaluate", recording_evaluate)
+    monkeypatch.setattr(ensemble.RNNEnsemble, "step", recording_step)
+    monkeypatch.setattr(ensemble.RNNEnsemble, "evaluate", recording_evaluate)
     return record
 
 
@@ -502,14 +501,14 @@ def test_divergence_is_told_with_the_epoch_in_which_it_happens(field):
 
 def test_weights_that_end_an_epoch_as_infinite_diverged_in_it(field, monkeypatch):
     # The loss is that before the update, so it cannot show what the last update of an epoch did.
-    update = training.RNNEnsemble._update
+    update = ensemble.RNNEnsemble._update
 
     def breaking(self, gradients):
         update(self, gradients)
         if self.n_steps == 6:
             self.parameters["bias"][1, 0] = torch.inf
 
-    monkeypatch.setattr(training.RNNEnsemble, "_update", breaking)
+    monkeypatch.setattr(ensemble.RNNEnsemble, "_update", breaking)
     specs = [spec(field, name, epochs=4) for name in ("W", "WD*", "WD")]
     first, lost, last = train(specs, field, device="cpu", progress=False)
     assert (lost.diverged, lost.diverged_epoch, len(lost.history["loss"])) == (True, 2, 1)
@@ -524,14 +523,14 @@ def test_weights_that_end_an_epoch_as_infinite_diverged_in_it(field, monkeypatch
 def test_a_network_that_is_lost_in_the_middle_of_an_epoch_leaves_the_others_their_noise(
     field, monkeypatch
 ):
-    update = training.RNNEnsemble._update
+    update = ensemble.RNNEnsemble._update
 
     def breaking(self, gradients):
         update(self, gradients)
         if self.n_steps == 4:
             self.parameters["recurrent"][0] = torch.nan
 
-    monkeypatch.setattr(training.RNNEnsemble, "_update", breaking)
+    monkeypatch.setattr(ensemble.RNNEnsemble, "_update", breaking)
     specs = [spec(field, "W*D*C", seed=seed, sign="positive") for seed in (0, 1, 2)]
     lost, *others = train(specs, field, device="cpu", progress=False)
     assert (lost.diverged_epoch, len(lost.history["loss"])) == (2, 1)

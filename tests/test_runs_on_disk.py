@@ -7,11 +7,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from cortexrnn import archive
-from cortexrnn.archive import ArchiveError, as_published, load_archive, read_runs, select
-from cortexrnn.models import VARIANTS
-from cortexrnn.protocol import RunSpec
-from cortexrnn.tasks import TASKS
+from cortexrnn.evidence import published
+from cortexrnn.networks.specification import VARIANTS, RunSpec
+from cortexrnn.networks.tasks import TASKS
+from cortexrnn.runs import archive
+from cortexrnn.runs.archive import ArchiveError, as_published, load_archive, read_runs, select
 
 
 def spec(**settings):
@@ -187,5 +187,5 @@ def test_one_arm_of_one_field_comes_in_the_order_of_the_paper():
 
 @pytest.mark.parametrize("name", ["published_6_6_2", "effects_6_6_2", "groups"])
 def test_published_tables_have_this_packages_tasks(name):
-    table = archive.published_table(name)
+    table = published.published_table(name)
     assert set(table["task"]) == set(TASKS)

@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare, spearmanr
 
-from cortexrnn import structure, topology
-from cortexrnn.models import VARIANTS
-from cortexrnn.sources.surrogate import surrogate_field
-from cortexrnn.structure import against_chance, rank_correlations, rewired, share_within
-from cortexrnn.weights import COURSE
+from cortexrnn.evidence import graph_nulls
+from cortexrnn.evidence.graph_nulls import against_chance, rewired, share_within
+from cortexrnn.evidence.rank_correlations import rank_correlations
+from cortexrnn.fields.sources.surrogate import surrogate_field
+from cortexrnn.networks import topology
+from cortexrnn.networks.specification import VARIANTS
+from cortexrnn.runs.trained_weights import COURSE
 from tests.test_weights import kept
 
 TASK = "go_nogo"
@@ -62,7 +64,7 @@ def test_rewiring_forgets_the_graph():
 
 def test_random_graph_has_as_many_edges_and_no_loops():
     links = graph(1)
-    made = structure.random_graph(links, rng=np.random.default_rng(0))
+    made = graph_nulls.random_graph(links, rng=np.random.default_rng(0))
     assert made.sum() == links.sum()
     assert (made == made.T).all() and not made.diagonal().any()
 
@@ -76,14 +78,14 @@ def test_share_within_counts_edges_of_one_label():
 
 
 def test_random_graphs_of_a_density_have_that_clustering():
-    table = structure.null_densities(100, [0.1, 0.3])
+    table = graph_nulls.null_densities(100, [0.1, 0.3])
     np.testing.assert_allclose(table["clustering"], [0.1, 0.3], atol=0.02)
     assert table["efficiency"].is_monotonic_increasing
 
 
 def test_starts_are_those_of_the_runs():
     field = surrogate_field(24)
-    table = structure.starts(field, seeds=(0, 1)).set_index("start")
+    table = graph_nulls.starts(field, seeds=(0, 1)).set_index("start")
     assert len(table) == 6
     np.testing.assert_allclose(
         table.loc["functional", ["entropy", "small_worldness"]].astype(float),
@@ -94,14 +96,14 @@ def test_starts_are_those_of_the_runs():
 
 def test_a_start_without_kept_run_is_measured_anew():
     field = surrogate_field(24)
-    made = structure.starts(field).set_index("start")[list(COURSE)]
-    none = structure.starts_beside([], field).set_index("start")
+    made = graph_nulls.starts(field).set_index("start")[list(COURSE)]
+    none = graph_nulls.starts_beside([], field).set_index("start")
     assert not none["kept"].any()
     pd.testing.assert_frame_equal(none[list(COURSE)], made)
     run = kept(0)
-    some = structure.starts_beside([run, run], field).set_index("start")
+    some = graph_nulls.starts_beside([run, run], field).set_index("start")
     start = VARIANTS[run.variant].start
-    assert some["kept"].to_dict() == {name: name == start for name in structure.STARTS}
+    assert some["kept"].to_dict() == {name: name == start for name in graph_nulls.STARTS}
     assert some.loc[start, list(COURSE)].tolist() == run.course[0].tolist()
     assert some.dtypes[list(COURSE)].eq(float).all()
 
@@ -192,7 +194,7 @@ def test_every_graph_of_as_many_edges_is_equally_likely():
     for a, b in ((0, 1), (2, 3)):
         links[a, b] = links[b, a] = True
     rng, upper = np.random.default_rng(0), np.triu_indices(4, 1)
-    drawn = [structure.random_graph(links, rng=rng)[upper].tobytes() for _ in range(1500)]
+    drawn = [graph_nulls.random_graph(links, rng=rng)[upper].tobytes() for _ in range(1500)]
     counts = np.unique(drawn, return_counts=True)[1]
     assert len(counts) == 15  # of six pairs two
     assert chisquare(counts).pvalue > 1e-3

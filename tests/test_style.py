@@ -8,17 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cortexrnn.figures.style import (
-    banner,
-    download,
-    glue,
-    palette,
-    prose,
-    remark,
-    rows_or,
-    set_style,
-)
-from cortexrnn.sources import load_field
+from cortexrnn.fields.sources import load_field
+from cortexrnn.figures.page import banner, download, glue, prose, remark, rows_or
+from cortexrnn.figures.style import palette, set_style
 
 
 def test_surrogate_is_called_synthetic() -> None:
@@ -81,7 +73,7 @@ def test_glue_outside_a_notebook_does_nothing(capsys: pytest.CaptureFixture[str]
 
 def test_glued_numpy_scalar_is_a_plain_number(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: dict[str, object] = {}
-    monkeypatch.setattr("cortexrnn.figures.style._shell", lambda: object())
+    monkeypatch.setattr("cortexrnn.figures.page.shell", lambda: object())
     monkeypatch.setattr("myst_nb.glue", lambda name, value, display: kept.update({name: value}))
     glue("half", np.float64(0.5))
     glue("word", "one")

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cortexrnn import function, priors
-from cortexrnn.field import Field
-from cortexrnn.sources.published import load_published
-from cortexrnn.sources.surrogate import FRAME_RATE_HZ, LARGEST_FIELD, RECIPE, surrogate_field
+from cortexrnn.fields import relations
+from cortexrnn.fields.field import Field
+from cortexrnn.fields.sources.published import load_published
+from cortexrnn.fields.sources.surrogate import FRAME_RATE_HZ, LARGEST_FIELD, RECIPE, surrogate_field
+from cortexrnn.networks import priors
 
 ARRAYS = ("ids", "positions", "connectome", "correlation", "sttc", "precision")
 
@@ -156,9 +157,9 @@ def test_any_size_is_a_whole_field(n_neurons: int) -> None:
 
 def test_relations_are_those_of_the_events() -> None:
     field = surrogate()
-    counts = function.bin_events(field.events)
-    assert np.array_equal(field.correlation, function.correlation(counts))
-    assert np.array_equal(field.sttc, function.sttc(field.events))
+    counts = relations.bin_events(field.events)
+    assert np.array_equal(field.correlation, relations.correlation(counts))
+    assert np.array_equal(field.sttc, relations.sttc(field.events))
     # The precision is an approximate inverse of the covariance, up to what was thresholded.
     product = field.precision @ np.cov(counts)
     assert np.abs(product.diagonal() - 1).max() < 0.1

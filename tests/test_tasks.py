@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from cortexrnn.tasks import PROBLEMS, TASKS, GoNoGo, OneChoice, Perceptual
+from cortexrnn.networks.tasks import PROBLEMS, TASKS, GoNoGo, OneChoice, Perceptual
 
 N_TRIALS = 20_000
 ALL = pytest.mark.parametrize("name", list(TASKS))

@@ -5,12 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from cortexrnn.field import FieldError
-from cortexrnn.models import initial_weights
-from cortexrnn.protocol import RunSpec
-from cortexrnn.sources import load_field
-from cortexrnn.tasks import PROBLEMS, TASKS, Task
-from cortexrnn.theory import (
+from cortexrnn.evidence.leaky_units import (
     CONTESTED,
     INPUT_NOISE,
     contrast,
@@ -21,7 +16,12 @@ from cortexrnn.theory import (
     self_connections,
     time_constant,
 )
-from cortexrnn.weights import kept_weights
+from cortexrnn.fields.errors import FieldError
+from cortexrnn.fields.sources import load_field
+from cortexrnn.networks.initial_weights import initial_weights
+from cortexrnn.networks.specification import RunSpec
+from cortexrnn.networks.tasks import PROBLEMS, TASKS, Task
+from cortexrnn.runs.trained_weights import kept_weights
 
 DECIDING = {"perceptual": (1, 2), "go_nogo": (1, 2)}
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cortexrnn import topology
-from cortexrnn.topology import (
+from cortexrnn.networks import topology
+from cortexrnn.networks.topology import (
     Nulls,
     assortativity,
     clustering,
@@ -97,8 +97,8 @@ def test_golden_tiny(golden):
 
 @pytest.mark.parametrize("name", ["5_3_4", "6_6_2"])
 def test_golden_field(name, golden, mirror):
-    from cortexrnn.priors import functional_weights
-    from cortexrnn.sources import load_field
+    from cortexrnn.fields.sources import load_field
+    from cortexrnn.networks.priors import functional_weights
 
     field = load_field(name, directory=mirror)
     weights = functional_weights(field, relation="correlation", rng=np.random.default_rng(0))

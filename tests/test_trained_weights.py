@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from cortexrnn import archive, training
-from cortexrnn.archive import ArchiveError
-from cortexrnn.gym import task_of
-from cortexrnn.models import control
-from cortexrnn.penalties import CustomPenalty
-from cortexrnn.protocol import RunSpec
-from cortexrnn.sources.surrogate import surrogate_field
-from cortexrnn.trained_weights import load_network, save_network
-from cortexrnn.training import logits, train
-from cortexrnn.weights import WeightsError, load_weights
+from cortexrnn.fields.sources.surrogate import surrogate_field
+from cortexrnn.networks import training
+from cortexrnn.networks.custom_penalty import CustomPenalty
+from cortexrnn.networks.ensemble import logits
+from cortexrnn.networks.specification import RunSpec, control, task_of
+from cortexrnn.networks.training import train
+from cortexrnn.runs import archive
+from cortexrnn.runs.archive import ArchiveError
+from cortexrnn.runs.saved_networks import load_network, save_network
+from cortexrnn.runs.trained_weights import WeightsError, load_weights
 
 
 @dataclass(frozen=True)

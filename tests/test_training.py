@@ -6,14 +6,23 @@ import numpy as np
 import pytest
 import torch
 
-from cortexrnn import models, training
-from cortexrnn.field import FieldError
-from cortexrnn.models import VARIANTS, Penalty, control, penalty
-from cortexrnn.penalties import CustomPenalty
-from cortexrnn.protocol import PUBLISHED, Protocol, RunSpec, Variant
-from cortexrnn.sources.surrogate import surrogate_field
-from cortexrnn.tasks import TASKS
-from cortexrnn.training import RNNEnsemble, logits, train
+from cortexrnn.fields.errors import FieldError
+from cortexrnn.fields.sources.surrogate import surrogate_field
+from cortexrnn.networks import training
+from cortexrnn.networks.custom_penalty import CustomPenalty
+from cortexrnn.networks.ensemble import RNNEnsemble, logits
+from cortexrnn.networks.initial_weights import initial_weights
+from cortexrnn.networks.penalties import Penalty, penalty
+from cortexrnn.networks.specification import (
+    PUBLISHED,
+    VARIANTS,
+    Protocol,
+    RunSpec,
+    Variant,
+    control,
+)
+from cortexrnn.networks.tasks import TASKS
+from cortexrnn.networks.training import train
 from tests.test_models import tiny_penalty
 
 NO_PENALTY = Penalty(strength=0.0)
@@ -343,7 +352,7 @@ def test_a_first_task_leaves_its_recurrent_weights_as_the_start(field):
     with training._processor_settings(field.n_neurons):  # as in train: threads change rounding
         start = training._starts([spec(field), after], field, torch.device("cpu"))
     np.testing.assert_array_equal(start[1], before.weights["recurrent"])
-    np.testing.assert_array_equal(start[0], models.initial_weights(spec(field), field))
+    np.testing.assert_array_equal(start[0], initial_weights(spec(field), field))
     one, both = train([spec(field), after], field, progress=False)
     alone = train([spec(field)], field, progress=False)[0]
     np.testing.assert_array_equal(one.weights["recurrent"], alone.weights["recurrent"])

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from cortexrnn import experiment, topology
-from cortexrnn.archive import METRICS, load_archive
-from cortexrnn.protocol import SIGNS
-from cortexrnn.sources.surrogate import surrogate_field
-from cortexrnn.weights import (
+from cortexrnn.fields.sources.surrogate import surrogate_field
+from cortexrnn.networks import topology
+from cortexrnn.networks.specification import SIGNS
+from cortexrnn.runs import experiment
+from cortexrnn.runs.archive import METRICS, load_archive
+from cortexrnn.runs.trained_weights import (
     BINS,
     COURSE,
     FILE_FORMAT,

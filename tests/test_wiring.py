@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cortexrnn.wiring import connections, nearness
+from cortexrnn.fields.wiring import connections, nearness
 
 DISTANCE = np.array([[0.0, 1.0, 3.0], [1.0, 0.0, 2.0], [3.0, 2.0, 0.0]])
 

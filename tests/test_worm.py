@@ -16,16 +16,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cortexrnn import load_field, priors
-from cortexrnn.experiment import plan
-from cortexrnn.field import Field, FieldError
+from cortexrnn import load_field
+from cortexrnn.evidence.intervals import cell_means
+from cortexrnn.fields.errors import FieldError
+from cortexrnn.fields.field import Field
+from cortexrnn.fields.sources import worm
+from cortexrnn.fields.sources.published import SourceError
 from cortexrnn.figures import worm as figures
-from cortexrnn.inference import cell_means
-from cortexrnn.models import initial_weights
-from cortexrnn.protocol import PRESETS
-from cortexrnn.sources import worm
-from cortexrnn.sources.published import SourceError
-from cortexrnn.training import train
+from cortexrnn.networks import priors
+from cortexrnn.networks.initial_weights import initial_weights
+from cortexrnn.networks.specification import PRESETS
+from cortexrnn.networks.training import train
+from cortexrnn.runs.experiment import plan
 from tools.project import ROOT
 
 N = 7

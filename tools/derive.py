@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from cortexrnn import function
-from cortexrnn.derivation import derived, differences
-from cortexrnn.sources.published import REGISTRY, load_published
+from cortexrnn.fields import relations
+from cortexrnn.fields.derivation import derived, differences
+from cortexrnn.fields.sources.published import REGISTRY, load_published
 
 FIELDS = ("5_3_8", "5_3_4", "4_7_2", "6_6_8", "5_6_8")
 
@@ -51,8 +51,8 @@ def derive(name: str) -> pd.DataFrame:
     facts = {
         "n_neurons": field.n_neurons,
         "n_events": sum(map(len, field.events)),
-        "duration_s": round(float(last) + function.TAIL_S, 4),
-        "n_bins": function.bin_events(field.events).shape[1],
+        "duration_s": round(float(last) + relations.TAIL_S, 4),
+        "n_bins": relations.bin_events(field.events).shape[1],
         "events_sha256": REGISTRY[f"{name}/spikes_{name}.npy"].sha256,
     }
     table = table.assign(**facts)

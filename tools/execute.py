@@ -234,14 +234,14 @@ def banners(scripts: Iterable[Path], project: Project) -> dict[str, dict[str, st
         if record is None:
             raise BuildError(
                 f"{script.name} does not tell which data it shows; "
-                "show cortexrnn.figures.style.banner(field) after loading them"
+                "show cortexrnn.figures.page.banner(field) after loading them"
             )
         found[script.stem] = record
     return found
 
 
 def _banner(notebook: Any) -> dict[str, str] | None:
-    """Return the record that `cortexrnn.figures.style.Banner` left in an output, if any."""
+    """Return the record that `cortexrnn.figures.page.Banner` left in an output, if any."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             record = output.get("metadata", {}).get("cortexrnn")

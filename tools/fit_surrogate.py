@@ -13,10 +13,10 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import brentq, curve_fit, least_squares
 
-from cortexrnn import function
-from cortexrnn.field import Field
-from cortexrnn.sources import published
-from cortexrnn.sources.surrogate import (
+from cortexrnn.fields import relations
+from cortexrnn.fields.field import Field
+from cortexrnn.fields.sources import published
+from cortexrnn.fields.sources.surrogate import (
     FRAME_RATE_HZ,
     N_FRAMES,
     RECIPE,
@@ -186,8 +186,8 @@ def fit_loadings(fields: list[Field], recipe: Recipe) -> Recipe:
             rng = np.random.default_rng(seed)
             place = _positions(120, changed(x), rng=rng)
             events = _events(place, changed(x), rng=rng)
-            correlation = function.correlation(function.bin_events(events))
-            moments.append(relation_moments(place, correlation, function.sttc(events)))
+            correlation = relations.correlation(relations.bin_events(events))
+            moments.append(relation_moments(place, correlation, relations.sttc(events)))
         return np.mean(moments, axis=0) - target
 
     found = least_squares(miss, start, diff_step=0.05, max_nfev=8)
@@ -201,7 +201,7 @@ def fit_sparsity(fields: list[Field], recipe: Recipe) -> float:
     zero = [f.relation("precision")[p] == 0 for f, p in zip(fields, pairs, strict=True)]
     absent = np.median([where.mean() for where in zero])
     rng = np.random.default_rng(0)
-    counts = function.bin_events(_events(_positions(120, recipe, rng=rng), recipe, rng=rng))
+    counts = relations.bin_events(_events(_positions(120, recipe, rng=rng), recipe, rng=rng))
     inverse = np.linalg.inv(np.cov(counts))
     scale = np.sqrt(np.outer(inverse.diagonal(), inverse.diagonal()))
     partial = np.abs(inverse / scale)[np.tril_indices(120, -1)]

@@ -23,14 +23,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cortexrnn import experiment, topology
-from cortexrnn.archive import METRICS, load_archive, write_json
-from cortexrnn.field import Field
-from cortexrnn.models import initial_weights
-from cortexrnn.protocol import SIGNS, RunSpec
-from cortexrnn.sources import load_field
-from cortexrnn.training import train
-from cortexrnn.weights import COURSE, KeptRun, save_weights, sparsify, stated_loss
+from cortexrnn.fields.field import Field
+from cortexrnn.fields.sources import load_field
+from cortexrnn.networks import topology
+from cortexrnn.networks.initial_weights import initial_weights
+from cortexrnn.networks.specification import SIGNS, RunSpec
+from cortexrnn.networks.training import train
+from cortexrnn.runs import experiment
+from cortexrnn.runs.archive import METRICS, load_archive, write_json
+from cortexrnn.runs.trained_weights import COURSE, KeptRun, save_weights, sparsify, stated_loss
 from tools.project import ROOT
 
 TOLERANCE = {name: 0.05 for name in METRICS}

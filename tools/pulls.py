@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cortexrnn import models
-from cortexrnn.controls import CONTROLS, PUBLISHED_VARIANTS, Control
-from cortexrnn.field import Field
-from cortexrnn.protocol import random_stream
-from cortexrnn.sources import load_field
+from cortexrnn.fields.field import Field
+from cortexrnn.fields.sources import load_field
+from cortexrnn.networks import initial_weights, penalties
+from cortexrnn.networks.specification import random_stream
+from cortexrnn.runs.controls import CONTROLS, PUBLISHED_VARIANTS, Control
 
 FIELDS = ("5_3_4", "5_6_8", "6_6_2")
 
@@ -49,8 +49,8 @@ def pull(control: Control, field: Field) -> dict[str, float]:
         field=field.name, field_hash=field.hash_without_events, seeds=range(N_SEEDS)
     )
     for spec in [spec for spec in one_task if spec.task == control.tasks[0][0]]:
-        start = models.initial_weights(spec, field)
-        penalty = models.penalty(
+        start = initial_weights.initial_weights(spec, field)
+        penalty = penalties.penalty(
             spec.variant,
             field,
             protocol=spec.protocol,

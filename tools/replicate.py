@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cortexrnn import experiment
-from cortexrnn.controls import CONTROLS, DECIDING_FIELD, GROUPS
-from cortexrnn.models import VARIANTS
-from cortexrnn.protocol import RunSpec, one_of
-from cortexrnn.sources import load_field
-from cortexrnn.tasks import TASKS
+from cortexrnn.fields.given.parameters import one_of
+from cortexrnn.fields.sources import load_field
+from cortexrnn.networks.specification import VARIANTS, RunSpec
+from cortexrnn.networks.tasks import TASKS
+from cortexrnn.runs import experiment
+from cortexrnn.runs.controls import CONTROLS, DECIDING_FIELD, GROUPS
 
 FUNCTIONAL = tuple(name for name, variant in VARIANTS.items() if variant.uses_function)
 """Variants that depend on the relation; the others are the same runs under every relation."""

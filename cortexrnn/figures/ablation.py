@@ -38,8 +38,8 @@ def beside_published(table: pd.DataFrame, *, level: dict[str, float] | None = No
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`cortexrnn.inference.beside_published` or, with a verdict for each cell, of
-        :func:`cortexrnn.replication.compare`, for one metric.
+        Rows of :func:`cortexrnn.evidence.published.beside_published` or, with a verdict for each
+        cell, of :func:`cortexrnn.evidence.replication.compare`, for one metric.
     level : dict of str to float, optional
         For each task a value to mark with a dotted line.
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
-    from cortexrnn.field import Field
+    from cortexrnn.fields.field import Field
 
 __all__ = ["correlation", "named_matrices", "off_diagonal", "soma_um", "square"]
 

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from cortexrnn.evidence.leaky_units import leaky_accuracy
 from cortexrnn.figures.panels import points, row_panels
 from cortexrnn.figures.style import WIDTH, palette
-from cortexrnn.gym import find_task
-from cortexrnn.tasks import TASKS
-from cortexrnn.theory import leaky_accuracy
+from cortexrnn.networks.neurogym import find_task
+from cortexrnn.networks.tasks import TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +60,7 @@ def claims(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`cortexrnn.controls.outcomes`.
+        Rows of :func:`cortexrnn.evidence.predictions.outcomes`.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def predictions(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`cortexrnn.controls.outcomes`, one metric.
+        Rows of :func:`cortexrnn.evidence.predictions.outcomes`, one metric.
 
     Returns
     -------
@@ -166,7 +166,7 @@ def beside_reference(
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`cortexrnn.controls.beside_reference`.
+        Rows of :func:`cortexrnn.evidence.control_tables.beside_reference`.
     label : str
         What is on the axis.
     rows, panels : str

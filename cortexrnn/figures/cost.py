@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cortexrnn import cost
+from cortexrnn.benchmark import report
 from cortexrnn.figures.style import WIDTH, palette
 
 __all__ = ["curves", "members"]
@@ -42,7 +42,7 @@ def curves(table: pd.DataFrame, *, kinds: tuple[str, ...]) -> Figure:
     shown = [kind for kind in kinds if kind in set(alone["kind"])]
     figure = Figure(figsize=(WIDTH, 4.2 * len(shown)), layout="constrained")
     panels = figure.subplots(len(shown), 1, squeeze=False, sharex=True)[:, 0]
-    fitted = cost.exponents(alone).set_index(["kind", "what"])
+    fitted = report.exponents(alone).set_index(["kind", "what"])
     for axes, kind in zip(panels, shown, strict=True):
         mine = alone[alone["kind"] == kind]
         for what, colour in zip(dict.fromkeys(mine["what"]), palette, strict=False):

@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import poisson
 
+from cortexrnn.fields.wiring import connections
 from cortexrnn.figures.checks import soma_um, square
 from cortexrnn.figures.style import WIDTH, palette
-from cortexrnn.wiring import connections
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from cortexrnn.field import Field
+    from cortexrnn.fields.field import Field
 
 __all__ = ["adjacency", "connection_by_distance", "degrees", "soma_3d", "soma_views"]
 

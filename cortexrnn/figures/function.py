@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator, ScalarFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from cortexrnn.derivation import frames_in_bins
+from cortexrnn.fields.derivation import frames_in_bins
 from cortexrnn.figures.checks import correlation, named_matrices, square
 from cortexrnn.figures.style import WIDTH, palette
 
@@ -508,8 +508,8 @@ def settings(table: pd.DataFrame | None) -> Figure:
     Parameters
     ----------
     table : DataFrame or None
-        As :func:`cortexrnn.derivation.sweep` gives it; None gives a figure that says that there
-        were no events.
+        As :func:`cortexrnn.networks.sensitivity.sweep` gives it; None gives a figure that says that
+        there were no events.
 
     Returns
     -------

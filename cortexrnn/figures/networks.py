@@ -14,7 +14,7 @@ from cortexrnn.figures.checks import off_diagonal, square
 from cortexrnn.figures.style import WIDTH, palette
 
 if TYPE_CHECKING:
-    from cortexrnn.training import Result
+    from cortexrnn.networks.training import Result
 
 __all__ = ["before_after", "final_accuracy", "learning_curves", "penalty_gradients"]
 
@@ -54,7 +54,9 @@ def penalty_gradients(gradients: pd.Series) -> Figure:
 def _checked(results: Sequence[Result]) -> Sequence[Result]:
     """Refuse an empty list and whatever is no result of a run."""
     if not results or not all(hasattr(result, "spec") for result in results):
-        raise ValueError("results: expected at least one Result of cortexrnn.training.train")
+        raise ValueError(
+            "results: expected at least one Result of cortexrnn.networks.training.train"
+        )
     return results
 
 

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from cortexrnn.fields.wiring import connections
 from cortexrnn.figures.checks import square
 from cortexrnn.figures.style import WIDTH, palette
-from cortexrnn.wiring import connections
 
 __all__ = ["out_and_in", "thinned"]
 
@@ -58,7 +58,7 @@ def thinned(tables: dict[str, pd.DataFrame]) -> Figure:
     Parameters
     ----------
     tables : dict of str to DataFrame
-        What :func:`cortexrnn.proofreading.thinning` gives, by the name of the connectome.
+        What :func:`cortexrnn.networks.sensitivity.thinning` gives, by the name of the connectome.
 
     Returns
     -------

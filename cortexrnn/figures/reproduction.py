@@ -24,7 +24,7 @@ def recorded_and_again(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`cortexrnn.reproduction.pairs`.
+        Rows of :func:`cortexrnn.evidence.reproduction.pairs`.
 
     Returns
     -------

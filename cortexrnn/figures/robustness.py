@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from cortexrnn.effects import contexts
+from cortexrnn.evidence.design import contexts
 from cortexrnn.figures.panels import points, row_panels
 from cortexrnn.figures.style import WIDTH, palette
 
@@ -34,7 +34,7 @@ def factor_sizes(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`cortexrnn.effects.agreement` for one metric.
+        Rows of :func:`cortexrnn.evidence.factor_tests.agreement` for one metric.
 
     Returns
     -------
@@ -116,8 +116,8 @@ def size_against_published(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`cortexrnn.effects.agreement`; pairs without a published value, and copied
-        ones, are left out.
+        Rows of :func:`cortexrnn.evidence.factor_tests.agreement`; pairs without a published value,
+        and copied ones, are left out.
 
     Returns
     -------
@@ -167,8 +167,8 @@ def mean_differences(table: pd.DataFrame, *, margin: float, label: str) -> Figur
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`cortexrnn.effects.equivalence` for one metric, with a column ``row`` that
-        names them and optionally ``group``.
+        Rows of :func:`cortexrnn.evidence.equivalence.equivalence` for one metric, with a column
+        ``row`` that names them and optionally ``group``.
     margin : float
         Differences within it do not matter; shown as a band.
     label : str

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from cortexrnn.figures.style import WIDTH, palette
 
 if TYPE_CHECKING:
-    from cortexrnn.tasks import Task
+    from cortexrnn.networks.tasks import Task
 
 __all__ = ["psychometric", "trial"]
 

@@ -12,16 +12,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
-from cortexrnn import topology
+from cortexrnn.evidence.graph_nulls import STARTS
 from cortexrnn.figures.style import WIDTH, palette
-from cortexrnn.models import VARIANTS
-from cortexrnn.structure import STARTS
-from cortexrnn.weights import BINS, COURSE
+from cortexrnn.networks import topology
+from cortexrnn.networks.specification import VARIANTS
+from cortexrnn.runs.trained_weights import BINS, COURSE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cortexrnn.weights import KeptRun
+    from cortexrnn.runs.trained_weights import KeptRun
 
 __all__ = [
     "against_accuracy",
@@ -67,7 +67,7 @@ def verdict(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`cortexrnn.replication.compare`; without any the figure says so.
+        Rows of :func:`cortexrnn.evidence.replication.compare`; without any the figure says so.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def start_and_end(starts: pd.DataFrame, runs: pd.DataFrame) -> Figure:
     Parameters
     ----------
     starts : DataFrame
-        Rows of :func:`cortexrnn.structure.starts`.
+        Rows of :func:`cortexrnn.evidence.graph_nulls.starts`.
     runs : DataFrame
         Runs of the archive.
 
@@ -250,7 +250,7 @@ def correlations(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`cortexrnn.structure.rank_correlations`.
+        Rows of :func:`cortexrnn.evidence.rank_correlations.rank_correlations`.
 
     Returns
     -------
@@ -295,7 +295,8 @@ def chance(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`cortexrnn.structure.against_chance`; without any the figure says so.
+        Rows of :func:`cortexrnn.evidence.graph_nulls.against_chance`; without any the figure says
+        so.
 
     Returns
     -------

@@ -11,14 +11,14 @@ from matplotlib.lines import Line2D
 
 from cortexrnn.figures.checks import named_matrices, soma_um
 from cortexrnn.figures.style import WIDTH, palette
-from cortexrnn.priors import filled
+from cortexrnn.networks.priors import filled
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from cortexrnn.field import Field
+    from cortexrnn.fields.field import Field
 
 __all__ = ["accuracies", "body", "responses", "starts"]
 
@@ -174,7 +174,7 @@ def accuracies(tables: dict[str, pd.DataFrame], *, level: dict[str, float]) -> F
     Parameters
     ----------
     tables : dict of str to DataFrame
-        Label of a field and its rows of :func:`cortexrnn.inference.cell_means`.
+        Label of a field and its rows of :func:`cortexrnn.evidence.intervals.cell_means`.
     level : dict of str to float
         For each task, in the order of the panels, a value to mark with a dotted line.
 

@@ -7,7 +7,7 @@ import sys
 import pandas as pd
 import pytest
 
-from cortexrnn.archive import read_runs
+from cortexrnn.runs.archive import read_runs
 from tests.cluster.conftest import ROOT, without_package
 from tests.test_experiment import sorted_rows
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cortexrnn.archive import read_runs
+from cortexrnn.runs.archive import read_runs
 from tests.cluster.conftest import until, without_package
 from tests.test_experiment import sorted_rows
 

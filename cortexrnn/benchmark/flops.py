@@ -1,0 +1,109 @@
+"""TODO benchmark.flops."""
+
+from __future__ import annotations
+
+import math
+
+from cortexrnn.networks.specification import RunSpec, task_of
+
+__all__ = ["forward_flops", "penalty_flops", "run_flops", "step_flops"]
+
+EXPONENTIAL_PRODUCTS = 15
+"""Matrix products in communicability and its gradient in float32."""
+
+
+def step_flops(
+    n_neurons: int,
+    *,
+    n_steps: int = 50,
+    n_trials: int = 128,
+    n_channels: int = 8,
+    n_classes: int = 4,
+) -> float:
+    """Floating point operations in the matrix products of one update of one network.
+
+    Parameters
+    ----------
+    n_neurons, n_steps, n_trials, n_channels, n_classes : int
+        N, T, B, I and C; the defaults are the one-choice task.
+
+    Returns
+    -------
+    float
+        2 B (3 (T - 1) N^2 + 2 T I N + 3 N C), without the penalty.
+    """
+    recurrent = 3 * (n_steps - 1) * n_neurons**2
+    around = 2 * n_steps * n_channels * n_neurons + 3 * n_neurons * n_classes
+    return 2.0 * n_trials * (recurrent + around)
+
+
+def forward_flops(
+    n_neurons: int,
+    *,
+    n_steps: int = 50,
+    n_trials: int = 128,
+    n_channels: int = 8,
+    n_classes: int = 4,
+) -> float:
+    """Floating point operations in the matrix products of one forward pass of one network.
+
+    Parameters
+    ----------
+    n_neurons, n_steps, n_trials, n_channels, n_classes : int
+        N, T, B, I and C.
+
+    Returns
+    -------
+    float
+        2 B ((T - 1) N^2 + T I N + N C).
+    """
+    recurrent = (n_steps - 1) * n_neurons**2
+    around = n_steps * n_channels * n_neurons + n_neurons * n_classes
+    return 2.0 * n_trials * (recurrent + around)
+
+
+def penalty_flops(n_neurons: int, what: str) -> float:
+    """Floating point operations in the matrix products of one penalty and its gradient.
+
+    Parameters
+    ----------
+    n_neurons : int
+        N.
+    what : str
+        A key of :data:`VARIANTS`.
+
+    Returns
+    -------
+    float
+        30 N^3 with communicability, else 0.
+    """
+    return 0.0 if what == "plain" else EXPONENTIAL_PRODUCTS * 2.0 * n_neurons**3
+
+
+def run_flops(spec: RunSpec, n_neurons: int, *, validations: int = 1) -> float:
+    """Floating point operations in the matrix products of one whole training.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        The run.
+    n_neurons : int
+        N.
+    validations : int
+        How often validation trials are evaluated; Keras does it after every epoch.
+
+    Returns
+    -------
+    float
+        Updates with their penalty, and validation.
+    """
+    task = task_of(spec)
+    sizes = {
+        "n_steps": task.n_steps, "n_channels": task.n_channels, "n_classes": task.n_classes,
+    }  # fmt: skip
+    updates = math.ceil(spec.n_train / spec.batch_size)
+    what = "plain" if spec.variant.communicability is None else "direct"
+    epoch = step_flops(n_neurons, n_trials=spec.n_train, **sizes)
+    epoch += updates * penalty_flops(n_neurons, what)
+    validation = forward_flops(n_neurons, n_trials=spec.n_validation, **sizes)
+    return spec.epochs * epoch + validations * validation

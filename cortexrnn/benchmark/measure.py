@@ -1,0 +1,822 @@
+"""Measure what training and measuring networks costs on this machine.
+
+Every measurement stands beside its floor: the time that the matrix products in it would take at the
+rate of a plain float32 product of that size, read just before and just after on the same number of
+threads. What has no matrix products has no floor.
+
+Floating point operations, with N neurons, T steps, B trials in a batch, I input channels and C
+classes; a product of (a, b) and (b, c) counts 2 a b c:
+
+- update: 2 B (3 (T - 1) N^2 + 2 T I N + 3 N C), the recurrent term once forward, once backward and
+  once for the gradient of the weights;
+- forward pass only, for validation: 2 B ((T - 1) N^2 + T I N + N C);
+- communicability with its gradient: 15 products, 30 N^3, see
+  :func:`cortexrnn.networks.communicability.stochastic_exponential`;
+- clustering or efficiency of a graph: one product, 2 N^3.
+
+Fields up to 1,000 neurons are surrogates. Above, where making one would take longer than measuring
+on it, weights W* are drawn from the entries of W* of 1,000 neurons (its diagonal apart from the
+rest) and scaled to the same spectral radius; distances are those of uniform random points.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import platform
+import queue
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cortexrnn.benchmark import keras_reference, report
+from cortexrnn.benchmark.flops import penalty_flops, run_flops, step_flops
+from cortexrnn.fields.field import Field
+from cortexrnn.fields.given import parameters
+from cortexrnn.fields.sources import load_field
+from cortexrnn.networks import priors, specification, topology
+from cortexrnn.networks.ensemble import RNNEnsemble
+from cortexrnn.networks.neurogym import find_task
+from cortexrnn.networks.penalties import Penalty, penalty
+from cortexrnn.networks.specification import RunSpec, random_stream, task_of
+from cortexrnn.networks.training import no_denormals, resolve_device, train
+from cortexrnn.runs.archive import write_json
+
+__all__ = [
+    "MEASURES",
+    "MEMBERS",
+    "PEER_VARIANTS",
+    "SIZES",
+    "VARIANTS",
+    "Point",
+    "gemm_rate",
+    "measure",
+    "points",
+    "run",
+    "trials",
+]
+
+SIZES = (64, 128, 256, 312, 512, 1024, 2048)
+"""Numbers of neurons."""
+
+
+MEMBERS = (1, 4, 16, 64)
+"""Networks trained as one batch."""
+
+
+QUICK_SIZES, QUICK_MEMBERS = (64, 128, 256), (1, 4)
+"""The same for a quick look."""
+
+
+BUDGET_S, QUICK_BUDGET_S = 3.0, 0.5
+"""Seconds for the repetitions of one point."""
+
+
+VARIANTS = {"plain": "W", "direct": "W*D*C", "emd": "W*D*C*"}
+"""The variant that stands for each kind of penalty."""
+
+
+PEER_VARIANTS = ("W", "WD*", "W*D*C", "W*D*C*")
+"""Variants on which the peer is compared."""
+
+
+MEASURES = ("entropy", "modularity", "assortativity", "clustering", "efficiency")
+"""What is measured of a trained network, each alone."""
+
+
+SIDES = ("ours", "peer")
+
+
+TASK = "one_choice"
+
+
+BATCH = 128
+
+
+LARGEST_FIELD = 1000
+"""Neurons up to which a field is made."""
+
+
+N_NULLS = 1000
+
+
+SHORTEST_S = 0.05
+"""Calls that take less are repeated within one measurement."""
+
+
+LONG_S = 1.0
+"""Calls that take more need no warming up."""
+
+
+GEMM_S = 0.1
+"""Time over which the rate of a matrix product is read."""
+
+
+STEADY_S = 4.0
+"""Time over which processes run side by side."""
+
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One thing to measure.
+
+    Parameters
+    ----------
+    kind : {"step", "penalty", "topology", "run", "processes"}
+        An update of an ensemble; a penalty with its gradient; a measure of a network; training
+        and measuring one network; updates in several processes at once.
+    what : str
+        A key of :data:`VARIANTS`; for topology one of :data:`MEASURES`, ``graph``, ``nulls``, or
+        ``measure``, which is all of them with nulls at hand.
+    n_neurons : int
+        N.
+    members : int
+        Networks in the ensemble.
+    threads : int
+        Threads of a process.
+    processes : int
+        Processes.
+    device : str
+        Where; topology is always measured by the processor.
+    """
+
+    kind: str
+    what: str
+    n_neurons: int
+    members: int = 1
+    threads: int = 1
+    processes: int = 1
+    device: str = "cpu"
+
+    @property
+    def series(self) -> tuple[Any, ...]:
+        """All but the number of neurons: what one cost curve consists of."""
+        return (self.kind, self.what, self.members, self.threads, self.processes, self.device)
+
+    def __str__(self) -> str:
+        told = f"{self.kind} {self.what}, N = {self.n_neurons}"
+        extras = {"members": self.members, "threads": self.threads, "processes": self.processes}
+        return told + "".join(f", {n} {name}" for name, n in extras.items() if n > 1)
+
+
+def points(
+    sizes: Sequence[int] = SIZES,
+    *,
+    members: Sequence[int] = MEMBERS,
+    threads: Sequence[int] = (1,),
+    processes: Sequence[int] = (1,),
+    device: str = "cpu",
+) -> list[Point]:
+    """List what is measured, smallest networks first, processes side by side at the end.
+
+    Parameters
+    ----------
+    sizes, members : sequence of int
+        Numbers of neurons and of networks in a batch.
+    threads : sequence of int
+        Threads; all but the first are measured for single updates and penalties only.
+    processes : sequence of int
+        Processes that train side by side, one thread each, at the size nearest to 312.
+    device : str
+        Where to train.
+
+    Returns
+    -------
+    list of Point
+        Each once.
+
+    Raises
+    ------
+    ValueError
+        If a number is below 1, or a size below 8.
+    """
+    sizes, members, threads, processes = (
+        parameters.numbers(name, values, whole=True)
+        for name, values in (
+            ("sizes", sizes), ("members", members), ("threads", threads), ("processes", processes)
+        )
+    )  # fmt: skip
+    for name, values, least in (
+        ("sizes", sizes, 8), ("members", members, 1), ("threads", threads, 1),
+        ("processes", processes, 1),
+    ):  # fmt: skip
+        if not values or min(values) < least:
+            raise ValueError(f"{name} are {list(values)}; give numbers of at least {least}")
+    listed = []
+    for n in sorted(sizes):
+        for count in threads:
+            common: dict[str, Any] = {"n_neurons": n, "threads": count, "device": device}
+            listed += [Point(kind="step", what=what, **common) for what in VARIANTS]
+            listed += [Point(kind="penalty", what=what, **common) for what in VARIANTS]
+        common["threads"] = threads[0]
+        for count in sorted(set(members) - {1}):
+            listed.append(Point(kind="step", what="plain", members=count, **common))
+        for what in ("graph", *MEASURES, "measure", "nulls"):
+            listed.append(Point(kind="topology", what=what, n_neurons=n, threads=threads[0]))
+        if n <= LARGEST_FIELD:
+            listed += [Point(kind="run", what=what, **common) for what in VARIANTS]
+    if torch.device("cpu" if device == "auto" else device).type == "cpu":
+        near = min(sizes, key=lambda n: abs(n - 312))
+        listed += [
+            Point(kind="processes", what="plain", n_neurons=near, processes=count)
+            for count in sorted(set(processes))
+        ]
+    return list(dict.fromkeys(listed))
+
+
+# --- one measurement
+
+
+def gemm_rate(n_neurons: int, *, device: torch.device) -> float:
+    """Rate of a float32 product of (512, N) and (N, N), on an accelerator of 8,192 rows.
+
+    Parameters
+    ----------
+    n_neurons : int
+        N.
+    device : torch.device
+        Where.
+
+    Returns
+    -------
+    float
+        Operations per second.
+    """
+    rows = 512 if device.type == "cpu" else 8192
+    left = torch.ones(rows, n_neurons, device=device)
+    right, out = torch.ones(n_neurons, n_neurons, device=device), torch.empty_like(left)
+    seconds = min(
+        repeated(lambda: torch.mm(left, right, out=out), device=device, repeats=5, budget=GEMM_S,
+                 shortest=GEMM_S / 10)
+    )  # fmt: skip
+    return 2.0 * rows * n_neurons**2 / seconds
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until an accelerator has done what was asked of it.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device; a processor has always finished.
+    """
+    if device.type != "cpu":
+        getattr(torch, device.type).synchronize()
+
+
+def repeated(
+    call: Callable[[], object],
+    *,
+    device: torch.device,
+    repeats: int,
+    budget: float,
+    shortest: float = SHORTEST_S,
+) -> list[float]:
+    """Time a call several times; the first only warms up, unless it is long (a second).
+
+    Parameters
+    ----------
+    call : callable
+        What is timed.
+    device : torch.device
+        Synchronised before each reading of the clock.
+    repeats : int
+        How often at most.
+    budget : float
+        Seconds; a call that takes longer by itself is not repeated, and its one time counts.
+    shortest : float
+        Seconds; shorter calls are made several times between two readings.
+
+    Returns
+    -------
+    list of float
+        Seconds of one call.
+    """
+
+    def once(number: int) -> float:
+        synchronise(device)
+        started = time.perf_counter()
+        for _ in range(number):
+            call()
+        synchronise(device)
+        return (time.perf_counter() - started) / number
+
+    first = once(1)
+    if first > budget:
+        return [first]
+    if first > LONG_S:
+        return [first, *(once(1) for _ in range(min(repeats, max(2, int(budget / first))) - 1))]
+    number = max(1, math.ceil(shortest / max(first, 1e-9)))
+    affordable = int(budget / (first * number))
+    return [once(number) for _ in range(min(repeats, max(2, affordable)))]
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """Seconds of one call, the products in it, and of how many nulls it was scaled up."""
+
+    seconds: list[float]
+    flops: float | None = None
+    scaled_from: int | None = None
+
+
+Clock = Callable[[Callable[[], object]], list[float]]
+
+
+def measure(point: Point, *, repeats: int = 5, budget: float = BUDGET_S) -> dict[str, Any]:
+    """Measure one point in this process.
+
+    Parameters
+    ----------
+    point : Point
+        What to measure; its number of threads is taken as set.
+    repeats : int
+        Repetitions at most.
+    budget : float
+        Seconds for them.
+
+    Returns
+    -------
+    dict
+        The point with ``seconds`` (median), ``low`` and ``high`` (smallest and largest),
+        ``repeats``, ``flops`` and ``floor_seconds`` (None without matrix products),
+        ``gemm_gflops``, ``scaled_from`` (number of nulls that were timed, else None) and
+        ``finished``.
+    """
+    device = resolve_device(point.device)
+    clock = functools.partial(repeated, device=device, repeats=repeats, budget=budget)
+    with no_denormals():
+        before = gemm_rate(point.n_neurons, device=device)
+        timed = _KINDS[point.kind](point, clock)
+        rate = max(before, gemm_rate(point.n_neurons, device=device))
+    return asdict(point) | {
+        "seconds": float(np.median(timed.seconds)),
+        "low": min(timed.seconds),
+        "high": max(timed.seconds),
+        "repeats": len(timed.seconds),
+        "flops": timed.flops,
+        "floor_seconds": None if timed.flops is None else timed.flops / rate,
+        "gemm_gflops": rate / 1e9,
+        "scaled_from": timed.scaled_from,
+        "finished": now(),
+    }
+
+
+def _step(point: Point, clock: Clock) -> _Timed:
+    ensemble, inputs, targets = _ensemble(point)
+    flops = step_flops(point.n_neurons) + penalty_flops(point.n_neurons, point.what)
+    return _Timed(clock(lambda: ensemble.step(inputs, targets)), point.members * flops)
+
+
+def _penalty(point: Point, clock: Clock) -> _Timed:
+    ensemble, _, _ = _ensemble(point)
+    weights = ensemble.parameters["recurrent"].requires_grad_(True)
+    value = _material(point.n_neurons)[1][point.what].to(weights.detach())
+    flops = penalty_flops(point.n_neurons, point.what) or None
+    return _Timed(clock(lambda: torch.autograd.grad(value(weights).sum(), weights)), flops)
+
+
+def _topology(point: Point, clock: Clock) -> _Timed:
+    n = point.n_neurons
+    weights = _material(n)[0]
+    square = 2.0 * n**3
+    if point.what == "nulls":
+        return _nulls(n, clock)
+    if point.what == "measure":
+        with scratch_cache():
+            topology.null_graphs(n, n_nulls=1)
+            call = functools.partial(topology.measure, weights, n_nulls=1)
+            return _Timed(clock(call), 2 * square)
+    measured = getattr(topology, point.what)
+    subject = weights if point.what in ("graph", "entropy") else topology.graph(weights)
+    flops = square if point.what in ("clustering", "efficiency") else None
+    return _Timed(clock(lambda: measured(subject)), flops)
+
+
+def _nulls(n: int, clock: Clock) -> _Timed:
+    """Draw and measure nulls; for large graphs fewer than 1,000, scaled up linearly."""
+    drawn = int(np.clip(N_NULLS * (312 / n) ** 3, 10, N_NULLS))
+    seeds = iter(range(10**6, 10**7))  # a seed never seen is in no cache
+    with scratch_cache():
+        seconds = clock(lambda: topology.null_graphs(n, n_nulls=drawn, seed=next(seeds)))
+    scaled_from = None if drawn == N_NULLS else drawn
+    return _Timed([s * N_NULLS / drawn for s in seconds], N_NULLS * 4.0 * n**3, scaled_from)
+
+
+def _run(point: Point, clock: Clock) -> _Timed:
+    field = load_field(f"surrogate_{point.n_neurons}")
+    spec = specify(field, VARIANTS[point.what])
+    with scratch_cache():
+        topology.null_graphs(point.n_neurons, n_nulls=1)
+
+        def whole() -> None:
+            (result,) = train([spec], field, device=point.device, progress=False)
+            topology.measure(result.weights["recurrent"], n_nulls=1)
+
+        return _Timed(clock(whole), run_flops(spec, point.n_neurons) + 4.0 * point.n_neurons**3)
+
+
+def _processes(point: Point, clock: Clock) -> _Timed:
+    """Let processes make updates side by side; the time of one update in each of them."""
+    context = get_context("spawn")
+    barrier, times = context.Barrier(point.processes), context.Queue()
+    started = [
+        context.Process(target=_steady, args=(point, barrier, times), daemon=True)
+        for _ in range(point.processes)
+    ]
+    for process in started:
+        process.start()
+    try:
+        seconds = [times.get(timeout=120 + STEADY_S) for _ in started]
+    except queue.Empty:
+        raise RuntimeError(f"{point}: a process has died or hangs") from None
+    finally:
+        for process in started:
+            process.terminate()
+            process.join()
+    return _Timed(seconds, step_flops(point.n_neurons))
+
+
+def _steady(point: Point, barrier: Any, times: Any) -> None:
+    """Make updates for some seconds, at the same time as the other processes."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    ensemble, inputs, targets = _ensemble(point)
+    ensemble.step(inputs, targets)
+    barrier.wait(timeout=120)
+    started, count = time.perf_counter(), 0
+    while time.perf_counter() < started + STEADY_S:
+        ensemble.step(inputs, targets)
+        count += 1
+    times.put((time.perf_counter() - started) / count)
+
+
+_KINDS: dict[str, Callable[[Point, Clock], _Timed]] = {
+    "step": _step,
+    "penalty": _penalty,
+    "topology": _topology,
+    "run": _run,
+    "processes": _processes,
+}
+
+
+@contextmanager
+def scratch_cache() -> Iterator[None]:
+    """Let nulls be remembered in a folder that goes away."""
+    with tempfile.TemporaryDirectory() as folder, _environment({"CORTEXRNN_CACHE": folder}):
+        yield
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables and set them back."""
+    kept = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+# --- what is measured on
+
+
+@functools.lru_cache(maxsize=2)
+def _material(n: int) -> tuple[Floats, dict[str, Penalty]]:
+    """Functional weights (N, N) and one penalty of each kind."""
+    rng = np.random.default_rng(0)
+    if n > LARGEST_FIELD:
+        return _large_material(n, rng=rng)
+    field = load_field(f"surrogate_{n}")
+    weights = priors.functional_weights(field, rng=rng)
+    return weights, {what: penalty(name, field) for what, name in VARIANTS.items()}
+
+
+def _large_material(n: int, *, rng: np.random.Generator) -> tuple[Floats, dict[str, Penalty]]:
+    """Draw weights with the entries of a smaller W*, and distances of random points."""
+    small, _ = _material(LARGEST_FIELD)
+    inside = ~np.eye(LARGEST_FIELD, dtype=bool)
+    weights = rng.choice(small[inside], (n, n))
+    np.fill_diagonal(weights, rng.choice(small.diagonal(), n))
+    weights *= priors.SPECTRAL_RADIUS / _perron_root(weights)
+    distance = torch.from_numpy(priors.distances(rng.random((n, 3))))
+    target = torch.from_numpy(np.sort(rng.lognormal(-7, 1, n * n)))
+    strength = specification.STRENGTH
+    return weights, {
+        "plain": Penalty(strength=1.0),
+        "direct": Penalty(strength=strength, distance=distance, direct=True),
+        "emd": Penalty(
+            strength=strength,
+            distance=distance,
+            target=target,
+            emd_strength=specification.EMD_STRENGTH,
+        ),
+    }
+
+
+def _perron_root(weights: Floats, *, n_steps: int = 100) -> float:
+    """Spectral radius of a positive matrix by power iteration; all eigenvalues would take N^3."""
+    vector, root = np.ones(len(weights)), 1.0
+    for _ in range(n_steps):
+        vector = weights @ vector
+        root = float(np.linalg.norm(vector))
+        vector /= root
+    return root
+
+
+def _ensemble(point: Point) -> tuple[RNNEnsemble, Tensor, Tensor]:
+    """Make an ensemble of equal networks and one batch of the task on the point's device."""
+    device = resolve_device(point.device)
+    weights, penalties = _material(point.n_neurons)
+    task, n, rng = find_task(TASK), point.n_neurons, np.random.default_rng(1)
+    one = {
+        "input": rng.uniform(-0.1, 0.1, (task.n_channels, n)),
+        "recurrent": weights,
+        "bias": np.zeros(n),
+        "output": rng.uniform(-0.1, 0.1, (n, task.n_classes)),
+        "output_bias": np.zeros(task.n_classes),
+    }
+    parameters = {
+        name: torch.from_numpy(value).to(device, torch.float32).repeat(
+            point.members, *[1] * value.ndim
+        )
+        for name, value in one.items()
+    }  # fmt: skip
+    ensemble = RNNEnsemble(
+        parameters,
+        penalties=[penalties[point.what]] * point.members,
+        positive=[False] * point.members,
+    )
+    inputs, targets = task.sample(BATCH, rng=rng)
+    noisy = inputs + rng.normal(0, 0.05, inputs.shape)
+    batch = torch.from_numpy(noisy).transpose(0, 1).contiguous().to(device, torch.float32)
+    return ensemble, batch, torch.from_numpy(targets).to(device)
+
+
+def specify(field: Field, variant: str, *, epochs: int = 10, seed: int = 0) -> RunSpec:
+    return RunSpec(
+        field=field.name,
+        field_hash=field.hash_without_events,
+        variant=specification.VARIANTS[variant],
+        task=TASK,
+        seed=seed,
+        epochs=epochs,
+    )
+
+
+def trials(spec: RunSpec) -> tuple[keras_reference.Trials, keras_reference.Trials]:
+    """Draw the trials of a run as numpy arrays, the same as training draws.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        The run.
+
+    Returns
+    -------
+    tuple
+        Training and validation trials: inputs (n, T, I) and targets (n,).
+    """
+    task = task_of(spec)
+    rng = random_stream(spec.data_seed, "trials", spec.task)
+    return task.sample(spec.n_train, rng=rng), task.sample(spec.n_validation, rng=rng)
+
+
+# --- many measurements
+
+
+class Worker:
+    """One process with a fixed number of threads; after it has died the next call starts another.
+
+    Libraries for linear algebra read their number of threads when they are loaded, so it must be
+    known before the process begins.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __call__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self._pool is None:
+            context = get_context("spawn")
+            self._pool = ProcessPoolExecutor(1, context, initializer=_end_with_parent)
+        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        with _environment(dict.fromkeys(names, str(self.threads))):
+            future = self._pool.submit(function, *args, **kwargs)
+        try:
+            return future.result()
+        except BrokenProcessPool:
+            self._pool = None
+            raise
+
+    def close(self) -> None:
+        """End the process."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when its parent was killed; it would wait for ever."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def run(
+    wanted: Sequence[Point],
+    *,
+    out: Path,
+    repeats: int = 5,
+    budget: float = BUDGET_S,
+    limit: float = 40.0,
+    tell: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Measure points in processes of their own and write the file after each.
+
+    What the file already holds is not measured again. A point that is expected, from smaller
+    networks, to take longer than the limit is left out and listed under ``skipped``; one whose
+    process dies or runs out of memory under ``failed``.
+
+    Parameters
+    ----------
+    wanted : sequence of Point
+        What to measure.
+    out : Path
+        JSON file to write, or to go on with.
+    repeats : int
+        Repetitions at most.
+    budget : float
+        Seconds for the repetitions of a point; whole runs get half the limit.
+    limit : float
+        Seconds that a single call may be expected to take.
+    tell : callable
+        Is given one line for every point.
+
+    Returns
+    -------
+    dict
+        Content of the file.
+
+    Raises
+    ------
+    ValueError
+        If the file was begun on another machine or with other versions.
+    ArchiveError
+        If the file cannot be written.
+    """
+    record = open_record(out)
+    record["skipped"], record["failed"] = [], []
+    done = {_point_of(row): row for row in record["measurements"]}
+    workers = {count: Worker(count) for count in {point.threads for point in wanted}}
+    try:
+        for point in wanted:
+            if point in done:
+                continue
+            expected = _expected(point, done.values())
+            if expected > limit:
+                record["skipped"].append(asdict(point) | {"expected_seconds": expected})
+                tell(f"{point}: left out, expected to take {expected:.0f} s")
+                continue
+            allowed = limit / 2 if point.kind == "run" else budget
+            try:
+                row = workers[point.threads](measure, point, repeats=repeats, budget=allowed)
+            except (BrokenProcessPool, MemoryError, RuntimeError) as error:
+                reason = (str(error) or type(error).__name__).splitlines()[0]
+                record["failed"].append(asdict(point) | {"reason": reason})
+                tell(f"{point}: failed ({reason})")
+                continue
+            done[point] = row
+            record["measurements"].append(row)
+            write_json(record, out)
+            tell(f"{point}: {_told(row)}")
+    finally:
+        for worker in workers.values():
+            worker.close()
+    write_json(record, out)
+    return record
+
+
+def _point_of(row: Mapping[str, Any]) -> Point:
+    return Point(**{name: row[name] for name in Point.__dataclass_fields__})
+
+
+def _expected(point: Point, rows: Iterable[Mapping[str, Any]]) -> float:
+    """Seconds that a call will take, from the same on smaller networks; 0 if there is none."""
+    known = sorted(
+        (row["n_neurons"], row["seconds"])
+        for row in rows
+        if _point_of(row).series == point.series and row["n_neurons"] < point.n_neurons
+    )
+    if not known:
+        return 0.0
+    n, seconds = known[-1]
+    exponent = 3.0
+    if len(known) > 1:
+        exponent = max(report.slope(*known[-2], *known[-1]), 2.0)
+    return float(seconds * (point.n_neurons / n) ** exponent)
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    """One measurement in words."""
+    spread = f"{1e3 * row['seconds']:.4g} ms [{1e3 * row['low']:.4g}, {1e3 * row['high']:.4g}]"
+    if row["floor_seconds"] is None:
+        return spread
+    return f"{spread}, {row['seconds'] / row['floor_seconds']:.2f} times the floor"
+
+
+# --- the file
+
+
+def open_record(out: Path) -> dict[str, Any]:
+    """Read a file of measurements to go on with, or begin one."""
+    machine = _machine()
+    if not out.exists():
+        empty: dict[str, Any] = {"format": report.FORMAT, "machine": machine}
+        return empty | {name: [] for name in ("measurements", "pairs", "skipped", "failed")}
+    record = report.read(out)
+    other = {name for name in machine if machine[name] != record["machine"].get(name)}
+    if other:
+        raise ValueError(
+            f"{out} was begun with another {', '.join(sorted(other))}; choose another file"
+        )
+    return record
+
+
+def _machine() -> dict[str, Any]:
+    """Describe this machine and what runs on it."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    accelerated = torch.cuda.is_available()
+    return {
+        "processor": _processor(),
+        "cores": cores(),
+        "memory_gib": round(memory / 2**30, 1),
+        "accelerator": torch.cuda.get_device_name() if accelerated else "",
+        "system": f"{platform.system()} {platform.machine()}",
+        "versions": f"python {platform.python_version()}, "
+        + versions("cortexrnn", "torch", "numpy", "scipy", "networkx"),
+    }
+
+
+def _processor() -> str:
+    """Name of the processor as the system gives it."""
+    listed = Path("/proc/cpuinfo")
+    if listed.exists():
+        for line in listed.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """Cores that this process may use.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def versions(*names: str) -> str:
+    found = []
+    for name in names:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,466 @@
+"""TODO evidence.predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from dataclasses import fields as dataclass_fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cortexrnn.evidence.intervals import t_interval
+from cortexrnn.fields.given import parameters
+from cortexrnn.runs.controls import (
+    CONTROLS,
+    DECIDING_FIELD,
+    FEW_TRIALS,
+    PUBLISHED_VARIANTS,
+    runs_of,
+)
+
+__all__ = [
+    "CLAIMS",
+    "PREDICTIONS",
+    "Claim",
+    "Prediction",
+    "outcomes",
+    "paired_differences",
+    "sensitivity",
+    "verdicts",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """An expected difference between two arms.
+
+    The difference is that of means over simulations of equal seed, averaged over tasks unless one
+    is named. The prediction is confirmed where the 95 % interval lies inside the bounds, refuted
+    where it lies outside, open otherwise.
+
+    Parameters
+    ----------
+    claim : str
+        Key of :data:`CLAIMS`.
+    arm, against : str
+        Names of controls or published variants.
+    low, high : float
+        Bounds of the difference, arm less against.
+    metric : str
+        Column of the archive.
+    task : str, optional
+        One task; default: the mean over those both arms share.
+    if_confirmed, if_refuted : {"against", "for", "neither"}
+        What the outcome then says of the reading of the claim.
+    known_on : tuple of str
+        Fields whose first runs were known when it was made; it is not judged there.
+    """
+
+    claim: str
+    arm: str
+    against: str
+    low: float
+    high: float
+    metric: str = "accuracy"
+    task: str | None = None
+    if_confirmed: str = "against"
+    if_refuted: str = "for"
+    known_on: tuple[str, ...] = ()
+
+    def judge(self, low: float, high: float) -> str:
+        """Compare an interval with the bounds.
+
+        Parameters
+        ----------
+        low, high : float
+            The 95 % interval of the difference.
+
+        Returns
+        -------
+        str
+            ``"confirmed"``, ``"refuted"`` or ``"open"``; NaN is open.
+        """
+        if self.low <= low and high <= self.high:
+            return "confirmed"
+        return "refuted" if high < self.low or low > self.high else "open"
+
+    def asked_on(self, field: str) -> bool:
+        """Tell whether it is judged on a field: its arms are run there, and were not known."""
+        arms = PUBLISHED_VARIANTS | CONTROLS
+        both = [arms[name] for name in (self.arm, self.against)]
+        run = field != DECIDING_FIELD or all(a.deciding or a.group == "published" for a in both)
+        return run and field not in self.known_on
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A claim of the paper, and the stricter reading that controls can refute.
+
+    Parameters
+    ----------
+    paper : str
+        What the paper says.
+    evidence : str
+        What it rests on there.
+    reading : str
+        What would have to be true for the named cause, and nothing simpler, to carry the effect.
+    finding : tuple of str
+        Names of two arms: the claim is about the first less the second.
+    metric : str
+        Column of the archive in which they differ.
+    universal : bool
+        Whether one prediction that speaks against the reading is enough, and all have to speak for
+        it.
+    """
+
+    paper: str
+    evidence: str
+    reading: str
+    finding: tuple[str, str]
+    metric: str = "accuracy"
+    universal: bool = False
+
+
+CLAIMS = {
+    "function": Claim(
+        paper="Functional initialisation gives the largest gain.",
+        evidence="W* against W in Table 2 and the tests of factor W.",
+        reading="The gain of W* needs more than the strength of its self-connections.",
+        finding=("W*D*C*", "WD*C*"),
+    ),
+    "structure": Claim(
+        paper="The gain is one of structure: relabelled neurons (W!) keep it, resampled entries "
+        "lose it.",
+        evidence="W* against W! in Table 2; a resampling control that is described.",
+        reading="The pattern of W* off its diagonal carries the gain.",
+        finding=("W!D*C*", "W*D*C*"),
+    ),
+    "geometry": Claim(
+        paper="Real geometry is a robust second factor.",
+        evidence="D* against D and against none in Table 2 and the tests of factor D.",
+        reading="Where each neuron lies, beyond mean distance and clusters, carries what D* adds.",
+        finding=("WD*C", "WDC"),
+    ),
+    "wiring": Claim(
+        paper="Communicability is a selective third factor.",
+        evidence="C and C* against none in Table 2 and the tests of factor C.",
+        reading="C does more than to make the penalty weaker, and C* does something at all.",
+        finding=("WD*C", "WD*"),
+    ),
+    "positive": Claim(
+        paper="With positive weights, training works only from a cortical start.",
+        evidence="Table 3, where every orthogonal start diverges.",
+        reading="No start without cortex learns with positive weights.",
+        finding=("W*D*C*, positive", "WD*C*, positive"),
+        metric="diverged",
+        universal=True,
+    ),
+    "topology": Claim(
+        paper="Cortical priors make networks modular.",
+        evidence="Modularity of D* with C in the tables of topology.",
+        reading="Modularity comes of where each neuron truly lies.",
+        finding=("WD*C", "W"),
+        metric="modularity",
+    ),
+    "beyond": Claim(
+        paper="Cortical priors are useful inductive biases.",
+        evidence="The three tasks of the paper.",
+        reading="W* beyond its self-connections helps where delays are long, trials few or tasks "
+        "others.",
+        finding=("W*, NeuroGym", "orthogonal, NeuroGym"),
+    ),
+}
+"""Claims by key, in the order of the book."""
+
+
+SAME: dict[str, Any] = {"low": -0.1, "high": 0.1}
+"""Bounds of an accuracy that is practically the same: a quarter to a third of the gain of W*."""
+
+
+LOST: dict[str, Any] = {"low": -1.0, "high": -0.2}
+"""Bounds of a gain that is for the larger part lost."""
+
+
+AT_LEAST: dict[str, Any] = {"low": -0.1, "high": 1.0}
+"""Bounds of an accuracy that is the same or higher."""
+
+
+ONE_WAY: dict[str, Any] = {"if_refuted": "neither"}
+"""For predictions whose failure speaks neither way."""
+
+
+NEEDED: dict[str, Any] = {"if_confirmed": "neither"}
+"""For predictions that a cause is needed, which does not make it sufficient."""
+
+
+CONTRARY: dict[str, Any] = {"if_confirmed": "for", "if_refuted": "against"}
+"""For predictions that agree with the reading."""
+
+
+SIMPLER: dict[str, Any] = {"if_confirmed": "neither", "if_refuted": "against"}
+"""For predictions whose failure leaves even less than expected to the reading."""
+
+
+CHECK: dict[str, Any] = {"if_confirmed": "neither", "if_refuted": "neither"}
+"""For predictions that speak of the design alone."""
+
+
+def _predictions() -> Iterator[Prediction]:
+    """List what is expected, claim by claim."""
+    without, alone = "W* without self-connections", "self-connections of W* alone"
+    in_go_nogo = LOST | {"task": "go_nogo"}
+    wanted: list[tuple[str, str, str, dict[str, Any]]] = [
+        ("function", "W*D*", "W*D*C*", SAME | CHECK),
+        ("function", without, "W*D*", LOST | NEEDED),
+        ("function", f"{without}, not rescaled", "W*D*", LOST | NEEDED),
+        ("function", alone, "W*D*", SAME),
+        ("function", "orthogonal with the self-connections of W*", "W*D*", SAME),
+        ("function", "scaled identity", "W*D*", SAME),
+        ("function", "W* that is penalised on the diagonal too", "W*D*", LOST | NEEDED),
+        ("structure", "W* shuffled off the diagonal", "W*D*", SAME),
+        ("structure", "W* resampled off the diagonal", "W*D*", SAME),
+        ("structure", "W* shuffled", "W*D*", LOST | CHECK),
+        ("structure", "W* resampled", "W*D*", LOST | CHECK),
+        ("structure", "lognormal", "W*D*", LOST | CHECK),
+        ("geometry", "WD* on matched random points", "WD*", SAME),
+        ("geometry", "WD* on own coordinates", "WD*", SAME | ONE_WAY),
+        ("geometry", "WD on a matched grid", "WD*", SAME),
+        ("geometry", "WDC on a matched grid", "WD*C", in_go_nogo | SIMPLER),
+        ("geometry", "WD*C on matched random points", "WD*C", in_go_nogo | SIMPLER),
+        ("geometry", "WD*C on own coordinates", "WD*C", in_go_nogo | ONE_WAY),
+        ("geometry", "WD*C on three clusters", "WD*C", SAME),
+        ("geometry", "W*D*C on own coordinates", "W*D*C", SAME | ONE_WAY),
+        ("wiring", "WD*C with C frozen", "WD*C", SAME),
+        ("wiring", "W*D*C with C frozen", "W*D*C", SAME),
+        ("wiring", "WD*C at pull 0.17", "WD*", SAME),
+        ("wiring", "WD* at pull 0.001", "WD*C", SAME),
+        ("wiring", "W at pull 0.001", "WD*C on own coordinates", SAME),
+        ("wiring", "WD*C* at EMD strength 100", "WD*", SAME),
+        ("positive", "scaled identity, positive", "W*D*, positive", SAME),
+        ("positive", "uniform, positive", "W*D*, positive", LOST | CONTRARY),
+        ("positive", "lognormal, positive", "W*D*, positive", LOST | CONTRARY),
+        (
+            "positive",
+            "orthogonal with a stable positive part, positive",
+            "W*D*, positive",
+            LOST | CONTRARY,
+        ),
+        ("positive", f"{without}, positive", "W*D*, positive", LOST | CHECK),
+    ]
+    for claim, arm, against, bounds in wanted:
+        yield Prediction(claim=claim, arm=arm, against=against, **bounds)
+    for base in ("WD*C", "W*D*C"):
+        topology: dict[str, Any] = {"claim": "topology", "metric": "modularity", "against": base}
+        yield Prediction(arm=f"{base} on three clusters", low=-0.15, high=0.15, **topology)
+        yield Prediction(arm=f"{base} on own coordinates", low=-1.0, high=-0.1, **topology)
+        yield Prediction(
+            arm=f"{base} on matched random points", low=-1.0, high=-0.1, **topology, **CHECK
+        )
+    for what in ("long delays", *(f"{n:,} trials" for n in FEW_TRIALS), "NeuroGym"):
+        for other in (alone, "W* shuffled off the diagonal"):
+            yield Prediction(claim="beyond", arm=f"{other}, {what}", against=f"W*, {what}", **SAME)
+
+
+def _later_predictions() -> Iterator[Prediction]:
+    """List what was added when five seeds of 5_3_4 were known; it is judged on other fields."""
+    wanted: list[tuple[str, str, str, dict[str, Any]]] = [
+        ("function", "WD* without penalty", "W*D* without penalty", AT_LEAST | CHECK),
+        ("function", "self-connections of W* alone, all trials", "W*D*C", AT_LEAST),
+        ("function", "orthogonal with the self-connections of W*", "W*D*", AT_LEAST),
+        ("function", "scaled identity", "W*D*", AT_LEAST),
+        ("structure", "W* shuffled off the diagonal, all trials", "W*D*C", AT_LEAST),
+        ("positive", "scaled identity, positive", "W*D*C*, positive", AT_LEAST),
+    ]
+    for claim, arm, against, bounds in wanted:
+        yield Prediction(claim=claim, arm=arm, against=against, known_on=("5_3_4",), **bounds)
+
+
+ORDERING = -0.6
+"""Largest rank correlation that is predicted between the pull of the penalty at the start and
+accuracy, over all arms that start orthogonal."""
+
+
+PREDICTIONS = (*_predictions(), *_later_predictions())
+"""Everything that was predicted, in the order in which it was."""
+
+
+def paired_differences(
+    one: pd.DataFrame, two: pd.DataFrame, *, metric: str = "accuracy", task: str | None = None
+) -> NDArray[np.float64]:
+    """Subtract runs of equal task and seed, averaged over tasks.
+
+    Runs of one seed share trials, input noise and the draw of functional weights. A seed counts
+    if all its tasks are there on both sides. A diverged run has no value, and its seed none.
+
+    Parameters
+    ----------
+    one, two : DataFrame
+        Runs of two arms on one field.
+    metric : str
+        Column of the archive.
+    task : str, optional
+        One task only.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        One less two for every seed both have.
+    """
+    tables = []
+    for runs in (one, two):
+        chosen = runs if task is None else runs[runs["task"] == task]
+        tables.append(chosen.pivot_table(index="seed", columns="task", values=metric))
+    shared = tables[0].columns.intersection(tables[1].columns)
+    if shared.empty:
+        return np.empty(0)
+    difference = tables[0][shared] - tables[1][shared]
+    values: NDArray[np.float64] = difference.dropna().mean(axis=1).to_numpy()
+    return values
+
+
+DIFFERENCE = ["difference", "difference_low", "difference_high"]
+"""Columns of a difference and the ends of its interval in the tables of this module."""
+
+
+def outcomes(
+    runs: pd.DataFrame,
+    *,
+    fields: Sequence[str],
+    predictions: Sequence[Prediction] = PREDICTIONS,
+) -> pd.DataFrame:
+    """Tell what became of the predictions.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+    fields : sequence of str
+        Names of the fields.
+    predictions : sequence of Prediction
+        Which.
+
+    Returns
+    -------
+    DataFrame
+        One row per prediction and field on which it is judged: what it says, and ``field, pairs,
+        difference, difference_low, difference_high, zero, outcome, says``. The interval lies
+        ``"above"`` or ``"below"`` zero, or zero ``"inside"``. A prediction is ``"not run"`` while
+        an arm lacks runs of a task that it is about. It ``says`` something against the reading of
+        its claim, for it, or neither.
+    """
+    fields = parameters.names("fields", fields)
+    arms = PUBLISHED_VARIANTS | CONTROLS
+    rows = []
+    for one in predictions:
+        for field in filter(one.asked_on, fields):
+            two = [arms[one.arm], arms[one.against]]
+            both = [runs_of(runs, arm, field=field) for arm in two]
+            shared = set(dict(two[0].tasks)) & set(dict(two[1].tasks))
+            asked = {one.task} if one.task else shared
+            whole = all(asked <= set(found["task"]) for found in both)
+            values = paired_differences(*both, metric=one.metric, task=one.task)
+            mean, low, high = t_interval(values)
+            outcome = one.judge(low, high) if whole else "not run"
+            says = {"confirmed": one.if_confirmed, "refuted": one.if_refuted}
+            rows.append(
+                vars(one)
+                | {
+                    "field": field,
+                    "pairs": len(values),
+                    "difference": mean,
+                    "difference_low": low,
+                    "difference_high": high,
+                    "zero": "above" if low > 0 else "below" if high < 0 else "inside",
+                    "outcome": outcome,
+                    "says": says.get(outcome, outcome),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def verdicts(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Sum up claim by claim what the predictions came to.
+
+    Parameters
+    ----------
+    outcomes : DataFrame
+        Rows of :func:`outcomes`.
+
+    Returns
+    -------
+    DataFrame
+        One row per claim: ``claim, paper, evidence, reading, against, for, open, not run,
+        verdict``: how many predictions say something against the reading or for it, are open or
+        not run, of those that can say anything of it. The verdict is ``not asked`` without any of
+        these; ``not supported`` where none speaks for it and more than half of those that could
+        speak against it do; ``supported`` where none speaks against it and more than half of those
+        that could speak for it do; else, and as long as one is not run, ``open``. Where the reading
+        is universal, one that speaks against it is enough, and all have to speak for it.
+    """
+    rows = []
+    for key, claim in CLAIMS.items():
+        asked = outcomes[outcomes["claim"] == key]
+        could = asked[["if_confirmed", "if_refuted"]]
+        asked = asked[(could != "neither").any(axis=1)]
+        found = asked["says"].value_counts()
+        counts = {name: int(found.get(name, 0)) for name in ("against", "for", "open", "not run")}
+        verdict = "open" if len(asked) else "not asked"
+        if claim.universal and counts["against"]:
+            verdict = "not supported"
+        elif not counts["not run"]:
+            for side, other, name in (
+                ("against", "for", "not supported"),
+                ("for", "against", "supported"),
+            ):
+                able = (could == side).any(axis=1).sum()
+                enough = counts[side] == able if claim.universal else counts[side] > able / 2
+                if enough and able and not counts[other]:
+                    verdict = name
+        texts = {"paper": claim.paper, "evidence": claim.evidence, "reading": claim.reading}
+        rows.append({"claim": key, **texts, **counts, "verdict": verdict})
+    return pd.DataFrame(rows)
+
+
+def sensitivity(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Tell which verdicts hang on what was decided about the predictions.
+
+    Parameters
+    ----------
+    outcomes : DataFrame
+        Rows of :func:`outcomes`.
+
+    Returns
+    -------
+    DataFrame
+        Verdicts by claim: ``as stated``; ``none added`` without predictions that were added when
+        runs of another field were known; ``half as wide`` and ``1.5 times as wide`` with other
+        bounds of what counts as same and as lost.
+    """
+    ways = {
+        "as stated": outcomes,
+        "none added": outcomes[outcomes["known_on"].map(len) == 0],
+        "half as wide": _with_bounds(outcomes, 0.5),
+        "1.5 times as wide": _with_bounds(outcomes, 1.5),
+    }
+    return pd.DataFrame(
+        {name: verdicts(way).set_index("claim")["verdict"] for name, way in ways.items()}
+    )
+
+
+def _with_bounds(outcomes: pd.DataFrame, factor: float) -> pd.DataFrame:
+    """Judge again with all bounds multiplied but those that stand for none."""
+    names = [field.name for field in dataclass_fields(Prediction)]
+    outcome, says = [], []
+    for row in outcomes.to_dict("records"):
+        one = Prediction(**{name: row[name] for name in names})
+        low, high = (x if abs(x) == 1.0 else factor * x for x in (one.low, one.high))
+        judged = replace(one, low=low, high=high).judge(
+            row["difference_low"], row["difference_high"]
+        )
+        outcome.append(row["outcome"] if row["outcome"] == "not run" else judged)
+        means = {"confirmed": one.if_confirmed, "refuted": one.if_refuted}
+        says.append(means.get(outcome[-1], outcome[-1]))
+    return outcomes.assign(outcome=outcome, says=says)

@@ -1,0 +1,110 @@
+"""TODO evidence.rank_correlations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from cortexrnn.fields.given import parameters
+from cortexrnn.networks.specification import random_stream
+from cortexrnn.runs.trained_weights import COURSE
+
+__all__ = ["rank_correlations"]
+
+RESAMPLES = 2000
+"""Resamples behind an interval."""
+
+
+def rank_correlations(runs: pd.DataFrame, *, metrics: Sequence[str] = COURSE) -> pd.DataFrame:
+    """Correlate the ranks of accuracy and of topology, over all runs and within variants.
+
+    Variants differ in both, so a correlation over all runs may be absent, or have the other sign,
+    within every variant (Simpson's paradox). Within: both are ranked inside each variant, and one
+    correlation is taken of all these ranks less their means.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of one arm of one field; those that diverged are left out.
+    metrics : sequence of str
+        Columns.
+
+    Returns
+    -------
+    DataFrame
+        One row per task, metric and ``over`` (``all runs``, ``variants``: their means, ``within
+        variants``): ``correlation``, ``low`` and ``high`` (95 %, percentiles over resampled
+        variants, or for within over runs resampled inside variants), ``runs``, ``variants``. NaN
+        where there are fewer than three values, or where one of the two does not vary.
+    """
+    metrics = parameters.names("metrics", metrics)
+    rows = []
+    for task, mine in runs[~runs["diverged"]].groupby("task", sort=False):
+        for metric in metrics:
+            pairs = mine[["variant", "accuracy", metric]].dropna()
+            told = {"task": task, "metric": metric, "runs": len(pairs)}
+            told["variants"] = pairs["variant"].nunique()
+            cells = [
+                cell.to_numpy(float) for _, cell in pairs.groupby("variant")[["accuracy", metric]]
+            ]
+            rng = random_stream(0, "rank correlations", str(task), metric)
+            for over, values in _correlations(cells, rng).items():
+                low, high = _interval(values[1:])
+                rows.append(
+                    told | {"over": over, "correlation": values[0], "low": low, "high": high}
+                )
+    return pd.DataFrame(rows)
+
+
+def _correlations(
+    cells: list[NDArray[np.float64]], rng: np.random.Generator
+) -> dict[str, NDArray[np.float64]]:
+    """Correlate as observed (first value) and in resamples; cells are (runs, 2)."""
+    means = np.array([cell.mean(axis=0) for cell in cells])
+    drawn = rng.integers(len(cells), size=(RESAMPLES, len(cells)))
+    drawn = np.vstack([np.arange(len(cells)), drawn])
+    every = [_spearman(np.concatenate([cells[i] for i in row])[None])[0] for row in drawn]
+    sums = np.zeros((RESAMPLES + 1, 3))
+    for cell in cells:
+        place = rng.integers(len(cell), size=(RESAMPLES, len(cell)))
+        sums += _moments(cell[np.vstack([np.arange(len(cell)), place])])
+    enough = max(map(len, cells)) >= 3
+    return {
+        "all runs": np.array(every),
+        "variants": _spearman(means[drawn]),
+        "within variants": _ratio(sums) if enough else np.full(len(sums), np.nan),
+    }
+
+
+def _moments(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum products of centred ranks of pairs (resamples, runs, 2): xy, xx, yy."""
+    ranks = rankdata(values, axis=1)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    x, y = ranks[..., 0], ranks[..., 1]
+    return np.stack([(x * y).sum(1), (x * x).sum(1), (y * y).sum(1)], axis=1)
+
+
+def _ratio(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Correlation from sums of products; NaN where one of the two does not vary."""
+    spread = np.sqrt(sums[:, 1] * sums[:, 2])
+    return np.divide(sums[:, 0], spread, out=np.full(len(sums), np.nan), where=spread > 0)
+
+
+def _spearman(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rank correlation of pairs (resamples, n, 2); NaN for fewer than three."""
+    if values.shape[1] < 3:
+        return np.full(len(values), np.nan)
+    return _ratio(_moments(values))
+
+
+def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Central 95 % of resampled values; NaN where most of them have none."""
+    known = values[~np.isnan(values)]
+    if len(known) < len(values) / 2:
+        return np.nan, np.nan
+    low, high = np.percentile(known, [2.5, 97.5])
+    return float(low), float(high)

@@ -1,0 +1,367 @@
+"""Published cells beside replicated ones: equivalent, different, or inconclusive.
+
+The rules stand in ``book/rules.md`` and were fixed before the first full run. What is a constant
+there is a constant here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from cortexrnn.evidence.equivalence import (
+    LEAST_RUNS,
+    MARGINS,
+    PUBLISHED_RUNS,
+    VERDICTS,
+    tests,
+    verdicts,
+)
+from cortexrnn.evidence.published import ROUNDING, published_cells
+from cortexrnn.fields.given import parameters
+from cortexrnn.networks.specification import SIGNS
+from cortexrnn.networks.tasks import TASKS
+from cortexrnn.runs.archive import as_published, select
+
+__all__ = ["compare", "draw_variance", "error_rates", "explained", "in_words", "judge", "variances"]
+
+CELL = ["arm", "metric", "variant", "task"]
+"""Columns that name a cell."""
+
+
+DRAW_FIELDS = ("5_3_4", "5_6_8")
+"""Fields on which the rule estimates what another draw of trials changes."""
+
+
+LEAST_DRAWS = 3
+"""Draws of trials from which on they can explain a cell."""
+
+
+def explained(table: pd.DataFrame, archive: pd.DataFrame, *, field: str = "6_6_2") -> pd.DataFrame:
+    """Give the cells that are different, and tell whether another draw of trials explains them.
+
+    The published simulations of a cell share one draw of trials, which is not ours. If means over
+    the draws that were run lie on both sides of the published one, the draw can account for it.
+    Only draws with :data:`LEAST_RUNS` values count: means of a few simulations scatter by
+    themselves.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of :func:`compare`.
+    archive : DataFrame
+        Runs of the archive.
+    field : str
+        Field of the table.
+
+    Returns
+    -------
+    DataFrame
+        Some of its rows with ``draws`` (how many were run), ``draw_low`` and ``draw_high`` (least
+        and largest mean over the seeds that all draws have) and ``explanation``: ``"draw of
+        trials"`` or ``"unexplained"``.
+    """
+    runs = as_published(archive[archive["field"] == field])
+    different = table[table["verdict"] == "different"]
+    rows = []
+    for cell in different.to_dict("records"):
+        same = (
+            runs[["arm", "variant", "task"]] == [cell[k] for k in ("arm", "variant", "task")]
+        ).all(axis=1)
+        values = runs[same].pivot_table(index="seed", columns="data_seed", values=cell["metric"])
+        means = values.loc[:, values.count() >= LEAST_RUNS].dropna().mean()
+        low, high = means.min(), means.max()
+        inside = len(means) >= LEAST_DRAWS and low <= cell["published"] <= high
+        explanation = "draw of trials" if inside else "unexplained"
+        rows.append(
+            {"draws": len(means), "draw_low": low, "draw_high": high, "explanation": explanation}
+        )
+    return different.reset_index(drop=True).join(
+        pd.DataFrame(rows, columns=["draws", "draw_low", "draw_high", "explanation"])
+    )
+
+
+def draw_variance(runs: pd.DataFrame, *, fields: Sequence[str] = DRAW_FIELDS) -> pd.DataFrame:
+    """Estimate how much another draw of trials moves the mean of a cell.
+
+    For every field, variant, task and metric, runs of the same seeds on several draws form a
+    two-way table; the component of the draws is (mean square of draws less mean square of the
+    residual) / seeds. The rule takes the median over fields and variants, at least 0.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive. Only those :func:`~cortexrnn.runs.archive.as_published` count, and of
+        them the seeds with a value on every draw, where there are two seeds and two draws or more.
+    fields : sequence of str
+        Fields that count; those of the rule unless others are named.
+
+    Returns
+    -------
+    DataFrame
+        One row per metric of :data:`MARGINS` and task, with ``variance``, the standard deviation
+        ``sd``, and ``tables``, the number of tables behind it.
+    """
+    fields = parameters.names("fields", fields)
+    rows = []
+    chosen = as_published(runs[runs["field"].isin(list(fields))])
+    by_cell = chosen.groupby(["field", "arm", "variant", "task"], sort=False)
+    for (_, _, _, task), cell in by_cell:
+        if cell["data_seed"].nunique() < 2:  # most cells; a table of each takes time
+            continue
+        for metric in MARGINS:
+            table = cell.pivot_table(index="seed", columns="data_seed", values=metric).dropna()
+            if min(table.shape) >= 2:
+                rows.append((metric, task, _draw_component(table.to_numpy())))
+    parts = pd.DataFrame(rows, columns=["metric", "task", "variance"]).astype({"variance": float})
+    grouped = parts.groupby(["metric", "task"], sort=False)["variance"]
+    result = grouped.median().clip(lower=0.0).reset_index()
+    result["sd"] = result["variance"] ** 0.5
+    result["tables"] = grouped.size().to_numpy()
+    return result
+
+
+def variances(draws: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """Turn estimates into a mapping for :func:`compare`.
+
+    Parameters
+    ----------
+    draws : DataFrame
+        Rows of :func:`draw_variance`; of several for one metric and task the last counts.
+
+    Returns
+    -------
+    dict of (metric, task) to float
+        Zero where there is no estimate. Without them differences are found too easily.
+    """
+    known = dict(zip(zip(draws["metric"], draws["task"], strict=True), draws["variance"],
+                     strict=True))  # fmt: skip
+    return {(metric, task): known.get((metric, task), 0.0) for metric in MARGINS for task in TASKS}
+
+
+def judge(archive: pd.DataFrame, *, field: str = "6_6_2", own_draws: bool = False) -> pd.DataFrame:
+    """Compare all recorded cells of the published tables, free and positive, together.
+
+    Parameters
+    ----------
+    archive : DataFrame
+        Runs of the archive.
+    field : str
+        Field whose runs are compared. The published cells are those of 6_6_2.
+    own_draws : bool
+        Whether what another draw of trials changes is taken from this field, each sign by itself,
+        where it was trained on several draws, instead of from the fields of the rule.
+
+    Returns
+    -------
+    DataFrame
+        See :func:`compare`. False discoveries are controlled over both signs and all metrics, so
+        a chapter that shows a part of the rows shows the same verdicts as any other.
+    """
+    draws, tables = draw_variance(archive), []
+    for sign in SIGNS:
+        runs = select(archive, field=field, sign=sign)
+        own = draw_variance(archive[archive["sign"] == sign], fields=[field] if own_draws else [])
+        if len(runs):
+            tables.append(compare(runs, variance=variances(pd.concat([draws, own]))))
+    if not tables:
+        raise ValueError(f"archive: no runs of field {field!r} that can stand beside the paper")
+    table = pd.concat(tables, ignore_index=True)
+    return table.assign(verdict=verdicts(table))
+
+
+def in_words(table: pd.DataFrame, *, own_draws: pd.DataFrame | None = None) -> str:
+    """Say how many cells were found to be what.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of :func:`judge`, with verdicts.
+    own_draws : DataFrame, optional
+        The same cells, judged with ``own_draws=True``.
+
+    Returns
+    -------
+    str
+        One sentence, or two.
+    """
+    counts = table["verdict"].value_counts().reindex(list(VERDICTS), fill_value=0)
+    testable = len(table) - counts["both diverge"]
+    share = counts["different"] / max(testable, 1)
+    told = (
+        f"Of {testable} testable cells {counts['equivalent']} are equivalent to the published "
+        f"ones, {counts['different']} different ({share:.1%}) and {counts['inconclusive']} "
+        f"inconclusive; in {counts['both diverge']} more both sides diverge."
+    )
+    if own_draws is None:
+        return told
+    counts = own_draws["verdict"].value_counts().reindex(list(VERDICTS), fill_value=0)
+    return (
+        f"{told} With what another draw of trials changes on the field itself, where it is known, "
+        f"{counts['equivalent']} would be equivalent, {counts['different']} different and "
+        f"{counts['inconclusive']} inconclusive."
+    )
+
+
+def _draw_component(table: NDArray[np.float64]) -> float:
+    """Variance of the columns of a two-way table (seeds, draws) beyond its residual."""
+    n_seeds, n_draws = table.shape
+    columns = table.mean(axis=0)
+    residual = table - columns - table.mean(axis=1, keepdims=True) + table.mean()
+    between = n_seeds * columns.var(ddof=1)
+    within = (residual**2).sum() / ((n_seeds - 1) * (n_draws - 1))
+    return float((between - within) / n_seeds)
+
+
+def compare(runs: pd.DataFrame, *, variance: Mapping[tuple[str, str], float]) -> pd.DataFrame:
+    """Compare every published cell with the runs of the same cell.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of one field, one draw of trials, protocol ``published``.
+    variance : mapping of (metric, task) to float
+        Variance of a mean over draws of trials, see :func:`draw_variance`; it enters twice, since
+        each side has one draw.
+
+    Returns
+    -------
+    DataFrame
+        The rows of :func:`published_cells` of which there are runs, with ``runs``, ``diverged``,
+        ``mean``, ``low``, ``high``, ``difference`` (here less published), ``error``, ``df`` (after
+        Welch and Satterthwaite), ``p_different``, ``p_equivalent`` (NaN where a cell is not
+        compared by its mean) and ``verdict``, see :func:`verdicts`.
+
+    Raises
+    ------
+    ValueError
+        If the runs are of several fields or draws, or of another protocol.
+    """
+    for column in ("field", "data_seed", "protocol"):
+        found = sorted(set(runs[column]))
+        if len(found) != 1 or (column == "protocol" and found != ["published"]):
+            raise ValueError(
+                f"runs: {column} is {found}; give those of one field, one draw of trials and the "
+                "protocol 'published'"
+            )
+    ours = []
+    for (arm, variant, task), cell in runs.groupby(["arm", "variant", "task"], sort=False):
+        for metric in MARGINS:
+            values = cell[metric].dropna()
+            few = len(values) < 2
+            ours.append(
+                {
+                    "arm": arm, "metric": metric, "variant": variant, "task": task,
+                    "runs": len(cell), "diverged": int(cell["diverged"].sum()),
+                    "values": len(values),
+                    "mean": values.mean(), "own_error": np.nan if few else values.sem(),
+                }
+            )  # fmt: skip
+    table = published_cells().merge(pd.DataFrame(ours), on=CELL, validate="one_to_one")
+    half = table["own_error"] * stats.t.ppf(0.975, table["values"] - 1)
+    table["low"], table["high"] = table["mean"] - half, table["mean"] + half
+    table["margin"] = table["metric"].map(MARGINS).astype(float)
+    table["difference"] = table["mean"] - table["published"]
+    draw = [variance[pair] for pair in zip(table["metric"], table["task"], strict=True)]
+    tested_all = tests(
+        table["difference"],
+        own_error=table["own_error"],
+        own_runs=table["values"],
+        published_error=table["published_error"],
+        draw=draw,
+        margin=table["margin"],
+    )
+    table = table.assign(**tested_all)
+    tested = ~table["published_diverged"] & (table["values"] >= LEAST_RUNS)
+    table.loc[~tested, ["p_different", "p_equivalent"]] = np.nan
+    return table.assign(verdict=verdicts(table))
+
+
+def error_rates(
+    runs: pd.DataFrame,
+    *,
+    variance: Mapping[tuple[str, str], float],
+    shifts: Sequence[float] = (0.0, 0.5, 1.0, 2.0, 4.0),
+    n_runs: int = PUBLISHED_RUNS,
+    n_tables: int = 200,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Find by simulation how often the procedure gives each verdict.
+
+    The recorded runs of every cell stand for its population. For a simulated table, both sides
+    draw `n_runs` of them with replacement and a shift of the mean for their draw of trials; ours
+    is then moved by a known part of the margin. All cells go through :func:`verdicts` together.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive; cells with fewer than :data:`LEAST_RUNS` values are left out.
+    variance : mapping of (metric, task) to float
+        See :func:`compare`.
+    shifts : sequence of float
+        True differences, in margins.
+    n_runs : int
+        Runs of a cell on each side.
+    n_tables : int
+        Simulated tables for each shift.
+    rng : numpy.random.Generator
+        Source of all draws.
+
+    Returns
+    -------
+    DataFrame
+        One row per shift with the share of cells found ``equivalent``, ``different`` and
+        ``inconclusive``, over all tables; ``cells`` and ``tables`` say how many.
+
+    Raises
+    ------
+    ValueError
+        If no cell has enough runs.
+    """
+    shifts = parameters.numbers("shifts", shifts)
+    pools: list[NDArray[np.float64]] = []
+    margins: list[float] = []
+    draws: list[float] = []
+    for (_, _, task), cell in runs.groupby(["arm", "variant", "task"], sort=False):
+        for metric in MARGINS:
+            values = cell[metric].dropna().to_numpy()
+            if len(values) >= LEAST_RUNS:
+                pools.append(values)
+                margins.append(MARGINS[metric])
+                draws.append(variance[metric, task])
+    if not pools:
+        raise ValueError(f"no cell has {LEAST_RUNS} runs; more are needed to simulate from")
+    margin, draw = np.array(margins), np.array(draws)
+    sizes = np.array([len(pool) for pool in pools])
+    padded = np.stack([np.resize(pool, sizes.max()) for pool in pools])
+
+    def side() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        chosen = (rng.random((n_runs, len(pools))) * sizes).astype(int)
+        sample = padded[np.arange(len(pools)), chosen]
+        mean = sample.mean(axis=0) + rng.normal(size=len(pools)) * np.sqrt(draw)
+        return mean, stats.sem(sample, axis=0)
+
+    rows = []
+    for shift in shifts:
+        counts: Counter[str] = Counter()
+        for _ in range(n_tables):
+            (own, own_error), (theirs, published_error) = side(), side()
+            found = tests(
+                own + shift * margin - theirs,
+                own_error=own_error,
+                own_runs=n_runs,
+                published_error=np.hypot(published_error, ROUNDING),
+                draw=draw,
+                margin=margin,
+            )
+            table = pd.DataFrame(found).assign(published_diverged=False, runs=1, diverged=0)
+            counts.update(verdicts(table).tolist())
+        total = n_tables * len(pools)
+        shares = {name: counts[name] / total for name in VERDICTS[:3]}
+        rows.append({"shift": shift, **shares, "cells": len(pools), "tables": n_tables})
+    return pd.DataFrame(rows)

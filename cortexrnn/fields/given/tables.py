@@ -1,0 +1,297 @@
+"""Tables from anywhere as data frames, with columns found by name and nothing left unread.
+
+A table is a data frame of pandas or polars, an Arrow table, an array with named fields or the path
+of a CSV file. Columns are found whatever their capitals; those that nobody asked for are named in a
+warning.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cortexrnn.fields.errors import FieldError, tell
+
+__all__ = ["besides", "column", "columns", "frame", "is_table", "numbers", "unread"]
+
+#: Separators that programs write in place of commas.
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
+
+
+#: What to do with files of other kinds.
+OTHERS = {
+    ".nwb": "open it with pynwb and pass the units, or what you need of it",
+    ".npy": "load it with numpy and pass the array",
+    ".npz": "a field that was saved is loaded with Field.load; else load it with numpy",
+    ".mat": "load it with scipy.io and pass the arrays, flat ones as array.ravel()",
+    ".h5": "open it with h5py and pass the arrays",
+    ".hdf5": "open it with h5py and pass the arrays",
+    ".parquet": "read it with pandas and pass the table",
+    ".xlsx": "read it with pandas, ids as text, and pass the table",
+}
+
+
+def is_table(source: Any) -> bool:
+    """Tell whether :func:`frame` reads this source.
+
+    Parameters
+    ----------
+    source
+        Anything.
+
+    Returns
+    -------
+    bool
+    """
+    named = getattr(getattr(source, "dtype", None), "names", None) is not None
+    return named or isinstance(source, str | os.PathLike | pd.DataFrame) or _has_columns(source)
+
+
+def _has_columns(source: Any) -> bool:
+    """Tell a data frame of polars or an Arrow table by what it can do."""
+    if isinstance(source, pd.DataFrame | pd.Series | np.ndarray):
+        return False
+    return hasattr(source, "to_pydict") or (hasattr(source, "to_dict") and hasattr(source, "rows"))
+
+
+def frame(source: Any, what: str) -> tuple[pd.DataFrame, str]:
+    """Return a data frame, and what it is called in messages.
+
+    Parameters
+    ----------
+    source
+        A table; a CSV file is read as text, so that ids keep all their digits.
+    what : str
+        What the table is.
+
+    Returns
+    -------
+    frame : DataFrame
+        Names of columns without blanks around them; an index that has a name has become a column.
+    where : str
+        `what`, or the path of the file.
+
+    Raises
+    ------
+    FieldError
+        If the file cannot be read, the table is empty or two columns have one name.
+    """
+    if isinstance(source, pd.DataFrame):
+        made, where = source, what
+    elif isinstance(source, str | os.PathLike):
+        made, where = _csv(source, what), str(source)
+    else:
+        made, where = _unpacked(source), what
+    named = [name for name in made.index.names if isinstance(name, str)]
+    if named and not set(named) & set(made.columns):
+        made = made.reset_index(named)
+    if len(made) == 0 or len(made.columns) == 0:
+        raise FieldError(f"{where}: no rows; give at least one besides the header")
+    if any(isinstance(name, str) and name != name.strip() for name in made.columns):
+        made = made.rename(columns=lambda name: name.strip() if isinstance(name, str) else name)
+    if made.columns.has_duplicates:
+        twice = made.columns[made.columns.duplicated()][0]
+        raise FieldError(f"{where}: column {twice} occurs twice; keep one")
+    return made, where
+
+
+def _unpacked(source: Any) -> pd.DataFrame:
+    """Make a data frame of another kind of table, whole numbers as they are."""
+    if hasattr(source, "to_pydict"):
+        columns = source.to_pydict()
+    elif hasattr(source, "to_dict"):
+        columns = source.to_dict(as_series=False)
+    else:
+        columns = {name: source[name].tolist() for name in source.dtype.names}
+    made = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+    return made.infer_objects() if not made.isna().to_numpy().any() else made
+
+
+def _csv(source: str | os.PathLike[str], what: str) -> pd.DataFrame:
+    """Read a CSV file as text."""
+    path, where = Path(source), str(source)
+    if path.suffix.lower() in OTHERS and path.exists():
+        raise FieldError(
+            f"{where} ({what}) is no CSV file that can be read; {OTHERS[path.suffix.lower()]}"
+        )
+    try:
+        _separated(path, where, what)
+        made = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
+    except FileNotFoundError as error:
+        raise FieldError(f"there is no file {where} ({what}); check the path") from error
+    except FieldError:
+        raise
+    except (OSError, ValueError) as error:  # pandas' own parser errors are ValueErrors
+        raise FieldError(
+            f"{where} ({what}) is no CSV file that can be read: {error}; write it again with a "
+            "header, commas and UTF-8, and with points in decimal numbers"
+        ) from error
+    # pandas makes an index of surplus first columns: lines longer than the header.
+    if not isinstance(made.index, pd.RangeIndex):
+        raise FieldError(
+            f"{where} ({what}): lines have more entries than the header; name every column, and "
+            "write decimal numbers with a point, as a comma separates"
+        )
+    return made
+
+
+def _separated(path: Path, where: str, what: str) -> None:
+    """Refuse a header that something else than commas separates."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        header = file.readline().strip("\r\n")
+    if "," in header or "\0" in header:
+        return
+    for character, name in SEPARATORS.items():
+        if character in header.strip():
+            raise FieldError(
+                f"{where} ({what}) is separated by {name}: {header!r:.60}; write it with commas "
+                f"and decimal points, or pass pandas.read_csv(path, sep={character!r}, dtype=str)"
+            )
+
+
+def column(made: pd.DataFrame, names: Sequence[str], where: str) -> str | None:
+    """Find the one column that has one of several names.
+
+    Parameters
+    ----------
+    made : DataFrame
+        The table.
+    names : sequence of str
+        Names in small letters that mean the same.
+    where : str
+        How to call the table in messages.
+
+    Returns
+    -------
+    label or None
+        The name as the table writes it.
+
+    Raises
+    ------
+    FieldError
+        If two columns have such names.
+    """
+    found = [name for name in made.columns if isinstance(name, str) and name.lower() in names]
+    if len(found) > 1:
+        raise FieldError(
+            f"{where}: columns {' and '.join(found)} mean the same, one of {', '.join(names)}; "
+            "keep one"
+        )
+    return found[0] if found else None
+
+
+def columns(made: pd.DataFrame, names: Sequence[str], where: str) -> list[str]:
+    """Find columns that must be there.
+
+    Parameters
+    ----------
+    made : DataFrame
+        The table.
+    names : sequence of str
+        Names in small letters.
+    where : str
+        How to call the table in messages.
+
+    Returns
+    -------
+    list
+        Their names as the table writes them.
+
+    Raises
+    ------
+    FieldError
+        If one is missing.
+    """
+    found = {name: column(made, (name,), where) for name in names}
+    missing = [name for name, label in found.items() if label is None]
+    if missing:
+        raise FieldError(
+            f"{where}: no column {', '.join(missing)}; there are "
+            f"{', '.join(map(str, made.columns[:8]))}; rename them"
+        )
+    return [label for label in found.values() if label is not None]
+
+
+def besides(made: pd.DataFrame, used: Sequence[Any]) -> list[Any]:
+    """List the columns that were not used, but for a nameless one that only numbers the rows.
+
+    Parameters
+    ----------
+    made : DataFrame
+        The table.
+    used : sequence
+        Labels of the columns that were.
+
+    Returns
+    -------
+    list
+        Labels.
+    """
+    left = [name for name in made.columns if name not in used]
+    if not left or not str(left[0]).startswith("Unnamed: "):  # what pandas writes of an index
+        return left
+    numbered = [str(item) for item in made[left[0]]] == [str(row) for row in range(len(made))]
+    return left[1:] if numbered else left
+
+
+def unread(made: pd.DataFrame, used: Sequence[Any], where: str) -> None:
+    """Warn of columns that nobody read.
+
+    Parameters
+    ----------
+    made : DataFrame
+        The table.
+    used : sequence
+        Labels of the columns that were.
+    where : str
+        How to call the table in the warning.
+    """
+    left = [str(name) for name in besides(made, used)]
+    if left:
+        some = ", ".join(left[:6]) + (", ..." if len(left) > 6 else "")
+        tell(f"{where}: not used: column {some}; drop what is not meant, rename what is")
+
+
+def numbers(values: pd.Series, where: str) -> NDArray[np.float64]:
+    """Read a column of finite real numbers; text is converted, everything else is refused.
+
+    Parameters
+    ----------
+    values : Series
+        The column.
+    where : str
+        How to call it in messages.
+
+    Returns
+    -------
+    ndarray of float64
+
+    Raises
+    ------
+    FieldError
+        If an entry is no finite number; the message names it.
+    """
+    found = np.empty(len(values))
+    for row, item in enumerate(values.tolist()):
+        usable = isinstance(item, int | float | str | np.number) and not isinstance(item, complex)
+        try:
+            found[row] = float(item) if usable and "_" not in str(item) else np.nan
+        except (ValueError, OverflowError):
+            found[row] = np.nan
+        if not np.isfinite(found[row]):
+            raise FieldError(f"{where}, row {row}: {item!r:.40} is no finite number; {_cure(item)}")
+    return found
+
+
+def _cure(item: Any) -> str:
+    """Say what to do about an entry that is no number."""
+    text = item.strip() if isinstance(item, str) else ""
+    if "," in text and text.replace(",", "").replace(".", "").lstrip("+-").isdigit():
+        return "write decimal numbers with a point and without marks between thousands"
+    return "correct it or leave the row out"

@@ -1,0 +1,73 @@
+"""Sentences that the book says of a field, and what it says where they do not hold.
+
+Some sentences are about cortex: connections are few, near neighbours are connected more often. For
+the fields that the book is about they are promises, and a page on which one fails must not appear.
+Any other field is free to be otherwise; its page says what was found.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cortexrnn.fields.sources.published import FIELDS
+
+if TYPE_CHECKING:
+    from cortexrnn.fields.field import Field
+
+__all__ = ["is_known", "stated"]
+
+#: Where a field comes from that is the published one, digest by digest.
+PUBLISHED_ORIGINS = ("directory", "mirror", "cache", "download")
+
+#: Neurons of the smallest published field: a smaller surrogate resembles none.
+FEWEST_NEURONS = int(FIELDS["n_neurons"].min())
+
+
+def is_known(field: Field) -> bool:
+    """Tell whether a field is one of those that the book makes statements about.
+
+    Parameters
+    ----------
+    field : Field
+        The field.
+
+    Returns
+    -------
+    bool
+        True for a published field as it was released, and for a surrogate that is no smaller than
+        the smallest of these. A field of one's own is none, whatever its name.
+    """
+    if field.origin == "surrogate":
+        return field.n_neurons >= FEWEST_NEURONS
+    return field.origin in PUBLISHED_ORIGINS
+
+
+def stated(field: Field, holds: object, sentence: str, *, otherwise: str) -> str:
+    """Return the one of two sentences that is true of a field.
+
+    Parameters
+    ----------
+    field : Field
+        The field.
+    holds : bool
+        Whether the sentence is true of it.
+    sentence : str
+        What the book says of cortex.
+    otherwise : str
+        What was found where that is not so.
+
+    Returns
+    -------
+    str
+        One of the two.
+
+    Raises
+    ------
+    AssertionError
+        If the sentence is not true of a field for which the book promises it.
+    """
+    if bool(holds):
+        return sentence
+    if is_known(field):
+        raise AssertionError(f"field {field.name!r}: the book says {sentence!r}, but: {otherwise}")
+    return otherwise

@@ -1,0 +1,392 @@
+"""The eleven variants, their controls, their initial weights and their penalties.
+
+Source: table of variants and penalty functions of the code released with Shakiba et al. 2026
+(arXiv:2606.14975).
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from cortexrnn.fields.field import Field
+from cortexrnn.networks import priors
+from cortexrnn.networks.communicability import (
+    ZERO_STRENGTH,
+    communicability,
+    empirical_communicability,
+)
+from cortexrnn.networks.custom_penalty import CustomPenalty, call_value, check_values
+from cortexrnn.networks.specification import EMD_STRENGTH, PUBLISHED, STRENGTH, Protocol, Variant
+
+__all__ = ["Penalty", "penalty", "unit_distances"]
+
+
+def unit_distances(
+    variant: Variant,
+    field: Field,
+    *,
+    protocol: Protocol = PUBLISHED,
+    rng: np.random.Generator | None = None,
+) -> NDArray[np.float64] | None:
+    """Distances between the units of a variant.
+
+    Parameters
+    ----------
+    variant : Variant
+        Its switches ``distance`` and ``self_distance`` decide.
+    field : Field
+        The field.
+    protocol : Protocol
+        Switches ``coordinates`` and ``grid_scale``.
+    rng : numpy.random.Generator, optional
+        Needed for random points and clusters only.
+
+    Returns
+    -------
+    ndarray, shape (N, N), or None
+        None for a variant without distances.
+
+    Raises
+    ------
+    ValueError
+        If random points are asked for without `rng`.
+    """
+    if variant.distance is None:
+        return None
+    if variant.distance in ("random", "matched", "clusters") and rng is None:
+        raise ValueError(f"{variant.name}: random points need rng, a numpy Generator")
+    soma = priors.distances(priors.scaled_positions(field, coordinates=protocol.coordinates))
+    result = _distances(variant.distance, field, soma, protocol.grid_scale, rng)
+    if variant.self_distance == "mean":
+        np.fill_diagonal(result, priors.mean_distance(result))
+    return result
+
+
+def _distances(
+    kind: str,
+    field: Field,
+    soma: NDArray[np.float64],
+    grid_scale: str,
+    rng: np.random.Generator | None,
+) -> NDArray[np.float64]:
+    """Distances of one kind; those of the somata set the scale of some."""
+    if kind == "soma":
+        return soma
+    if kind == "grid":
+        scale = "unit" if grid_scale == "unit" else "index"
+        grid = priors.distances(priors.grid_coordinates(field.grid, field.n_neurons, scale=scale))
+        return _to_mean_of(soma, grid) if grid_scale == "matched" else grid
+    assert rng is not None  # the caller saw to it
+    if kind == "clusters":
+        points = priors.clustered_points(field.n_neurons, rng=rng)
+        return _to_mean_of(soma, priors.distances(points))
+    points = priors.distances(rng.random((field.n_neurons, 3)))
+    return priors.matched_distances(points, soma) if kind == "matched" else points
+
+
+def _to_mean_of(
+    reference: NDArray[np.float64], distances: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Scale distances to the mean of others."""
+    return distances * (priors.mean_distance(reference) / priors.mean_distance(distances))
+
+
+class _SortedDifference(torch.autograd.Function):
+    """Mean absolute difference of sorted values (M, K) and a sorted target (K,), shape (M,).
+
+    The slope of a value is the sign of the difference at its rank. Signs change at few ranks, so
+    comparing values with those found there replaces sorting the values' places along with them.
+    """
+
+    MOST_CHANGES = 64
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, target: Tensor) -> Tensor:
+        if values.device.type == "cpu":  # where numpy sorts three times as fast as torch
+            ordered = torch.from_numpy(np.sort(values.detach().numpy(), axis=-1))
+        else:
+            ordered = values.sort(-1).values
+        difference = ordered - target
+        ctx.save_for_backward(values, ordered, difference.sign())
+        return difference.abs_().mean(-1)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
+        slopes = torch.stack(
+            [_SortedDifference._signs(*one) for one in zip(*ctx.saved_tensors, strict=True)]
+        )
+        return slopes.mul_(upstream[0].unsqueeze(-1) / slopes.shape[-1]), None
+
+    @staticmethod
+    def _signs(values: Tensor, ordered: Tensor, signs: Tensor) -> Tensor:
+        """Signs (K,) put back from the order of ranks to that of the values."""
+        changes = (signs[1:] != signs[:-1]).nonzero().flatten() + 1
+        tied = ordered[changes] == ordered[changes - 1]
+        if len(changes) > _SortedDifference.MOST_CHANGES or bool(tied.any()):
+            return torch.empty_like(signs).scatter_(0, values.argsort(), signs)
+        levels = torch.cat([signs[:1], signs[changes]])
+        return levels[torch.bucketize(values, ordered[changes], right=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class Penalty:
+    """Penalty on recurrent weights, a function of a batch of networks.
+
+    Calling it with weights of shape (M, N, N) gives M values, each a function of its own
+    network alone.
+
+    Parameters
+    ----------
+    strength : float
+        Factor of the distance term.
+    distance : Tensor, shape (N, N), or None
+        Weight of each connection's cost; None costs every connection 1.
+    direct : bool
+        Whether the cost is multiplied by the network's communicability.
+    frozen : Tensor, shape (M, N, N) or (N, N), or None
+        Communicability that is multiplied instead and stays as it is.
+    target : Tensor, shape (N * N,), or None
+        Sorted communicability of the connectome.
+    emd_strength : float
+        Factor of the mean absolute difference of sorted communicabilities.
+    """
+
+    strength: float
+    distance: Tensor | None = None
+    direct: bool = False
+    frozen: Tensor | None = None
+    target: Tensor | None = None
+    emd_strength: float = 0.0
+
+    def __call__(self, weights: Tensor) -> Tensor:
+        """Value of the penalty.
+
+        Parameters
+        ----------
+        weights : Tensor, shape (M, N, N)
+            Recurrent weights.
+
+        Returns
+        -------
+        Tensor, shape (M,)
+            One value per network.
+        """
+        cost = weights.abs()
+        if self.distance is not None:
+            cost = cost * self.distance
+        if self.direct:
+            cost = cost * communicability(weights)
+        if self.frozen is not None:
+            cost = cost * self.frozen
+        value = self.strength * cost.sum((-2, -1))
+        if self.target is not None:
+            value = value + self.emd_strength * self._emd(weights, self.target)
+        return value
+
+    def mean_gradient(self, weights: Tensor) -> Tensor:
+        """Mean absolute gradient per weight, how hard the penalty pulls.
+
+        Parameters
+        ----------
+        weights : Tensor, shape (M, N, N)
+            Recurrent weights.
+
+        Returns
+        -------
+        Tensor, shape (M,)
+            Over all N^2 weights, self-connections included.
+        """
+        leaf = weights.detach().clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(self(leaf).sum(), leaf)
+        return gradient.abs().mean((-2, -1))
+
+    @staticmethod
+    def _emd(weights: Tensor, target: Tensor) -> Tensor:
+        """Mean absolute difference of sorted communicabilities, shape (M,)."""
+        own = communicability(weights, strength_offset=ZERO_STRENGTH).flatten(-2)
+        value: Tensor = _SortedDifference.apply(own, target)  # type: ignore[no-untyped-call]
+        return value
+
+    def to(self, like: Tensor) -> Penalty:
+        """Copy with tensors of the format and device of another tensor.
+
+        Parameters
+        ----------
+        like : Tensor
+            For example the weights that will be penalised.
+
+        Returns
+        -------
+        Penalty
+            The moved penalty.
+        """
+        moved = copy.copy(self)
+        for name, value in vars(self).items():
+            object.__setattr__(moved, name, _moved(value, like))
+        return moved
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedPenalty(Penalty):
+    """A penalty of one's own on a field, from a start.
+
+    Parameters
+    ----------
+    strength : float
+        Factor of its value.
+    custom : CustomPenalty
+        What gives the value.
+    arrays : dict of str to Tensor
+        What it prepared.
+    """
+
+    custom: CustomPenalty = dataclass_field(kw_only=True)
+    arrays: dict[str, Tensor] = dataclass_field(kw_only=True)
+
+    def __call__(self, weights: Tensor) -> Tensor:
+        """Value of the penalty.
+
+        Parameters
+        ----------
+        weights : Tensor, shape (M, N, N)
+            Recurrent weights.
+
+        Returns
+        -------
+        Tensor, shape (M,)
+            One value per network.
+        """
+        # On a processor each network by itself, so that no bit depends on those beside it.
+        cpu = weights.device.type == "cpu"
+        parts = [one.clone().unsqueeze(0) for one in weights.unbind()] if cpu else [weights]
+        return self.strength * torch.cat([call_value(self.custom, p, self.arrays) for p in parts])
+
+    @property
+    def content(self) -> Hashable:
+        """What it is made of: networks whose penalties have equal content can share one."""
+        digest = hashlib.sha256(json.dumps(self.custom.definition, sort_keys=True).encode())
+        for name in sorted(self.arrays):
+            array = self.arrays[name].numpy()
+            digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
+        return self.strength, digest.hexdigest()
+
+
+def _moved(value: Any, like: Tensor) -> Any:
+    """Move tensors, also those in a dict; only real numbers have their format changed."""
+    if isinstance(value, Tensor):
+        return value.to(like) if value.is_floating_point() else value.to(like.device)
+    if isinstance(value, dict):
+        return {name: _moved(one, like) for name, one in value.items()}
+    return value
+
+
+def penalty(
+    variant: Variant | str,
+    field: Field,
+    *,
+    protocol: Protocol = PUBLISHED,
+    strength: float = STRENGTH,
+    emd_strength: float = EMD_STRENGTH,
+    initial_weights: ArrayLike | None = None,
+    rng: np.random.Generator | None = None,
+) -> Penalty:
+    """Build the penalty of a variant on a field.
+
+    Parameters
+    ----------
+    variant : Variant or str
+        Variant, control, or a name of the paper.
+    field : Field
+        Gives positions, grid and connectome.
+    protocol : Protocol
+        Published or corrected.
+    strength, emd_strength : float
+        Lambda of the distance term and of the communicability distance.
+    initial_weights : array_like, shape (N, N) or (M, N, N), optional
+        Weights before training; needed for ``communicability="frozen"``,
+        ``strength_unit="gradient"`` and a penalty of one's own (N, N) only. The strength follows
+        the mean over M networks. Where the gradient is zero or not finite, as at weights that are
+        all zero, there is no strength in units of it and the penalty's is infinite or NaN: a run
+        with it diverges in its first epoch.
+    rng : numpy.random.Generator, optional
+        Needed for random points, clusters and a penalty of one's own only.
+
+    Returns
+    -------
+    Penalty
+        A function of weights (M, N, N) to values (M,), in float64 until moved.
+
+    Raises
+    ------
+    ValueError
+        If the variant is unknown or an argument it needs is missing.
+    """
+    if isinstance(variant, str):
+        variant = Variant.parse(variant)
+    by_lambda = protocol.strength_unit == "lambda"
+    if variant.penalty is not None:
+        start = _given(initial_weights, f"{variant.name}: a penalty of one's own")
+        prepared = _prepared(variant.penalty, field, start, rng)
+        if not by_lambda:
+            strength = _in_units(strength, prepared.mean_gradient(start.unsqueeze(0)))
+        return replace(prepared, strength=strength)
+    if by_lambda and variant.distance is None and protocol.plain_strength == "unit":
+        strength = 1.0
+    distances = unit_distances(variant, field, protocol=protocol, rng=rng)
+    parts: dict[str, Any] = {}
+    if distances is not None:
+        parts["distance"] = torch.from_numpy(distances)
+    if variant.communicability == "direct":
+        parts["direct"] = True
+    if variant.communicability == "frozen":
+        start = _given(initial_weights, f"{variant.name}: a frozen communicability")
+        parts["frozen"] = communicability(start)
+    if not by_lambda:
+        start = _given(initial_weights, f"{variant.name}: a strength in units of the gradient")
+        plain = Penalty(strength=1.0, **parts)
+        gradients = plain.mean_gradient(start.reshape(-1, *start.shape[-2:]))
+        strength = _in_units(strength, gradients.mean())
+    if variant.communicability == "emd":
+        target = empirical_communicability(field.connectome)
+        parts["target"] = torch.from_numpy(np.sort(target, axis=None))
+        parts["emd_strength"] = emd_strength
+    return Penalty(strength=strength, **parts)
+
+
+def _in_units(strength: float, gradient: Tensor) -> float:
+    """Divide a strength by the gradient of a penalty; infinite where there is none."""
+    unit = float(gradient)
+    if unit == 0 and strength > 0:
+        return math.inf
+    return strength / unit if unit != 0 else strength
+
+
+def _prepared(
+    custom: CustomPenalty, field: Field, start: Tensor, rng: np.random.Generator | None
+) -> PreparedPenalty:
+    """Prepare a penalty of one's own, of strength 1, and try it on the start."""
+    if rng is None:
+        raise ValueError(f"penalty {custom.name!r} needs rng, a numpy Generator")
+    made = custom.prepare(field, initial_weights=start.numpy().copy(), rng=rng)
+    arrays = {name: torch.tensor(np.asarray(value)) for name, value in made.items()}
+    check_values(custom, arrays, start)
+    return PreparedPenalty(strength=1.0, custom=custom, arrays=arrays)
+
+
+def _given(initial_weights: ArrayLike | None, what: str) -> Tensor:
+    """Weights before training, if they were given."""
+    if initial_weights is None:
+        raise ValueError(f"{what} needs initial_weights")
+    return torch.as_tensor(np.asarray(initial_weights, dtype=float))

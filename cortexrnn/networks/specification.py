@@ -1,0 +1,774 @@
+"""What defines a run: the variant, the protocol, the preset and the full specification.
+
+Everything here is plain data, or has a definition that is: tasks and penalties that a user added. A
+:class:`RunSpec` is complete: two runs with equal
+:attr:`RunSpec.identity` are the same computation, and anything that changes a result is in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from cortexrnn.fields.given import parameters
+from cortexrnn.fields.given.parameters import one_of
+from cortexrnn.networks.custom_penalty import CustomPenalty, find_penalty
+from cortexrnn.networks.definition import DefinitionError
+from cortexrnn.networks.neurogym import find_task
+from cortexrnn.networks.tasks import CUSTOM_TASKS, TASKS, Task, check_task
+
+__all__ = [
+    "ARMS",
+    "CORRECTED",
+    "EMD_STRENGTH",
+    "PRESETS",
+    "PROTOCOLS",
+    "PUBLISHED",
+    "RELATIONS",
+    "SIGNS",
+    "STRENGTH",
+    "VARIANTS",
+    "Preset",
+    "Protocol",
+    "RunSpec",
+    "Variant",
+    "arm",
+    "control",
+    "random_stream",
+    "task_of",
+]
+
+RELATIONS = ("correlation", "precision", "sttc", "response")
+"""What can be made into functional weights W*; the paper has the first three."""
+
+
+SIGNS = ("free", "positive")
+"""Signs that recurrent weights may take."""
+
+
+ARMS = {
+    ("correlation", "free"): "corr",
+    ("correlation", "positive"): "corr+sign",
+    ("precision", "free"): "precision",
+    ("precision", "positive"): "precision+sign",
+    ("sttc", "free"): "sttc",
+    ("sttc", "positive"): "sttc+sign",
+    ("response", "free"): "response",
+    ("response", "positive"): "response+sign",
+}
+"""Relation and sign together, as the folders of the authors' repository name them. Responses to
+stimulation, which they do not have, follow the same pattern."""
+
+
+def arm(relation: str, sign: str) -> str:
+    """Name of the arm, such as ``corr`` or ``sttc+sign``.
+
+    Parameters
+    ----------
+    relation : str
+        One of :data:`RELATIONS`.
+    sign : str
+        One of :data:`SIGNS`.
+
+    Returns
+    -------
+    str
+        The arm.
+    """
+    one_of("relation", relation, RELATIONS)
+    one_of("sign", sign, SIGNS)
+    return ARMS[relation, sign]
+
+
+CHOICES: dict[str, tuple[str | None, ...]] = {
+    "start": ("orthogonal", "functional", "permuted", "identity", "lognormal", "uniform"),
+    "distance": (None, "grid", "soma", "random", "matched", "clusters"),
+    "communicability": (None, "direct", "emd", "frozen"),
+    "self_connections": ("kept", "removed", "only", "functional"),
+    "entries": (
+        "kept",
+        "shuffled",
+        "off_diagonal_shuffled",
+        "resampled",
+        "off_diagonal_resampled",
+    ),
+    "scaling": ("standard", "none", "positive_part"),
+    "self_distance": ("zero", "mean"),
+}
+"""Values of the switches of a variant."""
+
+
+GRAMMAR: tuple[dict[str | None, str], ...] = (
+    {"orthogonal": "W", "functional": "W*", "permuted": "W!"},
+    {None: "", "grid": "D", "soma": "D*"},
+    {None: "", "direct": "C", "emd": "C*"},
+)
+"""Symbols of the paper for start, distance and communicability."""
+
+
+NEAREST = ("W", "D*", "C")
+"""Symbols that stand in the name of a control whose start, distance or communicability the paper
+does not have."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One cell of the design: where recurrent weights start and what is penalised.
+
+    Parameters
+    ----------
+    base : str
+        The paper's name: ``W``, ``W*`` or ``W!``, then optionally ``D`` or ``D*``, then
+        optionally ``C`` or ``C*``. It follows from the switches, whatever is given; a start,
+        distance or communicability that the paper does not have counts as W, D* or C.
+    start : {"orthogonal", "functional", "permuted", "identity", "lognormal", "uniform"}
+        Orthogonal matrix (W), functional weights (W*), functional weights with neurons
+        relabelled at random (W!); as controls the identity and matrices of independent lognormal
+        or uniform entries, scaled to the spectral radius of functional weights.
+    distance : {None, "grid", "soma", "random", "matched", "clusters"}
+        Nothing, the grid (D), the soma positions (D*); as controls uniform random points, random
+        points whose distances have the very values of D*, or three clusters of points.
+    communicability : {None, "direct", "emd", "frozen"}
+        Nothing, the network's own communicability (C), its distance to that of the
+        connectome (C*), or that of the initial weights held fixed (control).
+    self_connections : {"kept", "removed", "only", "functional"}
+        What becomes of the diagonal of functional weights (control); ``functional`` gives it to a
+        start that has another.
+    entries : {"kept", "shuffled", "off_diagonal_shuffled", "resampled", "off_diagonal_resampled"}
+        What becomes of the entries of functional weights (control): exchanged at random, or drawn
+        from their distribution onto the same places; all of them, or all but the diagonal.
+    scaling : {"standard", "none", "positive_part"}
+        ``standard``: what was changed about functional weights is scaled to their spectral radius
+        again, and an orthogonal matrix is left as it is. ``none``: no scaling after the change.
+        ``positive_part``: an orthogonal matrix is scaled until its positive part alone has the
+        spectral radius of functional weights.
+    self_distance : {"zero", "mean"}
+        Distance of a unit to itself: zero, or the mean over all pairs, so that the penalty
+        reaches self-connections as well (control).
+    penalty : CustomPenalty or str, optional
+        A penalty of one's own, or the name of a registered one, in place of the penalty that
+        follows from distance and communicability, which are then None.
+
+    See Also
+    --------
+    cortexrnn.networks.specification.VARIANTS : the eleven of the paper.
+    """
+
+    base: str
+    start: str
+    distance: str | None = None
+    communicability: str | None = None
+    self_connections: str = "kept"
+    entries: str = "kept"
+    scaling: str = "standard"
+    self_distance: str = "zero"
+    penalty: CustomPenalty | None = None
+
+    def __post_init__(self) -> None:
+        for switch, choices in CHOICES.items():
+            one_of(switch, getattr(self, switch), choices)
+        if self.penalty is not None:
+            object.__setattr__(self, "penalty", find_penalty(self.penalty))
+        # Equal variants have equal names, from which, for one, the permutation is drawn.
+        parts = zip(
+            GRAMMAR, (self.start, self.distance, self.communicability), NEAREST, strict=True
+        )
+        base = "".join(known.get(part, nearest) for known, part, nearest in parts)
+        object.__setattr__(self, "base", base)
+        from_function = self.start in ("functional", "permuted")
+        rules = (
+            (
+                self.penalty is not None and bool(self.distance or self.communicability),
+                "penalty",
+                "takes the place of distance and communicability; choose W, W* or W! as the base, "
+                "and prepare what the penalty needs of either in its method prepare",
+            ),
+            (
+                self.communicability in ("direct", "frozen") and self.distance is None,
+                "communicability",
+                "weights a distance penalty, and distance is None; choose a distance",
+            ),
+            (
+                self.self_distance != "zero" and self.distance is None,
+                "self_distance",
+                "changes distances, and distance is None; choose a distance",
+            ),
+            (
+                self.self_connections in ("removed", "only") and not from_function,
+                "self_connections",
+                f"changes functional weights, and this variant starts {self.start}; choose a base "
+                "with W* or W!",
+            ),
+            (
+                self.self_connections == "functional" and from_function,
+                "self_connections",
+                "gives another start the diagonal of functional weights, which this one has; "
+                "choose a base with W",
+            ),
+            (
+                self.entries != "kept" and not from_function,
+                "entries",
+                f"changes functional weights, and this variant starts {self.start}; choose a base "
+                "with W* or W!",
+            ),
+            (
+                self.scaling == "none" and self.entries == self.self_connections == "kept",
+                "scaling",
+                "is for functional weights that were changed, and nothing is; set entries or "
+                "self_connections",
+            ),
+            (
+                self.scaling == "none" and not from_function,
+                "scaling",
+                f"is for functional weights, and this variant starts {self.start}; choose a base "
+                "with W* or W!",
+            ),
+            (
+                self.scaling == "positive_part" and self.start != "orthogonal",
+                "scaling",
+                f"is for orthogonal weights, and this variant starts {self.start}; choose a base "
+                "with W",
+            ),
+        )
+        for broken, switch, why in rules:
+            if broken:
+                value = getattr(self, switch)
+                shown = str(value) if switch == "penalty" else repr(value)
+                raise ValueError(f"{self.base}: {switch}={shown} {why}")
+
+    @classmethod
+    def parse(cls, name: str) -> Variant:
+        """Read a variant off its name in the paper.
+
+        Parameters
+        ----------
+        name : str
+            For example ``W*D*C``.
+
+        Returns
+        -------
+        Variant
+            The variant without any switch changed.
+
+        Raises
+        ------
+        ValueError
+            If the name does not follow the paper's grammar.
+        """
+        match = re.fullmatch(r"(W[*!]?)(D\*?)?(C\*?)?", name)
+        if match is None:
+            raise ValueError(
+                f"unknown variant {name!r}; names are W, W* or W!, then D or D*, then C or C*, "
+                "for example W*D*C"
+            )
+        values = [
+            {symbol: value for value, symbol in known.items()}[found or ""]
+            for known, found in zip(GRAMMAR, match.groups(), strict=True)
+        ]
+        start, distance, communicability = values
+        assert start is not None
+        return cls(base=name, start=start, distance=distance, communicability=communicability)
+
+    def switched(self, **switches: Any) -> Variant:
+        """Copy of the variant with some switches changed.
+
+        Parameters
+        ----------
+        **switches
+            Any attribute but ``base``.
+
+        Returns
+        -------
+        Variant
+            The changed variant.
+
+        Raises
+        ------
+        ValueError
+            If a switch or its value is unknown.
+        """
+        known = [f.name for f in fields(self) if f.name != "base"]
+        for name in switches:
+            one_of("switch", name, known)
+        return replace(self, **switches)
+
+    @property
+    def switches(self) -> dict[str, Any]:
+        """Switches that differ from those of the base."""
+        base = Variant.parse(self.base)
+        names = [f.name for f in fields(self) if f.name != "base"]
+        return {n: getattr(self, n) for n in names if getattr(self, n) != getattr(base, n)}
+
+    @property
+    def name(self) -> str:
+        """Name in the paper; for a control the base and what was switched."""
+        changed = ", ".join(f"{k}={v}" for k, v in self.switches.items())
+        return f"{self.base} [{changed}]" if changed else self.base
+
+    @property
+    def uses_function(self) -> bool:
+        """Whether the start is made of a functional relation."""
+        own = self.start in ("functional", "permuted")
+        return own or self.self_connections == "functional"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """How the method is carried out: one switch per place where code and text differ.
+
+    Parameters
+    ----------
+    name : str
+        Short name for tables.
+    coordinates : {"reshaped", "soma"}
+        ``reshaped``: the (N, 3) positions are reshaped to (3, N) without a transpose, as in the
+        released code, so a unit receives coordinates of other neurons. ``soma``: each unit has
+        its own neuron's coordinates.
+    plain_strength : {"unit", "lambda"}
+        Strength of the plain penalty of variant ``W``: 1, as in the released code, or the
+        same strength as in all other variants.
+    grid_scale : {"index", "unit", "matched"}
+        Grid coordinates as integer indices, as in the released code, scaled to [0, 1] along each
+        axis as soma positions are, or scaled as a whole to the mean distance of D*.
+    strength_unit : {"lambda", "gradient"}
+        Strength as a factor of the penalty, as in the paper, or as the mean absolute gradient
+        per weight that the penalty has at the initial weights, so that variants whose penalties
+        differ in size are held equally hard.
+    """
+
+    name: str
+    coordinates: str = "reshaped"
+    plain_strength: str = "unit"
+    grid_scale: str = "index"
+    strength_unit: str = "lambda"
+
+    def __post_init__(self) -> None:
+        one_of("coordinates", self.coordinates, ("reshaped", "soma"))
+        one_of("plain_strength", self.plain_strength, ("unit", "lambda"))
+        one_of("grid_scale", self.grid_scale, ("index", "unit", "matched"))
+        one_of("strength_unit", self.strength_unit, ("lambda", "gradient"))
+
+
+PUBLISHED = Protocol(name="published")
+"""What the released code does."""
+
+
+CORRECTED = Protocol(
+    name="corrected", coordinates="soma", plain_strength="lambda", grid_scale="unit"
+)
+"""What the text of the paper says."""
+
+
+PROTOCOLS = {p.name: p for p in (PUBLISHED, CORRECTED)}
+
+
+def _whole(owner: Any, name: str, *, least: int) -> int:
+    """Read a whole number; equal numbers are one specification, whatever their type."""
+    value = getattr(owner, name)
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        wanted = "a positive whole number" if least else "a whole number >= 0"
+        raise ValueError(f"{name} must be {wanted}, not {parameters.shown(value)}")
+    if value >= parameters.SEED_LIMIT:
+        raise ValueError(f"{name} must be less than 2**63, not {parameters.shown(value)}")
+    return int(value)
+
+
+def _number(owner: Any, name: str) -> float:
+    """Read a number that is finite and not negative."""
+    value = getattr(owner, name)
+    try:
+        is_real = isinstance(value, Real) and not isinstance(value, bool)
+        number = float(value) if is_real else math.nan
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number) or number < 0:
+        shown = parameters.shown(value)
+        raise ValueError(f"{name} must be a finite number >= 0, not {shown}")
+    return number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """Size of an experiment.
+
+    Parameters
+    ----------
+    n_seeds : int
+        Runs per variant and task.
+    epochs : int
+        Passes over the training trials.
+    n_train, n_validation : int
+        Trials.
+
+    Raises
+    ------
+    ValueError
+        If one of them is no positive whole number.
+    """
+
+    n_seeds: int
+    epochs: int
+    n_train: int
+    n_validation: int
+
+    def __post_init__(self) -> None:
+        for size in fields(self):
+            object.__setattr__(self, size.name, _whole(self, size.name, least=1))
+
+
+PRESETS = {
+    "smoke": Preset(n_seeds=1, epochs=1, n_train=512, n_validation=256),
+    "quick": Preset(n_seeds=3, epochs=10, n_train=5120, n_validation=2560),
+    "paper": Preset(n_seeds=20, epochs=10, n_train=5120, n_validation=2560),
+}
+
+
+LATER_SWITCHES: tuple[tuple[str, str, Any], ...] = (
+    ("variant", "entries", "kept"),
+    ("variant", "scaling", "standard"),
+    ("variant", "self_distance", "zero"),
+    ("variant", "penalty", None),
+    ("protocol", "strength_unit", "lambda"),
+    ("", "first_task", None),
+    ("", "custom_tasks", {}),
+)
+"""Switches that came after the first runs were recorded, with the value that changes nothing: where
+they have it they are no part of a specification, so that recorded runs keep their identity."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """Everything that defines one run.
+
+    Parameters
+    ----------
+    field : str
+        Name of the field.
+    field_hash : str
+        Its :attr:`cortexrnn.fields.field.Field.hash_without_events`: events enter no run.
+    variant : Variant or str
+        What is trained; a string is read as a name of the paper.
+    task : str or Task
+        Name of the task, see :func:`cortexrnn.networks.neurogym.find_task`, or a task with its
+        settings, which becomes its name.
+    seed : int
+        Seed of everything that differs between simulations: functional weights, permutation,
+        other initial weights, input noise.
+    relation, sign : str
+        See :data:`RELATIONS` and :data:`SIGNS`.
+    protocol : Protocol
+        Published or corrected, or one of your own.
+    task_settings : mapping, optional
+        Settings of the task that differ from the paper's.
+    data_seed : int
+        Seed of the trials; the published protocol draws them once for all simulations.
+    n_train, n_validation, epochs, batch_size : int
+        Size of training; batches are taken in fixed order.
+    learning_rate : float
+        Of Adam.
+    input_noise : float
+        Standard deviation of the Gaussian noise added to inputs while training.
+    strength, emd_strength : float
+        Lambda of the penalty and of the communicability distance.
+    first_task : str or Task, optional
+        Task that is learned before, with the same sizes and seeds; its recurrent weights are then
+        the start, with new input and read-out weights.
+    precision : {"float32", "float64"}
+        Floating point format of training.
+    custom_tasks : tuple of Task
+        Tasks of one's own that `task` and `first_task` name: filled in where these are given as
+        objects or by registered names. Their definitions are part of the identity.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is of another type, or has a value that it cannot have.
+    """
+
+    field: str
+    field_hash: str
+    variant: Variant
+    task: str
+    seed: int
+    relation: str = "correlation"
+    sign: str = "free"
+    protocol: Protocol = PUBLISHED
+    task_settings: tuple[tuple[str, Any], ...] = ()
+    data_seed: int = 0
+    n_train: int = 5120
+    n_validation: int = 2560
+    epochs: int = 10
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    input_noise: float = 0.05
+    strength: float = 0.3
+    emd_strength: float = 0.1
+    precision: str = "float32"
+    first_task: str | None = None
+    custom_tasks: tuple[Task, ...] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.variant, str):
+            object.__setattr__(self, "variant", Variant.parse(self.variant))
+        _check_types(self)
+        for name, value in _settled_tasks(self).items():
+            object.__setattr__(self, name, value)
+        one_of("relation", self.relation, RELATIONS)
+        one_of("sign", self.sign, SIGNS)
+        one_of("precision", self.precision, ("float32", "float64"))
+        for name in ("n_train", "n_validation", "epochs", "batch_size"):
+            object.__setattr__(self, name, _whole(self, name, least=1))
+        for name in ("seed", "data_seed"):
+            object.__setattr__(self, name, _whole(self, name, least=0))
+        for name in ("learning_rate", "input_noise", "strength", "emd_strength"):
+            object.__setattr__(self, name, _number(self, name))
+
+    @property
+    def arm(self) -> str:
+        """Relation and sign together."""
+        return arm(self.relation, self.sign)
+
+    def resolved(self) -> dict[str, Any]:
+        """Specification as plain data, without what cannot change the result.
+
+        Returns
+        -------
+        dict
+            The field by content rather than by name, the protocol without its name, the relation
+            only where the start is made of one, later switches only where they are used, and what
+            a user added by its definition: name, settings and a digest of its code.
+        """
+        plain = asdict(self)
+        if self.variant.penalty is not None:
+            plain["variant"]["penalty"] = self.variant.penalty.definition
+        plain["custom_tasks"] = {task.name: task.definition for task in self.custom_tasks}
+        del plain["field"], plain["protocol"]["name"], plain["variant"]["base"]
+        for part, switch, unused in LATER_SWITCHES:
+            where = plain[part] if part else plain
+            if where[switch] == unused:
+                del where[switch]
+        if not self.variant.uses_function:
+            plain["relation"] = None
+        return plain
+
+    @property
+    def identity(self) -> str:
+        """Hash of the resolved specification, 32 hexadecimal digits."""
+        text = json.dumps(self.resolved(), sort_keys=True, default=_plain)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _check_types(spec: RunSpec) -> None:
+    """Refuse what is of another type than a specification holds."""
+    known: tuple[tuple[str, type, str], ...] = (
+        ("field", str, "the name of the field"),
+        ("field_hash", str, "the attribute hash_without_events of the field"),
+        ("variant", Variant, "a name of the paper, or a Variant"),
+        ("protocol", Protocol, "a Protocol, such as PROTOCOLS['published']"),
+    )
+    for name, kind, remedy in known:
+        if not isinstance(value := getattr(spec, name), kind):
+            raise ValueError(f"{name} is {value!r}; give {remedy}")
+    own = spec.custom_tasks
+    if not isinstance(own, tuple | list) or not all(isinstance(task, Task) for task in own):
+        raise ValueError(f"custom_tasks is {own!r}; give a tuple of tasks")
+    if not _are_settings(spec.task_settings):
+        raise ValueError(
+            f"task_settings is {spec.task_settings!r}; give names and values, such as "
+            "{'delay_steps': 40}, or leave it out"
+        )
+
+
+def _are_settings(given: Any) -> bool:
+    """Whether something is names with values, as a mapping or as pairs."""
+    if isinstance(given, Mapping):
+        return all(isinstance(name, str) for name in given)
+    return isinstance(given, tuple | list) and all(
+        isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], str)
+        for pair in given
+    )
+
+
+def _settled_tasks(spec: RunSpec) -> dict[str, Any]:
+    """Turn tasks into names and settings, and keep the definitions of those that a user added."""
+    given = {task.name: check_task(task) for task in spec.custom_tasks}
+    known = CUSTOM_TASKS | {name: task for name, task in given.items() if not task.is_built_in}
+    settings = {name: _hashable(value) for name, value in dict(spec.task_settings).items()}
+    names: dict[str, Any] = {}
+    used: dict[str, Task] = {}
+    for attribute in ("task", "first_task"):
+        task = getattr(spec, attribute)
+        if not isinstance(task, Task | str) and (task is not None or attribute == "task"):
+            raise DefinitionError(f"{attribute} is {task!r}; give the name of a task, or a task")
+        names[attribute] = check_task(task).name if isinstance(task, Task) else task
+        if isinstance(task, Task) and task.is_built_in:
+            changed = _changed_settings(task)
+            if changed and attribute == "first_task":
+                raise DefinitionError(
+                    f"first_task is {task}; a task of this package that is learned before another "
+                    "has its own settings: give its name, or a task of your own"
+                )
+            settings = _of_built_in(task.name, changed | settings)
+            continue
+        own = task if isinstance(task, Task) else known.get(task or "")
+        if own is None:
+            if attribute == "task":
+                settings = _of_built_in(str(task), settings)
+            continue
+        if attribute == "task" and settings:
+            own, settings = own.with_settings(**settings), {}
+        if used.setdefault(own.name, own).definition != own.definition:
+            raise DefinitionError(
+                f"task and first_task are both named {own.name!r} and differ in settings or code; "
+                "give them names of their own"
+            )
+    ordered = tuple(used[name] for name in sorted(used))
+    return names | {"task_settings": tuple(sorted(settings.items())), "custom_tasks": ordered}
+
+
+def _of_built_in(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Give settings of a task of this package as the task has them, without its own values.
+
+    What it cannot take stays as it is, and is refused where the task is made, except for values
+    that Python takes for equal to others that it can take.
+    """
+    from cortexrnn.networks.neurogym import GYM_TASKS  # which is made of this module
+
+    task = {**TASKS, **GYM_TASKS}.get(name)
+    if task is None or not settings:
+        return settings
+    try:
+        return _changed_settings(task.with_settings(**settings))
+    except ValueError:
+        if any(isinstance(value, bool | float) for value in settings.values()):
+            raise  # True and 1, or 1.0 and 1, would make specifications that are equal
+        return settings
+
+
+def _changed_settings(task: Task) -> dict[str, Any]:
+    """Find the settings of a task that differ from those that it has by itself."""
+    plain = type(task)()
+    return {k: v for k, v in task.settings.items() if v != plain.settings[k]}
+
+
+def _hashable(value: Any) -> Any:
+    """Give lists as tuples, which are the same in a specification."""
+    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
+
+
+def _plain(value: Any) -> Any:
+    """Turn numpy scalars into Python ones; anything else has no place in a specification."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} of type {type(value).__name__} cannot be part of a specification")
+
+
+def random_stream(seed: int, *labels: str) -> np.random.Generator:
+    """Random generator for one purpose of one seed.
+
+    Streams of different labels are independent, so that no draw shifts another: runs of one
+    seed share, for example, input noise whatever their variants draw besides.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the run or of the data.
+    *labels : str
+        What the numbers are for.
+
+    Returns
+    -------
+    numpy.random.Generator
+        The same sequence for the same arguments, on every machine.
+    """
+    digest = hashlib.sha256("\0".join(labels).encode()).digest()
+    key = tuple(int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4))
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
+def task_of(spec: RunSpec) -> Task:
+    """Find the task of a run, with its settings.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        The run.
+
+    Returns
+    -------
+    Task
+        One of its own tasks, or one that is found by name.
+
+    Raises
+    ------
+    ValueError
+        If there is no such task, or it has no such setting.
+    """
+    own = {task.name: task for task in spec.custom_tasks}
+    return (own.get(spec.task) or find_task(spec.task)).with_settings(**dict(spec.task_settings))
+
+
+STRENGTH = 0.3
+"""Strength lambda of the distance penalties."""
+
+
+EMD_STRENGTH = 0.1
+"""Strength of the distance between communicability of network and connectome."""
+
+
+VARIANTS = {
+    name: Variant.parse(name)
+    for name in (
+        "W*D*C",
+        "WD*C",
+        "WDC",
+        "WD*",
+        "WD",
+        "W",
+        "W*D*C*",
+        "WD*C*",
+        "W*DC*",
+        "W!D*C",
+        "W!D*C*",
+    )
+}
+"""The eleven variants of the paper in its order."""
+
+
+def control(base: str, **switches: Any) -> Variant:
+    """Make a control: a variant with one or more switches changed.
+
+    Parameters
+    ----------
+    base : str
+        Name of a variant in the paper's grammar.
+    **switches
+        Any attribute of :class:`~cortexrnn.networks.specification.Variant` but its base.
+
+    Returns
+    -------
+    Variant
+        The control, named after its base and what was switched.
+
+    Raises
+    ------
+    ValueError
+        If the base, a switch or a value is unknown.
+
+    Examples
+    --------
+    >>> control("W*D*C", self_connections="removed").name
+    'W*D*C [self_connections=removed]'
+    """
+    return Variant.parse(base).switched(**switches)

@@ -1,0 +1,618 @@
+"""Training of many independent networks of one size as one batch.
+
+Network and optimiser as in the code released with Shakiba et al. 2026 (arXiv:2606.14975):
+h_t = relu(x_t K + h_(t-1) R + b), h_0 = 0, softmax read-out of the last state, mean categorical
+cross-entropy plus a penalty on R, Adam as in Keras, batches in fixed order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import platform
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.markup import escape
+from rich.progress import Progress
+from torch import Tensor
+
+from cortexrnn.fields.errors import FieldError
+from cortexrnn.fields.field import Field
+from cortexrnn.networks import initial_weights, specification
+from cortexrnn.networks.ensemble import RNNEnsemble
+from cortexrnn.networks.penalties import Penalty, PreparedPenalty, penalty
+from cortexrnn.networks.specification import RunSpec, random_stream, task_of
+from cortexrnn.networks.tasks import Task
+
+__all__ = ["NUMERICS", "Result", "no_denormals", "products", "rehearse", "resolve_device", "train"]
+
+NUMERICS = 5
+"""Version of the arithmetic of training and topology. It changes whenever their bits do:
+
+1. entropy is not a number where a density underflows;
+2. there it has its limit, zero;
+3. the exponential of communicability by blocks of degree four;
+4. the second moment of Adam moves as Keras moves it;
+5. one network after another on a processor, every operand aligned: a run no longer depends on its
+   place in an ensemble.
+
+Training amplifies rounding. Runs of other numerics are other draws of the same distribution.
+"""
+
+
+THREADED_FROM = 512
+"""Networks of fewer neurons are trained with one thread."""
+
+
+COMMON = (
+    "task_settings",
+    "data_seed",
+    "n_train",
+    "n_validation",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "input_noise",
+    "precision",
+    "custom_tasks",
+)
+"""What members of one ensemble have in common, besides the task."""
+
+
+METRICS = ("accuracy", "loss", "validation_accuracy", "validation_loss")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Result:
+    """What one run gave.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        The run.
+    metrics : dict of str to float
+        ``accuracy`` and ``loss``: mean over the batches of the last epoch, each before its
+        update, with input noise; ``validation_accuracy`` and ``validation_loss``: after the
+        last epoch, without noise. Losses include the penalty. NaN for a diverged run.
+    history : dict of str to list of float
+        ``accuracy`` and ``loss`` of every completed epoch.
+    weights : dict of str to ndarray
+        ``input`` (I, N), ``recurrent`` (N, N), ``bias`` (N,), ``output`` (N, C),
+        ``output_bias`` (C,) after training.
+    diverged : bool
+        Whether loss or weights stopped being finite.
+    diverged_epoch : int or None
+        Epoch, counted from 1, in which that happened.
+    seconds : float
+        Time of the ensemble divided by its number of runs.
+    device : str
+        Where it was trained.
+    products : str
+        Library, kernel and threads of its matrix products, see :func:`products`.
+    """
+
+    spec: RunSpec
+    metrics: dict[str, float]
+    history: dict[str, list[float]]
+    weights: dict[str, NDArray[np.floating]]
+    diverged: bool
+    diverged_epoch: int | None
+    seconds: float
+    device: str
+    products: str = ""
+
+
+def resolve_device(device: str = "auto") -> torch.device:
+    """Turn the name of a device into one that is there.
+
+    Parameters
+    ----------
+    device : str
+        ``cpu``, ``cuda``, ``cuda:1``, ``mps`` ...; ``auto`` is CUDA where there is such a device,
+        else the processor.
+
+    Returns
+    -------
+    torch.device
+        The device.
+
+    Raises
+    ------
+    ValueError
+        If the device is unknown or not present.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+        torch.empty(1, device=resolved)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"device {device!r} cannot be used here ({reason}); choose 'auto' or 'cpu'"
+        ) from error
+    return resolved
+
+
+def products(device: torch.device | str) -> str:
+    """Say what computes matrix products: library, kernel, kind of machine, threads.
+
+    With equal :data:`NUMERICS` and equal products a run has equal bits.
+
+    Parameters
+    ----------
+    device : torch.device or str
+        Where products are computed.
+
+    Returns
+    -------
+    str
+        For example ``MKL 2024.2, AVX512, Intel Xeon Platinum 8488C, 1 thread``.
+    """
+    device = torch.device(device)
+    if device.type == "cuda":
+        precision = "TF32" if torch.backends.cuda.matmul.allow_tf32 else "float32"
+        return f"CUDA {torch.version.cuda}, {precision}, {torch.cuda.get_device_name(device)}"
+    if device.type != "cpu":
+        return f"torch {torch.__version__}, {device.type}"
+    n_threads = torch.get_num_threads()
+    threads = "1 thread" if n_threads == 1 else f"{n_threads} threads"
+    kernel = torch.backends.cpu.get_cpu_capability()
+    return f"{_product_library()}, {kernel}, {_processor()}, {threads}"
+
+
+@functools.cache
+def _product_library() -> str:
+    """Library of torch's products on the processor, with its version."""
+    built = torch.__config__.show()
+    if found := re.search(r"Math Kernel Library Version (\d+(?:\.\d+)*)", built):
+        return f"MKL {found[1]}"
+    found = re.search(r"BLAS_INFO=(\w+)", built)
+    return found[1] if found else "BLAS"
+
+
+@functools.cache
+def _processor() -> str:
+    """Name of the processor, as the system gives it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    found = re.search(r"model name\s*:\s*(.+)", text)
+    return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+@contextlib.contextmanager
+def no_denormals() -> Iterator[None]:
+    """Take denormal numbers for zero: weights that a penalty shrinks crawl through them.
+
+    Yields
+    ------
+    None
+        At the end the process is as it was.
+    """
+    before = bool(torch.tensor(1e-40) * 1 == 0)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
+
+
+@contextlib.contextmanager
+def _processor_settings(n_neurons: int) -> Iterator[None]:
+    """Set what makes a processor fast here, and set it back.
+
+    Small matrix products gain nothing from a second thread and lose much on a busy machine.
+    """
+    n_threads = torch.get_num_threads()
+    if n_neurons < THREADED_FROM:
+        torch.set_num_threads(1)
+    try:
+        with no_denormals():
+            yield
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+def train(
+    specs: Sequence[RunSpec],
+    field: Field,
+    *,
+    device: str = "auto",
+    progress: bool = True,
+    watch: Callable[[RunSpec, int, NDArray[np.floating]], None] | None = None,
+) -> list[Result]:
+    """Train runs; those that share task, trials and optimiser as one ensemble.
+
+    Parameters
+    ----------
+    specs : sequence of RunSpec
+        The runs, of one field.
+    field : Field
+        The field that the specifications name.
+    device : str
+        See :func:`resolve_device`.
+    progress : bool
+        Whether to show a progress bar.
+    watch : callable, optional
+        Called after every epoch for every network that has not diverged, with its specification,
+        the epoch (counted from 1) and a copy of its recurrent weights, shape (N, N). Watching
+        changes no number.
+
+    Returns
+    -------
+    list of Result
+        One for each specification, in their order.
+
+    Raises
+    ------
+    FieldError
+        If a specification was made for another field.
+    ValueError
+        If the device or a task is unknown.
+    """
+    where = resolve_device(device)
+    _check_field(specs, field)
+    with Progress(disable=not progress) as bar, _processor_settings(field.n_neurons):
+
+        def ticket(first: RunSpec, n_runs: int) -> Callable[[], None]:
+            task = bar.add_task(escape(f"{first.task}, {n_runs} runs"), total=first.epochs)
+            return partial(bar.advance, task)
+
+        return _train_alike(specs, field, where, ticket, watch)
+
+
+def rehearse(specs: Sequence[RunSpec], field: Field, *, draw: bool = True) -> None:
+    """Refuse runs that cannot be trained, before anything is written or trained.
+
+    Every task is drawn from once, and start and penalty of every kind of run are made once. A first
+    task is not learned: a run to which it leaves no gradient of the penalty is recorded as
+    diverged, see :func:`cortexrnn.networks.penalties.penalty`.
+
+    Parameters
+    ----------
+    specs : sequence of RunSpec
+        The runs, of one field.
+    field : Field
+        The field that the specifications name.
+    draw : bool
+        Whether trials are drawn; not where they will be drawn on another machine, which may have
+        NeuroGym where this one does not.
+
+    Raises
+    ------
+    FieldError
+        If a specification was made for another field, or the field lacks what a run needs.
+    ValueError
+        If there is no run, a task is unknown or cannot be drawn, or the strength of a penalty is in
+        units of a gradient that it does not have at the start.
+    """
+    if not specs:
+        raise ValueError("the plan holds no run; name at least one variant, task and seed")
+    _check_field(specs, field)
+    drawn: dict[object, Task] = {}
+    for spec in specs:
+        for one in (spec, *_before(spec)):
+            drawn.setdefault((one.task, one.task_settings, one.custom_tasks), task_of(one))
+    if draw:
+        for task in drawn.values():
+            task.sample(1, rng=random_stream(0, "rehearsal"))
+    kinds: dict[object, RunSpec] = {}
+    for spec in specs:
+        kind: tuple[object, ...] = (spec.variant, spec.relation, spec.sign, spec.protocol)
+        kind += (spec.precision, spec.first_task is None)
+        kinds.setdefault(kind, spec)
+    for spec in kinds.values():
+        plain = replace(spec, first_task=None)
+        task = task_of(spec)
+        with _processor_settings(field.n_neurons):
+            (made,) = _build([plain], field, task, torch.device("cpu"))._penalties
+        if spec.first_task is None and not math.isfinite(made.strength):
+            raise ValueError(
+                f"the penalty of {spec.variant.name} has no finite gradient other than zero at the "
+                "initial weights, so that its strength cannot be in units of it; choose a protocol "
+                "with strength_unit='lambda'"
+            )
+
+
+def _check_field(specs: Sequence[RunSpec], field: Field) -> None:
+    """Refuse what is no field, and runs of another one."""
+    if not isinstance(field, Field):
+        raise FieldError(f"field is {field!r}; give a Field, such as load_field gives")
+    for spec in specs:
+        if spec.field_hash != field.hash_without_events:
+            raise FieldError(
+                f"run {spec.variant.name} was specified for field {spec.field} with content "
+                f"{spec.field_hash[:12]}, but {field.name} has {field.hash_without_events[:12]}; "
+                "make the specification from this field"
+            )
+
+
+def _train_alike(
+    specs: Sequence[RunSpec],
+    field: Field,
+    device: torch.device,
+    ticket: Callable[[RunSpec, int], Callable[[], None]],
+    watch: Callable[[RunSpec, int, NDArray[np.floating]], None] | None,
+) -> list[Result]:
+    """Train together what has task, trials and optimiser in common; results in order."""
+    shared: dict[RunSpec, list[int]] = {}
+    for i, spec in enumerate(specs):
+        shared.setdefault(_common(spec), []).append(i)
+    results: dict[int, Result] = {}
+    for members in shared.values():
+        group = [specs[i] for i in members]
+        on_epoch = ticket(group[0], len(group))
+        results.update(
+            zip(members, _train_group(group, field, device, on_epoch, watch), strict=True)
+        )
+    return [results[i] for i in range(len(specs))]
+
+
+def _common(spec: RunSpec) -> RunSpec:
+    """Reduce a specification to what members of one ensemble must share."""
+    plain = RunSpec(
+        field="", field_hash="", variant=specification.VARIANTS["W"], task=spec.task, seed=0
+    )
+    return replace(plain, **{name: getattr(spec, name) for name in COMMON})
+
+
+def _train_group(
+    specs: Sequence[RunSpec],
+    field: Field,
+    device: torch.device,
+    on_epoch: Callable[[], None],
+    watch: Callable[[RunSpec, int, NDArray[np.floating]], None] | None,
+) -> list[Result]:
+    """Train runs that share task, trials and optimiser."""
+    started = time.perf_counter()
+    first = specs[0]
+    task = task_of(first)
+    ensemble = _build(specs, field, task, device)
+    trials = _trials(first, task, device)
+    fit = _Fit(specs, ensemble, trials[0], trials[1])
+    for epoch in range(1, first.epochs + 1):
+        fit.epoch(epoch)
+        on_epoch()
+        if watch is not None:
+            for spec, weights in fit.recurrent():
+                watch(spec, epoch, weights)
+    fit.finish(trials[2], trials[3])
+    seconds = (time.perf_counter() - started) / len(specs)
+    return fit.results(seconds, device)
+
+
+def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.device) -> RNNEnsemble:
+    """Make the ensemble before training."""
+    dtype = getattr(torch, specs[0].precision)
+    size = (task.n_channels, field.n_neurons, task.n_classes)
+    starts = _starts(specs, field, device)
+    members = [_member(spec, start, size) for spec, start in zip(specs, starts, strict=True)]
+    parameters = {
+        name: torch.from_numpy(np.stack([m[name] for m in members])).to(device, dtype)
+        for name in members[0]
+    }
+    known: dict[tuple[object, ...], Penalty] = {}
+    penalties = []
+    for spec, member in zip(specs, members, strict=True):
+        variant = spec.variant
+        key: tuple[object, ...] = (
+            variant.distance,
+            variant.self_distance,
+            variant.communicability,
+            spec.protocol,
+            spec.strength,
+            spec.emd_strength,
+        )
+        own_points = variant.distance in ("random", "matched", "clusters")
+        own_scale = spec.protocol.strength_unit == "gradient"
+        own_penalty = variant.penalty is not None
+        if own_points or own_scale or own_penalty or variant.communicability == "frozen":
+            key = (spec.identity,)
+        if key not in known:
+            made = penalty(
+                variant,
+                field,
+                protocol=spec.protocol,
+                strength=spec.strength,
+                emd_strength=spec.emd_strength,
+                initial_weights=member["recurrent"],
+                rng=random_stream(spec.seed, "random points"),
+            )
+            if isinstance(made, PreparedPenalty):
+                made = known.setdefault((made.content,), made)
+            known[key] = made
+        penalties.append(known[key])
+    return RNNEnsemble(
+        parameters,
+        penalties=penalties,
+        positive=[spec.sign == "positive" for spec in specs],
+        learning_rate=specs[0].learning_rate,
+    )
+
+
+def _starts(
+    specs: Sequence[RunSpec], field: Field, device: torch.device
+) -> list[NDArray[np.floating]]:
+    """Recurrent weights (N, N) before training, learned on a first task where there is one."""
+    before = [one for spec in specs for one in _before(spec)]
+    learned = iter(_train_alike(before, field, device, lambda *_: lambda: None, None))
+    return [
+        initial_weights.initial_weights(spec, field)
+        if spec.first_task is None
+        else next(learned).weights["recurrent"]
+        for spec in specs
+    ]
+
+
+def _before(spec: RunSpec) -> list[RunSpec]:
+    """Give the run that comes before one with a first task."""
+    if spec.first_task is None:
+        return []
+    return [replace(spec, task=spec.first_task, first_task=None, task_settings=())]
+
+
+def _member(
+    spec: RunSpec, recurrent: NDArray[np.floating], size: tuple[int, int, int]
+) -> dict[str, NDArray[np.float64]]:
+    """Make initial parameters; all but the recurrent ones depend on task and seed alone."""
+    n_channels, n_neurons, n_classes = size
+    rng = random_stream(spec.seed, "input and output weights", spec.task)
+    return {
+        "input": _glorot_uniform((n_channels, n_neurons), rng),
+        "recurrent": recurrent.astype(np.float64),
+        "bias": np.zeros(n_neurons),
+        "output": _glorot_uniform((n_neurons, n_classes), rng),
+        "output_bias": np.zeros(n_classes),
+    }
+
+
+def _glorot_uniform(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Glorot and Bengio 2010, the default of Keras for input and read-out weights."""
+    limit = (6 / sum(shape)) ** 0.5
+    return rng.uniform(-limit, limit, shape)
+
+
+def _trials(
+    spec: RunSpec, task: Task, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Training and validation trials, inputs (T, n, I) and targets (n,)."""
+    rng = random_stream(spec.data_seed, "trials", spec.task)
+    made: list[Tensor] = []
+    for n_trials in (spec.n_train, spec.n_validation):
+        inputs, targets = task.sample(n_trials, rng=rng)
+        dtype = getattr(torch, spec.precision)
+        made += [
+            torch.from_numpy(inputs).transpose(0, 1).contiguous().to(device, dtype),
+            torch.from_numpy(targets).to(device),
+        ]
+    return made[0], made[1], made[2], made[3]
+
+
+class _Fit:
+    """Epochs of one ensemble: noise, histories, and networks that diverge."""
+
+    def __init__(
+        self,
+        specs: Sequence[RunSpec],
+        ensemble: RNNEnsemble,
+        inputs: Tensor,
+        targets: Tensor,
+    ) -> None:
+        self.specs, self.ensemble = specs, ensemble
+        self.inputs, self.targets = inputs, targets
+        self.active = list(range(len(specs)))
+        self.diverged: dict[int, int] = {}
+        self.history: list[dict[str, list[float]]] = [{"accuracy": [], "loss": []} for _ in specs]
+        self.metrics = [dict.fromkeys(METRICS, float("nan")) for _ in specs]
+        self.weights: dict[int, dict[str, NDArray[np.floating]]] = {}
+        self._noise = {
+            seed: torch.Generator().manual_seed(
+                int(random_stream(seed, "input noise", specs[0].task).integers(2**63))
+            )
+            for seed in sorted({spec.seed for spec in specs})
+        }
+
+    def epoch(self, epoch: int) -> None:
+        """Pass once over the training trials."""
+        batch_size = self.specs[0].batch_size
+        sums = torch.zeros(2, len(self.specs), dtype=torch.float64)
+        for low in range(0, len(self.targets), batch_size):
+            if not self.active:
+                return
+            targets = self.targets[low : low + batch_size]
+            inputs = self._noisy(self.inputs[:, low : low + batch_size])
+            loss, accuracy = self.ensemble.step(inputs, targets)
+            sums[0, self.active] += accuracy.double().cpu() * len(targets)
+            sums[1, self.active] += loss.double().cpu() * len(targets)
+            self._drop(~torch.isfinite(loss), epoch)
+        self._drop(~_finite(self.ensemble.parameters), epoch)
+        means = (sums / len(self.targets)).tolist()
+        for i in self.active:
+            self.history[i]["accuracy"].append(means[0][i])
+            self.history[i]["loss"].append(means[1][i])
+
+    def _noisy(self, inputs: Tensor) -> Tensor:
+        """Add noise (T, B, I) of each seed; with several seeds the result is (M, T, B, I)."""
+        scale = self.specs[0].input_noise
+        noise = {
+            # Drawn on the processor in one format, so that every device sees the same numbers.
+            seed: torch.randn(inputs.shape, generator=generator).to(inputs)
+            for seed, generator in self._noise.items()
+        }
+        if len(noise) == 1:
+            return inputs + scale * next(iter(noise.values()))
+        return torch.stack([inputs + scale * noise[self.specs[i].seed] for i in self.active])
+
+    def _drop(self, lost: Tensor, epoch: int) -> None:
+        """Take networks that are no longer finite out of the ensemble."""
+        if not bool(lost.any()):
+            return
+        for position in lost.nonzero().flatten().tolist():
+            i = self.active[position]
+            self.diverged[i] = epoch
+            self.weights[i] = self._network(position)
+        self.ensemble.keep(~lost)
+        self.active = [i for i in self.active if i not in self.diverged]
+
+    def _network(self, position: int) -> dict[str, NDArray[np.floating]]:
+        """Copy the parameters of one network to numpy."""
+        return {
+            name: value[position].cpu().numpy().copy()
+            for name, value in self.ensemble.parameters.items()
+        }
+
+    def recurrent(self) -> Iterator[tuple[RunSpec, NDArray[np.floating]]]:
+        """Give the recurrent weights of each network that has not diverged."""
+        for position, i in enumerate(self.active):
+            yield (
+                self.specs[i],
+                self.ensemble.parameters["recurrent"][position].cpu().numpy().copy(),
+            )
+
+    def finish(self, inputs: Tensor, targets: Tensor) -> None:
+        """Validate and collect what the networks became."""
+        if not self.active:
+            return
+        loss, accuracy = (x.tolist() for x in self.ensemble.evaluate(inputs, targets))
+        for position, i in enumerate(self.active):
+            self.weights[i] = self._network(position)
+            self.metrics[i] = {
+                "accuracy": self.history[i]["accuracy"][-1],
+                "loss": self.history[i]["loss"][-1],
+                "validation_accuracy": accuracy[position],
+                "validation_loss": loss[position],
+            }
+
+    def results(self, seconds: float, device: torch.device) -> list[Result]:
+        """Results in the order of the specifications."""
+        return [
+            Result(
+                spec=spec,
+                metrics=self.metrics[i],
+                history=self.history[i],
+                weights=self.weights[i],
+                diverged=i in self.diverged,
+                diverged_epoch=self.diverged.get(i),
+                seconds=seconds,
+                device=str(device),
+                products=products(device),
+            )
+            for i, spec in enumerate(self.specs)
+        ]
+
+
+def _finite(parameters: dict[str, Tensor]) -> Tensor:
+    """Whether all parameters of each network are finite, shape (M,)."""
+    flat = [value.flatten(1).isfinite().all(-1) for value in parameters.values()]
+    return torch.stack(flat).all(0)

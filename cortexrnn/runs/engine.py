@@ -1,0 +1,557 @@
+"""Engines: where shards are run, from this process to a cluster.
+
+Whatever the engine, a shard goes out as specifications and comes back as rows, so that workers
+need nothing but the package: no folder in common, no file of the field. The field is sent once.
+A shard that does not fit into memory is halved and its rows come back together; a shard whose
+worker died is run again by another one.
+
+What goes to a worker is opened there by this package and is bytes until then, so that a worker
+without the package, or with another source of it, can say so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import heapq
+import logging
+import multiprocessing
+import os
+import pickle
+import pkgutil
+import queue
+import time
+import uuid
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+from cortexrnn.fields.field import Field
+from cortexrnn.networks.specification import RunSpec
+from cortexrnn.runs import provenance
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+    from cortexrnn.runs.slurm import Jobs
+
+__all__ = ["Engine", "EngineError", "Rows", "Work", "choose"]
+
+Rows = list[dict[str, Any]]
+"""Rows of the archive, one for each run."""
+Work = Callable[[Sequence[RunSpec], Field], Rows]
+"""What is done with a shard; a function of a module, so that workers find it."""
+
+CONNECT_S = 5
+"""Seconds after which a scheduler that does not answer is taken for absent."""
+ALONE_S = 60
+"""Seconds without any worker on this machine after which it is given up."""
+REMIND_S = 600
+"""Seconds without any worker after which a person is told again what is waited for."""
+DEATHS = 1
+"""Workers on this machine that may die on a shard before it is taken for too large."""
+NO_MEMORY = ("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED")
+"""What torch says, in errors without a type of their own, when memory is short."""
+
+ENTRY = "__import__('importlib').import_module('cortexrnn.runs.engine').open_parcel"
+ENTRY += "(wanted, parcel, field)"
+"""What a worker evaluates: text, since a function that is not there cannot be sent."""
+NOISY = ("distributed", "tornado", "asyncio")
+"""Loggers that print tracebacks of what is then told in one line."""
+GUARD = (
+    "the workers could not be started ({error}); in a script, call this below "
+    'if __name__ == "__main__": since each worker reads the script, or give workers=1'
+)
+
+log = logging.getLogger(__name__)
+
+
+class EngineError(RuntimeError):
+    """An engine stopped before all shards were run."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A connection with a Dask cluster.
+
+    Parameters
+    ----------
+    client : Client
+        Client of the cluster.
+    awaited : callable
+        Says what a worker is to come from, if there is none.
+    watch : callable
+        Is called about once a second; gives why no worker can come any more, if that is so.
+    """
+
+    client: Client
+    awaited: Callable[[], str]
+    watch: Callable[[], str | None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A place where shards are run.
+
+    Parameters
+    ----------
+    name : str
+        What a person is told.
+    connect : callable, optional
+        Gives, for a number of shards, a context with a ``Link`` to a Dask cluster; without
+        it shards are run in this process, one after another.
+    local : bool
+        Whether the workers are processes of this machine, which are not worth starting for one
+        shard and are given up when none is left.
+    """
+
+    name: str
+    connect: Callable[[int], AbstractContextManager[Link]] | None = None
+    local: bool = False
+
+    def run(
+        self, shards: Sequence[Sequence[RunSpec]], field: Field, *, work: Work
+    ) -> Generator[tuple[int, Rows], None, None]:
+        """Run shards.
+
+        Parameters
+        ----------
+        shards : sequence of sequence of RunSpec
+            What is run.
+        field : Field
+            Their field.
+        work : callable
+            Turns runs and field into rows, one for each run in their order.
+
+        Yields
+        ------
+        position : int
+            Place of a finished shard in `shards`.
+        rows : list of dict
+            Its rows.
+
+        Raises
+        ------
+        EngineError
+            If the scheduler or all workers are gone, a single run does not fit into memory, or a
+            worker lacks this package, has another source of it, or gives more or fewer rows than it
+            was asked for.
+        ValueError
+            If the cluster cannot be reached.
+        """
+        if not shards:
+            return
+        found: dict[int, dict[int, Rows]] = {i: {} for i in range(len(shards))}
+        with ExitStack() as stack:
+            place: _Place
+            if self.connect is None or (self.local and len(shards) == 1):
+                place = _Here(work, field)
+            else:
+                stack.enter_context(_quiet())
+                link = stack.enter_context(self.connect(len(shards)))
+                patience = ALONE_S if self.local else float("inf")
+                place = stack.enter_context(_Cluster(link, work, field, patience))
+            for i, shard in enumerate(shards):
+                place.submit(_Piece(i, 0, tuple(shard)))
+            while found:
+                piece, rows = place.next()
+                if rows is None:
+                    for half in piece.halves():
+                        place.submit(half)
+                    continue
+                if len(rows) != len(piece.runs):
+                    raise EngineError(
+                        f"a worker gave {len(rows)} rows for {len(piece.runs)} runs; install the "
+                        "same version of cortexrnn there as here"
+                    )
+                parts = found[piece.shard]
+                parts[piece.start] = rows
+                if sum(map(len, parts.values())) == len(shards[piece.shard]):
+                    del found[piece.shard]
+                    yield piece.shard, [row for start in sorted(parts) for row in parts[start]]
+
+
+@dataclass(frozen=True, order=True)
+class _Piece:
+    """Consecutive runs of a shard: all of them, or what was left after halving."""
+
+    shard: int
+    start: int
+    runs: tuple[RunSpec, ...] = dataclasses.field(compare=False)
+
+    def halves(self) -> tuple[_Piece, _Piece]:
+        """Cut a piece that did not fit into memory."""
+        if len(self.runs) == 1:
+            (spec,) = self.runs
+            raise EngineError(
+                f"a single run ({spec.variant.name}, {spec.task}, seed {spec.seed}) does not fit "
+                "into memory, or something else ends its worker each time; take fewer workers, "
+                "another device or a smaller field"
+            )
+        middle = (len(self.runs) + 1) // 2
+        log.warning("%d runs at once do not fit into memory; they are halved", len(self.runs))
+        return (
+            _Piece(self.shard, self.start, self.runs[:middle]),
+            _Piece(self.shard, self.start + middle, self.runs[middle:]),
+        )
+
+
+class _Place(Protocol):
+    """What runs pieces; those of earlier shards first."""
+
+    def submit(self, piece: _Piece) -> None:
+        """Take a piece."""
+
+    def next(self) -> tuple[_Piece, Rows | None]:
+        """Wait for a piece; None instead of rows if it did not fit into memory."""
+
+
+class _Here:
+    """Runs pieces in this process."""
+
+    def __init__(self, work: Work, field: Field) -> None:
+        self._work, self._field = work, field
+        self._waiting: list[_Piece] = []
+
+    def submit(self, piece: _Piece) -> None:
+        heapq.heappush(self._waiting, piece)
+
+    def next(self) -> tuple[_Piece, Rows | None]:
+        piece = heapq.heappop(self._waiting)
+        return piece, _attempt(self._work, piece.runs, self._field)
+
+
+class _Cluster:
+    """Workers of a Dask cluster."""
+
+    def __init__(self, link: Link, work: Work, field: Field, patience: float) -> None:
+        self._link, self._client = link, link.client
+        self._work, self._patience = work, patience
+        # A task can be run again where scattered data would be lost with the worker that has it.
+        self._field = self._client.submit(bytes, _packed(field), pure=False)
+        self._pieces: dict[Any, tuple[_Piece, Future]] = {}
+        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._workers: set[str] = set()
+
+    def __enter__(self) -> _Cluster:
+        self._client.subscribe_topic("all", self._hear)
+        self._workers |= set(self._client.nthreads())
+        self._alone_since = self._told = None if self._workers else time.monotonic()
+        if not self._workers:
+            log.warning("no worker has come yet; waiting for %s", self._link.awaited())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pieces, self._pieces = self._pieces, {}
+        if self._client.status == "running":
+            self._client.unsubscribe_topic("all")
+            self._client.cancel([self._field, *(future for _, future in pieces.values())])
+
+    def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
+        """Follow workers that come and go."""
+        what = event[1]
+        if what["action"] == "add-worker":
+            self._workers.add(what["worker"])
+            self._alone_since = None
+        elif what["action"] == "remove-worker":
+            self._workers.discard(what["worker"])
+            lost = self._pieces.keys() & set(what["processing-tasks"])
+            if lost:
+                log.warning("worker %s is gone; what it ran is run again", what["worker"])
+            if not self._workers:
+                self._told = None
+                self._alone_since = time.monotonic()
+
+    def submit(self, piece: _Piece) -> None:
+        given = {
+            "wanted": provenance.described(),
+            "parcel": _packed((self._work, piece.runs)),
+            "field": self._field,
+        }
+        future = self._client.submit(
+            eval, ENTRY, given, key=f"shard-{uuid.uuid4()}", pure=False, priority=-piece.shard
+        )
+        self._pieces[future.key] = (piece, future)
+        future.add_done_callback(lambda future: self._done.put(future.key))
+
+    def next(self) -> tuple[_Piece, Rows | None]:
+        from distributed import KilledWorker
+
+        piece, future = self._pieces[self._wait()]
+        error = future.exception() if future.status == "error" else None
+        if future.cancelled():
+            raise EngineError("the scheduler is gone")
+        if error is not None and _cannot_open(error):
+            raise EngineError(self._strangers(error))
+        if error is not None and not isinstance(error, KilledWorker):
+            raise error
+        # Where memory runs out the system kills, so that one sees dead workers and no error.
+        rows = future.result() if error is None else None
+        del self._pieces[future.key]
+        return piece, rows
+
+    def _wait(self) -> Any:
+        """Key of a future that is done."""
+        while True:
+            if reason := self._link.watch():
+                raise EngineError(reason)
+            try:
+                return self._done.get(timeout=1)
+            except queue.Empty:
+                self._alone()
+
+    def _alone(self) -> None:
+        """Tell that there is no worker, and give up where there is no hope."""
+        since = self._alone_since
+        if since is None:
+            return
+        now = time.monotonic()
+        if now - since > self._patience:
+            raise EngineError("no worker is left and none could be started")
+        if self._told is None or now - self._told > REMIND_S:
+            self._told = now
+            log.warning(
+                "no worker is left, %d pieces of work are not done; waiting for %s",
+                len(self._pieces), self._link.awaited(),
+            )  # fmt: skip
+
+    def _strangers(self, error: BaseException) -> str:
+        """Say which workers lack this package."""
+        answers = self._client.run(
+            pkgutil.resolve_name, "cortexrnn.runs.engine:ENTRY", on_error="return"
+        )
+        without = [address for address, answer in answers.items() if answer != ENTRY]
+        return (
+            f"{len(without)} of {len(answers)} workers cannot run {provenance.described()}, such "
+            f"as {', '.join(without[:3])} ({error}); install it in their environment, from the "
+            "same source as here"
+        )
+
+
+def _cannot_open(error: BaseException) -> bool:
+    """Whether a worker lacks this package, or has one that is too old to open anything."""
+    if isinstance(error, ImportError):
+        return (error.name or "").partition(".")[0] == "cortexrnn"
+    return isinstance(error, AttributeError) and "open_parcel" in str(error)
+
+
+def _packed(thing: Any) -> bytes:
+    """Pack something for a worker; what a script defines goes along."""
+    import cloudpickle
+
+    return cloudpickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def open_parcel(wanted: str, parcel: bytes, field: bytes) -> Rows | None:
+    """Run a piece on a worker, which is one core.
+
+    Parameters
+    ----------
+    wanted : str
+        The package as it is where the rows are wanted, see
+        :func:`~cortexrnn.runs.provenance.described`.
+    parcel : bytes
+        Work and runs.
+    field : bytes
+        Their field.
+
+    Returns
+    -------
+    list of dict or None
+        Rows; None if the piece does not fit into memory.
+
+    Raises
+    ------
+    EngineError
+        If the source here is another one, or something cannot be unpacked here.
+    """
+    from distributed import get_worker
+
+    if wanted != (here := provenance.described()):
+        raise EngineError(
+            f"worker {get_worker().address} has {here}, this experiment has {wanted}; install the "
+            "same source in the worker's environment"
+        )
+    try:
+        (work, runs), unpacked = pickle.loads(parcel), pickle.loads(field)
+    except Exception as error:
+        raise EngineError(
+            f"worker {get_worker().address} cannot read what it is to run "
+            f"({type(error).__name__}: {error}); install there what your script imports"
+        ) from error
+    torch.set_num_threads(1)
+    return _attempt(work, runs, unpacked)
+
+
+def _attempt(work: Work, runs: Sequence[RunSpec], field: Field) -> Rows | None:
+    """Run a piece; None if it does not fit into memory."""
+    try:
+        return work(runs, field)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(s in str(error) for s in NO_MEMORY):
+            raise
+    # Out here the frames of the failed attempt are gone, and with them what they held.
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return None
+
+
+def choose(
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    slurm: bool = False,
+    accelerated: bool = False,
+) -> Engine:
+    """Choose an engine.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Processes of one torch thread each. Without it one per core, or only this process where
+        an accelerator is used, which does best with all runs of a shard at once.
+    scheduler : str, optional
+        Address of a Dask scheduler that is there, ``tcp://host:8786``.
+    slurm : bool
+        Whether to start the workers through SLURM. What a job may use is read from the
+        configuration of dask-jobqueue.
+    accelerated : bool
+        Whether training uses an accelerator of this machine.
+
+    Returns
+    -------
+    Engine
+        Nothing is started yet.
+
+    Raises
+    ------
+    ValueError
+        If the arguments contradict one another, something is missing, or `workers` is no positive
+        whole number.
+    SystemExit
+        In a process that is being started as a worker and reads the script that starts it.
+    """
+    if workers is not None and (type(workers) is not int or workers < 1):
+        raise ValueError(f"workers is {workers!r}; give a whole number of at least 1")
+    if scheduler is not None:
+        if slurm or workers is not None:
+            raise ValueError(
+                f"the scheduler at {scheduler} has its own workers; give neither their number "
+                "nor SLURM"
+            )
+        return Engine(f"scheduler {scheduler}", partial(_existing, scheduler))
+    if slurm:
+        if workers is None:
+            raise ValueError("SLURM needs a number of workers; give one, such as --workers 64")
+        from cortexrnn.runs import slurm as submitted
+
+        kind, (cores, options) = submitted.cluster_type(), submitted.settings()
+        start = partial(submitted.started, kind, cores=cores, scheduler_options=options)
+        return Engine(f"SLURM, {workers} workers", partial(_slurm, start, workers))
+    if workers is None:
+        workers = 1 if accelerated else _n_cores()
+    if workers == 1:
+        return Engine("one process")
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(1)  # the process that starts this one tells why
+    return Engine(f"{workers} processes", partial(_local, workers), local=True)
+
+
+def _n_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def _client(address: Any) -> Iterator[Client]:
+    """Connect with a scheduler, or say that there is none."""
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"no scheduler answers at {address} ({error}); start one with dask scheduler and "
+            "give the address that it prints, such as tcp://host:8786"
+        ) from error
+    with client:
+        yield client
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """Set how Dask treats work of few, long, independent tasks."""
+    import dask
+    import distributed  # noqa: F401  (loaded inside, its defaults would go when the block ends)
+
+    with dask.config.set(
+        {
+            "distributed.scheduler.allowed-failures": DEATHS,
+            "distributed.scheduler.worker-saturation": 1.0,  # none waits at a worker that may die
+            "distributed.admin.large-graph-warning-threshold": "100 GB",  # the field, once
+        }
+    ):
+        yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep logs of Dask from the terminal: what matters is told here in one line."""
+    import distributed  # noqa: F401  (sets levels of its own when it is imported)
+
+    known = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in NOISY]
+    usual = {name: logging.getLogger(name).level for name in {*known, *NOISY}}
+    for name in usual:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for name, level in usual.items():
+            logging.getLogger(name).setLevel(level)
+
+
+@contextmanager
+def _existing(address: str, _: int) -> Iterator[Link]:
+    """Use a scheduler that is there."""
+    with _settings(), _client(address) as client:
+        yield Link(client, lambda: f"one to join, started by: dask worker {address} --nthreads 1")
+
+
+@contextmanager
+def _local(workers: int, n_shards: int) -> Iterator[Link]:
+    """Start processes on this machine."""
+    from distributed import LocalCluster
+
+    with ExitStack() as stack:
+        stack.enter_context(_settings())
+        # A limit of memory would be an equal share, less than torch alone takes on some machines.
+        try:
+            cluster = LocalCluster(
+                n_workers=min(workers, n_shards),
+                threads_per_worker=1,
+                memory_limit=0,
+                dashboard_address=":0",  # any free port: several experiments may run
+                silence_logs=logging.CRITICAL,
+            )
+        except RuntimeError as error:
+            raise EngineError(GUARD.format(error=error)) from None
+        client = stack.enter_context(_client(stack.enter_context(cluster)))
+        yield Link(client, lambda: "another process")
+
+
+@contextmanager
+def _slurm(
+    start: Callable[..., AbstractContextManager[Jobs]], workers: int, n_shards: int
+) -> Iterator[Link]:
+    """Start workers through SLURM, and others when the time of a job is over."""
+    with (
+        _settings(),
+        start(workers=min(workers, n_shards)) as jobs,
+        _client(jobs.cluster) as client,
+    ):
+        yield Link(client, jobs.awaited, jobs.watch)

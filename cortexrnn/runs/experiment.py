@@ -1,0 +1,634 @@
+"""Experiments: a plan is cut into shards, shards are run and written, the rest is resumed.
+
+The cut depends on the plan alone, so that a resumed experiment trains the same ensembles as an
+undisturbed one. A shard file appears only when it is complete; a run that any plan of the folder
+has finished, killed or not, is never run again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cortexrnn.fields.errors import FieldError
+from cortexrnn.fields.field import Field
+from cortexrnn.fields.given import parameters
+from cortexrnn.fields.given.parameters import one_of
+from cortexrnn.networks import topology
+from cortexrnn.networks.neurogym import GymTask, find_task
+from cortexrnn.networks.specification import (
+    PRESETS,
+    PROTOCOLS,
+    PUBLISHED,
+    RELATIONS,
+    SIGNS,
+    VARIANTS,
+    Preset,
+    Protocol,
+    RunSpec,
+    Variant,
+    task_of,
+)
+from cortexrnn.networks.tasks import TASKS, Task
+from cortexrnn.networks.training import NUMERICS, Result, rehearse, resolve_device, train
+from cortexrnn.runs import provenance, terminal
+from cortexrnn.runs.archive import (
+    SCHEMA,
+    ArchiveError,
+    plan_records,
+    read_folder,
+    read_runs,
+    run_files,
+    write_json,
+    write_runs,
+)
+from cortexrnn.runs.engine import EngineError, Rows, choose
+from cortexrnn.runs.lock import PresenceError, at_work, present
+
+__all__ = ["ExperimentError", "plan", "plan_name", "run", "run_shard", "shards", "status"]
+
+
+log = logging.getLogger(__name__)
+
+KEPT = "finished shards are kept, give the same command again to go on"
+"""What a person is told when an experiment stops."""
+LONGEST_NAME = 230
+"""Bytes of a plan's name: systems take names of 255, and files of a plan add their endings."""
+
+
+class ExperimentError(RuntimeError):
+    """An experiment stopped before it was finished."""
+
+
+def plan(
+    field: Field,
+    *,
+    relation: str = "correlation",
+    sign: str = "free",
+    variants: str | Variant | Iterable[str | Variant] = tuple(VARIANTS),
+    tasks: str | Task | Iterable[str | Task] = tuple(TASKS),
+    preset: str | Preset = "quick",
+    seeds: Iterable[int] | None = None,
+    protocol: Protocol = PUBLISHED,
+    **settings: Any,
+) -> list[RunSpec]:
+    """List the runs of a full design.
+
+    Parameters
+    ----------
+    field : Field
+        The field.
+    relation, sign : str
+        The arm.
+    variants : str, Variant or iterable of them
+        Names of the paper, also as a text with commas between, or controls, also with a penalty of
+        one's own.
+    tasks : str, Task or iterable of them
+        Tasks or their names: of the paper, of NeuroGym, or of one's own.
+    preset : str or Preset
+        Number of seeds, epochs and trials.
+    seeds : iterable of int, optional
+        Seeds instead of the first ones, as many as the preset says.
+    protocol : Protocol
+        Published or corrected.
+    **settings
+        Further parameters of :class:`~cortexrnn.networks.specification.RunSpec`, the same for all
+        runs.
+
+    Returns
+    -------
+    list of RunSpec
+        Variants within seeds within tasks.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, a run is there twice, a list is empty, seeds are a number alone, or
+        something is of another type.
+    FieldError
+        If there is no field, or a variant needs a relation that it lacks.
+    """
+    if not isinstance(field, Field):
+        raise FieldError(f"field is {field!r}; give a Field, such as load_field gives")
+    one_of("relation", relation, RELATIONS)
+    one_of("sign", sign, SIGNS)
+    if isinstance(preset, str):
+        one_of("preset", preset, PRESETS)
+        preset = PRESETS[preset]
+    if not isinstance(preset, Preset):
+        raise ValueError(f"preset is {preset!r}; give one of {', '.join(PRESETS)}, or a Preset")
+    named = parameters.names("variants", variants, least=1, kinds=Variant)
+    chosen = [Variant.parse(v) if isinstance(v, str) else v for v in named]
+    names = parameters.names("tasks", tasks, least=1, kinds=Task)
+    for name in names:
+        find_task(name)
+    if any(variant.uses_function for variant in chosen):
+        field.relation(relation)
+    sizes = {k: v for k, v in asdict(preset).items() if k != "n_seeds"}
+    simulations = list(range(preset.n_seeds)) if seeds is None else parameters.seeds(seeds, least=1)
+    specs = [
+        RunSpec(
+            field=field.name,
+            field_hash=field.hash_without_events,
+            relation=relation,
+            sign=sign,
+            variant=variant,
+            task=task,  # type: ignore[arg-type]  # becomes a name
+            seed=seed,
+            protocol=protocol,
+            **(sizes | settings),
+        )
+        for task in names
+        for seed in simulations
+        for variant in chosen
+    ]
+    _check_once(specs)
+    return specs
+
+
+def _check_once(specs: Sequence[RunSpec]) -> None:
+    """Refuse a plan that holds a run twice, whatever its variants and tasks were named by."""
+    known: set[tuple[str, str]] = set()
+    for spec in specs:
+        key = (spec.identity, spec.relation)
+        if key in known:
+            raise ValueError(
+                f"the plan holds {spec.variant.name} on {spec.task} with seed {spec.seed} more "
+                "than once; name every run once"
+            )
+        known.add(key)
+
+
+def plan_name(specs: Sequence[RunSpec]) -> str:
+    """Name of a plan: its fields and arms, and a hash of its runs.
+
+    Parameters
+    ----------
+    specs : sequence of RunSpec
+        The plan.
+
+    Returns
+    -------
+    str
+        For example ``6_6_2_corr_0123abcd4567``.
+
+    Raises
+    ------
+    ValueError
+        If the name of the field is too long for a file.
+    """
+    keys = sorted(f"{spec.identity} {spec.relation}" for spec in specs)
+    digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:12]
+    fields = "-".join(sorted({Path(spec.field).stem for spec in specs}))
+    arms = "-".join(sorted({spec.arm for spec in specs}))
+    name = f"{fields}_{arms}_{digest}"
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        raise ValueError(
+            f"the name of the field, {fields[:40]}..., is too long for the name of a file; give "
+            "the field a shorter one"
+        )
+    return name
+
+
+def shards(specs: Sequence[RunSpec]) -> list[list[RunSpec]]:
+    """Cut a plan into ensembles: the runs of one task and one seed.
+
+    Parameters
+    ----------
+    specs : sequence of RunSpec
+        The plan.
+
+    Returns
+    -------
+    list of list of RunSpec
+        Each run once; a function of the plan alone.
+    """
+    groups: dict[tuple[Any, ...], list[RunSpec]] = {}
+    for spec in specs:
+        own = json.dumps([task.definition for task in spec.custom_tasks], sort_keys=True)
+        key = (spec.field, spec.task, spec.task_settings, own, spec.data_seed, spec.seed)
+        groups.setdefault(key, []).append(spec)
+    return list(groups.values())
+
+
+def run(
+    specs: Sequence[RunSpec],
+    field: Field,
+    *,
+    out: str | Path,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    slurm: bool = False,
+    device: str = "auto",
+    progress: bool = True,
+) -> Path:
+    """Run a plan, or what is left of it.
+
+    Parameters
+    ----------
+    specs : sequence of RunSpec
+        The plan, of one field.
+    field : Field
+        The field.
+    out : str or Path
+        Folder of runs.
+    workers, scheduler, slurm
+        Where shards are run, see :func:`cortexrnn.runs.engine.choose`; without them on all cores of
+        this machine, or on its accelerator.
+    device : str
+        See :func:`cortexrnn.networks.training.resolve_device`; a cluster's workers resolve it
+        there.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    Path
+        The Parquet file of the finished plan.
+
+    Raises
+    ------
+    ArchiveError
+        If the folder cannot be written or holds a damaged file.
+    ExperimentError
+        If workers, memory or disk gave out; what was finished is kept.
+    ~cortexrnn.runs.lock.PresenceError
+        If another process is at work on the plan.
+    ValueError
+        If there is no such engine or device, the plan holds a run twice, or what is asked for
+        cannot be trained, such as a task of NeuroGym where that is not installed; then no plan is
+        left behind. Nor is one by an error of one's own task or penalty before the first shard.
+    """
+    _check_once(specs)
+    folder, name = Path(out), plan_name(specs)
+    final = folder / f"{name}.parquet"
+    if final.exists():
+        read_runs(final)
+        _remove_shards(specs, folder)
+        return final
+    elsewhere = slurm or scheduler is not None
+    accelerated = not elsewhere and resolve_device(device).type != "cpu"
+    engine = choose(workers=workers, scheduler=scheduler, slurm=slurm, accelerated=accelerated)
+    record, described = _plan_record(name, specs), folder / f"{name}.json"
+    is_new, had_folder = not described.exists(), folder.exists()
+    if is_new:
+        rehearse(specs, field, draw=not elsewhere)
+        write_json(record, described)
+    try:
+        with present(folder / f"{name}.running", engine=engine.name):
+            pending = _unfinished(specs, folder)
+            with _bar(name, len(specs), sum(map(len, pending)), show=progress) as advance:
+                work = functools.partial(run_shard, device=device)
+                with contextlib.closing(engine.run(pending, field, work=work)) as results:
+                    for i, rows in results:
+                        _store(pending[i], rows, folder)
+                        advance(len(rows))
+            _merge(specs, folder, record)
+    except (ExperimentError, PresenceError):
+        raise
+    except (EngineError, OSError) as error:
+        raise ExperimentError(f"{error}; {KEPT}") from error
+    except Exception:
+        if is_new and not any(_shard_path(folder, shard).exists() for shard in shards(specs)):
+            _withdraw(described, folder=not had_folder)
+        raise
+    return final
+
+
+def _withdraw(described: Path, *, folder: bool) -> None:
+    """Remove the record of a plan of which there is nothing to resume, and its folder if new."""
+    described.unlink(missing_ok=True)
+    if folder:
+        with contextlib.suppress(OSError):  # somebody else may have put something there
+            described.parent.rmdir()
+
+
+def run_shard(
+    shard: Sequence[RunSpec], field: Field, *, device: str = "auto"
+) -> list[dict[str, Any]]:
+    """Train one shard and measure its networks.
+
+    Parameters
+    ----------
+    shard : sequence of RunSpec
+        Runs that are trained together.
+    field : Field
+        Their field.
+    device : str
+        Where to train.
+
+    Returns
+    -------
+    list of dict
+        Rows of the archive.
+    """
+    return [_row(result, field) for result in train(shard, field, device=device, progress=False)]
+
+
+def _store(shard: Sequence[RunSpec], rows: Rows, folder: Path) -> None:
+    """Write the rows of a shard, if they are what was asked for and made by this source."""
+    _check_source(rows)
+    if [row["identity"] for row in rows] != [spec.identity for spec in shard]:
+        raise ExperimentError(
+            "a worker gave other runs than it was asked for, and they are not kept; start the "
+            f"workers anew, with the same source as here ({provenance.described()})"
+        )
+    try:
+        write_runs(rows, _shard_path(folder, shard))
+    except ArchiveError as error:
+        raise ExperimentError(f"{error}; {KEPT}") from error
+
+
+def _check_source(rows: Rows) -> None:
+    """Refuse rows of another source of this package, warn of other libraries."""
+    for row in rows:
+        if row.get("source") != provenance.source():
+            there = f"{row.get('versions', 'unknown')}, source {row.get('source', 'unknown')}"
+            raise ExperimentError(
+                f"a worker has another cortexrnn ({there}) than this process ({_versions()}, "
+                f"source {provenance.source()}), and its rows are not kept; install the same "
+                "source there"
+            )
+        _compare_libraries(row["versions"], _versions())
+
+
+@functools.cache
+def _compare_libraries(there: str, here: str) -> None:
+    """Warn, once, of a worker with another torch or numpy than here."""
+    theirs, ours = (dict(part.split(" ", 1) for part in v.split(", ")) for v in (there, here))
+    other = [name for name in ("torch", "numpy") if theirs.get(name) != ours[name]]
+    if other:
+        log.warning(
+            "a worker has %s, this process %s; rows may differ in rounding, which training "
+            "amplifies",
+            " and ".join(f"{name} {theirs.get(name, 'unknown')}" for name in other),
+            " and ".join(f"{name} {ours[name]}" for name in other),
+        )
+
+
+@contextlib.contextmanager
+def _bar(name: str, n_runs: int, n_left: int, *, show: bool) -> Iterator[Callable[[int], None]]:
+    """One bar for a whole plan; gives what moves it."""
+    columns = (
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("runs {task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
+    )
+    started = time.monotonic()
+    with Progress(*columns, disable=not show, expand=True) as bar:
+        if show:
+            terminal.say(name, console=bar.console)
+        ticket = bar.add_task("", total=n_runs, completed=n_runs - n_left, rate="", left="")
+        done = 0
+
+        def advance(n: int) -> None:
+            nonlocal done
+            done += n
+            rate, left = _pace(done, n_left - done, time.monotonic() - started)
+            bar.update(ticket, advance=n, rate=f"{rate:.3g}/s", left=f"{left} left")
+
+        yield advance
+
+
+def _pace(done: int, left: int, seconds: float) -> tuple[float, str]:
+    """Reckon runs per second, and the time that is left as hours, minutes and seconds."""
+    rate = done / max(seconds, 1e-3)
+    return rate, str(timedelta(seconds=round(left / rate)))
+
+
+def _called(spec: RunSpec) -> dict[str, str]:
+    """Name what a specification has by content; a protocol by the known one that it equals."""
+    alike = [one.name for one in PROTOCOLS.values() if replace(one, name="") == replace(
+        spec.protocol, name="")]  # fmt: skip
+    return {
+        "field": spec.field,
+        "relation": spec.relation,
+        "arm": spec.arm,
+        "protocol": alike[0] if alike else spec.protocol.name,
+        "variant": spec.variant.name,
+    }
+
+
+def _row(result: Result, field: Field) -> dict[str, Any]:
+    """Measure a trained network and make its row of the archive."""
+    started = time.perf_counter()
+    measured = topology.measure(result.weights["recurrent"])
+    seconds_topology = time.perf_counter() - started
+    spec = result.spec
+    values = {
+        **_called(spec),
+        "n_neurons": field.n_neurons,
+        "sign": spec.sign,
+        "task": spec.task,
+        "seed": spec.seed,
+        "data_seed": spec.data_seed,
+        "epochs": spec.epochs,
+        "n_train": spec.n_train,
+        "n_validation": spec.n_validation,
+        **result.metrics,
+        "entropy": measured.entropy,
+        "modularity": measured.modularity,
+        "small_worldness": measured.small_worldness,
+        "assortativity": measured.assortativity,
+        "clustering": measured.clustering,
+        "efficiency": measured.efficiency,
+        "diverged": result.diverged,
+        "diverged_epoch": result.diverged_epoch,
+        "history_accuracy": result.history["accuracy"],
+        "history_loss": result.history["loss"],
+        "seconds": result.seconds + seconds_topology,
+        "seconds_topology": seconds_topology,
+        "device": _device_name(result.device),
+        "versions": _versions(isinstance(task_of(spec), GymTask)),
+        "commit": provenance.commit(),
+        "source": provenance.source(),
+        "numerics": NUMERICS,
+        "products": result.products,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "specification": json.dumps(spec.resolved(), sort_keys=True),
+        "identity": spec.identity,
+    }
+    return {name: values[name] for name in SCHEMA.names}
+
+
+def _device_name(device: str) -> str:
+    """Say what a device is."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"{device} {platform.machine()}"
+
+
+@functools.cache
+def _versions(gym: bool = False) -> str:
+    """Versions of what a result depends on, which includes NeuroGym where it drew the trials."""
+    names = ["cortexrnn", "torch", "numpy", "scipy", "networkx"]
+    if gym:
+        names.append("neurogym")
+    return ", ".join(f"{name} {version(name)}" for name in names)
+
+
+def _shard_path(folder: Path, shard: Sequence[RunSpec]) -> Path:
+    """File of a shard, named after the runs in it."""
+    digest = hashlib.sha256("\n".join(spec.identity for spec in shard).encode()).hexdigest()
+    return folder / "shards" / f"{digest[:32]}.parquet"
+
+
+def _stored_shards(folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
+    """Read the shards of all plans of a folder but those that cannot be read.
+
+    Another process may remove some meanwhile; a damaged one is told by the plan that it belongs to.
+    """
+    for path in run_files(folder / "shards"):
+        with contextlib.suppress(ArchiveError):
+            yield path, read_runs(path)
+
+
+def _finished(folder: Path) -> dict[str, dict[str, Any]]:
+    """Rows that any plan of the folder has finished, by identity.
+
+    Shards are read first: when a plan is finished its rows stand in its file before its shards go.
+    """
+    parts = [frame for _, frame in _stored_shards(folder)]
+    if run_files(folder):
+        parts.append(read_folder(folder))
+    return {row["identity"]: row for part in parts for row in _rows(part)}
+
+
+def _unfinished(specs: Sequence[RunSpec], folder: Path) -> list[list[RunSpec]]:
+    """Cut a plan, leave out what any plan of the folder has finished, refuse a damaged shard."""
+    finished = _finished(folder)
+    rest = ([spec for spec in cut if spec.identity not in finished] for cut in shards(specs))
+    pending = [shard for shard in rest if shard]
+    for shard in pending:
+        if (path := _shard_path(folder, shard)).exists():
+            read_runs(path)
+    return pending
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain dictionaries that can be written again."""
+    plain = frame.astype({"diverged_epoch": object})
+    plain["diverged_epoch"] = plain["diverged_epoch"].where(frame["diverged_epoch"].notna(), None)
+    return plain.to_dict("records")
+
+
+def _merge(specs: Sequence[RunSpec], folder: Path, record: dict[str, Any]) -> None:
+    """Write the finished plan, then let go of its shards."""
+    known = _finished(folder)
+    # What is no part of an identity may have been called otherwise when the run was made.
+    rows = [known[spec.identity] | _called(spec) for spec in specs]
+    final = folder / f"{record['plan']}.parquet"
+    write_runs(rows, final)
+    done = {
+        "finished": max(row["finished"] for row in rows),
+        "diverged": sum(row["diverged"] for row in rows),
+        "core_hours": round(sum(row["seconds"] for row in rows) / 3600, 3),
+        "devices": sorted({row["device"] for row in rows}),
+        "bytes": final.stat().st_size,
+        "sha256": hashlib.sha256(final.read_bytes()).hexdigest(),
+    }
+    write_json(record | done, folder / f"{record['plan']}.json")
+    _remove_shards(specs, folder)
+
+
+def _remove_shards(specs: Sequence[RunSpec], folder: Path) -> None:
+    """Remove shards whose rows stand in the finished plan, and what kills left of them."""
+    mine = {spec.identity for spec in specs}
+    for path, runs in _stored_shards(folder):
+        if set(runs["identity"]) <= mine:
+            path.unlink(missing_ok=True)
+            for unfinished in path.parent.glob(f".{path.stem}-*.tmp"):
+                unfinished.unlink()
+
+
+def _plan_record(name: str, specs: Sequence[RunSpec]) -> dict[str, Any]:
+    """Describe a plan for people and for :func:`status`."""
+
+    def values(attribute: str) -> list[Any]:
+        return list(dict.fromkeys(getattr(spec, attribute) for spec in specs))
+
+    return {
+        "plan": name,
+        "runs": len(specs),
+        "field": values("field"),
+        "arm": values("arm"),
+        "protocol": [protocol.name for protocol in values("protocol")],
+        "variant": [variant.name for variant in values("variant")],
+        "task": values("task"),
+        "seeds": len(values("seed")),
+        "epochs": values("epochs"),
+        "n_train": values("n_train"),
+        "identities": [spec.identity for spec in specs],
+    }
+
+
+def status(out: str | Path) -> pd.DataFrame:
+    """Tell how far the plans of a folder have come.
+
+    Parameters
+    ----------
+    out : str or Path
+        Folder of runs.
+
+    Returns
+    -------
+    DataFrame
+        One row per plan: ``plan, runs, done, diverged, state, rate, left, last_finished,
+        at_work``. The state is ``finished``, ``running`` or ``unfinished``; rate (runs per
+        second since the process at work began) and time left are those of a running plan.
+
+    Raises
+    ------
+    ArchiveError
+        If there is no such folder or no plan in it.
+    """
+    folder = Path(out)
+    plans = plan_records(folder)
+    if not plans:
+        raise ArchiveError(f"no plan in {folder}; start one with cortexrnn run --out {folder}")
+    parts = [read_runs(path) for path in run_files(folder / "shards") + run_files(folder)]
+    columns = ["identity", "diverged", "finished"]
+    runs = pd.concat([p[columns] for p in parts]) if parts else pd.DataFrame(columns=columns)
+    runs = runs.drop_duplicates("identity").set_index("identity")
+    return pd.DataFrame([_state(record, runs, folder) for record in plans])
+
+
+def _state(record: dict[str, Any], runs: pd.DataFrame, folder: Path) -> dict[str, Any]:
+    """Tell how far one plan has come."""
+    mine = runs[runs.index.isin(record["identities"])]
+    finished = (folder / f"{record['plan']}.parquet").exists()
+    process = None if finished else at_work(folder / f"{record['plan']}.running")
+    rate, left = float("nan"), ""
+    if process is not None and (n_new := int((mine["finished"] >= process.started).sum())):
+        last = datetime.fromisoformat(mine["finished"].max())
+        seconds = (last - datetime.fromisoformat(process.started)).total_seconds()
+        rate, left = _pace(n_new, record["runs"] - len(mine), max(seconds, 1))
+    return {
+        "plan": record["plan"],
+        "runs": record["runs"],
+        "done": record["runs"] if finished else len(mine),
+        "diverged": int(mine["diverged"].sum()),
+        "state": "finished" if finished else "running" if process else "unfinished",
+        "rate": rate,
+        "left": left,
+        "last_finished": mine["finished"].max() if len(mine) else "",
+        "at_work": str(process or ""),
+    }
