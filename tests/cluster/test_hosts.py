@@ -9,7 +9,7 @@ import pytest
 
 from cortexrnn.runs.archive import read_runs
 from tests.cluster.conftest import ROOT, without_package
-from tests.test_experiment import sorted_rows
+from tests.runs.test_experiment import sorted_rows
 
 
 def rows(folder):

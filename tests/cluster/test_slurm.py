@@ -13,7 +13,7 @@ import pytest
 
 from cortexrnn.runs.archive import read_runs
 from tests.cluster.conftest import until, without_package
-from tests.test_experiment import sorted_rows
+from tests.runs.test_experiment import sorted_rows
 
 pytestmark = pytest.mark.usefixtures("slurm")
 ASKED = ("--slurm", "--workers", "2")

@@ -14,7 +14,7 @@ from cortexrnn.networks.specification import PUBLISHED, VARIANTS, RunSpec
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.runs.archive import as_published, load_archive, read_folder, select, settings
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

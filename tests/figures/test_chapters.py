@@ -28,7 +28,7 @@ from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.training import Result
 from cortexrnn.runs.archive import load_archive
 from cortexrnn.runs.trained_weights import COURSE
-from tests.test_weights import kept, matrix, sparsify
+from tests.runs.test_trained_weights import kept, matrix, sparsify
 
 N = 24
 NAN = float("nan")

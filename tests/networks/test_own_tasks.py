@@ -23,7 +23,7 @@ from cortexrnn.networks.training import train
 from cortexrnn.runs import experiment
 from cortexrnn.runs.archive import as_published, load_archive, read_runs, select
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TINY = Preset(n_seeds=1, epochs=1, n_train=128, n_validation=64)
 
 

@@ -24,7 +24,7 @@ from cortexrnn.runs.archive import read_runs
 from cortexrnn.runs.engine import EngineError, choose
 from cortexrnn.runs.experiment import ExperimentError
 from cortexrnn.runs.lock import PresenceError
-from tests.test_experiment import make_plan, sorted_rows
+from tests.runs.test_experiment import make_plan, sorted_rows
 
 LONG = Preset(n_seeds=2, epochs=4, n_train=1280, n_validation=64)
 
@@ -71,7 +71,7 @@ def begin(out):
     command += ["--workers", "2"]
     return subprocess.Popen(
         [*command, "--out", str(out)],
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -171,7 +171,7 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(field, tmp_path):
     specs = make_plan(field, preset=LONG)
     whole = experiment.run(specs, field, out=tmp_path / "whole", workers=2, progress=False)
     script = (
-        "from tests.test_engine import *\n"
+        "from tests.runs.test_engine import *\n"
         "if __name__ == '__main__':\n"
         "    f = surrogate_field(16)\n"
         f"    experiment.run(make_plan(f, preset=LONG), f, out={str(tmp_path / 'parts')!r},"
@@ -179,7 +179,7 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(field, tmp_path):
     )
     path = tmp_path / "run_it.py"
     path.write_text(script)
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     process = subprocess.Popen(
         [sys.executable, str(path)], cwd=root, env=os.environ | {"PYTHONPATH": str(root)}
     )
@@ -436,7 +436,7 @@ experiment.run(experiment.plan(field, preset="smoke"), field, out="runs", worker
 
 def test_a_script_without_a_main_guard_is_told_so_in_one_line(tmp_path):
     (tmp_path / "mine.py").write_text(GUARDLESS)
-    root = str(Path(__file__).parents[1])
+    root = str(Path(__file__).parents[2])
     done = subprocess.run(
         [sys.executable, "mine.py"],
         cwd=tmp_path,

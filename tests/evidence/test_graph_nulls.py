@@ -15,7 +15,7 @@ from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.networks import topology
 from cortexrnn.networks.specification import VARIANTS
 from cortexrnn.runs.trained_weights import COURSE
-from tests.test_weights import kept
+from tests.runs.test_trained_weights import kept
 
 TASK = "go_nogo"
 

@@ -63,7 +63,7 @@ def test_the_bits_of_a_run_change_with_the_version_of_the_arithmetic_only():
         pytest.skip(f"no bits are recorded for torch {release}")
     if "Math Kernel Library" not in torch.__config__.show():
         pytest.skip("this torch has other products than those the bits are recorded for")
-    ask = "from tests.test_numerics import tiny_digest; print(tiny_digest())"
+    ask = "from tests.networks.test_numerics import tiny_digest; print(tiny_digest())"
     found = subprocess.run(
         [sys.executable, "-c", ask],
         env=os.environ | COMMON_PATH,

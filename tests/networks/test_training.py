@@ -23,7 +23,7 @@ from cortexrnn.networks.specification import (
 )
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.training import train
-from tests.test_models import tiny_penalty
+from tests.networks.test_penalties import tiny_penalty
 
 NO_PENALTY = Penalty(strength=0.0)
 

@@ -28,7 +28,7 @@ from cortexrnn.networks.specification import (
 from cortexrnn.networks.tasks import Task
 from cortexrnn.runs.archive import SPECIFIED, as_published, load_archive
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 BASE = RunSpec(field="f", field_hash="0" * 64, variant="W*D*C", task="one_choice", seed=0)
 

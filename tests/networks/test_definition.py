@@ -27,7 +27,7 @@ from cortexrnn.networks.custom_penalty import CustomPenalty
 from cortexrnn.networks.definition import DefinitionError, _is_library
 from cortexrnn.networks.tasks import TASKS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 # A module that a user may write; what stands between bars is changed by the tests below.
 MINE = """

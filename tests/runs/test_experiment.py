@@ -225,7 +225,7 @@ import sys
 from pathlib import Path
 from cortexrnn.runs import archive, experiment
 from cortexrnn.fields.sources.surrogate import surrogate_field
-from tests.test_experiment import make_plan
+from tests.runs.test_experiment import make_plan
 
 field = surrogate_field(16)
 original, written = archive.pq.write_table, []
@@ -246,7 +246,7 @@ experiment.run(make_plan(field), field, out=sys.argv[1], workers=1, progress=Fal
 def test_killed_in_the_middle_of_a_write_nothing_is_lost_or_half_written(field, tmp_path):
     specs, out, mark = make_plan(field), tmp_path / "killed", tmp_path / "writing"
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(out), str(mark)], cwd=Path(__file__).parents[1]
+        [sys.executable, "-c", KILLED, str(out), str(mark)], cwd=Path(__file__).parents[2]
     )
     try:
         for _ in range(600):
