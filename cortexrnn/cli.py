@@ -16,6 +16,7 @@ from rich.console import Console
 
 from cortexrnn import __version__
 from cortexrnn.benchmark import keras_reference, measure, pairs, report
+from cortexrnn.benchmark.record import cores
 from cortexrnn.evidence import intervals
 from cortexrnn.evidence.published import beside_published
 from cortexrnn.fields import sources
@@ -23,11 +24,12 @@ from cortexrnn.fields.errors import FieldError
 from cortexrnn.fields.given import parameters
 from cortexrnn.fields.given.parameters import one_of
 from cortexrnn.fields.sources import published
+from cortexrnn.networks.device import resolve_device
 from cortexrnn.networks.neurogym import GYM_TASKS
-from cortexrnn.networks.specification import PRESETS, PROTOCOLS, RELATIONS, SIGNS, VARIANTS
+from cortexrnn.networks.specification import PRESETS, PROTOCOLS, RELATIONS, SIGNS
 from cortexrnn.networks.tasks import TASKS
-from cortexrnn.networks.training import resolve_device
-from cortexrnn.runs import archive, experiment, terminal
+from cortexrnn.networks.variant import VARIANTS
+from cortexrnn.runs import archive, experiment, plans, terminal
 from cortexrnn.runs.lock import PresenceError
 
 app = typer.Typer(
@@ -255,7 +257,7 @@ def run(
     chosen = _chosen_seeds(seed, seeds)
     loaded = sources.load_field(field, directory=directory)
     _say(f"{loaded.name}: {loaded.n_neurons} neurons, from {loaded.origin}")
-    specs = experiment.plan(
+    specs = plans.plan(
         loaded,
         relation=relation,
         sign=sign,
@@ -388,7 +390,7 @@ def measure_cost(
         )
     else:
         resolve_device(device)
-        all_cores = measure.cores()
+        all_cores = cores()
         counts = [1] if quick or all_cores == 1 else [1, all_cores]
         wanted = measure.points(
             measure.QUICK_SIZES if quick else _numbers(sizes, "--sizes"),

@@ -39,7 +39,8 @@ from cortexrnn.figures.style import set_style
 from cortexrnn.networks import initial_weights, penalties, priors, specification
 from cortexrnn.networks.specification import PRESETS
 from cortexrnn.networks.training import train
-from cortexrnn.runs.experiment import plan
+from cortexrnn.networks.variant import VARIANTS
+from cortexrnn.runs.plans import plan
 
 # %%
 set_style()
@@ -73,9 +74,7 @@ banner(field)
 # ```
 
 # %%
-table = pd.DataFrame(
-    [asdict(variant) for variant in specification.VARIANTS.values()]
-)
+table = pd.DataFrame([asdict(variant) for variant in VARIANTS.values()])
 assert len(table) == 11
 table = table.drop(columns=["self_connections", "penalty"])
 table.set_index("base").fillna("none")
@@ -101,7 +100,7 @@ pd.Series(strengths, name="strength").to_frame()
 relation = priors.usable_relation(field, "correlation")
 names = [
     name
-    for name, variant in specification.VARIANTS.items()
+    for name, variant in VARIANTS.items()
     if relation or not variant.uses_function
 ]
 made_of = "All eleven variants are trained here."

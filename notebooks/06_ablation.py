@@ -39,8 +39,8 @@ from cortexrnn.figures.page import (
     rows_or,
 )
 from cortexrnn.figures.style import set_style
-from cortexrnn.networks.specification import VARIANTS
 from cortexrnn.networks.tasks import TASKS
+from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs.archive import as_published, load_archive, select
 
 # %%

@@ -41,8 +41,9 @@ from cortexrnn.figures.page import (
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks import priors
 from cortexrnn.networks.initial_weights import initial_weights
-from cortexrnn.networks.specification import VARIANTS, RunSpec
+from cortexrnn.networks.specification import RunSpec
 from cortexrnn.networks.tasks import TASKS
+from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs.archive import load_archive, select
 from cortexrnn.runs.trained_weights import COURSE, kept_weights
 

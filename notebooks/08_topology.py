@@ -46,8 +46,8 @@ from cortexrnn.figures.page import (
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks import topology
 from cortexrnn.networks.priors import scaled_positions
-from cortexrnn.networks.specification import VARIANTS
 from cortexrnn.networks.tasks import TASKS
+from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs.archive import load_archive, select
 from cortexrnn.runs.trained_weights import COURSE, kept_weights, stated_loss
 

@@ -43,8 +43,8 @@ from cortexrnn.fields.sources.published import at_hand
 from cortexrnn.figures import robustness as figures
 from cortexrnn.figures.page import banner, download, glue, rows_or
 from cortexrnn.figures.style import set_style
-from cortexrnn.networks.specification import VARIANTS
 from cortexrnn.networks.tasks import TASKS
+from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs.archive import load_archive, select
 
 # %%

@@ -38,13 +38,9 @@ from cortexrnn.figures.page import banner, download, glue, prose, rows_or
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks.initial_weights import initial_weights
 from cortexrnn.networks.neurogym import find_task
-from cortexrnn.networks.specification import (
-    PRESETS,
-    STRENGTH,
-    VARIANTS,
-    RunSpec,
-)
+from cortexrnn.networks.specification import PRESETS, STRENGTH, RunSpec
 from cortexrnn.networks.tasks import TASKS
+from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs import controls
 from cortexrnn.runs.archive import load_archive
 from cortexrnn.runs.trained_weights import kept_weights

@@ -44,7 +44,7 @@ from cortexrnn.figures.style import set_style
 from cortexrnn.networks import priors, sensitivity, topology
 from cortexrnn.networks.specification import PRESETS
 from cortexrnn.networks.training import train
-from cortexrnn.runs.experiment import plan
+from cortexrnn.runs.plans import plan
 
 # %%
 set_style()

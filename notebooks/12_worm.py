@@ -48,7 +48,7 @@ from cortexrnn.figures.page import banner, glue
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks import priors
 from cortexrnn.networks.communicability import empirical_communicability
-from cortexrnn.networks.specification import VARIANTS
+from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs.archive import load_archive
 
 # %%

@@ -30,7 +30,7 @@ from cortexrnn.fields.sources.published import FIELDS
 from cortexrnn.figures import cost as figures
 from cortexrnn.figures.page import Banner, glue
 from cortexrnn.figures.style import set_style
-from cortexrnn.networks.specification import VARIANTS
+from cortexrnn.networks.variant import VARIANTS
 
 # %%
 set_style()

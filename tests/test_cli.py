@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from cortexrnn import __version__, load_field
 from cortexrnn.cli import app
 from cortexrnn.networks.specification import Preset
-from cortexrnn.runs import archive, experiment, terminal
+from cortexrnn.runs import archive, experiment, plans, terminal
 from cortexrnn.runs.controls import CONTROLS
-from cortexrnn.runs.experiment import plan
+from cortexrnn.runs.plans import plan
 
 SMOKE = ["run", "--field", "surrogate_16", "--preset", "smoke", "--workers", "1"]
 RUN = [*SMOKE, "--variants", "W*D*C,W", "--tasks", "go_nogo"]
@@ -175,7 +175,7 @@ def controls_folder(tmp_path_factory):
         "W*D*C",
         *(CONTROLS[f"W*D*C {how}"].variant for how in ("on three clusters", "with C frozen")),
     ]
-    specs = experiment.plan(field, variants=variants, tasks="go_nogo", preset="smoke", seeds=[0, 1])
+    specs = plans.plan(field, variants=variants, tasks="go_nogo", preset="smoke", seeds=[0, 1])
     experiment.run(specs, field, out=out, workers=1, progress=False)
     return out
 

@@ -45,15 +45,9 @@ from cortexrnn.networks import (
 )
 from cortexrnn.networks.neurogym import GYM_TASKS
 from cortexrnn.networks.penalties import penalty
-from cortexrnn.networks.specification import (
-    CORRECTED,
-    PRESETS,
-    PUBLISHED,
-    VARIANTS,
-    Protocol,
-    RunSpec,
-)
+from cortexrnn.networks.specification import CORRECTED, PRESETS, PUBLISHED, Protocol, RunSpec
 from cortexrnn.networks.tasks import PROBLEMS, TASKS
+from cortexrnn.networks.variant import VARIANTS, control
 from cortexrnn.runs import trained_weights
 from cortexrnn.runs.archive import METRICS, ArchiveError, as_published, load_archive, select
 from cortexrnn.runs.trained_weights import WeightsError
@@ -533,7 +527,7 @@ def test_a_control_is_trained_like_any_other_variant():
     ):
         assert large in code
         code = code.replace(large, small)
-    names = {"control": specification.control}
+    names = {"control": control}
     exec(compile(code, ADAPT, "exec"), names)
     assert len(names["results"]) == 3
 

@@ -29,8 +29,8 @@ from cortexrnn.networks import topology
 from cortexrnn.networks.initial_weights import initial_weights
 from cortexrnn.networks.specification import SIGNS, RunSpec
 from cortexrnn.networks.training import train
-from cortexrnn.runs import experiment
 from cortexrnn.runs.archive import METRICS, load_archive, write_json
+from cortexrnn.runs.plans import plan, shards
 from cortexrnn.runs.trained_weights import COURSE, KeptRun, save_weights, sparsify, stated_loss
 from tools.project import ROOT
 
@@ -200,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     field = load_field(given.field)
     given.full.mkdir(parents=True, exist_ok=True)
     plans = [
-        experiment.plan(field, preset=given.preset, seeds=[given.seed], sign=sign)
+        plan(field, preset=given.preset, seeds=[given.seed], sign=sign)
         for sign in SIGNS  # each a plan of its own, as in the archive
     ]
     kept = [run for specs in plans for run in _kept(specs, field, given.full)]
@@ -217,7 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _kept(specs: Sequence[RunSpec], field: Field, folder: Path) -> Iterator[KeptRun]:
     """Go through the runs ensemble by ensemble; tell of those that diverged."""
-    for shard in experiment.shards(specs):
+    for shard in shards(specs):
         trained = matrices(shard, field, folder)
         for spec in shard:
             run = keep(spec, field, trained, folder)

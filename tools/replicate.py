@@ -16,10 +16,12 @@ from pathlib import Path
 
 from cortexrnn.fields.given.parameters import one_of
 from cortexrnn.fields.sources import load_field
-from cortexrnn.networks.specification import VARIANTS, RunSpec
+from cortexrnn.networks.specification import RunSpec
 from cortexrnn.networks.tasks import TASKS
+from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs import experiment
 from cortexrnn.runs.controls import CONTROLS, DECIDING_FIELD, GROUPS
+from cortexrnn.runs.plans import plan
 
 FUNCTIONAL = tuple(name for name, variant in VARIANTS.items() if variant.uses_function)
 """Variants that depend on the relation; the others are the same runs under every relation."""
@@ -82,7 +84,7 @@ class Experiment:
             yield [
                 spec
                 for data_seed in self.data_seeds
-                for spec in experiment.plan(
+                for spec in plan(
                     field,
                     relation=self.relation,
                     sign=self.sign,

@@ -1,0 +1,1 @@
+"""What it costs: operations, measurements, and the report of them."""

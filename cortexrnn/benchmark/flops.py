@@ -1,4 +1,15 @@
-"""TODO benchmark.flops."""
+"""Floating point operations of the matrix products of a run.
+
+With N neurons, T steps, B trials in a batch, I input channels and C classes; a product of (a, b)
+and (b, c) counts 2 a b c:
+
+- update: 2 B (3 (T - 1) N^2 + 2 T I N + 3 N C), the recurrent term once forward, once backward and
+  once for the gradient of the weights;
+- forward pass only, for validation: 2 B ((T - 1) N^2 + T I N + N C);
+- communicability with its gradient: 15 products, 30 N^3, see
+  :func:`cortexrnn.networks.communicability.stochastic_exponential`;
+- clustering or efficiency of a graph: one product, 2 N^3.
+"""
 
 from __future__ import annotations
 

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
 from cortexrnn.fields.field import Field
-from cortexrnn.networks import initial_weights, penalties, specification
+from cortexrnn.networks import initial_weights, penalties
 from cortexrnn.networks.communicability import ZERO_STRENGTH, empirical_communicability
 from cortexrnn.networks.specification import RunSpec, task_of
 from cortexrnn.networks.topology import Nulls, Topology
+from cortexrnn.networks.variant import VARIANTS
 
 __all__ = ["PeerError", "draw_nulls", "measure", "prepare", "recurrent_penalty", "train"]
 
@@ -107,9 +108,7 @@ def recurrent_penalty(spec: RunSpec, field: Field) -> Callable[[Any], Any]:
     tf = _tensorflow()
     variant = spec.variant
     if variant.switches:
-        raise ValueError(
-            f"{variant.name} is a control; the peer knows {', '.join(specification.VARIANTS)}"
-        )
+        raise ValueError(f"{variant.name} is a control; the peer knows {', '.join(VARIANTS)}")
     distances = penalties.unit_distances(variant, field, protocol=spec.protocol)
     unit = distances is None and spec.protocol.plain_strength == "unit"
     strength = 1.0 if unit else spec.strength

@@ -1,18 +1,9 @@
 """Measure what training and measuring networks costs on this machine.
 
-Every measurement stands beside its floor: the time that the matrix products in it would take at the
-rate of a plain float32 product of that size, read just before and just after on the same number of
-threads. What has no matrix products has no floor.
-
-Floating point operations, with N neurons, T steps, B trials in a batch, I input channels and C
-classes; a product of (a, b) and (b, c) counts 2 a b c:
-
-- update: 2 B (3 (T - 1) N^2 + 2 T I N + 3 N C), the recurrent term once forward, once backward and
-  once for the gradient of the weights;
-- forward pass only, for validation: 2 B ((T - 1) N^2 + T I N + N C);
-- communicability with its gradient: 15 products, 30 N^3, see
-  :func:`cortexrnn.networks.communicability.stochastic_exponential`;
-- clustering or efficiency of a graph: one product, 2 N^3.
+Every measurement stands beside its floor: the time that the matrix products in it, counted by
+:mod:`cortexrnn.benchmark.flops`, would take at the rate of a plain float32 product of that size,
+read just before and just after on the same number of threads. What has no matrix products has no
+floor.
 
 Fields up to 1,000 neurons are surrogates. Above, where making one would take longer than measuring
 on it, weights W* are drawn from the entries of W* of 1,000 neurons (its diagonal apart from the
@@ -23,19 +14,11 @@ from __future__ import annotations
 
 import functools
 import math
-import os
-import platform
 import queue
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -47,15 +30,19 @@ from torch import Tensor
 
 from cortexrnn.benchmark import keras_reference, report
 from cortexrnn.benchmark.flops import penalty_flops, run_flops, step_flops
+from cortexrnn.benchmark.record import now, open_record
+from cortexrnn.benchmark.worker import Worker, scratch_cache
 from cortexrnn.fields.field import Field
 from cortexrnn.fields.given import parameters
 from cortexrnn.fields.sources import load_field
 from cortexrnn.networks import priors, specification, topology
+from cortexrnn.networks.device import no_denormals, resolve_device
 from cortexrnn.networks.ensemble import RNNEnsemble
 from cortexrnn.networks.neurogym import find_task
 from cortexrnn.networks.penalties import Penalty, penalty
 from cortexrnn.networks.specification import RunSpec, random_stream, task_of
-from cortexrnn.networks.training import no_denormals, resolve_device, train
+from cortexrnn.networks.training import train
+from cortexrnn.networks.variant import Variant
 from cortexrnn.runs.archive import write_json
 
 __all__ = [
@@ -74,8 +61,6 @@ __all__ = [
 
 SIZES = (64, 128, 256, 312, 512, 1024, 2048)
 """Numbers of neurons."""
-
-
 MEMBERS = (1, 4, 16, 64)
 """Networks trained as one batch."""
 
@@ -86,20 +71,12 @@ QUICK_SIZES, QUICK_MEMBERS = (64, 128, 256), (1, 4)
 
 BUDGET_S, QUICK_BUDGET_S = 3.0, 0.5
 """Seconds for the repetitions of one point."""
-
-
 VARIANTS = {"plain": "W", "direct": "W*D*C", "emd": "W*D*C*"}
 """The variant that stands for each kind of penalty."""
-
-
 PEER_VARIANTS = ("W", "WD*", "W*D*C", "W*D*C*")
 """Variants on which the peer is compared."""
-
-
 MEASURES = ("entropy", "modularity", "assortativity", "clustering", "efficiency")
 """What is measured of a trained network, each alone."""
-
-
 SIDES = ("ours", "peer")
 
 
@@ -111,23 +88,15 @@ BATCH = 128
 
 LARGEST_FIELD = 1000
 """Neurons up to which a field is made."""
-
-
 N_NULLS = 1000
 
 
 SHORTEST_S = 0.05
 """Calls that take less are repeated within one measurement."""
-
-
 LONG_S = 1.0
 """Calls that take more need no warming up."""
-
-
 GEMM_S = 0.1
 """Time over which the rate of a matrix product is read."""
-
-
 STEADY_S = 4.0
 """Time over which processes run side by side."""
 
@@ -479,28 +448,6 @@ _KINDS: dict[str, Callable[[Point, Clock], _Timed]] = {
 }
 
 
-@contextmanager
-def scratch_cache() -> Iterator[None]:
-    """Let nulls be remembered in a folder that goes away."""
-    with tempfile.TemporaryDirectory() as folder, _environment({"CORTEXRNN_CACHE": folder}):
-        yield
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables and set them back."""
-    kept = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in kept.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
 # --- what is measured on
 
 
@@ -580,7 +527,7 @@ def specify(field: Field, variant: str, *, epochs: int = 10, seed: int = 0) -> R
     return RunSpec(
         field=field.name,
         field_hash=field.hash_without_events,
-        variant=specification.VARIANTS[variant],
+        variant=Variant.parse(variant),
         task=TASK,
         seed=seed,
         epochs=epochs,
@@ -603,51 +550,6 @@ def trials(spec: RunSpec) -> tuple[keras_reference.Trials, keras_reference.Trial
     task = task_of(spec)
     rng = random_stream(spec.data_seed, "trials", spec.task)
     return task.sample(spec.n_train, rng=rng), task.sample(spec.n_validation, rng=rng)
-
-
-# --- many measurements
-
-
-class Worker:
-    """One process with a fixed number of threads; after it has died the next call starts another.
-
-    Libraries for linear algebra read their number of threads when they are loaded, so it must be
-    known before the process begins.
-    """
-
-    def __init__(self, threads: int) -> None:
-        self.threads = threads
-        self._pool: ProcessPoolExecutor | None = None
-
-    def __call__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        if self._pool is None:
-            context = get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, context, initializer=_end_with_parent)
-        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-        with _environment(dict.fromkeys(names, str(self.threads))):
-            future = self._pool.submit(function, *args, **kwargs)
-        try:
-            return future.result()
-        except BrokenProcessPool:
-            self._pool = None
-            raise
-
-    def close(self) -> None:
-        """End the process."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """Let a worker end when its parent was killed; it would wait for ever."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def run(
@@ -750,73 +652,3 @@ def _told(row: Mapping[str, Any]) -> str:
     if row["floor_seconds"] is None:
         return spread
     return f"{spread}, {row['seconds'] / row['floor_seconds']:.2f} times the floor"
-
-
-# --- the file
-
-
-def open_record(out: Path) -> dict[str, Any]:
-    """Read a file of measurements to go on with, or begin one."""
-    machine = _machine()
-    if not out.exists():
-        empty: dict[str, Any] = {"format": report.FORMAT, "machine": machine}
-        return empty | {name: [] for name in ("measurements", "pairs", "skipped", "failed")}
-    record = report.read(out)
-    other = {name for name in machine if machine[name] != record["machine"].get(name)}
-    if other:
-        raise ValueError(
-            f"{out} was begun with another {', '.join(sorted(other))}; choose another file"
-        )
-    return record
-
-
-def _machine() -> dict[str, Any]:
-    """Describe this machine and what runs on it."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    accelerated = torch.cuda.is_available()
-    return {
-        "processor": _processor(),
-        "cores": cores(),
-        "memory_gib": round(memory / 2**30, 1),
-        "accelerator": torch.cuda.get_device_name() if accelerated else "",
-        "system": f"{platform.system()} {platform.machine()}",
-        "versions": f"python {platform.python_version()}, "
-        + versions("cortexrnn", "torch", "numpy", "scipy", "networkx"),
-    }
-
-
-def _processor() -> str:
-    """Name of the processor as the system gives it."""
-    listed = Path("/proc/cpuinfo")
-    if listed.exists():
-        for line in listed.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def cores() -> int:
-    """Cores that this process may use.
-
-    Returns
-    -------
-    int
-        At least 1.
-    """
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def versions(*names: str) -> str:
-    found = []
-    for name in names:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
-    return ", ".join(found)
-
-
-def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,4 +1,4 @@
-"""TODO benchmark.pairs."""
+"""One run here beside the same run in Keras and bctpy, turn by turn on one machine."""
 
 from __future__ import annotations
 
@@ -14,30 +14,19 @@ import torch
 
 from cortexrnn.benchmark import keras_reference
 from cortexrnn.benchmark.flops import run_flops
-from cortexrnn.benchmark.measure import (
-    N_NULLS,
-    PEER_VARIANTS,
-    SIDES,
-    Worker,
-    gemm_rate,
-    now,
-    open_record,
-    scratch_cache,
-    specify,
-    trials,
-    versions,
-)
+from cortexrnn.benchmark.measure import N_NULLS, PEER_VARIANTS, SIDES, gemm_rate, specify, trials
+from cortexrnn.benchmark.record import now, open_record, versions
+from cortexrnn.benchmark.worker import Worker, scratch_cache
 from cortexrnn.fields.field import Field
 from cortexrnn.fields.given import parameters
 from cortexrnn.fields.sources import load_field
 from cortexrnn.networks import topology
-from cortexrnn.networks.specification import RunSpec, Variant
+from cortexrnn.networks.specification import RunSpec
 from cortexrnn.networks.training import train
+from cortexrnn.networks.variant import Variant
 from cortexrnn.runs.archive import write_json
 
 __all__ = ["run_pairs"]
-
-# --- the peer
 
 
 def run_pairs(

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cortexrnn.networks.specification import VARIANTS, Variant
+from cortexrnn.networks.variant import VARIANTS, Variant
 from cortexrnn.runs.archive import ArchiveError
 
 __all__ = [

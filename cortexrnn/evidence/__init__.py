@@ -1,0 +1,1 @@
+"""What the runs show: intervals, tests, and what became of predictions."""

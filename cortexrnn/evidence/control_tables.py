@@ -1,10 +1,4 @@
-"""Controls: one switch changed at a time, what was predicted of each, and what came out.
-
-An ablation tells what carries an effect only if its arms differ in one thing. Every control here is
-a variant, published or not, with one switch, one strength or one sign changed; every
-:class:`Prediction` names the difference it expects between two of them and thereby the number that
-would refute it. Predictions are committed before the runs that decide them.
-"""
+"""Tables of controls: beside their reference, by strength, by trials, at matched gradient."""
 
 from __future__ import annotations
 
@@ -18,8 +12,9 @@ from cortexrnn.evidence.intervals import t_interval, with_interval
 from cortexrnn.evidence.leaky_units import learned
 from cortexrnn.evidence.predictions import CLAIMS, DIFFERENCE, paired_differences
 from cortexrnn.fields.given import parameters
-from cortexrnn.networks.specification import PRESETS, STRENGTH, Variant
+from cortexrnn.networks.specification import PRESETS, STRENGTH
 from cortexrnn.networks.tasks import TASKS
+from cortexrnn.networks.variant import Variant
 from cortexrnn.runs.controls import (
     CONTROLS,
     FEW_TRIALS,

@@ -1,26 +1,21 @@
-"""TODO evidence.design."""
+"""The design of the paper: three factors, their levels, and the contexts that leave one free."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from cortexrnn.networks.specification import VARIANTS
+from cortexrnn.networks.variant import VARIANTS
 
 __all__ = ["FACTORS", "LEVELS", "contexts", "levels"]
 
 FACTORS = {"W": "start", "D": "distance", "C": "communicability"}
 """Factors of the design and the switch of a variant behind each."""
-
-
 LEVELS: dict[str, dict[str | None, str]] = {
     "W": {"orthogonal": "w", "permuted": "w!", "functional": "w*"},
     "D": {"grid": "d", "soma": "d*", None: "nan"},
     "C": {"direct": "c", "emd": "c*", None: "nan"},
 }
 """Levels of every factor under the names of the published tables, in their order."""
-
-
-# --- the design
 
 
 def levels() -> pd.DataFrame:

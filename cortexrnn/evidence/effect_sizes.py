@@ -1,4 +1,4 @@
-"""TODO evidence.effect_sizes."""
+"""How far two samples lie apart: Cliff's delta and A, with intervals."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 __all__ = ["EffectSize", "effect_size"]
-
-# --- effect sizes
 
 
 class EffectSize(NamedTuple):

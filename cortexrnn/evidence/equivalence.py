@@ -1,4 +1,7 @@
-"""TODO evidence.equivalence."""
+"""Whether two means are equivalent, different, or neither is shown.
+
+The margins stand in ``book/rules.md`` and were fixed before the first full run.
+"""
 
 from __future__ import annotations
 
@@ -36,21 +39,13 @@ MARGINS = {
 """Differences of means that do not matter, each in the unit of its metric.
 
 A tenth of the span of the published means of the free arm, to one significant digit."""
-
-
 FALSE_DISCOVERY_RATE = 0.05
 """Expected share of false ones among the cells called equivalent, and among those called different.
 """
-
-
 VERDICTS = ("equivalent", "different", "inconclusive", "both diverge")
 """What a cell can be found to be."""
-
-
 LEAST_RUNS = 10
 """Runs that did not diverge, below which a cell is not compared by its mean."""
-
-
 PUBLISHED_RUNS = 20
 """Simulations behind a published mean; intervals are from t with one degree of freedom less."""
 
@@ -132,9 +127,6 @@ def verdicts(table: pd.DataFrame) -> NDArray[np.str_]:
     result[here & there] = "both diverge"
     result[here ^ there] = "different"
     return result.astype(str)
-
-
-# --- equivalence of two sets of cells
 
 
 def equivalence(

@@ -1,4 +1,4 @@
-"""What start, distance and communicability do: the paper's factor tests, effect sizes, a model.
+"""What start, distance and communicability do: the paper's factor tests.
 
 The eleven variants cross three factors incompletely: the start W (``w`` orthogonal, ``w*``
 functional, ``w!`` permuted), the distance D (``nan`` none, ``d`` grid, ``d*`` positions) and the
@@ -35,8 +35,6 @@ __all__ = ["SIGNIFICANT", "agreement", "agreement_summary", "factor_effects"]
 
 SIGNIFICANT = 0.05
 """Level of all tests, as in the paper."""
-
-
 _EFFECT_METRICS = (
     "accuracy",
     "loss",
@@ -46,12 +44,7 @@ _EFFECT_METRICS = (
     "assortativity",
 )
 """Metrics of the published table of effects."""
-
-
 _TEST_KEYS = ["task", "metric", "factor", "context", "test", "group_1", "group_2"]
-
-
-# --- the paper's tests
 
 
 def factor_effects(

@@ -1,8 +1,7 @@
-"""What the structure of trained networks is compared with: their starts, chance, their success.
+"""What the structure of trained networks is compared with: their starts, and chance.
 
 A measure means nothing by itself. Here are the yardsticks: the same measures of matrices that were
-never trained, of random graphs that share density or degrees with a trained one, and how a measure
-goes with accuracy, once over all runs and once within variants.
+never trained, and of random graphs that share density or degrees with a trained one.
 """
 
 from __future__ import annotations
@@ -17,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from cortexrnn.fields.given import parameters
 from cortexrnn.networks import topology
 from cortexrnn.networks.initial_weights import initial_weights
-from cortexrnn.networks.specification import RunSpec, Variant, random_stream
+from cortexrnn.networks.specification import RunSpec, random_stream
+from cortexrnn.networks.variant import Variant
 from cortexrnn.runs.trained_weights import COURSE
 
 if TYPE_CHECKING:

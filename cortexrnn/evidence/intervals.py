@@ -1,4 +1,4 @@
-"""Statistics over runs."""
+"""Means of cells with their intervals."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ __all__ = [
 
 CELL = ("field", "arm", "protocol", "variant", "task", "settings", "published")
 """Columns that name a cell: its runs have one specification but for the seed."""
-
-
 SEED = r'"seed": \d+'
 """Where a specification says the seed."""
 

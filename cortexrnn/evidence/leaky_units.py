@@ -21,8 +21,9 @@ from cortexrnn.fields.given import parameters
 from cortexrnn.fields.given.parameters import one_of
 from cortexrnn.networks.initial_weights import initial_weights
 from cortexrnn.networks.priors import spectral_radius
-from cortexrnn.networks.specification import RunSpec, Variant
+from cortexrnn.networks.specification import RunSpec
 from cortexrnn.networks.tasks import TASKS, GoNoGo, OneChoice, Perceptual, Task
+from cortexrnn.networks.variant import Variant
 from cortexrnn.runs.trained_weights import KeptRun
 
 __all__ = [

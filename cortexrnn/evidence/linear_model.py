@@ -1,4 +1,4 @@
-"""TODO evidence.linear_model."""
+"""One model of the whole design: start, distance and communicability added up."""
 
 from __future__ import annotations
 
@@ -22,9 +22,6 @@ __all__ = ["EstimabilityError", "additive_model", "additive_models", "rank_anova
 
 class EstimabilityError(ValueError):
     """The runs at hand cannot tell what a factor does."""
-
-
-# --- one model of the whole design
 
 
 def additive_model(

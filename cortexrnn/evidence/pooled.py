@@ -1,4 +1,4 @@
-"""TODO evidence.pooled."""
+"""The paper's pooled comparisons: relations on one field, and fields with one another."""
 
 from __future__ import annotations
 

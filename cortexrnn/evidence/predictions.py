@@ -1,4 +1,8 @@
-"""TODO evidence.predictions."""
+"""Predictions: what was expected of each control, and what came of it.
+
+Every :class:`Prediction` names the difference that it expects between two conditions and thereby
+the number that would refute it. Predictions are committed before the runs that decide them.
+"""
 
 from __future__ import annotations
 
@@ -174,36 +178,20 @@ CLAIMS = {
     ),
 }
 """Claims by key, in the order of the book."""
-
-
 SAME: dict[str, Any] = {"low": -0.1, "high": 0.1}
 """Bounds of an accuracy that is practically the same: a quarter to a third of the gain of W*."""
-
-
 LOST: dict[str, Any] = {"low": -1.0, "high": -0.2}
 """Bounds of a gain that is for the larger part lost."""
-
-
 AT_LEAST: dict[str, Any] = {"low": -0.1, "high": 1.0}
 """Bounds of an accuracy that is the same or higher."""
-
-
 ONE_WAY: dict[str, Any] = {"if_refuted": "neither"}
 """For predictions whose failure speaks neither way."""
-
-
 NEEDED: dict[str, Any] = {"if_confirmed": "neither"}
 """For predictions that a cause is needed, which does not make it sufficient."""
-
-
 CONTRARY: dict[str, Any] = {"if_confirmed": "for", "if_refuted": "against"}
 """For predictions that agree with the reading."""
-
-
 SIMPLER: dict[str, Any] = {"if_confirmed": "neither", "if_refuted": "against"}
 """For predictions whose failure leaves even less than expected to the reading."""
-
-
 CHECK: dict[str, Any] = {"if_confirmed": "neither", "if_refuted": "neither"}
 """For predictions that speak of the design alone."""
 
@@ -281,8 +269,6 @@ def _later_predictions() -> Iterator[Prediction]:
 ORDERING = -0.6
 """Largest rank correlation that is predicted between the pull of the penalty at the start and
 accuracy, over all arms that start orthogonal."""
-
-
 PREDICTIONS = (*_predictions(), *_later_predictions())
 """Everything that was predicted, in the order in which it was."""
 

@@ -1,4 +1,4 @@
-"""TODO evidence.published."""
+"""The tables of the paper, and recorded runs beside them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cortexrnn.evidence.equivalence import PUBLISHED_RUNS
 from cortexrnn.evidence.factor_tests import cheap_collections
 from cortexrnn.evidence.intervals import cell_means
 from cortexrnn.fields.given import parameters
-from cortexrnn.networks.specification import VARIANTS
+from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs.archive import METRICS, ArchiveError
 
 __all__ = [
@@ -61,9 +61,6 @@ def published_cells() -> pd.DataFrame:
 
 _RELATION_OF = {"sttc": "correlation", "precision": "precision"}
 """What the published groups call a relation: ``sttc`` stands for the arm of correlation."""
-
-
-# --- the published table and agreement with it
 
 
 def published_effects() -> pd.DataFrame:
@@ -146,9 +143,6 @@ def _rounded(printed: pd.Series) -> tuple[NDArray[np.float64], NDArray[np.float6
     values = printed.to_numpy(dtype=float)
     half = 0.5 * 10.0 ** (np.floor(np.log10(values)) - 2) * (1 + 1e-9)
     return values - half, values + half
-
-
-# --- pooled comparisons
 
 
 def published_groups() -> pd.DataFrame:

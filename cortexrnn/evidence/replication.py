@@ -32,12 +32,8 @@ __all__ = ["compare", "draw_variance", "error_rates", "explained", "in_words", "
 
 CELL = ["arm", "metric", "variant", "task"]
 """Columns that name a cell."""
-
-
 DRAW_FIELDS = ("5_3_4", "5_6_8")
 """Fields on which the rule estimates what another draw of trials changes."""
-
-
 LEAST_DRAWS = 3
 """Draws of trials from which on they can explain a cell."""
 

@@ -1,0 +1,1 @@
+"""What was measured: fields of cortex, their relations, and where they come from."""

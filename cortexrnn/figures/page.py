@@ -1,4 +1,4 @@
-"""TODO figures.page."""
+"""What a page of the book needs besides figures: glued numbers, folded tables, its banner."""
 
 from __future__ import annotations
 

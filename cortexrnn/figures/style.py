@@ -1,4 +1,4 @@
-"""One look for every figure, and what a chapter tells about the data it shows.
+"""One look for every figure.
 
 The first cell of a chapter calls :func:`set_style`. In the book (environment variable
 ``CORTEXRNN_BOOK=1``, set by the build) interactive figures then share one script of the site and

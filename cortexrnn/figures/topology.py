@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from cortexrnn.evidence.graph_nulls import STARTS
 from cortexrnn.figures.style import WIDTH, palette
 from cortexrnn.networks import topology
-from cortexrnn.networks.specification import VARIANTS
+from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs.trained_weights import BINS, COURSE
 
 if TYPE_CHECKING:

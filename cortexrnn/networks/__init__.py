@@ -1,0 +1,1 @@
+"""What is trained: priors, starts, penalties, tasks, and training itself."""

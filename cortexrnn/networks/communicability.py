@@ -1,4 +1,7 @@
-"""TODO networks.communicability."""
+"""Communicability C, of connectomes and of weights, with its gradient.
+
+Sources: Estrada and Hatano 2008; normalised by strengths after Crofts and Higham 2009.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""TODO networks.ensemble."""
+"""Many independent recurrent networks, stepped side by side.
+
+Every network of an :class:`RNNEnsemble` is trained exactly as if it were alone; what they share is
+the size, the trials and the clock of the optimiser.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +20,6 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 
 VALIDATION_CHUNK = 512
 """Trials evaluated at a time."""
-
-
 ALIGNMENT = 64
 """Bytes, of whose multiple every network's numbers begin: on some processors the last bits of a
 matrix product depend on where its operands begin, and a run must not depend on its neighbours."""

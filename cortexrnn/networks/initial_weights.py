@@ -1,4 +1,7 @@
-"""TODO networks.initial_weights."""
+"""Recurrent weights before training: W, W*, W!, and the starts of controls.
+
+Source: code released with Shakiba et al. 2026 (arXiv:2606.14975).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from scipy.stats import ortho_group
 
 from cortexrnn.fields.field import Field
 from cortexrnn.networks import priors
-from cortexrnn.networks.specification import RunSpec, Variant, random_stream
+from cortexrnn.networks.specification import RunSpec, random_stream
+from cortexrnn.networks.variant import Variant
 
 __all__ = ["initial_weights"]
 

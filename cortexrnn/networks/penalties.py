@@ -1,7 +1,6 @@
-"""The eleven variants, their controls, their initial weights and their penalties.
+"""Penalties on recurrent weights: distance, communicability, and a user's own.
 
-Source: table of variants and penalty functions of the code released with Shakiba et al. 2026
-(arXiv:2606.14975).
+Source: penalty functions of the code released with Shakiba et al. 2026 (arXiv:2606.14975).
 """
 
 from __future__ import annotations
@@ -28,7 +27,8 @@ from cortexrnn.networks.communicability import (
     empirical_communicability,
 )
 from cortexrnn.networks.custom_penalty import CustomPenalty, call_value, check_values
-from cortexrnn.networks.specification import EMD_STRENGTH, PUBLISHED, STRENGTH, Protocol, Variant
+from cortexrnn.networks.specification import EMD_STRENGTH, PUBLISHED, STRENGTH, Protocol
+from cortexrnn.networks.variant import Variant
 
 __all__ = ["Penalty", "penalty", "unit_distances"]
 

@@ -1,7 +1,6 @@
-"""The three priors of a field: function (W*), geometry (D*) and wiring (C).
+"""The priors of a field that are arrays: functional weights W* and distances D, D*.
 
-Sources: Shakiba et al. 2026 (arXiv:2606.14975) and the code released with it; communicability
-after Estrada and Hatano 2008, normalised by strengths after Crofts and Higham 2009.
+Source: Shakiba et al. 2026 (arXiv:2606.14975) and the code released with it.
 """
 
 from __future__ import annotations
@@ -37,16 +36,10 @@ __all__ = [
 
 MEAN_WEIGHT = 0.1
 """Mean of functional weights before weak ones are lifted."""
-
-
 SMALLEST_WEIGHT = 0.01
 """Weights below this are lifted to it."""
-
-
 SPECTRAL_RADIUS = 0.95
 """Spectral radius of functional weights."""
-
-
 CLUSTER_WIDTH = 0.2
 """Side of the cube that holds an artificial cluster, in units of the distance of two clusters."""
 

@@ -1,4 +1,4 @@
-"""TODO networks.sensitivity."""
+"""What the priors of a field owe to choices made before: bins, windows, and axons not followed."""
 
 from __future__ import annotations
 

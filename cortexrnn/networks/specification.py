@@ -1,4 +1,4 @@
-"""What defines a run: the variant, the protocol, the preset and the full specification.
+"""What defines a run: the protocol, the preset and the full specification.
 
 Everything here is plain data, or has a definition that is: tasks and penalties that a user added. A
 :class:`RunSpec` is complete: two runs with equal
@@ -10,9 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from numbers import Real
 from typing import Any
 
@@ -20,10 +19,10 @@ import numpy as np
 
 from cortexrnn.fields.given import parameters
 from cortexrnn.fields.given.parameters import one_of
-from cortexrnn.networks.custom_penalty import CustomPenalty, find_penalty
 from cortexrnn.networks.definition import DefinitionError
 from cortexrnn.networks.neurogym import find_task
 from cortexrnn.networks.tasks import CUSTOM_TASKS, TASKS, Task, check_task
+from cortexrnn.networks.variant import Variant
 
 __all__ = [
     "ARMS",
@@ -35,25 +34,18 @@ __all__ = [
     "RELATIONS",
     "SIGNS",
     "STRENGTH",
-    "VARIANTS",
     "Preset",
     "Protocol",
     "RunSpec",
-    "Variant",
     "arm",
-    "control",
     "random_stream",
     "task_of",
 ]
 
 RELATIONS = ("correlation", "precision", "sttc", "response")
 """What can be made into functional weights W*; the paper has the first three."""
-
-
 SIGNS = ("free", "positive")
 """Signs that recurrent weights may take."""
-
-
 ARMS = {
     ("correlation", "free"): "corr",
     ("correlation", "positive"): "corr+sign",
@@ -86,241 +78,6 @@ def arm(relation: str, sign: str) -> str:
     one_of("relation", relation, RELATIONS)
     one_of("sign", sign, SIGNS)
     return ARMS[relation, sign]
-
-
-CHOICES: dict[str, tuple[str | None, ...]] = {
-    "start": ("orthogonal", "functional", "permuted", "identity", "lognormal", "uniform"),
-    "distance": (None, "grid", "soma", "random", "matched", "clusters"),
-    "communicability": (None, "direct", "emd", "frozen"),
-    "self_connections": ("kept", "removed", "only", "functional"),
-    "entries": (
-        "kept",
-        "shuffled",
-        "off_diagonal_shuffled",
-        "resampled",
-        "off_diagonal_resampled",
-    ),
-    "scaling": ("standard", "none", "positive_part"),
-    "self_distance": ("zero", "mean"),
-}
-"""Values of the switches of a variant."""
-
-
-GRAMMAR: tuple[dict[str | None, str], ...] = (
-    {"orthogonal": "W", "functional": "W*", "permuted": "W!"},
-    {None: "", "grid": "D", "soma": "D*"},
-    {None: "", "direct": "C", "emd": "C*"},
-)
-"""Symbols of the paper for start, distance and communicability."""
-
-
-NEAREST = ("W", "D*", "C")
-"""Symbols that stand in the name of a control whose start, distance or communicability the paper
-does not have."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Variant:
-    """One cell of the design: where recurrent weights start and what is penalised.
-
-    Parameters
-    ----------
-    base : str
-        The paper's name: ``W``, ``W*`` or ``W!``, then optionally ``D`` or ``D*``, then
-        optionally ``C`` or ``C*``. It follows from the switches, whatever is given; a start,
-        distance or communicability that the paper does not have counts as W, D* or C.
-    start : {"orthogonal", "functional", "permuted", "identity", "lognormal", "uniform"}
-        Orthogonal matrix (W), functional weights (W*), functional weights with neurons
-        relabelled at random (W!); as controls the identity and matrices of independent lognormal
-        or uniform entries, scaled to the spectral radius of functional weights.
-    distance : {None, "grid", "soma", "random", "matched", "clusters"}
-        Nothing, the grid (D), the soma positions (D*); as controls uniform random points, random
-        points whose distances have the very values of D*, or three clusters of points.
-    communicability : {None, "direct", "emd", "frozen"}
-        Nothing, the network's own communicability (C), its distance to that of the
-        connectome (C*), or that of the initial weights held fixed (control).
-    self_connections : {"kept", "removed", "only", "functional"}
-        What becomes of the diagonal of functional weights (control); ``functional`` gives it to a
-        start that has another.
-    entries : {"kept", "shuffled", "off_diagonal_shuffled", "resampled", "off_diagonal_resampled"}
-        What becomes of the entries of functional weights (control): exchanged at random, or drawn
-        from their distribution onto the same places; all of them, or all but the diagonal.
-    scaling : {"standard", "none", "positive_part"}
-        ``standard``: what was changed about functional weights is scaled to their spectral radius
-        again, and an orthogonal matrix is left as it is. ``none``: no scaling after the change.
-        ``positive_part``: an orthogonal matrix is scaled until its positive part alone has the
-        spectral radius of functional weights.
-    self_distance : {"zero", "mean"}
-        Distance of a unit to itself: zero, or the mean over all pairs, so that the penalty
-        reaches self-connections as well (control).
-    penalty : CustomPenalty or str, optional
-        A penalty of one's own, or the name of a registered one, in place of the penalty that
-        follows from distance and communicability, which are then None.
-
-    See Also
-    --------
-    cortexrnn.networks.specification.VARIANTS : the eleven of the paper.
-    """
-
-    base: str
-    start: str
-    distance: str | None = None
-    communicability: str | None = None
-    self_connections: str = "kept"
-    entries: str = "kept"
-    scaling: str = "standard"
-    self_distance: str = "zero"
-    penalty: CustomPenalty | None = None
-
-    def __post_init__(self) -> None:
-        for switch, choices in CHOICES.items():
-            one_of(switch, getattr(self, switch), choices)
-        if self.penalty is not None:
-            object.__setattr__(self, "penalty", find_penalty(self.penalty))
-        # Equal variants have equal names, from which, for one, the permutation is drawn.
-        parts = zip(
-            GRAMMAR, (self.start, self.distance, self.communicability), NEAREST, strict=True
-        )
-        base = "".join(known.get(part, nearest) for known, part, nearest in parts)
-        object.__setattr__(self, "base", base)
-        from_function = self.start in ("functional", "permuted")
-        rules = (
-            (
-                self.penalty is not None and bool(self.distance or self.communicability),
-                "penalty",
-                "takes the place of distance and communicability; choose W, W* or W! as the base, "
-                "and prepare what the penalty needs of either in its method prepare",
-            ),
-            (
-                self.communicability in ("direct", "frozen") and self.distance is None,
-                "communicability",
-                "weights a distance penalty, and distance is None; choose a distance",
-            ),
-            (
-                self.self_distance != "zero" and self.distance is None,
-                "self_distance",
-                "changes distances, and distance is None; choose a distance",
-            ),
-            (
-                self.self_connections in ("removed", "only") and not from_function,
-                "self_connections",
-                f"changes functional weights, and this variant starts {self.start}; choose a base "
-                "with W* or W!",
-            ),
-            (
-                self.self_connections == "functional" and from_function,
-                "self_connections",
-                "gives another start the diagonal of functional weights, which this one has; "
-                "choose a base with W",
-            ),
-            (
-                self.entries != "kept" and not from_function,
-                "entries",
-                f"changes functional weights, and this variant starts {self.start}; choose a base "
-                "with W* or W!",
-            ),
-            (
-                self.scaling == "none" and self.entries == self.self_connections == "kept",
-                "scaling",
-                "is for functional weights that were changed, and nothing is; set entries or "
-                "self_connections",
-            ),
-            (
-                self.scaling == "none" and not from_function,
-                "scaling",
-                f"is for functional weights, and this variant starts {self.start}; choose a base "
-                "with W* or W!",
-            ),
-            (
-                self.scaling == "positive_part" and self.start != "orthogonal",
-                "scaling",
-                f"is for orthogonal weights, and this variant starts {self.start}; choose a base "
-                "with W",
-            ),
-        )
-        for broken, switch, why in rules:
-            if broken:
-                value = getattr(self, switch)
-                shown = str(value) if switch == "penalty" else repr(value)
-                raise ValueError(f"{self.base}: {switch}={shown} {why}")
-
-    @classmethod
-    def parse(cls, name: str) -> Variant:
-        """Read a variant off its name in the paper.
-
-        Parameters
-        ----------
-        name : str
-            For example ``W*D*C``.
-
-        Returns
-        -------
-        Variant
-            The variant without any switch changed.
-
-        Raises
-        ------
-        ValueError
-            If the name does not follow the paper's grammar.
-        """
-        match = re.fullmatch(r"(W[*!]?)(D\*?)?(C\*?)?", name)
-        if match is None:
-            raise ValueError(
-                f"unknown variant {name!r}; names are W, W* or W!, then D or D*, then C or C*, "
-                "for example W*D*C"
-            )
-        values = [
-            {symbol: value for value, symbol in known.items()}[found or ""]
-            for known, found in zip(GRAMMAR, match.groups(), strict=True)
-        ]
-        start, distance, communicability = values
-        assert start is not None
-        return cls(base=name, start=start, distance=distance, communicability=communicability)
-
-    def switched(self, **switches: Any) -> Variant:
-        """Copy of the variant with some switches changed.
-
-        Parameters
-        ----------
-        **switches
-            Any attribute but ``base``.
-
-        Returns
-        -------
-        Variant
-            The changed variant.
-
-        Raises
-        ------
-        ValueError
-            If a switch or its value is unknown.
-        """
-        known = [f.name for f in fields(self) if f.name != "base"]
-        for name in switches:
-            one_of("switch", name, known)
-        return replace(self, **switches)
-
-    @property
-    def switches(self) -> dict[str, Any]:
-        """Switches that differ from those of the base."""
-        base = Variant.parse(self.base)
-        names = [f.name for f in fields(self) if f.name != "base"]
-        return {n: getattr(self, n) for n in names if getattr(self, n) != getattr(base, n)}
-
-    @property
-    def name(self) -> str:
-        """Name in the paper; for a control the base and what was switched."""
-        changed = ", ".join(f"{k}={v}" for k, v in self.switches.items())
-        return f"{self.base} [{changed}]" if changed else self.base
-
-    @property
-    def uses_function(self) -> bool:
-        """Whether the start is made of a functional relation."""
-        own = self.start in ("functional", "permuted")
-        return own or self.self_connections == "functional"
-
-    def __str__(self) -> str:
-        return self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -362,14 +119,10 @@ class Protocol:
 
 PUBLISHED = Protocol(name="published")
 """What the released code does."""
-
-
 CORRECTED = Protocol(
     name="corrected", coordinates="soma", plain_strength="lambda", grid_scale="unit"
 )
 """What the text of the paper says."""
-
-
 PROTOCOLS = {p.name: p for p in (PUBLISHED, CORRECTED)}
 
 
@@ -721,54 +474,5 @@ def task_of(spec: RunSpec) -> Task:
 
 STRENGTH = 0.3
 """Strength lambda of the distance penalties."""
-
-
 EMD_STRENGTH = 0.1
 """Strength of the distance between communicability of network and connectome."""
-
-
-VARIANTS = {
-    name: Variant.parse(name)
-    for name in (
-        "W*D*C",
-        "WD*C",
-        "WDC",
-        "WD*",
-        "WD",
-        "W",
-        "W*D*C*",
-        "WD*C*",
-        "W*DC*",
-        "W!D*C",
-        "W!D*C*",
-    )
-}
-"""The eleven variants of the paper in its order."""
-
-
-def control(base: str, **switches: Any) -> Variant:
-    """Make a control: a variant with one or more switches changed.
-
-    Parameters
-    ----------
-    base : str
-        Name of a variant in the paper's grammar.
-    **switches
-        Any attribute of :class:`~cortexrnn.networks.specification.Variant` but its base.
-
-    Returns
-    -------
-    Variant
-        The control, named after its base and what was switched.
-
-    Raises
-    ------
-    ValueError
-        If the base, a switch or a value is unknown.
-
-    Examples
-    --------
-    >>> control("W*D*C", self_connections="removed").name
-    'W*D*C [self_connections=removed]'
-    """
-    return Variant.parse(base).switched(**switches)

@@ -7,16 +7,11 @@ cross-entropy plus a penalty on R, Adam as in Keras, batches in fixed order.
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import math
-import platform
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,13 +22,15 @@ from torch import Tensor
 
 from cortexrnn.fields.errors import FieldError
 from cortexrnn.fields.field import Field
-from cortexrnn.networks import initial_weights, specification
+from cortexrnn.networks import initial_weights
+from cortexrnn.networks.device import processor_settings, products, resolve_device
 from cortexrnn.networks.ensemble import RNNEnsemble
 from cortexrnn.networks.penalties import Penalty, PreparedPenalty, penalty
 from cortexrnn.networks.specification import RunSpec, random_stream, task_of
 from cortexrnn.networks.tasks import Task
+from cortexrnn.networks.variant import VARIANTS
 
-__all__ = ["NUMERICS", "Result", "no_denormals", "products", "rehearse", "resolve_device", "train"]
+__all__ = ["NUMERICS", "Result", "rehearse", "train"]
 
 NUMERICS = 5
 """Version of the arithmetic of training and topology. It changes whenever their bits do:
@@ -47,12 +44,6 @@ NUMERICS = 5
 
 Training amplifies rounding. Runs of other numerics are other draws of the same distribution.
 """
-
-
-THREADED_FROM = 512
-"""Networks of fewer neurons are trained with one thread."""
-
-
 COMMON = (
     "task_settings",
     "data_seed",
@@ -66,8 +57,6 @@ COMMON = (
     "custom_tasks",
 )
 """What members of one ensemble have in common, besides the task."""
-
-
 METRICS = ("accuracy", "loss", "validation_accuracy", "validation_loss")
 
 
@@ -111,119 +100,6 @@ class Result:
     products: str = ""
 
 
-def resolve_device(device: str = "auto") -> torch.device:
-    """Turn the name of a device into one that is there.
-
-    Parameters
-    ----------
-    device : str
-        ``cpu``, ``cuda``, ``cuda:1``, ``mps`` ...; ``auto`` is CUDA where there is such a device,
-        else the processor.
-
-    Returns
-    -------
-    torch.device
-        The device.
-
-    Raises
-    ------
-    ValueError
-        If the device is unknown or not present.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        resolved = torch.device(device)
-        torch.empty(1, device=resolved)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"device {device!r} cannot be used here ({reason}); choose 'auto' or 'cpu'"
-        ) from error
-    return resolved
-
-
-def products(device: torch.device | str) -> str:
-    """Say what computes matrix products: library, kernel, kind of machine, threads.
-
-    With equal :data:`NUMERICS` and equal products a run has equal bits.
-
-    Parameters
-    ----------
-    device : torch.device or str
-        Where products are computed.
-
-    Returns
-    -------
-    str
-        For example ``MKL 2024.2, AVX512, Intel Xeon Platinum 8488C, 1 thread``.
-    """
-    device = torch.device(device)
-    if device.type == "cuda":
-        precision = "TF32" if torch.backends.cuda.matmul.allow_tf32 else "float32"
-        return f"CUDA {torch.version.cuda}, {precision}, {torch.cuda.get_device_name(device)}"
-    if device.type != "cpu":
-        return f"torch {torch.__version__}, {device.type}"
-    n_threads = torch.get_num_threads()
-    threads = "1 thread" if n_threads == 1 else f"{n_threads} threads"
-    kernel = torch.backends.cpu.get_cpu_capability()
-    return f"{_product_library()}, {kernel}, {_processor()}, {threads}"
-
-
-@functools.cache
-def _product_library() -> str:
-    """Library of torch's products on the processor, with its version."""
-    built = torch.__config__.show()
-    if found := re.search(r"Math Kernel Library Version (\d+(?:\.\d+)*)", built):
-        return f"MKL {found[1]}"
-    found = re.search(r"BLAS_INFO=(\w+)", built)
-    return found[1] if found else "BLAS"
-
-
-@functools.cache
-def _processor() -> str:
-    """Name of the processor, as the system gives it."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        text = ""
-    found = re.search(r"model name\s*:\s*(.+)", text)
-    return found[1].strip() if found else platform.processor() or platform.machine()
-
-
-@contextlib.contextmanager
-def no_denormals() -> Iterator[None]:
-    """Take denormal numbers for zero: weights that a penalty shrinks crawl through them.
-
-    Yields
-    ------
-    None
-        At the end the process is as it was.
-    """
-    before = bool(torch.tensor(1e-40) * 1 == 0)
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(before)
-
-
-@contextlib.contextmanager
-def _processor_settings(n_neurons: int) -> Iterator[None]:
-    """Set what makes a processor fast here, and set it back.
-
-    Small matrix products gain nothing from a second thread and lose much on a busy machine.
-    """
-    n_threads = torch.get_num_threads()
-    if n_neurons < THREADED_FROM:
-        torch.set_num_threads(1)
-    try:
-        with no_denormals():
-            yield
-    finally:
-        torch.set_num_threads(n_threads)
-
-
 def train(
     specs: Sequence[RunSpec],
     field: Field,
@@ -263,7 +139,7 @@ def train(
     """
     where = resolve_device(device)
     _check_field(specs, field)
-    with Progress(disable=not progress) as bar, _processor_settings(field.n_neurons):
+    with Progress(disable=not progress) as bar, processor_settings(field.n_neurons):
 
         def ticket(first: RunSpec, n_runs: int) -> Callable[[], None]:
             task = bar.add_task(escape(f"{first.task}, {n_runs} runs"), total=first.epochs)
@@ -315,7 +191,7 @@ def rehearse(specs: Sequence[RunSpec], field: Field, *, draw: bool = True) -> No
     for spec in kinds.values():
         plain = replace(spec, first_task=None)
         task = task_of(spec)
-        with _processor_settings(field.n_neurons):
+        with processor_settings(field.n_neurons):
             (made,) = _build([plain], field, task, torch.device("cpu"))._penalties
         if spec.first_task is None and not math.isfinite(made.strength):
             raise ValueError(
@@ -361,9 +237,7 @@ def _train_alike(
 
 def _common(spec: RunSpec) -> RunSpec:
     """Reduce a specification to what members of one ensemble must share."""
-    plain = RunSpec(
-        field="", field_hash="", variant=specification.VARIANTS["W"], task=spec.task, seed=0
-    )
+    plain = RunSpec(field="", field_hash="", variant=VARIANTS["W"], task=spec.task, seed=0)
     return replace(plain, **{name: getattr(spec, name) for name in COMMON})
 
 

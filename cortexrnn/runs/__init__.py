@@ -1,0 +1,1 @@
+"""What was run: plans, experiments, and the archive of runs."""

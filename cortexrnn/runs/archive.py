@@ -24,8 +24,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cortexrnn.networks.specification import PRESETS, PROTOCOLS, PUBLISHED, VARIANTS, RunSpec
+from cortexrnn.networks.specification import PRESETS, PROTOCOLS, PUBLISHED, RunSpec
 from cortexrnn.networks.tasks import TASKS
+from cortexrnn.networks.variant import VARIANTS
 
 __all__ = [
     "METRICS",
@@ -54,8 +55,6 @@ METRICS = {
     "assortativity": "Assortativity",
 }
 """Metrics of a run and their names in the published tables."""
-
-
 SPECIFIED = (
     "field",
     "variant",
@@ -69,8 +68,6 @@ SPECIFIED = (
     "epochs",
 )
 """Columns that are part of a specification; ``protocol`` and ``arm`` only name parts of one."""
-
-
 SCHEMA = pa.schema(
     [
         ("field", pa.string()),
@@ -112,14 +109,10 @@ SCHEMA = pa.schema(
 `numerics` which version of its arithmetic (:data:`cortexrnn.networks.training.NUMERICS`),
 `products` what computed matrix products. Where equal numerics and equal products meet, equal
 specifications give equal bits."""
-
-
 TOLD = ("seed", "field_hash", "relation", "sign", "task", "variant", "protocol")
 """Parts of a specification that columns of their own tell."""
-
-
 OWN_NAME = re.compile(r"_[0-9a-f]{12}$|^[0-9a-f]{32}$")
-"""How the names of a plan and of a shard end, see :func:`~cortexrnn.runs.experiment.plan_name`."""
+"""How the names of a plan and of a shard end, see :func:`~cortexrnn.runs.plans.plan_name`."""
 
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,9 @@
-"""TODO runs.controls."""
+"""Controls: the conditions that differ in one thing from one of the paper.
+
+An ablation tells what carries an effect only if its conditions differ in one thing. Every control
+is a variant, published or not, with one switch, one strength or one sign changed. What was expected
+of them stands in :mod:`cortexrnn.evidence.predictions`.
+"""
 
 from __future__ import annotations
 
@@ -10,42 +15,26 @@ from typing import Any
 import pandas as pd
 
 from cortexrnn.networks.neurogym import GYM_TASKS
-from cortexrnn.networks.specification import (
-    PRESETS,
-    PUBLISHED,
-    VARIANTS,
-    Protocol,
-    RunSpec,
-    Variant,
-)
+from cortexrnn.networks.specification import PRESETS, PUBLISHED, Protocol, RunSpec
 from cortexrnn.networks.tasks import TASKS
+from cortexrnn.networks.variant import VARIANTS, Variant
 
 __all__ = ["CONTROLS", "Control", "runs_of"]
 
 OWN_COORDINATES = Protocol(name="published, own coordinates", coordinates="soma")
 """Every unit has the coordinates of its own neuron; the rest is as published."""
-
-
 PLAIN_LAMBDA = Protocol(name="published, plain lambda", plain_strength="lambda")
 """The plain penalty follows lambda like all others; the rest is as published."""
-
-
 MATCHED_GRID = Protocol(name="published, matched grid", grid_scale="matched")
 """The grid has the mean distance of D*; the rest is as published."""
-
-
 EQUAL_PULL = Protocol(name="published, equal pull", strength_unit="gradient")
 """Strength is the mean gradient per weight at the start; the rest is as published."""
 
 
 STRONG_PULL, WEAK_PULL = 0.17, 0.001
 """Mean gradient per weight of the penalty: about that of D* alone, and that of D* with C."""
-
-
 SWEEP = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Strengths lambda that are tried."""
-
-
 SWEPT = ("W", "WD*", "WD*C")
 """Variants that are trained at all of these."""
 
@@ -343,16 +332,10 @@ def _positives() -> Iterator[Control]:
 
 LONG_DELAYS = tuple((name, (("delay_steps", 40),)) for name in TASKS)
 """The tasks of the paper with a delay four times as long."""
-
-
 FEW_TRIALS = (640, 1280)
 """Training trials where the paper has 5,120."""
-
-
 TRANSFERS = (("perceptual", "one_choice"), ("one_choice", "perceptual"), ("go_nogo", "one_choice"))
 """Pairs of a task learned before and the task that is measured."""
-
-
 MORE_TO_DO: dict[str, tuple[str, dict[str, Any]]] = {
     "W*": ("W*D*C", {}),
     "self-connections of W* alone": ("W*D*C", {"self_connections": "only"}),
@@ -412,8 +395,6 @@ def _published() -> Iterator[Control]:
 
 PUBLISHED_VARIANTS = {one.name: one for one in _published()}
 """The eleven of the paper, free and positive."""
-
-
 CONTROLS = {
     one.name: one
     for make in (
@@ -429,8 +410,6 @@ CONTROLS = {
     for one in make()
 }
 """Controls by name, in the order of the book."""
-
-
 DECIDING_FIELD = "6_6_2"
 """The paper's own field, where only deciding controls are run."""
 

@@ -1,8 +1,7 @@
-"""Experiments: a plan is cut into shards, shards are run and written, the rest is resumed.
+"""Experiments: the shards of a plan are run and written, the rest is resumed.
 
-The cut depends on the plan alone, so that a resumed experiment trains the same ensembles as an
-undisturbed one. A shard file appears only when it is complete; a run that any plan of the folder
-has finished, killed or not, is never run again.
+A shard file appears only when it is complete; a run that any plan of the folder has finished,
+killed or not, is never run again.
 """
 
 from __future__ import annotations
@@ -12,11 +11,10 @@ import functools
 import hashlib
 import json
 import logging
-import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -26,27 +24,12 @@ import pandas as pd
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cortexrnn.fields.errors import FieldError
 from cortexrnn.fields.field import Field
-from cortexrnn.fields.given import parameters
-from cortexrnn.fields.given.parameters import one_of
 from cortexrnn.networks import topology
-from cortexrnn.networks.neurogym import GymTask, find_task
-from cortexrnn.networks.specification import (
-    PRESETS,
-    PROTOCOLS,
-    PUBLISHED,
-    RELATIONS,
-    SIGNS,
-    VARIANTS,
-    Preset,
-    Protocol,
-    RunSpec,
-    Variant,
-    task_of,
-)
-from cortexrnn.networks.tasks import TASKS, Task
-from cortexrnn.networks.training import NUMERICS, Result, rehearse, resolve_device, train
+from cortexrnn.networks.device import resolve_device
+from cortexrnn.networks.neurogym import GymTask
+from cortexrnn.networks.specification import PROTOCOLS, RunSpec, task_of
+from cortexrnn.networks.training import NUMERICS, Result, rehearse, train
 from cortexrnn.runs import provenance, terminal
 from cortexrnn.runs.archive import (
     SCHEMA,
@@ -60,171 +43,19 @@ from cortexrnn.runs.archive import (
 )
 from cortexrnn.runs.engine import EngineError, Rows, choose
 from cortexrnn.runs.lock import PresenceError, at_work, present
+from cortexrnn.runs.plans import check_once, plan_name, shards
 
-__all__ = ["ExperimentError", "plan", "plan_name", "run", "run_shard", "shards", "status"]
-
+__all__ = ["ExperimentError", "run", "run_shard", "status"]
 
 log = logging.getLogger(__name__)
 
+
 KEPT = "finished shards are kept, give the same command again to go on"
 """What a person is told when an experiment stops."""
-LONGEST_NAME = 230
-"""Bytes of a plan's name: systems take names of 255, and files of a plan add their endings."""
 
 
 class ExperimentError(RuntimeError):
     """An experiment stopped before it was finished."""
-
-
-def plan(
-    field: Field,
-    *,
-    relation: str = "correlation",
-    sign: str = "free",
-    variants: str | Variant | Iterable[str | Variant] = tuple(VARIANTS),
-    tasks: str | Task | Iterable[str | Task] = tuple(TASKS),
-    preset: str | Preset = "quick",
-    seeds: Iterable[int] | None = None,
-    protocol: Protocol = PUBLISHED,
-    **settings: Any,
-) -> list[RunSpec]:
-    """List the runs of a full design.
-
-    Parameters
-    ----------
-    field : Field
-        The field.
-    relation, sign : str
-        The arm.
-    variants : str, Variant or iterable of them
-        Names of the paper, also as a text with commas between, or controls, also with a penalty of
-        one's own.
-    tasks : str, Task or iterable of them
-        Tasks or their names: of the paper, of NeuroGym, or of one's own.
-    preset : str or Preset
-        Number of seeds, epochs and trials.
-    seeds : iterable of int, optional
-        Seeds instead of the first ones, as many as the preset says.
-    protocol : Protocol
-        Published or corrected.
-    **settings
-        Further parameters of :class:`~cortexrnn.networks.specification.RunSpec`, the same for all
-        runs.
-
-    Returns
-    -------
-    list of RunSpec
-        Variants within seeds within tasks.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown, a run is there twice, a list is empty, seeds are a number alone, or
-        something is of another type.
-    FieldError
-        If there is no field, or a variant needs a relation that it lacks.
-    """
-    if not isinstance(field, Field):
-        raise FieldError(f"field is {field!r}; give a Field, such as load_field gives")
-    one_of("relation", relation, RELATIONS)
-    one_of("sign", sign, SIGNS)
-    if isinstance(preset, str):
-        one_of("preset", preset, PRESETS)
-        preset = PRESETS[preset]
-    if not isinstance(preset, Preset):
-        raise ValueError(f"preset is {preset!r}; give one of {', '.join(PRESETS)}, or a Preset")
-    named = parameters.names("variants", variants, least=1, kinds=Variant)
-    chosen = [Variant.parse(v) if isinstance(v, str) else v for v in named]
-    names = parameters.names("tasks", tasks, least=1, kinds=Task)
-    for name in names:
-        find_task(name)
-    if any(variant.uses_function for variant in chosen):
-        field.relation(relation)
-    sizes = {k: v for k, v in asdict(preset).items() if k != "n_seeds"}
-    simulations = list(range(preset.n_seeds)) if seeds is None else parameters.seeds(seeds, least=1)
-    specs = [
-        RunSpec(
-            field=field.name,
-            field_hash=field.hash_without_events,
-            relation=relation,
-            sign=sign,
-            variant=variant,
-            task=task,  # type: ignore[arg-type]  # becomes a name
-            seed=seed,
-            protocol=protocol,
-            **(sizes | settings),
-        )
-        for task in names
-        for seed in simulations
-        for variant in chosen
-    ]
-    _check_once(specs)
-    return specs
-
-
-def _check_once(specs: Sequence[RunSpec]) -> None:
-    """Refuse a plan that holds a run twice, whatever its variants and tasks were named by."""
-    known: set[tuple[str, str]] = set()
-    for spec in specs:
-        key = (spec.identity, spec.relation)
-        if key in known:
-            raise ValueError(
-                f"the plan holds {spec.variant.name} on {spec.task} with seed {spec.seed} more "
-                "than once; name every run once"
-            )
-        known.add(key)
-
-
-def plan_name(specs: Sequence[RunSpec]) -> str:
-    """Name of a plan: its fields and arms, and a hash of its runs.
-
-    Parameters
-    ----------
-    specs : sequence of RunSpec
-        The plan.
-
-    Returns
-    -------
-    str
-        For example ``6_6_2_corr_0123abcd4567``.
-
-    Raises
-    ------
-    ValueError
-        If the name of the field is too long for a file.
-    """
-    keys = sorted(f"{spec.identity} {spec.relation}" for spec in specs)
-    digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:12]
-    fields = "-".join(sorted({Path(spec.field).stem for spec in specs}))
-    arms = "-".join(sorted({spec.arm for spec in specs}))
-    name = f"{fields}_{arms}_{digest}"
-    if len(os.fsencode(name)) > LONGEST_NAME:
-        raise ValueError(
-            f"the name of the field, {fields[:40]}..., is too long for the name of a file; give "
-            "the field a shorter one"
-        )
-    return name
-
-
-def shards(specs: Sequence[RunSpec]) -> list[list[RunSpec]]:
-    """Cut a plan into ensembles: the runs of one task and one seed.
-
-    Parameters
-    ----------
-    specs : sequence of RunSpec
-        The plan.
-
-    Returns
-    -------
-    list of list of RunSpec
-        Each run once; a function of the plan alone.
-    """
-    groups: dict[tuple[Any, ...], list[RunSpec]] = {}
-    for spec in specs:
-        own = json.dumps([task.definition for task in spec.custom_tasks], sort_keys=True)
-        key = (spec.field, spec.task, spec.task_settings, own, spec.data_seed, spec.seed)
-        groups.setdefault(key, []).append(spec)
-    return list(groups.values())
 
 
 def run(
@@ -252,7 +83,7 @@ def run(
         Where shards are run, see :func:`cortexrnn.runs.engine.choose`; without them on all cores of
         this machine, or on its accelerator.
     device : str
-        See :func:`cortexrnn.networks.training.resolve_device`; a cluster's workers resolve it
+        See :func:`cortexrnn.networks.device.resolve_device`; a cluster's workers resolve it
         there.
     progress : bool
         Whether to show a progress bar.
@@ -275,7 +106,7 @@ def run(
         cannot be trained, such as a task of NeuroGym where that is not installed; then no plan is
         left behind. Nor is one by an error of one's own task or penalty before the first shard.
     """
-    _check_once(specs)
+    check_once(specs)
     folder, name = Path(out), plan_name(specs)
     final = folder / f"{name}.parquet"
     if final.exists():

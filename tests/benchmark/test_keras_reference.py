@@ -9,8 +9,9 @@ import torch
 from cortexrnn.benchmark import keras_reference, measure
 from cortexrnn.fields.sources import load_field
 from cortexrnn.networks import penalties, topology
-from cortexrnn.networks.specification import VARIANTS, RunSpec, control
+from cortexrnn.networks.specification import RunSpec
 from cortexrnn.networks.training import train
+from cortexrnn.networks.variant import VARIANTS, control
 
 N = 24
 

@@ -20,10 +20,11 @@ from cortexrnn.benchmark import measure as bench
 from cortexrnn.benchmark.measure import Point
 from cortexrnn.cli import app
 from cortexrnn.figures import cost as figures
-from cortexrnn.networks import priors, specification, topology
+from cortexrnn.networks import priors, topology
 from cortexrnn.networks.communicability import communicability
 from cortexrnn.networks.ensemble import logits
 from cortexrnn.networks.specification import RunSpec
+from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs.archive import ArchiveError
 
 CPU = torch.device("cpu")
@@ -70,7 +71,7 @@ def test_operations_of_communicability_are_those_that_autograd_makes():
 def test_a_run_of_the_paper_is_one_and_three_quarters_of_a_teraflop():
     spec = RunSpec(field="f", field_hash="0", variant="WD*", task="one_choice", seed=0)
     assert flops.run_flops(spec, 312, validations=10) == pytest.approx(1.75e12, rel=0.02)
-    direct = replace(spec, variant=specification.VARIANTS["W*D*C"])
+    direct = replace(spec, variant=VARIANTS["W*D*C"])
     extra = flops.run_flops(direct, 312) - flops.run_flops(spec, 312)
     assert extra == pytest.approx(400 * 30 * 312**3)
 
@@ -358,7 +359,7 @@ def test_a_run_is_interpolated_inside_and_follows_its_parts_outside(n):
 
 def test_hours_of_a_design_count_runs_cores_variants_and_slowdown():
     found = report.design_hours(measured(example()), n_neurons=100, n_runs=661, cores=2)
-    kinds = [report.stands_for(variant) for variant in specification.VARIANTS]
+    kinds = [report.stands_for(variant) for variant in VARIANTS]
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {"plain": 3, "direct": 4, "emd": 4}
     mean = (3 * 0.5 + 4 * 1.0 + 4 * 1.5) / 11
     assert found["hours"] == pytest.approx(331 * mean * 1.25 / 3600)

@@ -23,7 +23,7 @@ from cortexrnn.evidence.published import (
     same_holm,
 )
 from cortexrnn.figures import robustness as figures
-from cortexrnn.networks.specification import VARIANTS
+from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs.archive import METRICS
 
 TASKS = ("one_choice", "perceptual", "go_nogo")

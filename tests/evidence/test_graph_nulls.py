@@ -13,7 +13,7 @@ from cortexrnn.evidence.graph_nulls import against_chance, rewired, share_within
 from cortexrnn.evidence.rank_correlations import rank_correlations
 from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.networks import topology
-from cortexrnn.networks.specification import VARIANTS
+from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs.trained_weights import COURSE
 from tests.runs.test_trained_weights import kept
 

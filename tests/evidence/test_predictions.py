@@ -17,8 +17,9 @@ from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.figures import controls as figures
 from cortexrnn.networks.initial_weights import initial_weights
 from cortexrnn.networks.penalties import penalty
-from cortexrnn.networks.specification import PUBLISHED, VARIANTS, Variant
+from cortexrnn.networks.specification import PUBLISHED
 from cortexrnn.networks.tasks import TASKS
+from cortexrnn.networks.variant import VARIANTS, Variant
 from cortexrnn.runs import controls
 from cortexrnn.runs.archive import as_published, load_archive, select
 from cortexrnn.runs.controls import CONTROLS, PUBLISHED_VARIANTS, Control

@@ -16,8 +16,9 @@ from cortexrnn.evidence import equivalence, replication
 from cortexrnn.evidence.equivalence import MARGINS
 from cortexrnn.evidence.published import published_cells, published_table
 from cortexrnn.evidence.replication import compare, draw_variance, error_rates
-from cortexrnn.networks.specification import VARIANTS, RunSpec
+from cortexrnn.networks.specification import RunSpec
 from cortexrnn.networks.tasks import TASKS
+from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs.archive import METRICS, SPECIFIED, select
 
 PUBLISHED = published_cells().query("arm == 'corr'")

@@ -14,17 +14,10 @@ from cortexrnn.networks.definition import DefinitionError
 from cortexrnn.networks.ensemble import RNNEnsemble
 from cortexrnn.networks.initial_weights import initial_weights
 from cortexrnn.networks.penalties import Penalty, PreparedPenalty, penalty
-from cortexrnn.networks.specification import (
-    PUBLISHED,
-    VARIANTS,
-    Preset,
-    Protocol,
-    RunSpec,
-    Variant,
-    control,
-)
+from cortexrnn.networks.specification import PUBLISHED, Preset, Protocol, RunSpec
 from cortexrnn.networks.training import train
-from cortexrnn.runs import experiment
+from cortexrnn.networks.variant import VARIANTS, Variant, control
+from cortexrnn.runs import experiment, plans
 from cortexrnn.runs.archive import as_published, load_archive, select
 
 TINY = Preset(n_seeds=2, epochs=1, n_train=128, n_validation=64)
@@ -214,7 +207,7 @@ def test_a_subclass_of_the_built_in_one_stays_what_it_is(tiny):
 
 def test_networks_share_one_where_its_content_is_the_same(field, monkeypatch):
     kept = []
-    original = training.penalty
+    original = penalty
     monkeypatch.setattr(
         training, "penalty", lambda *a, **k: kept.append(original(*a, **k)) or kept[-1]
     )
@@ -356,7 +349,7 @@ def test_what_it_needs_is_asked_for(field):
 def test_a_plan_is_run_and_its_rows_never_pass_for_published(field, tmp_path):
     paper = {"epochs": 10, "n_train": 5120, "n_validation": 2560}
     variants = [control("W*", penalty=Power()), "W*D*C"]
-    specs = experiment.plan(field, variants=variants, tasks=["go_nogo"], preset=TINY)
+    specs = plans.plan(field, variants=variants, tasks=["go_nogo"], preset=TINY)
     experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
     runs = load_archive(tmp_path)
     assert list(runs["identity"]) == [one.identity for one in specs]

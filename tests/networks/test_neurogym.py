@@ -34,9 +34,10 @@ from cortexrnn.networks.neurogym import (
     TaskError,
     find_task,
 )
-from cortexrnn.networks.specification import Preset, RunSpec, Variant
+from cortexrnn.networks.specification import Preset, RunSpec
 from cortexrnn.networks.tasks import TASKS
-from cortexrnn.runs import experiment
+from cortexrnn.networks.variant import Variant
+from cortexrnn.runs import experiment, plans
 from cortexrnn.runs.archive import load_archive, read_runs, select
 
 N_TRIALS = 4000
@@ -174,7 +175,7 @@ def test_nothing_imports_neurogym_before_a_trial_is_drawn():
 
 @pytest.mark.usefixtures("without_neurogym")
 def test_without_neurogym_tasks_can_be_planned_and_drawing_names_the_remedy():
-    specs = experiment.plan(surrogate_field(16), tasks=["delay_match"], variants=["W"], preset=TINY)
+    specs = plans.plan(surrogate_field(16), tasks=["delay_match"], variants=["W"], preset=TINY)
     assert [spec.task for spec in specs] == ["delay_match"]
     with pytest.raises(TaskError, match=f"'delay_match' is drawn by NeuroGym.*{REMEDY}"):
         find_task("delay_match").sample(1, rng=np.random.default_rng(0))
@@ -531,7 +532,7 @@ def test_answers_that_are_no_class_are_refused():
 @needs_neurogym
 def test_a_run_is_trained_and_names_neurogym(tmp_path):
     field = surrogate_field(16)
-    specs = experiment.plan(
+    specs = plans.plan(
         field, tasks=["paired_association", "go_nogo"], variants=["W"], preset=TINY,
         task_settings={"decision_steps": 2},
     )  # fmt: skip

@@ -18,12 +18,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cortexrnn import load_field
-from cortexrnn.networks import topology, training
+from cortexrnn.networks import device, topology
 from cortexrnn.networks.ensemble import ALIGNMENT
 from cortexrnn.networks.specification import Preset
 from cortexrnn.networks.training import NUMERICS, train
 from cortexrnn.runs.archive import load_archive
-from cortexrnn.runs.experiment import plan
+from cortexrnn.runs.plans import plan
 
 TINY = Preset(n_seeds=1, epochs=2, n_train=200, n_validation=96)
 """With batches of 128 and 72 trials."""
@@ -143,7 +143,7 @@ def test_recorded_runs_tell_the_version_of_their_arithmetic():
 
 
 def test_a_row_says_what_computed_its_products():
-    text = training.products("cpu")
+    text = device.products("cpu")
     assert text.endswith(("thread", "threads"))
     assert torch.backends.cpu.get_cpu_capability() in text
     assert json.dumps(text).isascii()

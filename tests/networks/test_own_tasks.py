@@ -20,7 +20,7 @@ from cortexrnn.networks.neurogym import GYM_TASKS, DelayMatch, GymTask, find_tas
 from cortexrnn.networks.specification import Preset, RunSpec, task_of
 from cortexrnn.networks.tasks import TASKS, OneChoice, Perceptual, Task, register_task
 from cortexrnn.networks.training import train
-from cortexrnn.runs import experiment
+from cortexrnn.runs import experiment, plans
 from cortexrnn.runs.archive import as_published, load_archive, read_runs, select
 
 ROOT = Path(__file__).parents[2]
@@ -257,7 +257,7 @@ def test_two_of_one_name_are_trained_apart_and_learned(field):
         assert result.metrics == alone.metrics
     assert together[0].metrics["validation_accuracy"] > 0.9
     assert together[0].metrics != together[1].metrics
-    assert len(experiment.shards(specs)) == 3
+    assert len(plans.shards(specs)) == 3
 
 
 def test_a_first_task_of_one_s_own_is_learned_before(field):
@@ -274,7 +274,7 @@ def test_a_first_task_of_one_s_own_is_learned_before(field):
 
 def test_a_plan_takes_objects_and_registered_names(field, tmp_path):
     register_task(Recall())
-    specs = experiment.plan(
+    specs = plans.plan(
         field, variants=["W*"], tasks=[OtherRecall(), "recall", "go_nogo"], preset=TINY
     )
     assert [spec.task for spec in specs] == ["recall", "recall", "go_nogo"]

@@ -12,15 +12,8 @@ from cortexrnn.networks import penalties, priors, specification
 from cortexrnn.networks.communicability import empirical_communicability
 from cortexrnn.networks.initial_weights import initial_weights
 from cortexrnn.networks.penalties import Penalty, penalty
-from cortexrnn.networks.specification import (
-    CORRECTED,
-    PUBLISHED,
-    VARIANTS,
-    Protocol,
-    RunSpec,
-    Variant,
-    control,
-)
+from cortexrnn.networks.specification import CORRECTED, PUBLISHED, Protocol, RunSpec
+from cortexrnn.networks.variant import VARIANTS, Variant, control
 
 # The golden file names the penalty of W*DC* after an orthogonal start that is none of the eleven.
 GOLDEN_NAMES = ("W", "WD*", "WD", "WD*C", "WDC", "WD*C*", "WDC*")

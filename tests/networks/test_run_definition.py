@@ -16,9 +16,10 @@ from scipy.stats import ortho_group
 
 from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.networks import ensemble
-from cortexrnn.networks.specification import CORRECTED, Protocol, RunSpec, control
+from cortexrnn.networks.specification import CORRECTED, Protocol, RunSpec
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.training import train
+from cortexrnn.networks.variant import control
 
 NAMES = ("input", "recurrent", "bias", "output", "output_bias")
 

@@ -18,14 +18,13 @@ from cortexrnn.networks.specification import (
     CORRECTED,
     PRESETS,
     PUBLISHED,
-    VARIANTS,
     Preset,
     RunSpec,
-    Variant,
     arm,
     random_stream,
 )
 from cortexrnn.networks.tasks import Task
+from cortexrnn.networks.variant import VARIANTS, Variant
 from cortexrnn.runs.archive import SPECIFIED, as_published, load_archive
 
 ROOT = Path(__file__).parents[2]

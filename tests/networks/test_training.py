@@ -10,19 +10,14 @@ from cortexrnn.fields.errors import FieldError
 from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.networks import training
 from cortexrnn.networks.custom_penalty import CustomPenalty
+from cortexrnn.networks.device import processor_settings, resolve_device
 from cortexrnn.networks.ensemble import RNNEnsemble, logits
 from cortexrnn.networks.initial_weights import initial_weights
 from cortexrnn.networks.penalties import Penalty, penalty
-from cortexrnn.networks.specification import (
-    PUBLISHED,
-    VARIANTS,
-    Protocol,
-    RunSpec,
-    Variant,
-    control,
-)
+from cortexrnn.networks.specification import PUBLISHED, Protocol, RunSpec
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.training import train
+from cortexrnn.networks.variant import VARIANTS, Variant, control
 from tests.networks.test_penalties import tiny_penalty
 
 NO_PENALTY = Penalty(strength=0.0)
@@ -319,7 +314,7 @@ def test_a_specification_of_another_field_is_refused(field):
 @pytest.mark.parametrize("device", ["cuda:7", "warp", "meta0"])
 def test_a_device_that_is_not_there_is_refused(device):
     with pytest.raises(ValueError, match=f"device '{device}' cannot be used here"):
-        training.resolve_device(device)
+        resolve_device(device)
 
 
 def test_numbers_that_disagree_are_refused(tiny):
@@ -349,7 +344,7 @@ def test_watching_shows_every_epoch_and_changes_no_number(field):
 def test_a_first_task_leaves_its_recurrent_weights_as_the_start(field):
     before = train([spec(field, task="perceptual", first_task=None)], field, progress=False)[0]
     after = spec(field, task="go_nogo", first_task="perceptual", learning_rate=1e-3)
-    with training._processor_settings(field.n_neurons):  # as in train: threads change rounding
+    with processor_settings(field.n_neurons):  # as in train: threads change rounding
         start = training._starts([spec(field), after], field, torch.device("cpu"))
     np.testing.assert_array_equal(start[1], before.weights["recurrent"])
     np.testing.assert_array_equal(start[0], initial_weights(spec(field), field))
@@ -390,8 +385,8 @@ def test_a_gradient_too_large_to_be_squared_makes_a_run_diverge_as_in_keras():
 @pytest.mark.parametrize(("there", "found"), [(True, "cuda"), (False, "cpu")])
 def test_a_cuda_device_is_found_where_there_is_one(monkeypatch, there, found):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
-    assert training.resolve_device("auto").type == found
-    assert training.resolve_device().type == found
+    assert resolve_device("auto").type == found
+    assert resolve_device().type == found
 
 
 def test_a_task_that_is_not_there_is_refused(field):
@@ -403,7 +398,7 @@ def test_a_task_that_is_not_there_is_refused(field):
 def test_training_leaves_the_process_as_it_takes_denormal_numbers(flushed):
     torch.set_flush_denormal(flushed)
     try:
-        with training._processor_settings(16):
+        with processor_settings(16):
             assert float(torch.tensor(1e-40) * 1) == 0
         assert (float(torch.tensor(1e-40) * 1) == 0) == flushed
     finally:

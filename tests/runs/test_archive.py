@@ -10,8 +10,9 @@ import pytest
 
 from cortexrnn.evidence.intervals import CELL, cell_means
 from cortexrnn.evidence.published import beside_published
-from cortexrnn.networks.specification import PUBLISHED, VARIANTS, RunSpec
+from cortexrnn.networks.specification import PUBLISHED, RunSpec
 from cortexrnn.networks.tasks import TASKS
+from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs.archive import as_published, load_archive, read_folder, select, settings
 
 ROOT = Path(__file__).parents[2]

@@ -19,7 +19,7 @@ import pytest
 
 from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.networks.specification import Preset
-from cortexrnn.runs import archive, engine, experiment, lock, provenance, slurm
+from cortexrnn.runs import archive, engine, experiment, lock, plans, provenance, slurm
 from cortexrnn.runs.archive import read_runs
 from cortexrnn.runs.engine import EngineError, choose
 from cortexrnn.runs.experiment import ExperimentError
@@ -80,7 +80,7 @@ def begin(out):
 
 def test_a_shard_that_does_not_fit_is_halved_and_comes_back_whole(field):
     specs = make_plan(field)
-    cut = experiment.shards(specs)
+    cut = plans.shards(specs)
     results = dict(choose(workers=1).run(cut, field, work=limited))
     assert sorted(results) == list(range(len(cut)))
     for i, rows in results.items():
@@ -93,17 +93,17 @@ def test_a_single_run_that_does_not_fit_is_told(field):
         raise MemoryError
 
     with pytest.raises(EngineError, match=r"a single run \(W\*D\*C, go_nogo, seed 0\) does not"):
-        list(choose(workers=1).run(experiment.shards(make_plan(field)), field, work=never))
+        list(choose(workers=1).run(plans.shards(make_plan(field)), field, work=never))
 
 
 def test_other_errors_of_the_work_are_not_taken_for_lack_of_memory(field):
-    cut = experiment.shards(make_plan(field))
+    cut = plans.shards(make_plan(field))
     with pytest.raises(RuntimeError, match="something else"):
         list(choose(workers=1).run(cut, field, work=failing))
 
 
 def test_a_cluster_halves_and_returns_what_one_process_does(field):
-    cut = experiment.shards(make_plan(field))
+    cut = plans.shards(make_plan(field))
     here = dict(choose(workers=1).run(cut, field, work=limited))
     there = dict(choose(workers=2).run(cut, field, work=limited))
     assert here == there
@@ -238,7 +238,7 @@ def test_a_signal_ends_all_processes_and_loses_nothing(tmp_path, undisturbed, se
 
 def test_one_process_at_a_time_works_on_a_plan(field, tmp_path):
     specs = make_plan(field)
-    name = experiment.plan_name(specs)
+    name = plans.plan_name(specs)
     path = tmp_path / f"{name}.running"
     with lock.present(path, engine="test"):
         with pytest.raises(PresenceError, match=f"process {os.getpid()} on"):
@@ -251,7 +251,7 @@ def test_one_process_at_a_time_works_on_a_plan(field, tmp_path):
 
 def test_the_mark_of_a_dead_process_is_taken_over(field, tmp_path):
     specs = make_plan(field)
-    path = tmp_path / f"{experiment.plan_name(specs)}.running"
+    path = tmp_path / f"{plans.plan_name(specs)}.running"
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     mark = {"host": lock.socket.gethostname(), "pid": dead.pid, "started": "", "engine": ""}
@@ -273,7 +273,7 @@ def where(runs, field):
 
 
 def test_processes_are_not_started_for_a_single_shard(field):
-    (first, *_) = experiment.shards(make_plan(field))
+    (first, *_) = plans.shards(make_plan(field))
     ((_, rows),) = choose(workers=2).run([first], field, work=where)
     assert {row["pid"] for row in rows} == {os.getpid()}
 

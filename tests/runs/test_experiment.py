@@ -24,9 +24,10 @@ from cortexrnn.fields.errors import FieldError
 from cortexrnn.fields.field import Field
 from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.networks import topology, training
-from cortexrnn.networks.specification import VARIANTS, Preset, Protocol
+from cortexrnn.networks.specification import Preset, Protocol
 from cortexrnn.networks.tasks import TASKS
-from cortexrnn.runs import archive, engine, experiment, lock, provenance
+from cortexrnn.networks.variant import VARIANTS
+from cortexrnn.runs import archive, engine, experiment, lock, plans, provenance
 from cortexrnn.runs.archive import ArchiveError, load_archive, read_runs
 from cortexrnn.runs.lock import PresenceError
 
@@ -48,7 +49,7 @@ def cache(tmp_path_factory, monkeypatch):
 
 def make_plan(field, **arguments):
     chosen = {"variants": ("W*D*C", "WD*", "W"), "tasks": ("go_nogo", "one_choice")}
-    return experiment.plan(field, **({"preset": TINY} | chosen | arguments))
+    return plans.plan(field, **({"preset": TINY} | chosen | arguments))
 
 
 def sorted_rows(runs):
@@ -56,7 +57,7 @@ def sorted_rows(runs):
 
 
 def test_a_plan_is_the_whole_design(field):
-    specs = experiment.plan(field, preset="quick")
+    specs = plans.plan(field, preset="quick")
     assert len(specs) == 11 * 3 * 3
     assert len({spec.identity for spec in specs}) == len(specs)
     assert {spec.epochs for spec in specs} == {10}
@@ -64,10 +65,10 @@ def test_a_plan_is_the_whole_design(field):
 
 def test_shards_hold_every_run_once_and_depend_on_the_plan_alone(field):
     specs = make_plan(field)
-    cut = experiment.shards(specs)
+    cut = plans.shards(specs)
     assert sorted(s.identity for shard in cut for s in shard) == sorted(s.identity for s in specs)
     assert {len(shard) for shard in cut} == {3}
-    assert cut == experiment.shards(make_plan(field))
+    assert cut == plans.shards(make_plan(field))
 
 
 def test_an_experiment_writes_every_run(field, tmp_path):
@@ -332,12 +333,12 @@ def test_rows_of_other_runs_than_a_worker_was_asked_for_are_refused(
 )
 def test_plans_refuse(field, arguments, message):
     with pytest.raises(ValueError, match=message):
-        experiment.plan(field, **arguments)
+        plans.plan(field, **arguments)
 
 
 def test_a_plan_for_what_is_no_field_is_refused():
     with pytest.raises(FieldError, match="field is 'surrogate_16'; give a Field, such as load"):
-        experiment.plan("surrogate_16")
+        plans.plan("surrogate_16")
 
 
 def test_a_plan_that_holds_a_run_twice_is_not_run(field, tmp_path):
@@ -360,7 +361,7 @@ def test_a_name_too_long_for_a_file_is_refused(field, tmp_path):
     with pytest.raises(ValueError, match=r"name of the field, nnn.*, is too long for the name of"):
         experiment.run([long], field, out=tmp_path, workers=1, progress=False)
     digest = len("_corr_0123456789ab")
-    longest = dataclasses.replace(long, field="n" * (experiment.LONGEST_NAME - digest))
+    longest = dataclasses.replace(long, field="n" * (plans.LONGEST_NAME - digest))
     path = experiment.run([longest], field, out=tmp_path, workers=1, progress=False)
     assert len(read_runs(path)) == 1
 
@@ -374,8 +375,8 @@ def test_a_plan_for_a_relation_the_field_lacks_is_refused(field):
         sttc=field.sttc,
     )
     with pytest.raises(FieldError, match="correlation"):
-        experiment.plan(bare)
-    assert len(experiment.plan(bare, variants=["WD*"], preset="smoke")) == 3
+        plans.plan(bare)
+    assert len(plans.plan(bare, variants=["WD*"], preset="smoke")) == 3
 
 
 def test_a_damaged_file_is_named_and_not_replaced(field, tmp_path):
@@ -619,7 +620,7 @@ def test_a_plan_lists_variants_within_seeds_within_tasks(field):
     assert order == [(t, s, v) for t in tasks for s in (0, 1) for v in variants]
     chosen = make_plan(field, seeds=(7, 3))
     assert list(dict.fromkeys(spec.seed for spec in chosen)) == [7, 3]
-    assert experiment.plan_name(specs) == experiment.plan_name(specs[::-1])
+    assert plans.plan_name(specs) == plans.plan_name(specs[::-1])
 
 
 # --- what cannot be run leaves nothing behind
@@ -642,14 +643,14 @@ def test_what_cannot_be_drawn_is_refused_before_a_plan_is_written(
     field, tmp_path, monkeypatch, settings, message
 ):
     monkeypatch.setitem(sys.modules, "neurogym", None)
-    specs = experiment.plan(field, variants="W", tasks="one_choice", preset="smoke", **settings)
+    specs = plans.plan(field, variants="W", tasks="one_choice", preset="smoke", **settings)
     with pytest.raises(ValueError, match=message):
         experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
     assert nothing_but_folders(tmp_path)
 
 
 def test_what_a_field_cannot_give_is_refused_before_a_plan_is_written(field, tmp_path):
-    specs = experiment.plan(field, variants="W*D*C", tasks="one_choice", preset="smoke")
+    specs = plans.plan(field, variants="W*D*C", tasks="one_choice", preset="smoke")
     with pytest.raises(FieldError, match="was specified for field surrogate_16"):
         experiment.run(specs, surrogate_field(17), out=tmp_path, workers=1, progress=False)
     with pytest.raises(ValueError, match="the plan holds no run"):
@@ -659,7 +660,7 @@ def test_what_a_field_cannot_give_is_refused_before_a_plan_is_written(field, tmp
 
 def test_a_cluster_that_does_not_answer_leaves_no_plan(field, tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "CONNECT_S", 0.2)
-    specs = experiment.plan(field, variants="W", tasks="one_choice", preset="smoke")
+    specs = plans.plan(field, variants="W", tasks="one_choice", preset="smoke")
     with pytest.raises(ValueError, match="no scheduler answers"):
         experiment.run(specs, field, out=tmp_path, scheduler="tcp://127.0.0.1:9", progress=False)
     assert nothing_but_folders(tmp_path)
@@ -715,7 +716,7 @@ def test_an_experiment_that_stops_says_how_to_go_on(field, tmp_path, monkeypatch
 def test_a_second_process_takes_no_record_from_the_first(field, tmp_path, monkeypatch):
     # Both found none; the second one begins when the first is at work.
     specs, before = make_plan(field), Path.exists
-    name = experiment.plan_name(specs)
+    name = plans.plan_name(specs)
     with lock.present(tmp_path / f"{name}.running", engine="one process"):
         monkeypatch.setattr(Path, "exists", lambda path: path.suffix != ".json" and before(path))
         with pytest.raises(PresenceError):
@@ -726,7 +727,7 @@ def test_a_second_process_takes_no_record_from_the_first(field, tmp_path, monkey
 
 def test_a_plan_that_was_begun_stays_when_the_cluster_is_gone(field, tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "CONNECT_S", 0.2)
-    specs = experiment.plan(field, variants="W", tasks="one_choice", preset="smoke", seeds=[0, 1])
+    specs = plans.plan(field, variants="W", tasks="one_choice", preset="smoke", seeds=[0, 1])
     experiment._store(specs[:1], experiment.run_shard(specs[:1], field), tmp_path)
     with pytest.raises(ValueError, match="no scheduler answers"):
         experiment.run(specs, field, out=tmp_path, scheduler="tcp://127.0.0.1:9", progress=False)

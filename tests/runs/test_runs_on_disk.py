@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from cortexrnn.evidence import published
-from cortexrnn.networks.specification import VARIANTS, RunSpec
+from cortexrnn.networks.specification import RunSpec
 from cortexrnn.networks.tasks import TASKS
+from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs import archive
 from cortexrnn.runs.archive import ArchiveError, as_published, load_archive, read_runs, select
 

@@ -13,8 +13,9 @@ from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.networks import training
 from cortexrnn.networks.custom_penalty import CustomPenalty
 from cortexrnn.networks.ensemble import logits
-from cortexrnn.networks.specification import RunSpec, control, task_of
+from cortexrnn.networks.specification import RunSpec, task_of
 from cortexrnn.networks.training import train
+from cortexrnn.networks.variant import control
 from cortexrnn.runs import archive
 from cortexrnn.runs.archive import ArchiveError
 from cortexrnn.runs.saved_networks import load_network, save_network

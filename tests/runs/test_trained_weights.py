@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.networks import topology
 from cortexrnn.networks.specification import SIGNS
-from cortexrnn.runs import experiment
+from cortexrnn.runs import experiment, plans
 from cortexrnn.runs.archive import METRICS, load_archive
 from cortexrnn.runs.trained_weights import (
     BINS,
@@ -278,7 +278,7 @@ def remade(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     field = surrogate_field(16)
     for sign in SIGNS:
-        specs = experiment.plan(field, preset="smoke", sign=sign)
+        specs = plans.plan(field, preset="smoke", sign=sign)
         experiment.run(specs, field, out=folder / "runs", workers=1, device="cpu", progress=False)
     arguments = ["--field", "surrogate_16", "--preset", "smoke", "--full", str(folder / "full")]
     arguments += ["--archive", str(folder / "runs"), "--out", str(folder / "out")]

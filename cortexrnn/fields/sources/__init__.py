@@ -53,9 +53,7 @@ def load_field(
             "given; leave it out, or name a published field"
         )
     if text == "worm":
-        from cortexrnn.fields.sources.worm import (
-            worm_field,  # what needs no h5py should not ask for it
-        )
+        from cortexrnn.fields.sources.worm import worm_field
 
         return worm_field()
     if _looks_like_file(text):

@@ -13,8 +13,8 @@ from cortexrnn import load_field
 from cortexrnn.evidence import control_tables, equivalence, graph_nulls, rank_correlations
 from cortexrnn.fields.given import parameters
 from cortexrnn.networks import sensitivity
-from cortexrnn.networks.specification import VARIANTS
-from cortexrnn.runs import experiment
+from cortexrnn.networks.variant import VARIANTS
+from cortexrnn.runs import plans
 from cortexrnn.runs.archive import load_archive
 from tools.project import Project
 from tools.sync_notebooks import generate, read_cells
@@ -126,7 +126,7 @@ def test_what_are_no_seeds_is_refused_in_words(given):
     ],
 )
 def test_a_plan_understands(asked, runs):
-    assert len(experiment.plan(FIELD, **asked)) == runs
+    assert len(plans.plan(FIELD, **asked)) == runs
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_plan_understands(asked, runs):
 )
 def test_a_plan_refuses_in_words(asked, message):
     with pytest.raises(ValueError, match=message):
-        experiment.plan(FIELD, **asked)
+        plans.plan(FIELD, **asked)
 
 
 def test_functions_that_take_names_take_one():

@@ -27,7 +27,7 @@ from cortexrnn.networks import priors
 from cortexrnn.networks.initial_weights import initial_weights
 from cortexrnn.networks.specification import PRESETS
 from cortexrnn.networks.training import train
-from cortexrnn.runs.experiment import plan
+from cortexrnn.runs.plans import plan
 from tools.project import ROOT
 
 N = 7

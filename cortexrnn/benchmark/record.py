@@ -1,0 +1,83 @@
+"""The file of measurements: what machine and which versions they were made on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cortexrnn.benchmark import report
+
+__all__ = []
+
+
+def open_record(out: Path) -> dict[str, Any]:
+    """Read a file of measurements to go on with, or begin one."""
+    machine = _machine()
+    if not out.exists():
+        empty: dict[str, Any] = {"format": report.FORMAT, "machine": machine}
+        return empty | {name: [] for name in ("measurements", "pairs", "skipped", "failed")}
+    record = report.read(out)
+    other = {name for name in machine if machine[name] != record["machine"].get(name)}
+    if other:
+        raise ValueError(
+            f"{out} was begun with another {', '.join(sorted(other))}; choose another file"
+        )
+    return record
+
+
+def _machine() -> dict[str, Any]:
+    """Describe this machine and what runs on it."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    accelerated = torch.cuda.is_available()
+    return {
+        "processor": _processor(),
+        "cores": cores(),
+        "memory_gib": round(memory / 2**30, 1),
+        "accelerator": torch.cuda.get_device_name() if accelerated else "",
+        "system": f"{platform.system()} {platform.machine()}",
+        "versions": f"python {platform.python_version()}, "
+        + versions("cortexrnn", "torch", "numpy", "scipy", "networkx"),
+    }
+
+
+def _processor() -> str:
+    """Name of the processor as the system gives it."""
+    listed = Path("/proc/cpuinfo")
+    if listed.exists():
+        for line in listed.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """Cores that this process may use.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def versions(*names: str) -> str:
+    found = []
+    for name in names:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
