@@ -159,6 +159,12 @@ def test_a_field_that_cannot_be_fetched_is_said_in_one_line(monkeypatch, capsys)
     assert capsys.readouterr().err == "field 4_7_2 cannot be fetched\n"
 
 
+def test_tests_that_workflows_name_are_there() -> None:
+    texts = [path.read_text("utf-8") for path in (ROOT / ".github/workflows").glob("*.yml")]
+    named = {name for text in texts for name in re.findall(r"tests/[\w/]+\.py", text)}
+    assert named and [name for name in named if not (ROOT / name).is_file()] == []
+
+
 # --- releases
 
 
