@@ -27,8 +27,8 @@ help:
 	@echo "make test                   lint, types and tests"
 	@echo "make cluster-test           a SLURM of one node and Dask over several hosts; Debian, root"
 	@echo "make write                  quick build for writing: only what changed, warnings allowed"
-	@echo "make sync                   write notebooks/*.ipynb from notebooks/*.py"
-	@echo "make lint                   only ruff and mypy"
+	@echo "make sync                   write notebooks/*.ipynb and book/api.md from their sources"
+	@echo "make lint                   only ruff, mypy and which room imports from which"
 	@echo "make clean                  remove what was built (.venv stays)"
 
 $(READY): pyproject.toml constraints.txt
@@ -56,9 +56,11 @@ lint: $(READY)
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy cortexrnn tools
+	@$(VENV)/bin/lint-imports --no-logo --no-cache
 
 sync: $(READY)
 	@$(RUN) tools.sync_notebooks
+	@$(RUN) tools.write_api
 
 clean:
 	rm -rf _build

@@ -1,13 +1,15 @@
 """The tools that build and check the book, on small projects made here."""
 
 import os
+import tomllib
 from pathlib import Path
 
+import grimp
 import nbformat
 import pytest
 
-from tools import check_site, execute, parameters, stage, sync_notebooks
-from tools.project import BuildError, Project
+from tools import check_site, execute, parameters, stage, sync_notebooks, write_api
+from tools.project import ROOT, BuildError, Project
 
 CHAPTER = """\
 # %% [markdown]
@@ -352,3 +354,26 @@ def test_style_sheet_that_loads_from_elsewhere_is_found(site: Path) -> None:
 
 def test_empty_site_is_no_fine_site(tmp_path: Path) -> None:
     assert check_site.main([str(tmp_path)]) == 1
+
+
+# --- the reference of the package
+
+
+def test_the_reference_is_what_the_package_gives():
+    assert write_api.PAGE.read_text(encoding="utf-8") == write_api.page(), "run 'make sync'"
+
+
+def test_rooms_of_the_reference_are_those_of_the_contract():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    level = {room: i for i, layer in enumerate(layers) for room in layer.split(" | ")}
+    assert set(level) == {*write_api.ROOMS, "cli"}
+    levels = [level[room] for room in write_api.ROOMS]
+    assert levels == sorted(levels, reverse=True)
+
+
+def test_no_module_of_the_reference_imports_from_one_further_down():
+    listed = write_api.modules()
+    graph = grimp.build_graph("cortexrnn", cache_dir=None)
+    for i, name in enumerate(listed):
+        assert not graph.find_modules_directly_imported_by(name) & set(listed[i + 1 :]), name

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cortexrnn.sources.published import SourceError, fetch
+from cortexrnn.fields.sources.published import SourceError, fetch
 
 WITH_EVENTS = ("4_7_2", "5_3_4", "5_3_8", "5_6_8", "6_6_8")
 """Small fields, whose relations are derived again from their events."""

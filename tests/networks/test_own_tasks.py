@@ -304,7 +304,7 @@ import sys
 from dataclasses import dataclass
 from cortexrnn.runs import experiment
 from cortexrnn.runs.archive import read_runs
-from cortexrnn.networks.specification import control
+from cortexrnn.networks.variant import control
 from cortexrnn.networks.custom_penalty import CustomPenalty, register_penalty
 from cortexrnn.networks.specification import Preset
 from cortexrnn.fields.sources import load_field
