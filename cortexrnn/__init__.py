@@ -48,7 +48,7 @@ _PLACES = {
     "run": "runs.experiment",
     "train": "networks.training",
 }
-"""What needs torch, or pandas and pyarrow, is loaded when it is asked for: a field needs neither."""
+"""Where names are that are loaded when they are asked for: a field needs no torch."""
 
 
 def __getattr__(name: str) -> Any:

@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cortexrnn import load_field
+from cortexrnn import load_field, plan, train
 from cortexrnn.fields.given.parameters import settle
 from cortexrnn.fields.statements import stated
 from cortexrnn.figures import networks as figures
@@ -38,9 +38,7 @@ from cortexrnn.figures.page import banner, glue
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks import initial_weights, penalties, priors, specification
 from cortexrnn.networks.specification import PRESETS
-from cortexrnn.networks.training import train
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.plans import plan
 
 # %%
 set_style()

@@ -25,6 +25,7 @@
 import numpy as np
 import pandas as pd
 
+from cortexrnn import load_archive
 from cortexrnn.evidence import equivalence, replication
 from cortexrnn.evidence.equivalence import MARGINS
 from cortexrnn.evidence.intervals import readable
@@ -41,7 +42,7 @@ from cortexrnn.figures.page import (
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.archive import as_published, load_archive, select
+from cortexrnn.runs.archive import as_published, select
 
 # %%
 set_style()

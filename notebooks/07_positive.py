@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ortho_group
 
-from cortexrnn import load_field
+from cortexrnn import load_archive, load_field
 from cortexrnn.evidence import equivalence, replication
 from cortexrnn.evidence.published import beside_published
 from cortexrnn.fields.given.parameters import settle
@@ -44,7 +44,7 @@ from cortexrnn.networks.initial_weights import initial_weights
 from cortexrnn.networks.specification import RunSpec
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.archive import load_archive, select
+from cortexrnn.runs.archive import select
 from cortexrnn.runs.trained_weights import COURSE, kept_weights
 
 # %%

@@ -25,7 +25,7 @@
 import numpy as np
 import pandas as pd
 
-from cortexrnn import load_field
+from cortexrnn import load_archive, load_field
 from cortexrnn.evidence import (
     equivalence,
     graph_nulls,
@@ -48,7 +48,7 @@ from cortexrnn.networks import topology
 from cortexrnn.networks.priors import scaled_positions
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.archive import load_archive, select
+from cortexrnn.runs.archive import select
 from cortexrnn.runs.trained_weights import COURSE, kept_weights, stated_loss
 
 # %%

@@ -23,6 +23,7 @@
 # %%
 import pandas as pd
 
+from cortexrnn import load_archive, load_field
 from cortexrnn.evidence import (
     design,
     equivalence,
@@ -38,14 +39,13 @@ from cortexrnn.evidence.published import (
     same_holm,
 )
 from cortexrnn.fields.given.parameters import settle
-from cortexrnn.fields.sources import load_field
 from cortexrnn.fields.sources.published import at_hand
 from cortexrnn.figures import robustness as figures
 from cortexrnn.figures.page import banner, download, glue, rows_or
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.archive import load_archive, select
+from cortexrnn.runs.archive import select
 
 # %%
 set_style()

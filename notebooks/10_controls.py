@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cortexrnn import load_field
+from cortexrnn import load_archive, load_field
 from cortexrnn.evidence import control_tables, leaky_units, predictions
 from cortexrnn.fields.given.parameters import settle
 from cortexrnn.figures import controls as figures
@@ -42,7 +42,6 @@ from cortexrnn.networks.specification import PRESETS, STRENGTH, RunSpec
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs import controls
-from cortexrnn.runs.archive import load_archive
 from cortexrnn.runs.trained_weights import kept_weights
 
 # %%

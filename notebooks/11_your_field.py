@@ -31,7 +31,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
-from cortexrnn import Field, load_field
+from cortexrnn import Field, load_field, plan, train
 from cortexrnn.fields import proofreading
 from cortexrnn.fields.given.parameters import settle
 from cortexrnn.fields.sources.arrays import field_from_data
@@ -43,8 +43,6 @@ from cortexrnn.figures.page import banner, glue, remark
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks import priors, sensitivity, topology
 from cortexrnn.networks.specification import PRESETS
-from cortexrnn.networks.training import train
-from cortexrnn.runs.plans import plan
 
 # %%
 set_style()

@@ -32,7 +32,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from cortexrnn import load_field
+from cortexrnn import load_archive, load_field
 from cortexrnn.evidence.intervals import (
     cell_means,
     readable,
@@ -49,7 +49,6 @@ from cortexrnn.figures.style import set_style
 from cortexrnn.networks import priors
 from cortexrnn.networks.communicability import empirical_communicability
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.archive import load_archive
 
 # %%
 set_style()

@@ -23,9 +23,9 @@
 # %%
 import pandas as pd
 
+from cortexrnn import load_field
 from cortexrnn.benchmark import report
 from cortexrnn.fields.given.parameters import settle
-from cortexrnn.fields.sources import load_field
 from cortexrnn.fields.sources.published import FIELDS
 from cortexrnn.figures import cost as figures
 from cortexrnn.figures.page import Banner, glue

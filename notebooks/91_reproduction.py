@@ -22,13 +22,13 @@
 # *Needs:* [Methods](../book/methods.md). *Time:* seconds; nothing is trained on this page.
 
 # %% tags=["hide-input"]
+from cortexrnn import load_archive
 from cortexrnn.evidence import reproduction
 from cortexrnn.evidence.intervals import by_numerics
 from cortexrnn.fields.given.parameters import settle
 from cortexrnn.figures import reproduction as figures
 from cortexrnn.figures.page import banner, glue, rows_or
 from cortexrnn.figures.style import set_style
-from cortexrnn.runs.archive import load_archive
 
 # %%
 set_style()

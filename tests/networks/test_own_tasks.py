@@ -302,7 +302,7 @@ def test_a_task_of_neurogym_with_a_name_of_its_own():
 SCRIPT = """
 import sys
 from dataclasses import dataclass
-from cortexrnn.runs import experiment
+from cortexrnn.runs import experiment, plans
 from cortexrnn.runs.archive import read_runs
 from cortexrnn.networks.variant import control
 from cortexrnn.networks.custom_penalty import CustomPenalty, register_penalty
@@ -342,7 +342,7 @@ def main(out, **where):
     register_task(Mine(4))
     register_penalty(Power(3))
     field = load_field("surrogate_16")
-    specs = experiment.plan(
+    specs = plans.plan(
         field, variants=[control("W*", penalty="power"), control("W", penalty=Power())],
         tasks=["mine", Mine(5), "go_nogo"], task_settings={},
         preset=Preset(n_seeds=1, epochs=1, n_train=128, n_validation=64),

@@ -426,11 +426,11 @@ def test_logs_of_dask_are_quiet_while_an_engine_runs_and_as_before_afterwards():
 
 
 GUARDLESS = """
-from cortexrnn.runs import experiment
+from cortexrnn.runs import experiment, plans
 from cortexrnn.fields.sources.surrogate import surrogate_field
 
 field = surrogate_field(16)
-experiment.run(experiment.plan(field, preset="smoke"), field, out="runs", workers=2)
+experiment.run(plans.plan(field, preset="smoke"), field, out="runs", workers=2)
 """
 
 
