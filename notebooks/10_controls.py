@@ -97,7 +97,7 @@ of_gain = predictions.SAME["high"] / facts["difference"]
 for claim in ("function", "beyond"):
     mine = of_gain[facts["claim"] == claim]
     glue(f"same_of_{claim}", f"{mine.min():.0%} to {mine.max():.0%}")
-facts = control_tables.readable(facts, digits=2)
+facts = control_tables.differences_as_text(facts, digits=2)
 facts["difference of"] = facts["arm"] + " less " + facts["against"]
 there = facts.pivot_table(
     "difference",
@@ -123,13 +123,13 @@ prose(there.reset_index(["metric", "difference of"]))
 
 # %%
 outcomes = predictions.outcomes(archive, fields=recorded)
-verdicts = predictions.verdicts(outcomes)
+verdicts = predictions.verdicts_of_claims(outcomes)
 table = verdicts.set_index("claim")
 seeds = runs.groupby("field")["seed"].nunique()
 said = ["against", "for", "open", "not run"]
 each = {}
 for name in recorded:
-    alone = predictions.verdicts(outcomes[outcomes["field"] == name])
+    alone = predictions.verdicts_of_claims(outcomes[outcomes["field"] == name])
     asked = " (" + alone[said].sum(axis=1).astype(str) + ")"
     each[f"{name}, {seeds[name]} seeds"] = list(alone["verdict"] + asked)
 prose(table[["reading", "verdict"]].assign(**each))
@@ -152,7 +152,7 @@ prose(predictions.sensitivity(outcomes))
 # What the first control of each claim did to accuracy, and for *topology* to modularity, field by field:
 
 # %%
-outcomes["found"] = control_tables.readable(outcomes)["difference"]
+outcomes["found"] = control_tables.differences_as_text(outcomes)["difference"]
 speaking = outcomes[
     (outcomes[["if_confirmed", "if_refuted"]] == "against").any(axis=1)
 ]
@@ -284,8 +284,10 @@ free.astype({"learned": int}).pivot_table(
 
 # %%
 unpunished = [f"{base} without penalty" for base in ("WD*", "W*D*")]
-unpunished = control_tables.compare(archive, *unpunished, fields=recorded)
-glue("unpunished", control_tables.in_words(unpunished))
+unpunished = control_tables.compare_conditions(
+    archive, *unpunished, fields=recorded
+)
+glue("unpunished", control_tables.differences_in_words(unpunished))
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -420,8 +422,10 @@ by_pull = pulls.pivot(index="arm", columns="field", values="pull")
 by_pull.loc[list(VARIANTS)]
 
 # %%
-plain = control_tables.compare(archive, "W at lambda 0.3", "W", fields=recorded)
-glue("plain_lambda", control_tables.in_words(plain, digits=3))
+plain = control_tables.compare_conditions(
+    archive, "W at lambda 0.3", "W", fields=recorded
+)
+glue("plain_lambda", control_tables.differences_in_words(plain, digits=3))
 here = by_pull[shown].loc[list(VARIANTS)]
 glue("orders", float(np.log10(here.max() / here.min())))
 glue("weakest", str(here.idxmin()))
@@ -526,7 +530,7 @@ download(sweep, "strengths.csv")
 # %%
 chosen = [one for one in controls.CONTROLS.values() if one.group == "start"]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
-here = control_tables.readable(cells[cells["field"] == shown])
+here = control_tables.differences_as_text(cells[cells["field"] == shown])
 told = ["control", "task", "runs", "learned", "mean", "reference", "difference"]
 rows_or(here[told].set_index(told[:2]), not_run)
 
@@ -596,13 +600,15 @@ figures.predictions(outcomes[outcomes["claim"] == "structure"])
 # {glue:text}`gain_d`, with C {glue:text}`gain_dc`.
 
 # %%
-gain = control_tables.compare(archive, "WD*", "WD", fields=recorded)
-glue("gain_d", control_tables.in_words(gain))
-gain = control_tables.compare(archive, "WD*C", "WDC", fields=recorded)
-glue("gain_dc", control_tables.in_words(gain))
+gain = control_tables.compare_conditions(archive, "WD*", "WD", fields=recorded)
+glue("gain_d", control_tables.differences_in_words(gain))
+gain = control_tables.compare_conditions(
+    archive, "WD*C", "WDC", fields=recorded
+)
+glue("gain_dc", control_tables.differences_in_words(gain))
 chosen = [one for one in controls.CONTROLS.values() if one.group == "geometry"]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
-here = control_tables.readable(cells[cells["field"] == shown])
+here = control_tables.differences_as_text(cells[cells["field"] == shown])
 rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-geometry", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
@@ -629,7 +635,9 @@ assortativity = control_tables.beside_reference(
 )
 measured = {"modularity": modularity, "assortativity": assortativity}
 for name, cells in measured.items():
-    here = control_tables.readable(cells[cells["field"] == shown], digits=2)
+    here = control_tables.differences_as_text(
+        cells[cells["field"] == shown], digits=2
+    )
     here = here.rename(columns={"reference_mean": "published"})
     here = here.set_index(["control", "task"])
     measured[name] = here[["mean", "published", "difference"]]
@@ -683,7 +691,7 @@ download(
 # %%
 chosen = [one for one in controls.CONTROLS.values() if one.group == "wiring"]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
-here = control_tables.readable(cells[cells["field"] == shown])
+here = control_tables.differences_as_text(cells[cells["field"] == shown])
 rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-wiring", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
@@ -695,11 +703,15 @@ spec = next(iter(controls.CONTROLS["W*D*"].specs(field=shown, field_hash="")))
 glue("emd_published", f"{spec.emd_strength:g}")
 for power in ("100", "10000", "1e+06"):
     strong = f"WD*C* at EMD strength {power}"
-    found = control_tables.compare(archive, strong, "WD*", fields=recorded)
-    glue(f"emd_{float(power):.0f}", control_tables.in_words(found))
+    found = control_tables.compare_conditions(
+        archive, strong, "WD*", fields=recorded
+    )
+    glue(f"emd_{float(power):.0f}", control_tables.differences_in_words(found))
 in_tasks = cells[cells["control"].str.endswith("1e+06")]
 in_tasks = in_tasks.assign(title=[TASKS[x].title for x in in_tasks["task"]])
-in_tasks = control_tables.readable(in_tasks).set_index(["field", "title"])
+in_tasks = control_tables.differences_as_text(in_tasks).set_index(
+    ["field", "title"]
+)
 in_tasks = in_tasks.rename(columns={"difference": "difference at a million"})
 in_tasks[["pairs", "difference at a million"]]
 
@@ -734,7 +746,7 @@ chosen = [
     if one.group in ("strength", "like_pull") and one.n_seeds > 5
 ]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
-here = control_tables.readable(cells[cells["field"] == shown])
+here = control_tables.differences_as_text(cells[cells["field"] == shown])
 rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-strength", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
@@ -750,7 +762,7 @@ download(cells, "controls_strength.csv")
 
 # %%
 alike = control_tables.at_like_pull(archive, fields=recorded)
-pairs = control_tables.readable(alike)
+pairs = control_tables.differences_as_text(alike)
 pairs["difference of"] = pairs["arm"] + " less " + pairs["against"]
 pairs = pairs.pivot_table(
     "difference",
@@ -812,7 +824,7 @@ for name, arm in {
 # %%
 chosen = [one for one in controls.CONTROLS.values() if one.group == "positive"]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
-here = control_tables.readable(cells[cells["field"] == shown])
+here = control_tables.differences_as_text(cells[cells["field"] == shown])
 here = here[[*told[:3], "diverged", *told[3:]]].set_index(told[:2])
 rows_or(here, not_run)
 
@@ -852,7 +864,7 @@ chosen = [
     if one.group == "harder" and "after" not in one.name
 ]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
-here = control_tables.readable(cells[cells["field"] == shown])
+here = control_tables.differences_as_text(cells[cells["field"] == shown])
 rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-harder", "caption": "Accuracy of the four starts with long delays, few trials, and all trials, with 95 % t intervals; marks: fields. Short vertical line: W*, all else equal."}, "image": {"alt": "Mean accuracies of four starts in three tasks under harder conditions beside those of W*."}}
@@ -883,7 +895,9 @@ download(efficiency, "trials.csv")
 
 # %%
 moved = control_tables.transfer(archive, field=shown)
-pairs = control_tables.readable(moved).set_index(["arm", "first_task", "task"])
+pairs = control_tables.differences_as_text(moved).set_index(
+    ["arm", "first_task", "task"]
+)
 rows_or(pairs, not_run)
 
 # %%
@@ -924,12 +938,14 @@ text, clear = "not run yet", 0
 if len(apart):
     widest = apart.loc[[apart["difference"].abs().idxmax()]]
     text = ", ".join(widest[["start", "task"]].values[0])
-    text += f", field {control_tables.in_words(widest, digits=3)}"
+    text += f", field {control_tables.differences_in_words(widest, digits=3)}"
     clear = (apart["difference_low"] * apart["difference_high"] > 0).sum()
 glue("gym_widest", text)
 glue("gym_clear", int(clear))
 glue("gym_pairs", len(apart))
-apart = control_tables.readable(apart).set_index(["start", "task", "field"])
+apart = control_tables.differences_as_text(apart).set_index(
+    ["start", "task", "field"]
+)
 apart[["pairs", "difference"]]
 
 # %% [markdown]
@@ -949,8 +965,10 @@ beyond = outcomes[
 figures.predictions(beyond) if len(beyond) else "not run yet"
 
 # %%
-least = control_tables.compare(archive, "W*D*C", "WD*C", fields=recorded)
-glue("least", control_tables.in_words(least))
+least = control_tables.compare_conditions(
+    archive, "W*D*C", "WD*C", fields=recorded
+)
+glue("least", control_tables.differences_in_words(least))
 download(verdicts, "claims.csv")
 
 # %%
