@@ -34,7 +34,7 @@ from cortexrnn import load_archive, load_field
 from cortexrnn.evidence import control_tables, leaky_units, predictions
 from cortexrnn.fields.given.parameters import settle
 from cortexrnn.figures import controls as figures
-from cortexrnn.figures.page import banner, download, glue, prose, rows_or
+from cortexrnn.figures.page import banner, download, glue, rows_or, text_table
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks.initial_weights import initial_weights
 from cortexrnn.networks.neurogym import find_task
@@ -107,7 +107,7 @@ there = facts.pivot_table(
     fill_value="not asked",
     sort=False,
 )
-prose(there.reset_index(["metric", "difference of"]))
+text_table(there.reset_index(["metric", "difference of"]))
 
 # %% [markdown]
 # The second: *what carries it?* For each claim there is a stricter reading: what would have to be true if the named
@@ -132,21 +132,21 @@ for name in recorded:
     alone = predictions.verdicts_of_claims(outcomes[outcomes["field"] == name])
     asked = " (" + alone[said].sum(axis=1).astype(str) + ")"
     each[f"{name}, {seeds[name]} seeds"] = list(alone["verdict"] + asked)
-prose(table[["reading", "verdict"]].assign(**each))
+text_table(table[["reading", "verdict"]].assign(**each))
 
 # %% [markdown]
 # What the claims are, in words of ours, what they rest on, and how many predictions say what of the reading, every
 # field counted (predictions that bear on no reading are left out):
 
 # %%
-prose(table[["paper", "evidence", *said]])
+text_table(table[["paper", "evidence", *said]])
 
 # %% [markdown]
 # Do verdicts hang on what was decided about the predictions? Without those that were added later (told below), and with
 # bounds of *same* and *lost* half and one and a half times as wide:
 
 # %%
-prose(predictions.sensitivity(outcomes))
+text_table(predictions.sensitivity(outcomes))
 
 # %% [markdown]
 # What the first control of each claim did to accuracy, and for *topology* to modularity, field by field:
@@ -163,7 +163,7 @@ by_field = outcomes.merge(first.reset_index()[keys]).pivot(
     index="claim", columns="field", values="found"
 )
 by_field = by_field[recorded].replace("", "not run").fillna("not asked")
-prose(first[["difference of"]].join(by_field))
+text_table(first[["difference of"]].join(by_field))
 
 # %% mystnb={"figure": {"name": "fig-controls-verdict", "caption": "What predictions say of the reading of each claim, field by field. Neither: this outcome does not bear on the reading, the other one would. Open: the interval straddles a bound."}, "image": {"alt": "Bars that count predictions against and for the reading of each claim on every field with runs."}}
 bearing = outcomes[["if_confirmed", "if_refuted"]] != "neither"
@@ -177,7 +177,7 @@ failed = outcomes[outcomes["outcome"] == "refuted"].set_index("claim")
 failed["difference of"] = failed["arm"] + " less " + failed["against"]
 failed["predicted"] = [f"{a} to {b}" for a, b in failed[["low", "high"]].values]
 columns = ["difference of", "task", "field", "predicted", "found", "says"]
-prose(failed[columns].fillna("all"))
+text_table(failed[columns].fillna("all"))
 
 # %% [markdown]
 # The open ones, on the fields where they are open: the interval holds an end of what was predicted, so that the
@@ -194,7 +194,7 @@ undecided = undecided.fillna({"task": "all"}).pivot_table(
     "found", rows, "field", aggfunc="first", fill_value="", sort=False
 )
 undecided = undecided.reindex(columns=recorded, fill_value="")
-prose(undecided.reset_index(rows[1:]))
+text_table(undecided.reset_index(rows[1:]))
 
 # %% [markdown]
 # How much was run: controls and simulations, all tasks taken together. Seeds stand at the head of the table of
@@ -365,7 +365,7 @@ figures.leaky_unit(diagonals)
 # needs a spectral radius near one. The trained networks of field 6_6_2 can be asked which way they took.
 
 # %%
-table = leaky_units.memories(kept)
+table = leaky_units.memory_measures(kept)
 table.groupby(["start", "task"])[
     ["largest_self", "radius_others"]
 ].median().round(2)
@@ -771,7 +771,7 @@ pairs = pairs.pivot_table(
     aggfunc="first",
     sort=False,
 )
-prose(pairs.reset_index(["difference of", "pull"]).fillna("not asked"))
+text_table(pairs.reset_index(["difference of", "pull"]).fillna("not asked"))
 
 # %%
 download(alike, "like_pull.csv")

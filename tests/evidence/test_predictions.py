@@ -646,7 +646,7 @@ def test_the_figures_of_the_theory():
     drawn = figures.leaky_unit({"start": np.linspace(0.1, 0.9, 24)})
     assert len(drawn.axes[0].lines) == 3
     needed = {task: 0.8 for task in ("one_choice", "perceptual", "go_nogo")}
-    table = leaky_units.memories(kept_weights("6_6_2"))
+    table = leaky_units.memory_measures(kept_weights("6_6_2"))
     assert len(figures.two_ways(table, needed=needed).axes) == 3
 
 
