@@ -170,7 +170,7 @@ def _cell(value: Any) -> str:
 
 def _comparison(table: pd.DataFrame) -> pd.DataFrame:
     """Put means and intervals into one column each."""
-    texts = intervals.readable(table)
+    texts = intervals.cells_as_text(table)
     columns = {
         "variant": table["variant"],
         "settings": table["settings"],

@@ -394,8 +394,8 @@ figures.bin_widths(frame, bin_s=bin_s)
 # %%
 pairs_beat = None
 if frame:
-    coupling = derivation.coupling(counts, held)
-    steady = relations.correlation(derivation.without(counts, held))
+    coupling = derivation.signal_correlation(counts, held)
+    steady = relations.correlation(derivation.regress_out(counts, held))
     pairs_beat = {"with the beat": made["correlation"], "without": steady}
     means = {name: m[lower].mean() for name, m in pairs_beat.items()}
     same = np.corrcoef(made["correlation"][lower], steady[lower])[0, 1]

@@ -90,7 +90,7 @@ glue("made_of", made_of)
 # %%
 steps = {}
 for name in names:
-    values = priors.filled(field, name)
+    values = priors.impute_unmeasured(field, name)
     steps[f"{name.replace('sttc', 'STTC')}, scaled"] = (
         values - values.min()
     ) / (values.max() - values.min())

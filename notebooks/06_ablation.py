@@ -28,7 +28,7 @@ import pandas as pd
 from cortexrnn import load_archive
 from cortexrnn.evidence import equivalence, replication
 from cortexrnn.evidence.equivalence import MARGINS
-from cortexrnn.evidence.intervals import readable
+from cortexrnn.evidence.intervals import cells_as_text
 from cortexrnn.evidence.published import beside_published
 from cortexrnn.fields.given.parameters import settle
 from cortexrnn.figures import ablation as figures
@@ -174,9 +174,11 @@ if len(apart):
 # %%
 judged = shown == "6_6_2" and relation == "correlation"
 if judged:
-    table = replication.judge(archive)  # with the other sign, see the rules
+    table = replication.compare_with_published(
+        archive
+    )  # with the other sign, see the rules
     table = table[table["arm"] == runs["arm"].iloc[0]]
-    strict = replication.judge(archive, own_draws=True)
+    strict = replication.compare_with_published(archive, own_draws=True)
     strict = strict[strict["arm"] == runs["arm"].iloc[0]]
 else:
     table = beside_published(runs, metrics=list(MARGINS))
@@ -199,7 +201,7 @@ counts
 # %%
 told = "Nothing is judged here: the paper has no such table."
 if judged:
-    told = replication.in_words(table, own_draws=strict)
+    told = replication.verdicts_in_words(table, own_draws=strict)
 glue("told", told)
 
 # %% [markdown]
@@ -380,7 +382,7 @@ pd.Series(agreement, name="rank correlation").round(2).to_frame()
 
 # %% tags=["scroll-output"]
 pd.set_option("display.max_rows", len(table))
-readable(table).assign(verdict=table["verdict"]).set_index(
+cells_as_text(table).assign(verdict=table["verdict"]).set_index(
     ["metric", "task", "variant"]
 )
 

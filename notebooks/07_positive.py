@@ -89,9 +89,11 @@ banner(shown, runs=runs)
 # %%
 judged = shown == "6_6_2"
 if judged:
-    table = replication.judge(archive)  # with the other sign, see the rules
+    table = replication.compare_with_published(
+        archive
+    )  # with the other sign, see the rules
     table = table[table["arm"] == runs["arm"].iloc[0]]
-    strict = replication.judge(archive, own_draws=True)
+    strict = replication.compare_with_published(archive, own_draws=True)
     strict = strict[strict["arm"] == runs["arm"].iloc[0]]
 else:
     table = beside_published(runs, metrics=list(equivalence.MARGINS))
@@ -109,7 +111,7 @@ figures.beside_published(accuracy, level=level)
 # %%
 told = "Nothing is judged here: the paper has no such table."
 if judged:
-    told = replication.in_words(table, own_draws=strict)
+    told = replication.verdicts_in_words(table, own_draws=strict)
 glue("told", told)
 pd.crosstab(table["metric"], table["verdict"]) if judged else "not judged"
 

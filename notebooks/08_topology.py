@@ -33,7 +33,7 @@ from cortexrnn.evidence import (
     replication,
 )
 from cortexrnn.fields.given.parameters import settle
-from cortexrnn.fields.sources.published import at_hand
+from cortexrnn.fields.sources.published import is_available
 from cortexrnn.figures import topology as figures
 from cortexrnn.figures.checks import soma_um
 from cortexrnn.figures.page import (
@@ -113,7 +113,7 @@ print(
 )
 
 # %%
-compared = replication.judge(archive, field=shown)
+compared = replication.compare_with_published(archive, field=shown)
 compared = compared[compared["arm"] == arm]
 compared = compared[compared["metric"].isin(COURSE)].reset_index(drop=True)
 if shown != "6_6_2":
@@ -125,7 +125,7 @@ figures.verdict(compared)
 # %%
 told = "Nothing is judged here: the paper has no such table."
 if shown == "6_6_2":
-    told = replication.in_words(compared)
+    told = replication.verdicts_in_words(compared)
 glue("told", told)
 glue("draws", f"{len(drawn)} of {len(variance)}")
 pd.crosstab(compared["metric"], compared["verdict"])
@@ -147,7 +147,7 @@ pd.crosstab(compared["metric"], compared["verdict"])
 # this page.
 
 # %%
-available = at_hand(shown)
+available = is_available(shown)
 cortex = load_field(shown if available else f"surrogate_{n_neurons}")
 what = "the real field" if available else "a surrogate of the same size"
 starts = graph_nulls.starts_beside(kept, cortex, relation=chosen["relation"])

@@ -39,7 +39,7 @@ from cortexrnn.evidence.published import (
     same_holm,
 )
 from cortexrnn.fields.given.parameters import settle
-from cortexrnn.fields.sources.published import at_hand
+from cortexrnn.fields.sources.published import is_available
 from cortexrnn.figures import robustness as figures
 from cortexrnn.figures.page import banner, download, glue, rows_or
 from cortexrnn.figures.style import set_style
@@ -326,7 +326,7 @@ relations.groupby(keys, sort=False).size().unstack(fill_value=0)
 # depends on the connections between units (`others`: what a unit gets from all of them; means of five seeds).
 
 # %%
-available = at_hand(shown)
+available = is_available(shown)
 n_neurons = int(runs["n_neurons"].iloc[0])
 source = load_field(shown if available else f"surrogate_{n_neurons}")
 what = "the real field" if available else "a surrogate of the same size"

@@ -34,7 +34,7 @@ from cortexrnn import load_archive, load_field
 from cortexrnn.evidence import control_tables, leaky_units, predictions
 from cortexrnn.fields.given.parameters import settle
 from cortexrnn.figures import controls as figures
-from cortexrnn.figures.page import banner, download, glue, prose, rows_or
+from cortexrnn.figures.page import banner, download, glue, rows_or, text_table
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks.initial_weights import initial_weights
 from cortexrnn.networks.neurogym import find_task
@@ -97,7 +97,7 @@ of_gain = predictions.SAME["high"] / facts["difference"]
 for claim in ("function", "beyond"):
     mine = of_gain[facts["claim"] == claim]
     glue(f"same_of_{claim}", f"{mine.min():.0%} to {mine.max():.0%}")
-facts = control_tables.readable(facts, digits=2)
+facts = control_tables.differences_as_text(facts, digits=2)
 facts["difference of"] = facts["arm"] + " less " + facts["against"]
 there = facts.pivot_table(
     "difference",
@@ -107,7 +107,7 @@ there = facts.pivot_table(
     fill_value="not asked",
     sort=False,
 )
-prose(there.reset_index(["metric", "difference of"]))
+text_table(there.reset_index(["metric", "difference of"]))
 
 # %% [markdown]
 # The second: *what carries it?* For each claim there is a stricter reading: what would have to be true if the named
@@ -123,36 +123,36 @@ prose(there.reset_index(["metric", "difference of"]))
 
 # %%
 outcomes = predictions.outcomes(archive, fields=recorded)
-verdicts = predictions.verdicts(outcomes)
+verdicts = predictions.verdicts_of_claims(outcomes)
 table = verdicts.set_index("claim")
 seeds = runs.groupby("field")["seed"].nunique()
 said = ["against", "for", "open", "not run"]
 each = {}
 for name in recorded:
-    alone = predictions.verdicts(outcomes[outcomes["field"] == name])
+    alone = predictions.verdicts_of_claims(outcomes[outcomes["field"] == name])
     asked = " (" + alone[said].sum(axis=1).astype(str) + ")"
     each[f"{name}, {seeds[name]} seeds"] = list(alone["verdict"] + asked)
-prose(table[["reading", "verdict"]].assign(**each))
+text_table(table[["reading", "verdict"]].assign(**each))
 
 # %% [markdown]
 # What the claims are, in words of ours, what they rest on, and how many predictions say what of the reading, every
 # field counted (predictions that bear on no reading are left out):
 
 # %%
-prose(table[["paper", "evidence", *said]])
+text_table(table[["paper", "evidence", *said]])
 
 # %% [markdown]
 # Do verdicts hang on what was decided about the predictions? Without those that were added later (told below), and with
 # bounds of *same* and *lost* half and one and a half times as wide:
 
 # %%
-prose(predictions.sensitivity(outcomes))
+text_table(predictions.sensitivity(outcomes))
 
 # %% [markdown]
 # What the first control of each claim did to accuracy, and for *topology* to modularity, field by field:
 
 # %%
-outcomes["found"] = control_tables.readable(outcomes)["difference"]
+outcomes["found"] = control_tables.differences_as_text(outcomes)["difference"]
 speaking = outcomes[
     (outcomes[["if_confirmed", "if_refuted"]] == "against").any(axis=1)
 ]
@@ -163,7 +163,7 @@ by_field = outcomes.merge(first.reset_index()[keys]).pivot(
     index="claim", columns="field", values="found"
 )
 by_field = by_field[recorded].replace("", "not run").fillna("not asked")
-prose(first[["difference of"]].join(by_field))
+text_table(first[["difference of"]].join(by_field))
 
 # %% mystnb={"figure": {"name": "fig-controls-verdict", "caption": "What predictions say of the reading of each claim, field by field. Neither: this outcome does not bear on the reading, the other one would. Open: the interval straddles a bound."}, "image": {"alt": "Bars that count predictions against and for the reading of each claim on every field with runs."}}
 bearing = outcomes[["if_confirmed", "if_refuted"]] != "neither"
@@ -177,7 +177,7 @@ failed = outcomes[outcomes["outcome"] == "refuted"].set_index("claim")
 failed["difference of"] = failed["arm"] + " less " + failed["against"]
 failed["predicted"] = [f"{a} to {b}" for a, b in failed[["low", "high"]].values]
 columns = ["difference of", "task", "field", "predicted", "found", "says"]
-prose(failed[columns].fillna("all"))
+text_table(failed[columns].fillna("all"))
 
 # %% [markdown]
 # The open ones, on the fields where they are open: the interval holds an end of what was predicted, so that the
@@ -194,7 +194,7 @@ undecided = undecided.fillna({"task": "all"}).pivot_table(
     "found", rows, "field", aggfunc="first", fill_value="", sort=False
 )
 undecided = undecided.reindex(columns=recorded, fill_value="")
-prose(undecided.reset_index(rows[1:]))
+text_table(undecided.reset_index(rows[1:]))
 
 # %% [markdown]
 # How much was run: controls and simulations, all tasks taken together. Seeds stand at the head of the table of
@@ -284,8 +284,10 @@ free.astype({"learned": int}).pivot_table(
 
 # %%
 unpunished = [f"{base} without penalty" for base in ("WD*", "W*D*")]
-unpunished = control_tables.compare(archive, *unpunished, fields=recorded)
-glue("unpunished", control_tables.in_words(unpunished))
+unpunished = control_tables.compare_conditions(
+    archive, *unpunished, fields=recorded
+)
+glue("unpunished", control_tables.differences_in_words(unpunished))
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -363,7 +365,7 @@ figures.leaky_unit(diagonals)
 # needs a spectral radius near one. The trained networks of field 6_6_2 can be asked which way they took.
 
 # %%
-table = leaky_units.memories(kept)
+table = leaky_units.memory_measures(kept)
 table.groupby(["start", "task"])[
     ["largest_self", "radius_others"]
 ].median().round(2)
@@ -420,8 +422,10 @@ by_pull = pulls.pivot(index="arm", columns="field", values="pull")
 by_pull.loc[list(VARIANTS)]
 
 # %%
-plain = control_tables.compare(archive, "W at lambda 0.3", "W", fields=recorded)
-glue("plain_lambda", control_tables.in_words(plain, digits=3))
+plain = control_tables.compare_conditions(
+    archive, "W at lambda 0.3", "W", fields=recorded
+)
+glue("plain_lambda", control_tables.differences_in_words(plain, digits=3))
 here = by_pull[shown].loc[list(VARIANTS)]
 glue("orders", float(np.log10(here.max() / here.min())))
 glue("weakest", str(here.idxmin()))
@@ -526,7 +530,7 @@ download(sweep, "strengths.csv")
 # %%
 chosen = [one for one in controls.CONTROLS.values() if one.group == "start"]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
-here = control_tables.readable(cells[cells["field"] == shown])
+here = control_tables.differences_as_text(cells[cells["field"] == shown])
 told = ["control", "task", "runs", "learned", "mean", "reference", "difference"]
 rows_or(here[told].set_index(told[:2]), not_run)
 
@@ -596,13 +600,15 @@ figures.predictions(outcomes[outcomes["claim"] == "structure"])
 # {glue:text}`gain_d`, with C {glue:text}`gain_dc`.
 
 # %%
-gain = control_tables.compare(archive, "WD*", "WD", fields=recorded)
-glue("gain_d", control_tables.in_words(gain))
-gain = control_tables.compare(archive, "WD*C", "WDC", fields=recorded)
-glue("gain_dc", control_tables.in_words(gain))
+gain = control_tables.compare_conditions(archive, "WD*", "WD", fields=recorded)
+glue("gain_d", control_tables.differences_in_words(gain))
+gain = control_tables.compare_conditions(
+    archive, "WD*C", "WDC", fields=recorded
+)
+glue("gain_dc", control_tables.differences_in_words(gain))
 chosen = [one for one in controls.CONTROLS.values() if one.group == "geometry"]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
-here = control_tables.readable(cells[cells["field"] == shown])
+here = control_tables.differences_as_text(cells[cells["field"] == shown])
 rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-geometry", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
@@ -629,7 +635,9 @@ assortativity = control_tables.beside_reference(
 )
 measured = {"modularity": modularity, "assortativity": assortativity}
 for name, cells in measured.items():
-    here = control_tables.readable(cells[cells["field"] == shown], digits=2)
+    here = control_tables.differences_as_text(
+        cells[cells["field"] == shown], digits=2
+    )
     here = here.rename(columns={"reference_mean": "published"})
     here = here.set_index(["control", "task"])
     measured[name] = here[["mean", "published", "difference"]]
@@ -683,7 +691,7 @@ download(
 # %%
 chosen = [one for one in controls.CONTROLS.values() if one.group == "wiring"]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
-here = control_tables.readable(cells[cells["field"] == shown])
+here = control_tables.differences_as_text(cells[cells["field"] == shown])
 rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-wiring", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
@@ -695,11 +703,15 @@ spec = next(iter(controls.CONTROLS["W*D*"].specs(field=shown, field_hash="")))
 glue("emd_published", f"{spec.emd_strength:g}")
 for power in ("100", "10000", "1e+06"):
     strong = f"WD*C* at EMD strength {power}"
-    found = control_tables.compare(archive, strong, "WD*", fields=recorded)
-    glue(f"emd_{float(power):.0f}", control_tables.in_words(found))
+    found = control_tables.compare_conditions(
+        archive, strong, "WD*", fields=recorded
+    )
+    glue(f"emd_{float(power):.0f}", control_tables.differences_in_words(found))
 in_tasks = cells[cells["control"].str.endswith("1e+06")]
 in_tasks = in_tasks.assign(title=[TASKS[x].title for x in in_tasks["task"]])
-in_tasks = control_tables.readable(in_tasks).set_index(["field", "title"])
+in_tasks = control_tables.differences_as_text(in_tasks).set_index(
+    ["field", "title"]
+)
 in_tasks = in_tasks.rename(columns={"difference": "difference at a million"})
 in_tasks[["pairs", "difference at a million"]]
 
@@ -734,7 +746,7 @@ chosen = [
     if one.group in ("strength", "like_pull") and one.n_seeds > 5
 ]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
-here = control_tables.readable(cells[cells["field"] == shown])
+here = control_tables.differences_as_text(cells[cells["field"] == shown])
 rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-strength", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
@@ -750,7 +762,7 @@ download(cells, "controls_strength.csv")
 
 # %%
 alike = control_tables.at_like_pull(archive, fields=recorded)
-pairs = control_tables.readable(alike)
+pairs = control_tables.differences_as_text(alike)
 pairs["difference of"] = pairs["arm"] + " less " + pairs["against"]
 pairs = pairs.pivot_table(
     "difference",
@@ -759,7 +771,7 @@ pairs = pairs.pivot_table(
     aggfunc="first",
     sort=False,
 )
-prose(pairs.reset_index(["difference of", "pull"]).fillna("not asked"))
+text_table(pairs.reset_index(["difference of", "pull"]).fillna("not asked"))
 
 # %%
 download(alike, "like_pull.csv")
@@ -812,7 +824,7 @@ for name, arm in {
 # %%
 chosen = [one for one in controls.CONTROLS.values() if one.group == "positive"]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
-here = control_tables.readable(cells[cells["field"] == shown])
+here = control_tables.differences_as_text(cells[cells["field"] == shown])
 here = here[[*told[:3], "diverged", *told[3:]]].set_index(told[:2])
 rows_or(here, not_run)
 
@@ -852,7 +864,7 @@ chosen = [
     if one.group == "harder" and "after" not in one.name
 ]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
-here = control_tables.readable(cells[cells["field"] == shown])
+here = control_tables.differences_as_text(cells[cells["field"] == shown])
 rows_or(here[told].set_index(told[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-harder", "caption": "Accuracy of the four starts with long delays, few trials, and all trials, with 95 % t intervals; marks: fields. Short vertical line: W*, all else equal."}, "image": {"alt": "Mean accuracies of four starts in three tasks under harder conditions beside those of W*."}}
@@ -883,7 +895,9 @@ download(efficiency, "trials.csv")
 
 # %%
 moved = control_tables.transfer(archive, field=shown)
-pairs = control_tables.readable(moved).set_index(["arm", "first_task", "task"])
+pairs = control_tables.differences_as_text(moved).set_index(
+    ["arm", "first_task", "task"]
+)
 rows_or(pairs, not_run)
 
 # %%
@@ -924,12 +938,14 @@ text, clear = "not run yet", 0
 if len(apart):
     widest = apart.loc[[apart["difference"].abs().idxmax()]]
     text = ", ".join(widest[["start", "task"]].values[0])
-    text += f", field {control_tables.in_words(widest, digits=3)}"
+    text += f", field {control_tables.differences_in_words(widest, digits=3)}"
     clear = (apart["difference_low"] * apart["difference_high"] > 0).sum()
 glue("gym_widest", text)
 glue("gym_clear", int(clear))
 glue("gym_pairs", len(apart))
-apart = control_tables.readable(apart).set_index(["start", "task", "field"])
+apart = control_tables.differences_as_text(apart).set_index(
+    ["start", "task", "field"]
+)
 apart[["pairs", "difference"]]
 
 # %% [markdown]
@@ -949,8 +965,10 @@ beyond = outcomes[
 figures.predictions(beyond) if len(beyond) else "not run yet"
 
 # %%
-least = control_tables.compare(archive, "W*D*C", "WD*C", fields=recorded)
-glue("least", control_tables.in_words(least))
+least = control_tables.compare_conditions(
+    archive, "W*D*C", "WD*C", fields=recorded
+)
+glue("least", control_tables.differences_in_words(least))
 download(verdicts, "claims.csv")
 
 # %%

@@ -389,7 +389,9 @@ sparse = {"this field": field.connectome, "made-up example": connectome}
 if not wired:
     del sparse["this field"]
 thin = {
-    name: sensitivity.thinning(c, shares=shares, draws=draws, seed=seed)
+    name: sensitivity.simulate_missing_axons(
+        c, shares=shares, draws=draws, seed=seed
+    )
     for name, c in sparse.items()
 }
 

@@ -35,7 +35,7 @@ from IPython.display import display
 from cortexrnn import load_archive, load_field
 from cortexrnn.evidence.intervals import (
     cell_means,
-    readable,
+    cells_as_text,
     t_interval,
     with_interval,
 )
@@ -159,12 +159,12 @@ if worm is not None:
 
 # %% [markdown]
 # Functional weights need a number for every pair. The rule is stated once, in
-# {py:func}`cortexrnn.networks.priors.filled`: a missing pair gets the median over the measured pairs, a missing entry
+# {py:func}`cortexrnn.networks.priors.impute_unmeasured`: a missing pair gets the median over the measured pairs, a missing entry
 # of the diagonal the median over the measured diagonal. By hand, and by the library:
 
 # %%
 if worm is not None:
-    whole = priors.filled(worm, "response")
+    whole = priors.impute_unmeasured(worm, "response")
 
 # %%
 if worm is not None:
@@ -381,7 +381,7 @@ glue("updates", int(updates))
 glue("n_diverged", int(runs["diverged"].sum()))
 
 # %% tags=["scroll-output"]
-cells = readable(beside_published(runs))
+cells = cells_as_text(beside_published(runs))
 grid = cells.pivot(index="variant", columns="task", values="here")
 grid.loc[list(VARIANTS), list(dict.fromkeys(runs["task"]))]
 

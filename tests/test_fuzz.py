@@ -588,7 +588,11 @@ def mismatched() -> Iterator[Any]:
     yield mine("is not among the positions", positions=somata().head(4))
     yield mine(r"activity: float64 of shape \(5, 9\)", events=None, activity=np.ones((5, 9)))
     yield mine("lacks|is not among", connectome=square().iloc[:-1, :-1])
-    yield plain("the signal", "coupling", lambda: derivation.coupling(np.ones((2, 5)), np.ones(4)))
+    yield plain(
+        "the signal",
+        "signal_correlation",
+        lambda: derivation.signal_correlation(np.ones((2, 5)), np.ones(4)),
+    )
     yield load(r"connectome: shape \(7, 7\)", connectome=more.astype(int))
     yield load("stops disagree", event_stops=np.array([1, 2]))
     yield load(r"sttc: shape \(5, 5\)", sttc=fewer)

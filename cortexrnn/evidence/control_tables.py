@@ -36,9 +36,9 @@ __all__ = [
     "accuracy_by_trials",
     "at_like_pull",
     "beside_reference",
-    "compare",
+    "compare_conditions",
+    "differences_in_words",
     "findings",
-    "in_words",
     "largest_pulls",
     "load_pulls",
     "spread_in_words",
@@ -323,7 +323,7 @@ def transfer(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
 
 
 COMPARED = ["field", "pairs", *DIFFERENCE]
-"""Columns of :func:`compare`."""
+"""Columns of :func:`compare_conditions`."""
 
 
 def findings(runs: pd.DataFrame, *, fields: Sequence[str]) -> pd.DataFrame:
@@ -347,12 +347,12 @@ def findings(runs: pd.DataFrame, *, fields: Sequence[str]) -> pd.DataFrame:
     for key, claim in CLAIMS.items():
         arm, against = claim.finding
         named = {"claim": key, "arm": arm, "against": against, "metric": claim.metric}
-        found = compare(runs, arm, against, fields=fields, metric=claim.metric)
+        found = compare_conditions(runs, arm, against, fields=fields, metric=claim.metric)
         rows += [named | row for row in found.to_dict("records")]
     return pd.DataFrame(rows, columns=["claim", "arm", "against", "metric", *COMPARED])
 
 
-def compare(
+def compare_conditions(
     runs: pd.DataFrame,
     arm: str,
     against: str,
@@ -415,25 +415,25 @@ def at_like_pull(runs: pd.DataFrame, *, fields: Sequence[str]) -> pd.DataFrame:
     DataFrame
         One row per pair of ``LIKE_PULL``, pull and field where both have runs: ``prior, arm,
         against, pull, field, pairs, difference, difference_low, difference_high``; both arms are
-        named by their variant, differences are those of accuracy as in :func:`compare`.
+        named by their variant, differences are those of accuracy as in :func:`compare_conditions`.
     """
     rows = []
     for prior, (arm, against) in LIKE_PULL.items():
         for pull in (STRONG_PULL, WEAK_PULL):
             named = {"prior": prior, "arm": arm, "against": against, "pull": pull}
             scaled = [f"{base} at pull {pull:g}" for base in (arm, against)]
-            found = compare(runs, *scaled, fields=fields)
+            found = compare_conditions(runs, *scaled, fields=fields)
             rows += [named | row for row in found.to_dict("records")]
     return pd.DataFrame(rows, columns=["prior", "arm", "against", "pull", *COMPARED])
 
 
-def in_words(table: pd.DataFrame, *, digits: int = 2) -> str:
-    """Put rows of :func:`compare` into a line.
+def differences_in_words(table: pd.DataFrame, *, digits: int = 2) -> str:
+    """Put rows of :func:`compare_conditions` into a line.
 
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`compare`.
+        Rows of :func:`compare_conditions`.
     digits : int
         Of numbers.
 
@@ -442,12 +442,12 @@ def in_words(table: pd.DataFrame, *, digits: int = 2) -> str:
     str
         Differences and intervals, each after its field; ``"not run yet"`` without rows.
     """
-    found = readable(table, digits=digits)
+    found = differences_as_text(table, digits=digits)
     texts = found["field"] + ": " + found["difference"]
     return "; ".join(texts) or "not run yet"
 
 
-def readable(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:
+def differences_as_text(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:
     """Write every difference as a text that holds its interval.
 
     Parameters

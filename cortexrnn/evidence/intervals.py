@@ -13,7 +13,7 @@ __all__ = [
     "bootstrap_interval",
     "by_numerics",
     "cell_means",
-    "readable",
+    "cells_as_text",
     "t_interval",
     "with_interval",
 ]
@@ -149,7 +149,7 @@ def by_numerics(runs: pd.DataFrame) -> str:
     return ", ".join(f"{version}: {n}" for version, n in counts.items())
 
 
-def readable(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:
+def cells_as_text(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:
     """Write every cell and the published one as texts, mean and interval in one.
 
     Parameters

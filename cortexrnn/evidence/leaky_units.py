@@ -30,7 +30,7 @@ __all__ = [
     "contrast",
     "leaky_accuracy",
     "learned",
-    "memories",
+    "memory_measures",
     "needed_self_connection",
     "self_connections",
     "time_constant",
@@ -193,7 +193,7 @@ def learned(task: str, accuracy: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(accuracy, dtype=float) > without + ABOVE
 
 
-def memories(kept: Iterable[KeptRun]) -> pd.DataFrame:
+def memory_measures(kept: Iterable[KeptRun]) -> pd.DataFrame:
     """Tell where trained networks can hold what they have to remember.
 
     Parameters

@@ -33,7 +33,7 @@ __all__ = [
     "outcomes",
     "paired_differences",
     "sensitivity",
-    "verdicts",
+    "verdicts_of_claims",
 ]
 
 
@@ -367,7 +367,7 @@ def outcomes(
     return pd.DataFrame(rows)
 
 
-def verdicts(outcomes: pd.DataFrame) -> pd.DataFrame:
+def verdicts_of_claims(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Sum up claim by claim what the predictions came to.
 
     Parameters
@@ -432,7 +432,7 @@ def sensitivity(outcomes: pd.DataFrame) -> pd.DataFrame:
         "1.5 times as wide": _with_bounds(outcomes, 1.5),
     }
     return pd.DataFrame(
-        {name: verdicts(way).set_index("claim")["verdict"] for name, way in ways.items()}
+        {name: verdicts_of_claims(way).set_index("claim")["verdict"] for name, way in ways.items()}
     )
 
 

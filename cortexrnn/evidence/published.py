@@ -22,7 +22,7 @@ from cortexrnn.runs.archive import METRICS, ArchiveError
 
 __all__ = [
     "beside_published",
-    "copied",
+    "duplicated_blocks",
     "published_cells",
     "published_effects",
     "published_groups",
@@ -71,7 +71,7 @@ def published_effects() -> pd.DataFrame:
     DataFrame
         Columns as printed, metrics under this package's names, absent levels as ``"nan"``, and
         ``delta``, Cliff's delta by U and the 20 simulations of each variant; ``copied``, see
-        :func:`copied`.
+        :func:`duplicated_blocks`.
     """
     table = published_table("effects_6_6_2")
     pairs = table["test"] == "mannwhitney"
@@ -81,11 +81,11 @@ def published_effects() -> pd.DataFrame:
     )
     table["metric"] = table["metric"].map({theirs: ours for ours, theirs in METRICS.items()})
     table["delta"] = (2 * table["statistic"] / PUBLISHED_RUNS**2 - 1).where(pairs)
-    table["copied"] = copied(table)
+    table["copied"] = duplicated_blocks(table)
     return table
 
 
-def copied(table: pd.DataFrame) -> pd.Series:
+def duplicated_blocks(table: pd.DataFrame) -> pd.Series:
     """Tell which tests of a task repeat those of an earlier one to the last digit.
 
     Parameters

@@ -28,7 +28,15 @@ from cortexrnn.networks.specification import SIGNS
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.runs.archive import as_published, select
 
-__all__ = ["compare", "draw_variance", "error_rates", "explained", "in_words", "judge", "variances"]
+__all__ = [
+    "compare_cells",
+    "compare_with_published",
+    "draw_variance",
+    "error_rates",
+    "explained",
+    "variances",
+    "verdicts_in_words",
+]
 
 CELL = ["arm", "metric", "variant", "task"]
 """Columns that name a cell."""
@@ -49,7 +57,7 @@ def explained(table: pd.DataFrame, archive: pd.DataFrame, *, field: str = "6_6_2
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`compare`.
+        Rows of :func:`compare_cells`.
     archive : DataFrame
         Runs of the archive.
     field : str
@@ -123,7 +131,7 @@ def draw_variance(runs: pd.DataFrame, *, fields: Sequence[str] = DRAW_FIELDS) ->
 
 
 def variances(draws: pd.DataFrame) -> dict[tuple[str, str], float]:
-    """Turn estimates into a mapping for :func:`compare`.
+    """Turn estimates into a mapping for :func:`compare_cells`.
 
     Parameters
     ----------
@@ -140,7 +148,9 @@ def variances(draws: pd.DataFrame) -> dict[tuple[str, str], float]:
     return {(metric, task): known.get((metric, task), 0.0) for metric in MARGINS for task in TASKS}
 
 
-def judge(archive: pd.DataFrame, *, field: str = "6_6_2", own_draws: bool = False) -> pd.DataFrame:
+def compare_with_published(
+    archive: pd.DataFrame, *, field: str = "6_6_2", own_draws: bool = False
+) -> pd.DataFrame:
     """Compare all recorded cells of the published tables, free and positive, together.
 
     Parameters
@@ -156,28 +166,28 @@ def judge(archive: pd.DataFrame, *, field: str = "6_6_2", own_draws: bool = Fals
     Returns
     -------
     DataFrame
-        See :func:`compare`. False discoveries are controlled over both signs and all metrics, so
-        a chapter that shows a part of the rows shows the same verdicts as any other.
+        See :func:`compare_cells`. False discoveries are controlled over both signs and all metrics,
+        so a chapter that shows a part of the rows shows the same verdicts as any other.
     """
     draws, tables = draw_variance(archive), []
     for sign in SIGNS:
         runs = select(archive, field=field, sign=sign)
         own = draw_variance(archive[archive["sign"] == sign], fields=[field] if own_draws else [])
         if len(runs):
-            tables.append(compare(runs, variance=variances(pd.concat([draws, own]))))
+            tables.append(compare_cells(runs, variance=variances(pd.concat([draws, own]))))
     if not tables:
         raise ValueError(f"archive: no runs of field {field!r} that can stand beside the paper")
     table = pd.concat(tables, ignore_index=True)
     return table.assign(verdict=verdicts(table))
 
 
-def in_words(table: pd.DataFrame, *, own_draws: pd.DataFrame | None = None) -> str:
+def verdicts_in_words(table: pd.DataFrame, *, own_draws: pd.DataFrame | None = None) -> str:
     """Say how many cells were found to be what.
 
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`judge`, with verdicts.
+        Rows of :func:`compare_with_published`, with verdicts.
     own_draws : DataFrame, optional
         The same cells, judged with ``own_draws=True``.
 
@@ -214,7 +224,7 @@ def _draw_component(table: NDArray[np.float64]) -> float:
     return float((between - within) / n_seeds)
 
 
-def compare(runs: pd.DataFrame, *, variance: Mapping[tuple[str, str], float]) -> pd.DataFrame:
+def compare_cells(runs: pd.DataFrame, *, variance: Mapping[tuple[str, str], float]) -> pd.DataFrame:
     """Compare every published cell with the runs of the same cell.
 
     Parameters
@@ -298,7 +308,7 @@ def error_rates(
     runs : DataFrame
         Runs of the archive; cells with fewer than :data:`LEAST_RUNS` values are left out.
     variance : mapping of (metric, task) to float
-        See :func:`compare`.
+        See :func:`compare_cells`.
     shifts : sequence of float
         True differences, in margins.
     n_runs : int

@@ -171,11 +171,11 @@ def changed_verdicts(archive: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        Rows of :func:`cortexrnn.evidence.replication.judge` whose verdict differs, with ``verdict``
-        and ``verdict_again``; none where nothing hangs on rounding.
+        Rows of :func:`cortexrnn.evidence.replication.compare_with_published` whose verdict differs,
+        with ``verdict`` and ``verdict_again``; none where nothing hangs on rounding.
     """
     keys = ["arm", "metric", "variant", "task"]
-    before = replication.judge(archive)[[*keys, "verdict"]]
-    after = replication.judge(replaced(archive, again))[[*keys, "verdict"]]
+    before = replication.compare_with_published(archive)[[*keys, "verdict"]]
+    after = replication.compare_with_published(replaced(archive, again))[[*keys, "verdict"]]
     both = before.merge(after, on=keys, suffixes=("", "_again"), validate="one_to_one")
     return both[both["verdict"] != both["verdict_again"]]

@@ -22,15 +22,15 @@ from cortexrnn.fields.field import Field
 __all__ = [
     "BOUNDS",
     "FrameGrid",
-    "coupling",
     "derived",
     "differences",
     "frame_grid",
     "frames_in_bins",
     "recorded",
+    "regress_out",
+    "signal_correlation",
     "titled",
     "underivable",
-    "without",
 ]
 
 Floats = NDArray[np.float64]
@@ -255,7 +255,7 @@ def frames_in_bins(frame_s: float, bin_s: float, n_bins: int) -> NDArray[np.int6
     return np.diff(np.searchsorted(frames, edges, side="left"))
 
 
-def coupling(counts: ArrayLike, signal: ArrayLike) -> Floats:
+def signal_correlation(counts: ArrayLike, signal: ArrayLike) -> Floats:
     """Correlation of every neuron's counts with one signal, such as the frames in each bin.
 
     Parameters
@@ -282,7 +282,7 @@ def coupling(counts: ArrayLike, signal: ArrayLike) -> Floats:
     return np.asarray(relations.correlation(np.vstack([matrix, values]))[-1, :-1])
 
 
-def without(counts: ArrayLike, signal: ArrayLike) -> Floats:
+def regress_out(counts: ArrayLike, signal: ArrayLike) -> Floats:
     """Take the linear dependence on one signal out of counts.
 
     Parameters

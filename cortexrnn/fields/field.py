@@ -136,7 +136,7 @@ class Field:
     measured : array of bool, shape (N, N), optional
         False for pairs that were not measured. Every relation then holds NaN at these pairs and
         nowhere else. A mask that is True throughout is the same as none. What stands in for the
-        missing values is decided by :func:`cortexrnn.networks.priors.filled`, not here.
+        missing values is decided by :func:`cortexrnn.networks.priors.impute_unmeasured`, not here.
 
     Raises
     ------

@@ -39,7 +39,7 @@ def beside_published(table: pd.DataFrame, *, level: dict[str, float] | None = No
     ----------
     table : DataFrame
         Rows of :func:`cortexrnn.evidence.published.beside_published` or, with a verdict for each
-        cell, of :func:`cortexrnn.evidence.replication.compare`, for one metric.
+        cell, of :func:`cortexrnn.evidence.replication.compare_cells`, for one metric.
     level : dict of str to float, optional
         For each task a value to mark with a dotted line.
 

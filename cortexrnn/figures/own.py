@@ -58,7 +58,8 @@ def thinned(tables: dict[str, pd.DataFrame]) -> Figure:
     Parameters
     ----------
     tables : dict of str to DataFrame
-        What :func:`cortexrnn.networks.sensitivity.thinning` gives, by the name of the connectome.
+        What :func:`cortexrnn.networks.sensitivity.simulate_missing_axons` gives, by the name of the
+        connectome.
 
     Returns
     -------
@@ -77,10 +78,13 @@ def thinned(tables: dict[str, pd.DataFrame]) -> Figure:
         missing = {"share", "mean_senders", *columns} - set(table)
         if missing:
             raise ValueError(
-                f"a table lacks {', '.join(sorted(missing))}; see proofreading.thinning"
+                f"a table lacks {', '.join(sorted(missing))}; give results of "
+                "sensitivity.simulate_missing_axons"
             )
     if not tables:
-        raise ValueError("tables: expected at least one result of proofreading.thinning")
+        raise ValueError(
+            "tables: expected at least one result of sensitivity.simulate_missing_axons"
+        )
     figure = Figure(figsize=(WIDTH, 7.0), layout="constrained")
     panels = figure.subplots(3, 1, sharex=True, height_ratios=(1, 1, 1.5))
     for (name, table), colour in zip(tables.items(), palette, strict=False):

@@ -93,7 +93,7 @@ def download(table: pd.DataFrame, name: str) -> Html:
     return Html(page, f"{name}: {size}")
 
 
-def prose(table: pd.DataFrame) -> Html:
+def text_table(table: pd.DataFrame) -> Html:
     """Show a table of texts, whole and beginning where their column begins.
 
     Parameters

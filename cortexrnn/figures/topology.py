@@ -67,7 +67,8 @@ def verdict(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`cortexrnn.evidence.replication.compare`; without any the figure says so.
+        Rows of :func:`cortexrnn.evidence.replication.compare_cells`; without any the figure says
+        so.
 
     Returns
     -------

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from cortexrnn.figures.checks import named_matrices, soma_um
 from cortexrnn.figures.style import WIDTH, palette
-from cortexrnn.networks.priors import filled
+from cortexrnn.networks.priors import impute_unmeasured
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +95,7 @@ def responses(field: Field) -> Figure:
     high = np.nanpercentile(np.abs(measured), 99)
     figure = Figure(figsize=(WIDTH, 4.0), layout="constrained")
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
-    shown = {"measured": measured, "missing filled": filled(field, "response")}
+    shown = {"measured": measured, "missing filled": impute_unmeasured(field, "response")}
     for axes, (title, matrix) in zip(panels, shown.items(), strict=True):
         axes.set_facecolor("0.8")
         image = axes.imshow(matrix, vmin=-high, vmax=high, cmap="RdBu_r", interpolation="none")

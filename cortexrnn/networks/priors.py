@@ -20,9 +20,9 @@ from cortexrnn.networks.specification import RELATIONS
 __all__ = [
     "clustered_points",
     "distances",
-    "filled",
     "functional_weights",
     "grid_coordinates",
+    "impute_unmeasured",
     "ingredients",
     "matched_distances",
     "mean_distance",
@@ -69,7 +69,7 @@ def functional_weights(
     and the spike time tiling coefficient) is scaled to [0, 1] over all its entries, and their
     product is multiplied by a lognormal draw; it is then scaled to mean 0.1, weak entries are
     lifted to 0.01, and the whole is scaled to spectral radius 0.95. Pairs that were not measured
-    are :func:`filled` before anything else.
+    are :func:`impute_unmeasured` before anything else.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def functional_weights(
         )
     product = rng.lognormal(-0.5, 0.5, (field.n_neurons, field.n_neurons))
     for name in names:
-        product = product * _unit_range(filled(field, name), f"{field.name}: {name}")
+        product = product * _unit_range(impute_unmeasured(field, name), f"{field.name}: {name}")
     product *= MEAN_WEIGHT / product.mean()
     product[(product > 0) & (product < SMALLEST_WEIGHT)] = SMALLEST_WEIGHT
     return product * (SPECTRAL_RADIUS / spectral_radius(product))
@@ -171,7 +171,7 @@ def usable_relation(field: Field, relation: str) -> str | None:
     return next((name for name in RELATIONS if name in field.relations), None)
 
 
-def filled(field: Field, relation: str) -> NDArray[np.float64]:
+def impute_unmeasured(field: Field, relation: str) -> NDArray[np.float64]:
     """Put a stated value in place of what was not measured.
 
     A pair of two neurons that was not measured gets the median over the pairs that were; a neuron

@@ -17,7 +17,7 @@ from cortexrnn.fields.proofreading import check_connectome, dropped
 from cortexrnn.networks import priors
 from cortexrnn.networks.communicability import empirical_communicability
 
-__all__ = ["sweep", "thinning"]
+__all__ = ["simulate_missing_axons", "sweep"]
 
 
 def sweep(
@@ -119,7 +119,7 @@ def _r(first: Floats, second: Floats) -> float:
     return float(np.corrcoef(_others(first), _others(second))[0, 1])
 
 
-def thinning(
+def simulate_missing_axons(
     connectome: ArrayLike, *, shares: Iterable[float], draws: int = 3, seed: int = 0
 ) -> pd.DataFrame:
     """Simulate incomplete proofreading and see what becomes of the wiring prior C*.

@@ -57,7 +57,7 @@ COMMON = (
     "custom_tasks",
 )
 """What members of one ensemble have in common, besides the task."""
-METRICS = ("accuracy", "loss", "validation_accuracy", "validation_loss")
+TRAINING_METRICS = ("accuracy", "loss", "validation_accuracy", "validation_loss")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -388,7 +388,7 @@ class _Fit:
         self.active = list(range(len(specs)))
         self.diverged: dict[int, int] = {}
         self.history: list[dict[str, list[float]]] = [{"accuracy": [], "loss": []} for _ in specs]
-        self.metrics = [dict.fromkeys(METRICS, float("nan")) for _ in specs]
+        self.metrics = [dict.fromkeys(TRAINING_METRICS, float("nan")) for _ in specs]
         self.weights: dict[int, dict[str, NDArray[np.floating]]] = {}
         self._noise = {
             seed: torch.Generator().manual_seed(

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from cortexrnn.networks.neurogym import GymTask
 from cortexrnn.networks.specification import task_of
-from cortexrnn.networks.training import METRICS, Result
+from cortexrnn.networks.training import TRAINING_METRICS, Result
 from cortexrnn.runs import experiment, provenance
 from cortexrnn.runs.archive import written_whole
 from cortexrnn.runs.trained_weights import WeightsError, check_layout, read_arrays
@@ -45,7 +45,7 @@ WEIGHTS: dict[str, tuple[str, ...]] = {
 LAYOUT: dict[str, tuple[str, tuple[Any, ...]]] = {
     "network_format": ("i8", ()),
     **{name: ("U", ()) for name in TEXTS},
-    "metrics": ("f8", (len(METRICS),)),
+    "metrics": ("f8", (len(TRAINING_METRICS),)),
     "history": ("f8", ("epochs", len(HISTORY))),
     "diverged_epoch": ("i8", ()),
 }
@@ -144,7 +144,7 @@ def save_network(result: Result, path: str | Path) -> Path:
         "arm": spec.arm,
         "device": experiment._device_name(result.device),
         "made": f"{versions}, commit {provenance.commit() or 'unknown'}",
-        "metrics": np.array([result.metrics[name] for name in METRICS], float),
+        "metrics": np.array([result.metrics[name] for name in TRAINING_METRICS], float),
         "history": np.array([result.history[name] for name in HISTORY], float).T,
         "diverged_epoch": np.int64(result.diverged_epoch or 0),
         **{name: result.weights[name] for name in WEIGHTS},
@@ -182,7 +182,7 @@ def load_network(path: str | Path) -> TrainedNetwork:
     texts = {name: str(arrays[name]) for name in TEXTS}
     return TrainedNetwork(
         **(texts | {"specification": specification}),  # type: ignore[arg-type]
-        metrics=dict(zip(METRICS, arrays["metrics"].tolist(), strict=True)),
+        metrics=dict(zip(TRAINING_METRICS, arrays["metrics"].tolist(), strict=True)),
         history=dict(zip(HISTORY, arrays["history"].T.tolist(), strict=True)),
         weights={name: arrays[name] for name in WEIGHTS},
         diverged_epoch=int(arrays["diverged_epoch"]) or None,

@@ -16,7 +16,7 @@ from cortexrnn.evidence import effect_sizes, equivalence, factor_tests, linear_m
 from cortexrnn.evidence.design import FACTORS, contexts, levels
 from cortexrnn.evidence.intervals import bootstrap_interval, t_interval
 from cortexrnn.evidence.published import (
-    copied,
+    duplicated_blocks,
     published_effects,
     published_groups,
     published_table,
@@ -145,7 +145,7 @@ def test_a_block_that_differs_in_one_digit_is_no_copy(published):
     changed = published.drop(columns="copied").copy()
     row = changed.index[(changed["task"] == "perceptual") & (changed["metric"] == "loss")][3]
     changed.loc[row, "median_1"] += 1e-3
-    flags = copied(changed)
+    flags = duplicated_blocks(changed)
     assert not flags[(changed["task"] == "perceptual") & (changed["metric"] == "loss")].any()
     assert flags.sum() == 46
 

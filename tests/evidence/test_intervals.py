@@ -8,7 +8,7 @@ from scipy import stats
 from cortexrnn.evidence.intervals import (
     bootstrap_interval,
     cell_means,
-    readable,
+    cells_as_text,
     t_interval,
     with_interval,
 )
@@ -130,7 +130,7 @@ def test_cells_are_written_with_the_interval_they_have():
     several = pd.concat([runs(accuracy=0.7), runs(accuracy=0.9)])
     one = runs(variant="W*D*").head(1)
     lost = runs(variant="W", accuracy=np.nan, diverged=True)
-    texts = readable(beside_published(pd.concat([several, one, lost])))
+    texts = cells_as_text(beside_published(pd.concat([several, one, lost])))
     mean, low, high = t_interval(several["accuracy"])
     assert texts["here"].tolist() == [f"{mean:.3f} [{low:.3f},\u00a0{high:.3f}]", "0.500", ""]
     assert texts["published"].iloc[0].startswith("0.787 [")

@@ -11,7 +11,7 @@ from cortexrnn.evidence.leaky_units import (
     contrast,
     leaky_accuracy,
     learned,
-    memories,
+    memory_measures,
     needed_self_connection,
     self_connections,
     time_constant,
@@ -160,7 +160,7 @@ def test_another_task_is_refused():
 
 def test_memories_are_read_off_the_kept_matrices():
     kept = kept_weights("6_6_2")
-    table = memories(kept)
+    table = memory_measures(kept)
     assert len(table) == len(kept)
     names = ["task", "variant", "start", "accuracy", "largest_self", "radius_others", "solved"]
     assert list(table.columns) == names

@@ -327,7 +327,7 @@ def judged(claim, outcomes):
     ],
 )
 def test_a_claim_is_summed_up_from_what_its_predictions_say(found, verdict):
-    table = predictions.verdicts(judged("function", found))
+    table = predictions.verdicts_of_claims(judged("function", found))
     assert list(table["claim"]) == list(predictions.CLAIMS)
     row = table.set_index("claim").loc["function"]
     assert row["verdict"] == verdict
@@ -340,10 +340,10 @@ def test_a_claim_is_summed_up_from_what_its_predictions_say(found, verdict):
 @pytest.mark.parametrize("rest", ["open", "not run", "confirmed"])
 def test_one_counterexample_is_enough_against_a_universal_reading(rest):
     found = [(AGAINST, "confirmed"), (FOR, rest), (FOR, "confirmed"), (FOR, "confirmed")]
-    table = predictions.verdicts(judged("positive", found)).set_index("claim")
+    table = predictions.verdicts_of_claims(judged("positive", found)).set_index("claim")
     assert predictions.CLAIMS["positive"].universal
     assert table.loc["positive", "verdict"] == "not supported"
-    table = predictions.verdicts(judged("positive", found[1:])).set_index("claim")
+    table = predictions.verdicts_of_claims(judged("positive", found[1:])).set_index("claim")
     assert table.loc["positive", "verdict"] == ("supported" if rest == "confirmed" else "open")
 
 
@@ -403,10 +403,10 @@ def test_a_comparison_in_words_names_its_fields():
         for name, value in {"WD*": 0.75, "WD": 0.5}.items()
         for field in ("f", "h")
     )
-    table = control_tables.compare(archive, "WD*", "WD", fields=["f", "g", "h"])
+    table = control_tables.compare_conditions(archive, "WD*", "WD", fields=["f", "g", "h"])
     said = "f: 0.2500 [0.2500,\u00a00.2500]; h: 0.2500 [0.2500,\u00a00.2500]"
-    assert control_tables.in_words(table, digits=4) == said
-    assert control_tables.in_words(table.head(0)) == "not run yet"
+    assert control_tables.differences_in_words(table, digits=4) == said
+    assert control_tables.differences_in_words(table.head(0)) == "not run yet"
 
 
 def test_a_readable_table_has_its_differences_in_one_column():
@@ -419,12 +419,12 @@ def test_a_readable_table_has_its_differences_in_one_column():
         },
         index=[7, 3],
     )
-    shown = control_tables.readable(table, digits=2)
+    shown = control_tables.differences_as_text(table, digits=2)
     assert list(shown["difference"]) == ["0.00 [-0.01,\u00a00.01]", ""]
     assert list(shown["mean"]) == [0.12, 0.5]
     assert list(shown.columns) == ["mean", "difference"]
     assert list(shown.index) == [7, 3]
-    assert list(control_tables.readable(table.head(0)).columns) == ["mean", "difference"]
+    assert list(control_tables.differences_as_text(table.head(0)).columns) == ["mean", "difference"]
 
 
 @pytest.mark.parametrize(
@@ -646,7 +646,7 @@ def test_the_figures_of_the_theory():
     drawn = figures.leaky_unit({"start": np.linspace(0.1, 0.9, 24)})
     assert len(drawn.axes[0].lines) == 3
     needed = {task: 0.8 for task in ("one_choice", "perceptual", "go_nogo")}
-    table = leaky_units.memories(kept_weights("6_6_2"))
+    table = leaky_units.memory_measures(kept_weights("6_6_2"))
     assert len(figures.two_ways(table, needed=needed).axes) == 3
 
 

@@ -15,7 +15,7 @@ from statsmodels.stats.weightstats import ttost_ind
 from cortexrnn.evidence import equivalence, replication
 from cortexrnn.evidence.equivalence import MARGINS
 from cortexrnn.evidence.published import published_cells, published_table
-from cortexrnn.evidence.replication import compare, draw_variance, error_rates
+from cortexrnn.evidence.replication import compare_cells, draw_variance, error_rates
 from cortexrnn.networks.specification import RunSpec
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
@@ -129,7 +129,7 @@ def test_a_draw_of_trials_on_each_side_widens_the_error():
 def test_every_number_of_a_cell_follows_from_its_runs_and_the_published_interval():
     values = np.append(spread(0.8, 0.1, 12), [np.nan, np.nan])
     draw = 0.03**2
-    table = compare(cell(values), variance=NO_DRAWS | {("accuracy", "one_choice"): draw})
+    table = compare_cells(cell(values), variance=NO_DRAWS | {("accuracy", "one_choice"): draw})
     (row,) = table[table["metric"] == "accuracy"].to_dict("records")
     assert (row["arm"], row["variant"], row["task"]) == ("corr", "W*D*C", "one_choice")
     assert (row["runs"], row["diverged"], row["values"]) == (14, 2, 12)
@@ -156,7 +156,7 @@ def test_every_number_of_a_cell_follows_from_its_runs_and_the_published_interval
 @pytest.mark.parametrize(("n_values", "compared"), [(9, False), (10, True)])
 def test_ten_values_are_the_least(n_values, compared):
     few = np.append(spread(0.3, 0.01, n_values), [np.nan] * 5)
-    table = compare(cell(few), variance=NO_DRAWS)
+    table = compare_cells(cell(few), variance=NO_DRAWS)
     row = table[table["metric"] == "accuracy"].iloc[0]
     assert pd.notna(row["p_different"]) == pd.notna(row["p_equivalent"]) == compared
 
@@ -166,30 +166,30 @@ def test_ten_values_are_the_least(n_values, compared):
 
 def test_a_difference_within_the_margin_is_equivalent_even_if_it_is_sure():
     runs = cell(spread(0.625 + 0.01, 0.002), variant="W")
-    table = compare(runs, variance=NO_DRAWS)
+    table = compare_cells(runs, variance=NO_DRAWS)
     assert verdict(table) == "equivalent"
     assert float(table.loc[table["metric"] == "accuracy", "p_different"].iloc[0]) < 1e-6
 
 
 def test_a_large_difference_is_different():
-    assert verdict(compare(cell(spread(0.5, 0.05)), variance=NO_DRAWS)) == "different"
+    assert verdict(compare_cells(cell(spread(0.5, 0.05)), variance=NO_DRAWS)) == "different"
 
 
 def test_scattered_runs_are_inconclusive_which_is_no_agreement():
     runs = cell(spread(0.917, 0.2))
-    assert verdict(compare(runs, variance=NO_DRAWS)) == "inconclusive"
+    assert verdict(compare_cells(runs, variance=NO_DRAWS)) == "inconclusive"
 
 
 def test_a_difference_that_another_draw_would_explain_is_not_called_different():
     runs = cell(spread(0.70, 0.002), variant="W")
-    assert verdict(compare(runs, variance=NO_DRAWS)) == "different"
+    assert verdict(compare_cells(runs, variance=NO_DRAWS)) == "different"
     wide = NO_DRAWS | {("accuracy", "one_choice"): 0.05**2}
-    assert verdict(compare(runs, variance=wide)) == "inconclusive"
+    assert verdict(compare_cells(runs, variance=wide)) == "inconclusive"
 
 
 def test_fewer_than_ten_values_are_not_compared():
     few = np.where(np.arange(20) < 11, np.nan, 0.3)
-    assert verdict(compare(cell(few), variance=NO_DRAWS)) == "inconclusive"
+    assert verdict(compare_cells(cell(few), variance=NO_DRAWS)) == "inconclusive"
 
 
 @pytest.mark.parametrize(
@@ -203,8 +203,8 @@ def test_fewer_than_ten_values_are_not_compared():
 )
 def test_divergence_on_one_side_is_a_difference(arm, variant, value, expected):
     runs = cell(np.full(20, value), variant=variant).assign(arm=arm)
-    assert set(compare(runs, variance=NO_DRAWS)["verdict"]) >= {expected}
-    assert verdict(compare(runs, variance=NO_DRAWS)) == expected
+    assert set(compare_cells(runs, variance=NO_DRAWS)["verdict"]) >= {expected}
+    assert verdict(compare_cells(runs, variance=NO_DRAWS)) == expected
 
 
 def test_many_cells_are_adjusted_together():
@@ -222,7 +222,7 @@ def test_runs_that_cannot_be_compared_together_are_refused(column):
     runs = cell(spread(0.9, 0.1))
     runs.loc[3, column] = 1 if column == "data_seed" else "other"
     with pytest.raises(ValueError, match=column):
-        compare(runs, variance=NO_DRAWS)
+        compare_cells(runs, variance=NO_DRAWS)
 
 
 # --- the draw of trials
@@ -311,7 +311,7 @@ def test_both_signs_are_judged_together():
     positive = free.assign(arm="corr+sign", sign="positive")
     other = free.assign(field="5_3_4")
     archive = identified(pd.concat([free, positive, other]))
-    table = replication.judge(archive)
+    table = replication.compare_with_published(archive)
     assert set(table["arm"]) == {"corr", "corr+sign"}
     assert set(table["runs"]) == {20}
     assert table.index.tolist() == list(range(10))
@@ -323,8 +323,8 @@ def test_false_discoveries_are_controlled_over_both_signs():
     positive = cell(spread(means.pop("accuracy"), 0.01), arm="corr+sign", sign="positive", **means)
     here = PUBLISHED.query("variant == 'WD*' and task == 'one_choice' and metric == 'accuracy'")
     free = cell(spread(here["published"].item() + 0.14, 0.12), variant="WD*")
-    assert verdict(compare(identified(free), variance=NO_DRAWS)) == "different"
-    both = replication.judge(identified(pd.concat([free, positive])))
+    assert verdict(compare_cells(identified(free), variance=NO_DRAWS)) == "different"
+    both = replication.compare_with_published(identified(pd.concat([free, positive])))
     assert verdict(both[both["arm"] == "corr"]) == "inconclusive"  # one of ten, not of five
 
 
@@ -335,7 +335,9 @@ def test_draws_of_the_field_itself_count_in_place_of_those_of_the_rule_where_the
     variances = [draw_variance(archive, fields=[name]) for name in ("5_3_4", "6_6_2")]
     rule, strict = (part.set_index("metric")["variance"]["accuracy"] for part in variances)
     by_rule, by_own = (
-        replication.judge(archive, own_draws=chosen).set_index("metric")["error"]["accuracy"]
+        replication.compare_with_published(archive, own_draws=chosen).set_index("metric")["error"][
+            "accuracy"
+        ]
         for chosen in (False, True)
     )
     assert by_own**2 - by_rule**2 == pytest.approx(2 * (strict - rule))
@@ -345,13 +347,13 @@ def test_draws_of_the_field_itself_count_in_place_of_those_of_the_rule_where_the
 def test_verdicts_in_words_count_what_the_table_has():
     names = ["equivalent"] * 5 + ["different"] * 2 + ["inconclusive"] + ["both diverge"] * 3
     table = pd.DataFrame({"verdict": names})
-    told = replication.in_words(table)
+    told = replication.verdicts_in_words(table)
     assert "Of 8 testable cells 5 are equivalent" in told
     assert "2 different (25.0%) and 1 inconclusive; in 3 more both sides diverge." in told
-    other = replication.in_words(table, own_draws=table.assign(verdict="inconclusive"))
+    other = replication.verdicts_in_words(table, own_draws=table.assign(verdict="inconclusive"))
     assert other.startswith(told)
     assert other.endswith("0 would be equivalent, 0 different and 11 inconclusive.")
-    assert "0.0%" in replication.in_words(table.head(0))
+    assert "0.0%" in replication.verdicts_in_words(table.head(0))
 
 
 def test_draws_of_one_sign_tell_nothing_of_the_other():
@@ -359,7 +361,7 @@ def test_draws_of_one_sign_tell_nothing_of_the_other():
     free = cell(spread(0.5, 0.05), variant="WD")
     archive = identified(pd.concat([own.assign(arm="corr+sign", sign="positive"), free]))
     errors = [
-        replication.judge(archive, own_draws=chosen)
+        replication.compare_with_published(archive, own_draws=chosen)
         .set_index(["arm", "metric"])["error"]
         .xs("accuracy", level="metric")
         for chosen in (False, True)
@@ -374,7 +376,7 @@ def test_draws_of_one_sign_tell_nothing_of_the_other():
 def test_an_archive_without_runs_of_the_field_cannot_be_judged():
     archive = identified(cell(spread(0.5, 0.05)))
     with pytest.raises(ValueError, match="no runs of field '5_3_4'"):
-        replication.judge(archive, field="5_3_4")
+        replication.compare_with_published(archive, field="5_3_4")
 
 
 def test_a_control_does_not_pass_for_the_variant_whose_name_it_bears():

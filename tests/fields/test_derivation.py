@@ -104,13 +104,13 @@ def test_the_beat_adds_the_product_of_couplings() -> None:
     rng = np.random.default_rng(2)
     held = derivation.frames_in_bins(FRAME, 0.2, 60_000)
     counts = rng.binomial(held, np.array([[0.1], [0.2], [0.3]]))  # nothing else in common
-    coupling = derivation.coupling(counts, held)
+    coupling = derivation.signal_correlation(counts, held)
     lower = np.tril_indices(3, -1)
     with_beat = relations.correlation(counts)[lower]
     assert with_beat == pytest.approx(np.outer(coupling, coupling)[lower], abs=0.015)
     assert with_beat.min() > 0.02
-    assert np.abs(relations.correlation(derivation.without(counts, held))[lower]).max() < 0.015
-    assert derivation.coupling(counts, np.ones(60_000)).tolist() == [0, 0, 0]
+    assert np.abs(relations.correlation(derivation.regress_out(counts, held))[lower]).max() < 0.015
+    assert derivation.signal_correlation(counts, np.ones(60_000)).tolist() == [0, 0, 0]
 
 
 def test_published_settings_are_the_point_that_a_sweep_compares_with(surrogate: Field) -> None:

@@ -40,12 +40,12 @@ def test_an_axon_loses_all_or_nothing() -> None:
 
 def test_the_callers_connectome_is_left_alone() -> None:
     before = COUNTS.copy()
-    sensitivity.thinning(COUNTS, shares=[0.5], draws=1)
+    sensitivity.simulate_missing_axons(COUNTS, shares=[0.5], draws=1)
     assert np.array_equal(COUNTS, before)
 
 
 def test_larger_shares_take_more_within_a_draw() -> None:
-    table = sensitivity.thinning(COUNTS, shares=[0, 0.3, 0.6, 0.9], draws=4, seed=3)
+    table = sensitivity.simulate_missing_axons(COUNTS, shares=[0, 0.3, 0.6, 0.9], draws=4, seed=3)
     for _, draw in table.groupby("draw"):
         assert draw["density"].is_monotonic_decreasing
         assert draw["silent"].is_monotonic_increasing
@@ -55,7 +55,7 @@ def test_larger_shares_take_more_within_a_draw() -> None:
 
 def test_the_first_lost_axon_lifts_communicability_by_orders_of_magnitude() -> None:
     assert COUNTS.sum(axis=1).all()
-    table = sensitivity.thinning(COUNTS, shares=[0, 0.1]).groupby("share").mean()
+    table = sensitivity.simulate_missing_axons(COUNTS, shares=[0, 0.1]).groupby("share").mean()
     assert table.loc[0.1, "mean"] > 1e3 * table.loc[0, "mean"]
     assert table.loc[0.1, "mean_senders"] < 10 * table.loc[0, "mean_senders"]
 

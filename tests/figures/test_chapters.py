@@ -122,7 +122,7 @@ def test_function_figures_are_labelled(field, distance):
 def test_own_field_figures_are_labelled(field):
     assert_labelled(own_figures.out_and_in(field.connectome))
     counts = np.ones((N, N), dtype=int)
-    table = sensitivity.thinning(counts, shares=[0, 0.5], draws=1)
+    table = sensitivity.simulate_missing_axons(counts, shares=[0, 0.5], draws=1)
     figure = own_figures.thinned({"a": table})
     assert_labelled(figure)
     assert max(figure.axes[0].lines[0].get_ydata()) == pytest.approx(100)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from cortexrnn.fields.sources import load_field
-from cortexrnn.figures.page import banner, download, glue, prose, remark, rows_or
+from cortexrnn.figures.page import banner, download, glue, remark, rows_or, text_table
 from cortexrnn.figures.style import palette, set_style
 
 
@@ -73,7 +73,7 @@ def test_glue_outside_a_notebook_does_nothing(capsys: pytest.CaptureFixture[str]
 
 def test_glued_numpy_scalar_is_a_plain_number(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: dict[str, object] = {}
-    monkeypatch.setattr("cortexrnn.figures.style.shell", lambda: object())
+    monkeypatch.setattr("cortexrnn.figures.page.shell", lambda: object())
     monkeypatch.setattr("myst_nb.glue", lambda name, value, display: kept.update({name: value}))
     glue("half", np.float64(0.5))
     glue("word", "one")
@@ -82,7 +82,7 @@ def test_glued_numpy_scalar_is_a_plain_number(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_table_of_texts_shows_every_word_as_it_is() -> None:
     table = pd.DataFrame({"reading": ["a < b & W*" + " more" * 20]}, index=["function"])
-    shown = prose(table)
+    shown = text_table(table)
     assert 'class="dataframe prose"' in shown._repr_html_()
     assert "a &lt; b &amp; W*" + " more" * 20 in shown._repr_html_()
     assert "a < b & W*" + " more" * 20 in repr(shown) and "function" in repr(shown)

@@ -199,4 +199,4 @@ def test_each_of_the_two_forms_names_the_other(saved):
 
 
 def test_every_metric_of_a_result_is_kept(saved, result):
-    assert set(load_network(saved).metrics) == set(training.METRICS) == set(result.metrics)
+    assert set(load_network(saved).metrics) == set(training.TRAINING_METRICS) == set(result.metrics)

@@ -199,7 +199,7 @@ def load_published(
     return Field(**content)
 
 
-def at_hand(name: str) -> bool:
+def is_available(name: str) -> bool:
     """Tell whether a published field can be read without a network, apart from its events.
 
     Parameters

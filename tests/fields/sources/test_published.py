@@ -440,19 +440,19 @@ def test_places_are_tried_in_order(
 def test_a_field_is_at_hand_where_mirror_or_cache_hold_it(
     original: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert not published.at_hand(NAME)
+    assert not published.is_available(NAME)
     monkeypatch.setenv("CORTEXRNN_DATA", str(original.parent))
-    assert published.at_hand(NAME)
+    assert published.is_available(NAME)
     (original / f"spikes_{NAME}.npy").unlink()
-    assert published.at_hand(NAME)  # events are not asked for
-    assert not published.at_hand("no such field") and not published.at_hand("surrogate")
+    assert published.is_available(NAME)  # events are not asked for
+    assert not published.is_available("no such field") and not published.is_available("surrogate")
     (original / "corr_matrix.npy").rename(original / "elsewhere.npy")
-    assert not published.at_hand(NAME)
+    assert not published.is_available(NAME)
     (original / "elsewhere.npy").rename(original / "corr_matrix.npy")
     monkeypatch.delenv("CORTEXRNN_DATA")
     cache.mkdir(exist_ok=True)
     original.rename(cache / NAME)
-    assert published.at_hand(NAME)
+    assert published.is_available(NAME)
 
 
 def test_an_address_that_is_not_resolved_gives_way_to_the_second(

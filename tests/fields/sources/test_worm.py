@@ -205,7 +205,7 @@ def test_hashes_and_identities_made_before_masks_hold() -> None:
 @given(st.integers(0, 2**32 - 1))
 def test_missing_pairs_get_the_median_of_their_kind_and_measured_ones_stay(seed: int) -> None:
     field = Field.from_arrays(**arrays(seed))
-    whole, known = priors.filled(field, "response"), field.measured
+    whole, known = priors.impute_unmeasured(field, "response"), field.measured
     np.testing.assert_array_equal(whole[known], field.response[known])
     assert (whole[~known & ~EYE] == np.median(field.response[known & ~EYE])).all()
     assert (whole[~known & EYE] == np.median(field.response[known & EYE])).all()
@@ -215,20 +215,20 @@ def test_missing_pairs_get_the_median_of_their_kind_and_measured_ones_stay(seed:
 @given(st.permutations(range(N)))
 def test_filling_does_not_depend_on_the_order_of_the_neurons(order: list[int]) -> None:
     field = Field.from_arrays(**arrays())
-    whole = priors.filled(field, "response")
-    moved = priors.filled(field.permuted(order), "response")
+    whole = priors.impute_unmeasured(field, "response")
+    moved = priors.impute_unmeasured(field.permuted(order), "response")
     np.testing.assert_array_equal(moved, whole[order][:, order])
 
 
 def test_filling_keeps_a_symmetric_relation_symmetric() -> None:
-    whole = priors.filled(Field.from_arrays(**symmetric()), "correlation")
+    whole = priors.impute_unmeasured(Field.from_arrays(**symmetric()), "correlation")
     assert np.isfinite(whole).all()
     np.testing.assert_allclose(whole, whole.T, atol=1e-12)
 
 
 def test_what_was_measured_throughout_is_not_touched() -> None:
     field = load_field("surrogate_20")
-    np.testing.assert_array_equal(priors.filled(field, "sttc"), field.sttc)
+    np.testing.assert_array_equal(priors.impute_unmeasured(field, "sttc"), field.sttc)
 
 
 def test_a_diagonal_of_which_nothing_was_measured_is_refused() -> None:
@@ -237,9 +237,9 @@ def test_a_diagonal_of_which_nothing_was_measured_is_refused() -> None:
     given_arrays["response"][EYE] = np.nan
     field = Field.from_arrays(**given_arrays)
     with pytest.raises(FieldError, match="response: no neuron with itself was measured"):
-        priors.filled(field, "response")
+        priors.impute_unmeasured(field, "response")
     with pytest.raises(FieldError, match="'masked' has no sttc"):
-        priors.filled(field, "sttc")
+        priors.impute_unmeasured(field, "sttc")
 
 
 # --- functional weights
@@ -248,7 +248,7 @@ def test_a_diagonal_of_which_nothing_was_measured_is_refused() -> None:
 def test_a_response_makes_weights_alone_and_keeps_its_direction() -> None:
     field = Field.from_arrays(**arrays(), correlation=None)
     assert priors.ingredients(field, "response") == ("response",)
-    whole = priors.filled(field, "response")
+    whole = priors.impute_unmeasured(field, "response")
     draw = np.random.default_rng(1).lognormal(-0.5, 0.5, (N, N))
     product = draw * (whole - whole.min()) / np.ptp(whole)
     product *= 0.1 / product.mean()
