@@ -42,7 +42,7 @@ from cortexrnn.figures.page import (
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.archive import as_published, select
+from cortexrnn.runs.conditions import as_published, select
 
 # %%
 set_style()

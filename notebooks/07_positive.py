@@ -44,7 +44,7 @@ from cortexrnn.networks.initial_weights import initial_weights
 from cortexrnn.networks.specification import RunSpec
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.archive import select
+from cortexrnn.runs.conditions import select
 from cortexrnn.runs.trained_weights import COURSE, kept_weights
 
 # %%

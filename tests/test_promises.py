@@ -50,7 +50,8 @@ from cortexrnn.networks.specification import CORRECTED, PRESETS, PUBLISHED, Prot
 from cortexrnn.networks.tasks import PROBLEMS, TASKS
 from cortexrnn.networks.variant import VARIANTS, control
 from cortexrnn.runs import trained_weights
-from cortexrnn.runs.archive import METRICS, ArchiveError, as_published, load_archive, select
+from cortexrnn.runs.archive import METRICS, ArchiveError, load_archive
+from cortexrnn.runs.conditions import as_published, select
 from cortexrnn.runs.trained_weights import WeightsError
 from tools import parameters
 from tools.project import ROOT, Project

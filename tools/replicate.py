@@ -109,14 +109,11 @@ class ControlExperiment:
         The field.
     groups : tuple of str
         Their groups.
-    deciding : bool
-        Only the controls that decide a claim.
     """
 
     name: str
     field: str
     groups: tuple[str, ...]
-    deciding: bool = False
 
     def plans(self, *, first: int | None = None) -> Iterator[list[RunSpec]]:
         """Cut the controls into plans of one group and a few seeds, large ones by task.
@@ -132,25 +129,25 @@ class ControlExperiment:
             One plan.
         """
         field = load_field(self.field)
-        chosen = [one for one in CONTROLS.values() if one.deciding or not self.deciding]
+        chosen = [one for one in CONTROLS.values() if one.is_run_on(self.field)]
         n_seeds = max(one.n_seeds for one in chosen)
         for low in range(0, n_seeds if first is None else min(first, n_seeds), BLOCK):
             for group in self.groups:
-                plan = [
+                specs = [
                     spec
                     for one in chosen
                     if one.group == group
                     for spec in one.specs(
                         field=field.name,
                         field_hash=field.hash_without_events,
-                        seeds=range(low, low + BLOCK),
+                        seeds=range(low, min(low + BLOCK, one.n_seeds)),
                     )
                 ]
-                if len(plan) * field.n_neurons <= LARGEST:
-                    parts = [plan]
+                if len(specs) * field.n_neurons <= LARGEST:
+                    parts = [specs]
                 else:
-                    tasks = dict.fromkeys(spec.task for spec in plan)
-                    parts = [[spec for spec in plan if spec.task == task] for task in tasks]
+                    tasks = dict.fromkeys(spec.task for spec in specs)
+                    parts = [[spec for spec in specs if spec.task == task] for task in tasks]
                 yield from filter(None, parts)
 
 
@@ -206,10 +203,7 @@ def _experiments() -> Iterator[Experiment | ControlExperiment]:
         data_seeds=tuple(range(1, 16)),
     )
     for field in ("5_3_4", "5_6_8", DECIDING_FIELD):
-        deciding = field == DECIDING_FIELD
-        yield ControlExperiment(
-            name=f"{field} controls", field=field, groups=controls, deciding=deciding
-        )
+        yield ControlExperiment(name=f"{field} controls", field=field, groups=controls)
     for field in ("5_3_4", "5_6_8"):
         yield ControlExperiment(name=f"{field} environments", field=field, groups=environments)
 

@@ -18,7 +18,8 @@ from cortexrnn.networks.specification import PUBLISHED, Preset, Protocol, RunSpe
 from cortexrnn.networks.training import train
 from cortexrnn.networks.variant import VARIANTS, Variant, control
 from cortexrnn.runs import experiment, plans
-from cortexrnn.runs.archive import as_published, load_archive, select
+from cortexrnn.runs.archive import load_archive
+from cortexrnn.runs.conditions import as_published, select
 
 TINY = Preset(n_seeds=2, epochs=1, n_train=128, n_validation=64)
 

@@ -25,7 +25,9 @@ from cortexrnn.networks.specification import (
 )
 from cortexrnn.networks.tasks import Task
 from cortexrnn.networks.variant import VARIANTS, Variant
-from cortexrnn.runs.archive import SPECIFIED, as_published, load_archive
+from cortexrnn.runs.archive import load_archive
+from cortexrnn.runs.conditions import as_published
+from tests.conftest import SPECIFIED
 
 ROOT = Path(__file__).parents[2]
 
