@@ -36,6 +36,7 @@ from cortexrnn.figures.page import (
     banner,
     cells_of_runs,
     download,
+    field_to_show,
     glue,
     rows_or,
 )
@@ -59,16 +60,14 @@ sign = "free"  # paper: "free" here, "positive" in its Table 3
 # %%
 settle()
 archive = load_archive()
-recorded = [
-    name
-    for name in dict.fromkeys(archive["field"])
-    if len(select(archive, field=name, relation=relation, sign=sign))
-]
-assert recorded, f"no recorded runs of {relation}, {sign}"
-shown = field
-if field not in recorded:
-    shown = "6_6_2" if "6_6_2" in recorded else recorded[0]
-    print(f"No recorded runs of field {field}; these are those of {shown}.")
+shown, recorded = field_to_show(
+    archive,
+    field,
+    runs_on=lambda name: select(
+        archive, field=name, relation=relation, sign=sign
+    ),
+    what=f"{relation}, {sign}",
+)
 print(f"Fields with recorded runs of this arm: {', '.join(recorded)}")
 
 # %%

@@ -35,6 +35,7 @@ from cortexrnn.figures.page import (
     banner,
     cells_of_runs,
     download,
+    field_to_show,
     glue,
     rows_or,
 )
@@ -57,16 +58,12 @@ seeds = 5  # starts whose spectral radius is measured
 # %%
 settle()
 archive = load_archive()
-recorded = [
-    name
-    for name in dict.fromkeys(archive["field"])
-    if len(select(archive, field=name, sign="positive"))
-]
-assert recorded, "no recorded runs with positive weights"
-shown = field
-if field not in recorded:
-    shown = "6_6_2" if "6_6_2" in recorded else recorded[0]
-    print(f"No recorded runs of field {field}; these are those of {shown}.")
+shown, recorded = field_to_show(
+    archive,
+    field,
+    runs_on=lambda name: select(archive, field=name, sign="positive"),
+    what="positive weights",
+)
 print(f"Fields with recorded runs of this arm: {', '.join(recorded)}")
 
 # %%

@@ -41,7 +41,13 @@ from cortexrnn.evidence.published import (
 from cortexrnn.fields.given.parameters import settle
 from cortexrnn.fields.sources.published import is_available
 from cortexrnn.figures import robustness as figures
-from cortexrnn.figures.page import banner, download, glue, rows_or
+from cortexrnn.figures.page import (
+    banner,
+    download,
+    field_to_show,
+    glue,
+    rows_or,
+)
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
@@ -61,16 +67,15 @@ field = "6_6_2"  # paper: "6_6_2", and for robustness "5_3_4" and "5_6_8"
 # %%
 settle()
 archive = load_archive()
-recorded = list(dict.fromkeys(archive["field"]))
-free = {name: select(archive, field=name) for name in recorded}
-recorded = [name for name in recorded if len(free[name])]
-assert recorded, "no recorded runs of the paper's size, correlation, free"
-shown = field
-if field not in recorded:
-    shown = "6_6_2" if "6_6_2" in recorded else recorded[0]
-    print(f"No recorded runs of field {field}; these are those of {shown}.")
+shown, recorded = field_to_show(
+    archive,
+    field,
+    runs_on=lambda name: select(archive, field=name),
+    what="the paper's size, correlation, free",
+)
 
 # %%
+free = {name: select(archive, field=name) for name in recorded}
 runs = free[shown]
 n_seeds = int(runs["seed"].nunique())
 glue("field", shown)

@@ -34,7 +34,14 @@ from cortexrnn import load_archive, load_field
 from cortexrnn.evidence import control_tables, leaky_units, predictions
 from cortexrnn.fields.given.parameters import settle
 from cortexrnn.figures import controls as figures
-from cortexrnn.figures.page import banner, download, glue, rows_or, text_table
+from cortexrnn.figures.page import (
+    banner,
+    download,
+    field_to_show,
+    glue,
+    rows_or,
+    text_table,
+)
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks.initial_weights import initial_weights
 from cortexrnn.networks.neurogym import find_task
@@ -53,18 +60,16 @@ field = "5_3_4"  # field of the tables; figures show every field with runs of co
 # %%
 settle()
 archive = load_archive()
-recorded = [
-    name
-    for name in dict.fromkeys(archive["field"])
-    if len(controls.runs_of(archive, controls.CONTROLS["W*D*"], field=name))
-]
-assert recorded, "no recorded runs of controls"
-shown = field
-if field not in recorded:
-    shown = "5_3_4" if "5_3_4" in recorded else recorded[0]
-    print(
-        f"No recorded controls on field {field}; tables are those of {shown}."
-    )
+shown, recorded = field_to_show(
+    archive,
+    field,
+    runs_on=lambda name: controls.runs_of(
+        archive, controls.CONTROLS["W*D*"], field=name
+    ),
+    what="controls",
+    default="5_3_4",
+    otherwise="No recorded controls on field {field}; tables are those of {shown}.",
+)
 
 # %%
 found = {

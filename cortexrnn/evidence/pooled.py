@@ -19,9 +19,7 @@ from cortexrnn.runs.archive import METRICS
 __all__ = ["pooled"]
 
 
-def pooled(
-    runs: pd.DataFrame, *, among: str, metrics: Sequence[str] = tuple(METRICS)
-) -> pd.DataFrame:
+def pooled(runs: pd.DataFrame, *, among: str, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
     """Compare relations within a start, or fields, with the runs of all variants pooled.
 
     Parameters

@@ -1,4 +1,4 @@
-"""The tables of the paper, and recorded runs beside them."""
+"""The tables of the paper, under this package's names, and recorded runs beside them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from cortexrnn.evidence.factor_tests import cheap_collections
 from cortexrnn.evidence.intervals import cell_means
 from cortexrnn.fields.given import parameters
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.archive import METRICS, ArchiveError
+from cortexrnn.runs.archive import ArchiveError
 
 __all__ = [
+    "PUBLISHED_FIELDS",
     "beside_published",
     "duplicated_blocks",
     "published_cells",
@@ -32,6 +33,24 @@ __all__ = [
 
 ROUNDING = 1e-3 / 12**0.5
 """Standard deviation of what three printed decimals leave out."""
+_NAMES = {
+    "metric": {
+        "Accuracy": "accuracy",
+        "Loss": "loss",
+        "Validation_Accuracy": "validation_accuracy",
+        "Validation_Loss": "validation_loss",
+        "Entropy": "entropy",
+        "Modularity": "modularity",
+        "SmallWorldness": "small_worldness",
+        "Assortativity": "assortativity",
+    },
+    "arm": {"corr": "corr", "sign+": "corr+sign"},
+}
+"""This package's names, by column and by the word that the authors' notebooks print there."""
+_GROUPS = {"sttc": "correlation", "precision": "precision"}
+"""Relations of the groups that are compared: there ``sttc`` stands for the arm of correlation."""
+PUBLISHED_FIELDS = {"312": "6_6_2", "160": "5_6_8", "70": "5_3_4"}
+"""Fields that the published comparison names by their number of neurons."""
 
 
 def published_cells() -> pd.DataFrame:
@@ -48,8 +67,6 @@ def published_cells() -> pd.DataFrame:
     table = published_table().rename(
         columns={"mean": "published", "ci95_low": "published_low", "ci95_high": "published_high"}
     )
-    table["arm"] = table["arm"].replace("sign+", "corr+sign")
-    table["metric"] = table["metric"].map({theirs: ours for ours, theirs in METRICS.items()})
     half = (table["published_high"] - table["published_low"]) / 2
     error = (half / stats.t.ppf(0.975, PUBLISHED_RUNS - 1)).fillna(0.0)  # no interval: all equal
     table["published_error"] = np.hypot(error, ROUNDING)
@@ -59,17 +76,13 @@ def published_cells() -> pd.DataFrame:
     return table.assign(published_diverged=lost)
 
 
-_RELATION_OF = {"sttc": "correlation", "precision": "precision"}
-"""What the published groups call a relation: ``sttc`` stands for the arm of correlation."""
-
-
 def published_effects() -> pd.DataFrame:
     """Read the published tests of field 6_6_2 (tables S5 to S7).
 
     Returns
     -------
     DataFrame
-        Columns as printed, metrics under this package's names, absent levels as ``"nan"``, and
+        Columns as printed, absent levels as ``"nan"``, and
         ``delta``, Cliff's delta by U and the 20 simulations of each variant; ``copied``, see
         :func:`duplicated_blocks`.
     """
@@ -79,7 +92,6 @@ def published_effects() -> pd.DataFrame:
     table.loc[pairs, ["group_1", "group_2"]] = table.loc[pairs, ["group_1", "group_2"]].fillna(
         "nan"
     )
-    table["metric"] = table["metric"].map({theirs: ours for ours, theirs in METRICS.items()})
     table["delta"] = (2 * table["statistic"] / PUBLISHED_RUNS**2 - 1).where(pairs)
     table["copied"] = duplicated_blocks(table)
     return table
@@ -151,22 +163,15 @@ def published_groups() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``task, metric, among, group_1, group_2, u, p, median_1, median_2, mean_1, mean_2``, metrics
-        and relations under this package's names, fields by their number of neurons, and
-        ``delta``, Cliff's delta by U and the simulations that were pooled.
+        ``task, metric, among, group_1, group_2, u, p, median_1, median_2, mean_1, mean_2``, fields
+        by their number of neurons (:data:`PUBLISHED_FIELDS`), and ``delta``, Cliff's delta by U
+        and the simulations that were pooled.
     """
     table = published_table("groups").rename(columns={"U": "u"})
-    table["metric"] = table["metric"].map({theirs: ours for ours, theirs in METRICS.items()})
-    for name in ("group_1", "group_2"):
-        table[name] = table[name].replace(_RELATION_OF).astype(str)
     starts = levels()["W"].value_counts() * PUBLISHED_RUNS
     pool = table["among"].map(starts).fillna(len(VARIANTS) * PUBLISHED_RUNS)
     table["delta"] = 2 * table["u"] / pool**2 - 1
     return table
-
-
-PUBLISHED_FIELDS = {"312": "6_6_2", "160": "5_6_8", "70": "5_3_4"}
-"""Fields that the published comparison names by their number of neurons."""
 
 
 def beside_published(runs: pd.DataFrame, *, metrics: Sequence[str] = ("accuracy",)) -> pd.DataFrame:
@@ -187,15 +192,11 @@ def beside_published(runs: pd.DataFrame, *, metrics: Sequence[str] = ("accuracy"
         where the paper has no such cell: only ``published`` runs, of its size and settings, have.
     """
     metrics = parameters.names("metrics", metrics)
-    published = published_table().rename(
-        columns={"mean": "paper", "ci95_low": "published_low", "ci95_high": "published_high"}
-    )
-    published["published"] = True
-    published["arm"] = published["arm"].replace("sign+", "corr+sign")
-    published["metric"] = published["metric"].map({v: k for k, v in METRICS.items()})
+    cell = ["arm", "metric", "variant", "task"]
+    published = published_cells()[[*cell, "published", "published_low", "published_high"]]
+    published = published.rename(columns={"published": "paper"}).assign(published=True)
     ours = pd.concat([cell_means(runs, metric=metric) for metric in metrics], ignore_index=True)
-    keys = ["arm", "metric", "variant", "task", "published"]
-    table = ours.merge(published, how="left", on=keys, validate="many_to_one")
+    table = ours.merge(published, how="left", on=[*cell, "published"], validate="many_to_one")
     table = table.drop(columns="published").rename(columns={"paper": "published"})
     table["difference"] = table["mean"] - table["published"]
     return table
@@ -212,7 +213,7 @@ def published_table(name: str = "published_6_6_2") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The table. Tasks carry this package's names.
+        The table, with metrics, tasks, arms and compared relations under this package's names.
 
     Raises
     ------
@@ -225,4 +226,24 @@ def published_table(name: str = "published_6_6_2") -> pd.DataFrame:
         raise ArchiveError(f"unknown table {name!r}; choose one of {', '.join(known)}")
     with (folder / f"{name}.csv").open(encoding="utf-8") as file:
         frame: pd.DataFrame = pd.read_csv(file)
-    return frame
+    return _translated(frame)
+
+
+def _translated(table: pd.DataFrame) -> pd.DataFrame:
+    """Put this package's names in the place of those of the notebooks.
+
+    Tasks have them in the files already; levels of factors keep those of the tables, see
+    :data:`cortexrnn.evidence.design.LEVELS`.
+    """
+    for column in table.columns.intersection(list(_NAMES)):
+        unknown = set(table[column]) - set(_NAMES[column])
+        if unknown:
+            raise ArchiveError(
+                f"published table: no name here for {column} {', '.join(map(str, unknown))}; add "
+                "it to those of cortexrnn.evidence.published"
+            )
+        table[column] = table[column].map(_NAMES[column])
+    if "among" in table:
+        for column in ("group_1", "group_2"):
+            table[column] = table[column].replace(_GROUPS).astype(str)
+    return table

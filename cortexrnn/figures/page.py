@@ -13,9 +13,10 @@ import pandas as pd
 from cortexrnn.evidence.intervals import by_numerics
 from cortexrnn.fields.given import parameters
 from cortexrnn.figures.style import shell
+from cortexrnn.runs.archive import ArchiveError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cortexrnn.fields.field import Field
 
@@ -169,6 +170,58 @@ def cells_of_runs(runs: pd.DataFrame, *, values: Sequence[str]) -> Html:
         name = html.escape(f"{task}, {variant}: {len(cell)} runs")
         parts.append(f'<details class="runs"><summary>{name}</summary>{table}</details>')
     return Html("".join(parts), f"{len(runs)} runs in {len(parts)} cells")
+
+
+def field_to_show(
+    archive: pd.DataFrame,
+    field: str,
+    *,
+    runs_on: Callable[[str], pd.DataFrame],
+    what: str,
+    default: str = "6_6_2",
+    otherwise: str = "No recorded runs of field {field}; these are those of {shown}.",
+) -> tuple[str, list[str]]:
+    """Find the fields with recorded runs, and the one of them that a chapter shows.
+
+    Parameters
+    ----------
+    archive : DataFrame
+        Runs of the archive.
+    field : str
+        The field that was asked for.
+    runs_on : callable
+        Gives the runs that the chapter is about for the name of a field.
+    what : str
+        Names these runs, for the message.
+    default : str
+        The field that is shown where the one asked for has no such runs; without runs of its own
+        the first one that has.
+    otherwise : str
+        Is printed then, with ``{field}`` and ``{shown}`` filled in.
+
+    Returns
+    -------
+    shown : str
+        The field to show.
+    recorded : list of str
+        All fields with such runs, in the order of the archive.
+
+    Raises
+    ------
+    ArchiveError
+        If no field has such runs.
+    """
+    recorded = [name for name in dict.fromkeys(archive["field"]) if len(runs_on(name))]
+    if not recorded:
+        raise ArchiveError(
+            f"no recorded runs of {what}, on field {field} or any other; give parameters that the "
+            "archive has runs of, or train them with `cortexrnn run`"
+        )
+    if field in recorded:
+        return field, recorded
+    shown = default if default in recorded else recorded[0]
+    print(otherwise.format(field=field, shown=shown))
+    return shown, recorded
 
 
 @dataclass(frozen=True)

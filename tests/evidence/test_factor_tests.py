@@ -648,7 +648,7 @@ def test_published_groups_are_the_pools_of_the_published_cells():
     # "sttc" is the arm of correlation, and 312 is field 6_6_2: means of the same cells.
     groups = published_groups()
     cells = published_table()
-    cells = cells[(cells["arm"] == "corr") & (cells["metric"] == "Accuracy")]
+    cells = cells[(cells["arm"] == "corr") & (cells["metric"] == "accuracy")]
     cells["start"] = cells["variant"].map(levels()["W"])
     mine = groups[groups["metric"] == "accuracy"]
     for task in TASKS:
@@ -682,7 +682,7 @@ def test_pooled_fields_compare_the_larger_with_the_smaller_one():
     assert set(table.index) == {("6_6_2", "9_9_9"), ("6_6_2", "5_3_4"), ("9_9_9", "5_3_4")}
     row = table.loc[("6_6_2", "5_3_4")]
     theirs = published_table("groups").query(
-        "task == 'one_choice' and metric == 'Accuracy' and group_1 == '312' and group_2 == '70'"
+        "task == 'one_choice' and metric == 'accuracy' and group_1 == '312' and group_2 == '70'"
     )
     assert row["p_published"] == theirs["p"].item()
     # A field of the same size as a published one is another field.

@@ -99,7 +99,7 @@ def test_cells_keep_the_order_of_the_runs_and_have_the_interval_of_their_values(
 def test_published_intervals_stand_beside_every_metric_that_is_asked_for():
     table = beside_published(runs(entropy=5.0), metrics=["accuracy", "entropy"])
     paper = published_table().query("arm == 'corr' and variant == 'WD*' and task == 'one_choice'")
-    for row, name in zip(table.to_dict("records"), ("Accuracy", "Entropy"), strict=True):
+    for row, name in zip(table.to_dict("records"), ("accuracy", "entropy"), strict=True):
         theirs = paper[paper["metric"] == name].iloc[0]
         assert row["published"] == theirs["mean"]
         assert (row["published_low"], row["published_high"]) == (

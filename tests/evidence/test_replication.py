@@ -19,7 +19,6 @@ from cortexrnn.evidence.replication import compare_cells, draw_variance, error_r
 from cortexrnn.networks.specification import RunSpec
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.archive import METRICS
 from cortexrnn.runs.conditions import select
 from tests.conftest import SPECIFIED
 
@@ -75,7 +74,7 @@ def test_margins_are_a_tenth_of_the_published_span_to_one_digit():
     free = table[table["arm"] == "corr"].groupby("metric")["mean"]
     tenth = (free.max() - free.min()) / 10
     for metric, margin in MARGINS.items():
-        value = tenth[METRICS[metric]]
+        value = tenth[metric]
         digits = -int(np.floor(np.log10(value)))
         assert margin == pytest.approx(round(value, digits))
 
@@ -138,7 +137,7 @@ def test_every_number_of_a_cell_follows_from_its_runs_and_the_published_interval
     interval = stats.ttest_1samp(values[:12], 0).confidence_interval(0.95)
     assert (row["mean"], row["low"], row["high"]) == pytest.approx((0.8, *interval))
     paper = published_table().query(
-        "arm == 'corr' and metric == 'Accuracy' and variant == 'W*D*C' and task == 'one_choice'"
+        "arm == 'corr' and metric == 'accuracy' and variant == 'W*D*C' and task == 'one_choice'"
     )
     assert row["published"] == paper["mean"].item()
     half = (paper["ci95_high"].item() - paper["ci95_low"].item()) / 2

@@ -9,8 +9,17 @@ import pandas as pd
 import pytest
 
 from cortexrnn.fields.sources import load_field
-from cortexrnn.figures.page import banner, download, glue, remark, rows_or, text_table
+from cortexrnn.figures.page import (
+    banner,
+    download,
+    field_to_show,
+    glue,
+    remark,
+    rows_or,
+    text_table,
+)
 from cortexrnn.figures.style import palette, set_style
+from cortexrnn.runs.archive import ArchiveError
 
 
 def test_surrogate_is_called_synthetic() -> None:
@@ -55,6 +64,55 @@ def test_page_and_build_get_the_same_sentence() -> None:
     data, metadata = shown._repr_mimebundle_()
     assert data["text/markdown"] == shown.text
     assert metadata["cortexrnn"] == {"kind": "archive", "short": shown.short}
+
+
+def recorded_on(*names: str) -> pd.DataFrame:
+    """An archive in which runs of controls lie on these fields, and others on more."""
+    fields = ["5_6_8", "6_6_2", "5_3_4", "6_6_2", "4_7_2"]
+    return pd.DataFrame({"field": fields, "control": [name in names for name in fields]})
+
+
+def shown_of(archive: pd.DataFrame, field: str, **options: str) -> tuple[str, list[str]]:
+    return field_to_show(
+        archive,
+        field,
+        runs_on=lambda name: archive[archive["control"] & (archive["field"] == name)],
+        what="controls",
+        **options,
+    )
+
+
+def test_a_field_with_runs_is_shown_and_nothing_said(capsys: pytest.CaptureFixture[str]) -> None:
+    archive = recorded_on("5_3_4", "6_6_2")
+    assert shown_of(archive, "5_3_4") == ("5_3_4", ["6_6_2", "5_3_4"])
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "shown"),
+    [
+        (("5_3_4", "6_6_2"), {}, "6_6_2"),
+        (("5_3_4", "6_6_2"), {"default": "5_3_4"}, "5_3_4"),
+        (("5_3_4", "5_6_8"), {}, "5_6_8"),  # the first of the archive
+    ],
+)
+def test_another_field_takes_the_place_of_one_without_runs_and_the_page_says_so(
+    names: tuple[str, ...],
+    options: dict[str, str],
+    shown: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert shown_of(recorded_on(*names), "4_7_2", **options)[0] == shown
+    assert capsys.readouterr().out == (
+        f"No recorded runs of field 4_7_2; these are those of {shown}.\n"
+    )
+    shown_of(recorded_on(*names), "4_7_2", otherwise="{shown}, not {field}", **options)
+    assert capsys.readouterr().out == f"{shown}, not 4_7_2\n"
+
+
+def test_runs_that_no_field_has_are_refused() -> None:
+    with pytest.raises(ArchiveError, match="no recorded runs of controls, on field 6_6_2 or any"):
+        shown_of(recorded_on(), "6_6_2")
 
 
 def test_style_is_white_readable_and_colour_blind_safe() -> None:

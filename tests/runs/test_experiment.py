@@ -19,7 +19,6 @@ import pandas as pd
 import pytest
 
 import cortexrnn
-from cortexrnn.evidence import published
 from cortexrnn.fields.errors import FieldError
 from cortexrnn.fields.field import Field
 from cortexrnn.fields.sources.surrogate import surrogate_field
@@ -403,15 +402,6 @@ def test_rows_with_other_columns_are_refused(tmp_path):
     with pytest.raises(ArchiveError, match="colour"):
         archive.write_runs([dict.fromkeys(archive.SCHEMA.names) | {"colour": 1}], tmp_path / "x")
     assert not list(tmp_path.iterdir())
-
-
-def test_published_tables_are_complete():
-    table = published.published_table()
-    assert len(table) == 330
-    assert set(table["variant"]) == set(VARIANTS)
-    assert set(table["metric"]) <= set(archive.METRICS.values())
-    with pytest.raises(ArchiveError, match="choose one of effects_6_6_2, groups, published_6_6_2"):
-        published.published_table("table_9")
 
 
 @pytest.mark.parametrize("moment", ["write", "rename"])

@@ -7,7 +7,6 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from cortexrnn.evidence import published
 from cortexrnn.networks.specification import RunSpec
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
@@ -186,9 +185,3 @@ def test_one_arm_of_one_field_comes_in_the_order_of_the_paper():
     tiled = select(runs, field="6_6_2", relation="sttc")
     assert set(tiled["arm"]) == {"sttc"} and len(tiled) == 12
     assert select(runs, field="4_7_2").empty
-
-
-@pytest.mark.parametrize("name", ["published_6_6_2", "effects_6_6_2", "groups"])
-def test_published_tables_have_this_packages_tasks(name):
-    table = published.published_table(name)
-    assert set(table["task"]) == set(TASKS)
