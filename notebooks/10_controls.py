@@ -212,6 +212,7 @@ amount = runs.groupby(["group", "field"], sort=False).agg(
     runs=("seed", "size"),
 )
 amount = amount.unstack("field", fill_value=0).swaplevel(axis=1)[recorded]
+amount = amount.reindex([one for one in controls.GROUPS if one in amount.index])
 amount.rename(index=controls.GROUPS).rename_axis(index="question")
 
 # %%

@@ -30,8 +30,9 @@ from cortexrnn.networks.specification import (
 )
 from cortexrnn.networks.tasks import TASKS, Task
 from cortexrnn.networks.variant import VARIANTS, Variant
+from cortexrnn.runs.controls import Control
 
-__all__ = ["plan", "plan_name", "shards"]
+__all__ = ["plan", "plan_conditions", "plan_name", "shards"]
 
 LONGEST_NAME = 230
 """Bytes of a plan's name: systems take names of 255, and files of a plan add their endings."""
@@ -118,6 +119,60 @@ def plan(
         for task in names
         for seed in simulations
         for variant in chosen
+    ]
+    check_once(specs)
+    return specs
+
+
+def plan_conditions(
+    field: Field,
+    conditions: Iterable[Control],
+    *,
+    preset: Preset = PRESETS["paper"],
+    seeds: Iterable[int] | None = None,
+) -> list[RunSpec]:
+    """List the runs of conditions on a field.
+
+    Parameters
+    ----------
+    field : Field
+        The field.
+    conditions : iterable of Control
+        Controls or published variants.
+    preset : Preset
+        Number of seeds, of which a condition has at most its own; epochs and trials, where a
+        condition does not say otherwise.
+    seeds : iterable of int, optional
+        Seeds instead of the first ones, as many as the preset says.
+
+    Returns
+    -------
+    list of RunSpec
+        Seeds within tasks within conditions.
+
+    Raises
+    ------
+    ValueError
+        If a run is there twice, there is no condition, or seeds are a number alone.
+    FieldError
+        If a condition needs a relation that the field lacks.
+    """
+    chosen = list(conditions)
+    if not chosen:
+        raise ValueError("conditions are none; name at least one")
+    for one in chosen:
+        if one.variant.uses_function:
+            field.relation(one.relation)
+    named = None if seeds is None else parameters.seeds(seeds, least=1)
+    specs = [
+        spec
+        for one in chosen
+        for spec in one.specs(
+            field=field.name,
+            field_hash=field.hash_without_events,
+            seeds=range(min(one.n_seeds, preset.n_seeds)) if named is None else named,
+            preset=preset,
+        )
     ]
     check_once(specs)
     return specs
