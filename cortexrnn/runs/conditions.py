@@ -70,16 +70,16 @@ def labelled(runs: pd.DataFrame) -> pd.DataFrame:
     specifications = [json.loads(text) for text in runs["specification"]]
     texts = _settings_of(runs, specifications)
     rows = [
-        _label(specification, variant, settings)
-        for specification, variant, settings in zip(
-            specifications, runs["variant"], texts, strict=True
-        )
+        _label(*of_run)
+        for of_run in zip(specifications, runs["variant"], runs["protocol"], texts, strict=True)
     ]
     added = pd.DataFrame(rows, columns=list(LABELS), index=runs.index)
     return pd.concat([runs.drop(columns=list(LABELS), errors="ignore"), added], axis=1)
 
 
-def _label(specification: dict[str, Any], variant: str, settings: str) -> dict[str, Any]:
+def _label(
+    specification: dict[str, Any], variant: str, protocol: str, settings: str
+) -> dict[str, Any]:
     """Make the columns of one run."""
     content = _content(specification)
     relation, sign = specification["relation"] or "correlation", specification["sign"]
@@ -87,8 +87,11 @@ def _label(specification: dict[str, Any], variant: str, settings: str) -> dict[s
     one = _arms().get((content, relation, sign))
     published = content in _published()
     if condition is None:
-        condition = f"{variant} [{settings}]" if settings else variant
-    protocol = specification["protocol"]
+        # Settings are those that differ from the protocol's own, where it is a known one.
+        other = protocol in PROTOCOLS and protocol != PUBLISHED.name
+        told = [f"{protocol} protocol"] * other + [settings] * bool(settings)
+        condition = f"{variant} [{', '.join(told)}]" if told else variant
+    switches = specification["protocol"]
     return {
         "condition": condition,
         "group": one.group if one else "published" if published else "",
@@ -97,11 +100,11 @@ def _label(specification: dict[str, Any], variant: str, settings: str) -> dict[s
         "settings": settings,
         "field_hash": specification["field_hash"],
         "strength": specification["strength"],
-        "strength_unit": protocol.get("strength_unit", PUBLISHED.strength_unit),
+        "strength_unit": switches.get("strength_unit", PUBLISHED.strength_unit),
         "emd_strength": specification["emd_strength"],
-        "plain_strength": protocol["plain_strength"],
-        "coordinates": protocol["coordinates"],
-        "grid_scale": protocol["grid_scale"],
+        "plain_strength": switches["plain_strength"],
+        "coordinates": switches["coordinates"],
+        "grid_scale": switches["grid_scale"],
         "learning_rate": specification["learning_rate"],
         "batch_size": specification["batch_size"],
         "input_noise": specification["input_noise"],
