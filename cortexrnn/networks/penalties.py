@@ -27,8 +27,14 @@ from cortexrnn.networks.communicability import (
     empirical_communicability,
 )
 from cortexrnn.networks.custom_penalty import CustomPenalty, call_value, check_values
-from cortexrnn.networks.specification import EMD_STRENGTH, PUBLISHED, STRENGTH, Protocol
-from cortexrnn.networks.variant import Variant
+from cortexrnn.networks.specification import (
+    EMD_STRENGTH,
+    PUBLISHED,
+    STRENGTH,
+    GridScale,
+    Protocol,
+)
+from cortexrnn.networks.variant import Distance, Variant
 
 __all__ = ["Penalty", "penalty", "unit_distances"]
 
@@ -75,18 +81,20 @@ def unit_distances(
 
 
 def _distances(
-    kind: str,
+    kind: Distance,
     field: Field,
     soma: NDArray[np.float64],
-    grid_scale: str,
+    grid_scale: GridScale,
     rng: np.random.Generator | None,
 ) -> NDArray[np.float64]:
     """Distances of one kind; those of the somata set the scale of some."""
     if kind == "soma":
         return soma
     if kind == "grid":
-        scale = "unit" if grid_scale == "unit" else "index"
-        grid = priors.distances(priors.grid_coordinates(field.grid, field.n_neurons, scale=scale))
+        points = priors.grid_coordinates(
+            field.grid, field.n_neurons, scale="unit" if grid_scale == "unit" else "index"
+        )
+        grid = priors.distances(points)
         return _to_mean_of(soma, grid) if grid_scale == "matched" else grid
     assert rng is not None  # the caller saw to it
     if kind == "clusters":

@@ -53,7 +53,7 @@ COMMON = (
     "batch_size",
     "learning_rate",
     "input_noise",
-    "precision",
+    "dtype",
     "custom_tasks",
 )
 """What members of one ensemble have in common, besides the task."""
@@ -186,7 +186,7 @@ def rehearse(specs: Sequence[RunSpec], field: Field, *, draw: bool = True) -> No
     kinds: dict[object, RunSpec] = {}
     for spec in specs:
         kind: tuple[object, ...] = (spec.variant, spec.relation, spec.sign, spec.protocol)
-        kind += (spec.precision, spec.first_task is None)
+        kind += (spec.dtype, spec.first_task is None)
         kinds.setdefault(kind, spec)
     for spec in kinds.values():
         plain = replace(spec, first_task=None)
@@ -268,7 +268,7 @@ def _train_group(
 
 def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.device) -> RNNEnsemble:
     """Make the ensemble before training."""
-    dtype = getattr(torch, specs[0].precision)
+    dtype = getattr(torch, specs[0].dtype)
     size = (task.n_channels, field.n_neurons, task.n_classes)
     starts = _starts(specs, field, device)
     members = [_member(spec, start, size) for spec, start in zip(specs, starts, strict=True)]
@@ -365,7 +365,7 @@ def _trials(
     made: list[Tensor] = []
     for n_trials in (spec.n_train, spec.n_validation):
         inputs, targets = task.sample(n_trials, rng=rng)
-        dtype = getattr(torch, spec.precision)
+        dtype = getattr(torch, spec.dtype)
         made += [
             torch.from_numpy(inputs).transpose(0, 1).contiguous().to(device, dtype),
             torch.from_numpy(targets).to(device),

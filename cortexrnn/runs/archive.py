@@ -448,7 +448,8 @@ def _usual(protocol: str) -> dict[str, Any]:
     plain = RunSpec(field="", field_hash="", variant=VARIANTS["W"], task="", seed=0,
                     protocol=expected)  # fmt: skip
     usual: dict[str, Any] = json.loads(json.dumps(plain.resolved()))
-    return {k: v for k, v in usual.items() if k != "protocol"} | usual["protocol"]
+    of_protocol: dict[str, Any] = usual.pop("protocol")
+    return usual | of_protocol
 
 
 def _short(value: Any) -> str:
