@@ -25,7 +25,7 @@ from cortexrnn.fields.field import Field
 from cortexrnn.networks import initial_weights
 from cortexrnn.networks.device import processor_settings, products, resolve_device
 from cortexrnn.networks.ensemble import RNNEnsemble
-from cortexrnn.networks.penalties import Penalty, PreparedPenalty, penalty
+from cortexrnn.networks.penalties import Penalty, PreparedPenalty, penalty_of
 from cortexrnn.networks.specification import RunSpec, random_stream, task_of
 from cortexrnn.networks.tasks import Task
 from cortexrnn.networks.variant import VARIANTS
@@ -294,15 +294,7 @@ def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.dev
         if own_points or own_scale or own_penalty or variant.communicability == "frozen":
             key = (spec.identity,)
         if key not in known:
-            made = penalty(
-                variant,
-                field,
-                protocol=spec.protocol,
-                strength=spec.strength,
-                emd_strength=spec.emd_strength,
-                initial_weights=member["recurrent"],
-                rng=random_stream(spec.seed, "random points"),
-            )
+            made = penalty_of(spec, field, member["recurrent"])
             if isinstance(made, PreparedPenalty):
                 made = known.setdefault((made.content,), made)
             known[key] = made
