@@ -408,8 +408,8 @@ uncoupled[
 # strength, 1.
 
 # %%
-pulls = control_tables.load_pulls()
-by_pull = pulls.pivot(index="arm", columns="field", values="pull")
+gradients = control_tables.load_penalty_gradients()
+by_pull = gradients.pivot(index="condition", columns="field", values="gradient")
 by_pull.loc[list(VARIANTS)]
 
 # %%
@@ -418,7 +418,7 @@ glue("plain_lambda", control_tables.in_words(plain, digits=3))
 here = by_pull[shown].loc[list(VARIANTS)]
 glue("orders", float(np.log10(here.max() / here.min())))
 glue("weakest", str(here.idxmin()))
-download(pulls, "pulls.csv")
+download(gradients, "penalty_gradients.csv")
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -531,7 +531,7 @@ figures.beside_reference(cells) if len(cells) else "not run yet"
 # three draws), beside the share of its runs that learned, all tasks taken together. Nothing was predicted of this.
 
 # %%
-largest = pulls.set_index(["field", "arm"])["largest_self"]
+largest = gradients.set_index(["field", "condition"])["largest_self"]
 where = pd.MultiIndex.from_frame(cells[["field", "control"]])
 cells["largest_self"] = largest.loc[where].to_numpy()
 cells["enough"] = cells["largest_self"] > cells["task"].map(needed).astype(

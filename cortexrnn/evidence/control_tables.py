@@ -40,7 +40,7 @@ __all__ = [
     "findings",
     "in_words",
     "largest_pulls",
-    "load_pulls",
+    "load_penalty_gradients",
     "spread_in_words",
     "transfer",
 ]
@@ -112,18 +112,19 @@ def beside_reference(
     return pd.DataFrame(rows, columns=BESIDE_REFERENCE)
 
 
-def load_pulls() -> pd.DataFrame:
-    """Read how hard the penalty of every arm pulls at the start of training, and on what start.
+def load_penalty_gradients() -> pd.DataFrame:
+    """Read the penalty gradient of every condition at the start of training, and that start.
 
     Returns
     -------
     DataFrame
-        ``field, arm, pull, pull_self, pull_others``: mean absolute gradient of the penalty per
-        weight, over all weights, over self-connections, over the rest. A weight that is zero at
-        the start counts as not pulled. ``largest_self`` is the largest self-connection of the
-        start. All are means over three seeds.
+        ``field, condition, gradient, gradient_self, gradient_others``: mean magnitude of the
+        penalty's gradient per weight, over all weights, over self-connections, over the rest. A
+        weight that is zero at the start counts as not held. ``largest_self`` is the largest
+        self-connection of the start. All are means over three seeds.
     """
-    with (resources.files("cortexrnn") / "data" / "pulls.csv").open(encoding="utf-8") as file:
+    recorded = resources.files("cortexrnn") / "data" / "penalty_gradients.csv"
+    with recorded.open(encoding="utf-8") as file:
         table: pd.DataFrame = pd.read_csv(file)
     return table
 
@@ -146,10 +147,10 @@ def accuracy_by_pull(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
         the axis of pulls and are left out.
     """
     arms = PUBLISHED_VARIANTS | CONTROLS
-    pulls = load_pulls()
-    pulls = pulls[(pulls["field"] == field) & (pulls["pull"] > 0)]
+    gradients = load_penalty_gradients()
+    gradients = gradients[(gradients["field"] == field) & (gradients["gradient"] > 0)]
     rows = []
-    for name, pull in zip(pulls["arm"], pulls["pull"], strict=True):
+    for name, pull in zip(gradients["condition"], gradients["gradient"], strict=True):
         for task, cell in runs_of(runs, arms[name], field=field).groupby("task", sort=False):
             rows.append(
                 {

@@ -24,7 +24,7 @@ from cortexrnn.runs import controls
 from cortexrnn.runs.archive import as_published, load_archive, select
 from cortexrnn.runs.controls import CONTROLS, PUBLISHED_VARIANTS, Control
 from cortexrnn.runs.trained_weights import kept_weights
-from tools import pulls, replicate
+from tools import penalty_gradients, replicate
 
 HASH = "0" * 64
 ARMS = PUBLISHED_VARIANTS | CONTROLS
@@ -381,7 +381,7 @@ def test_arms_at_like_pull_pull_alike():
     table = control_tables.at_like_pull(load_archive(), fields=["5_3_4", "5_6_8"])
     assert len(table) == 2 * 2 * len(control_tables.LIKE_PULL)
     assert (table["pairs"] == 20).all()
-    pull = control_tables.load_pulls().set_index(["field", "arm"])["pull"]
+    pull = control_tables.load_penalty_gradients().set_index(["field", "condition"])["gradient"]
     for arm in ("arm", "against"):
         for field, base, expected in table[["field", arm, "pull"]].values:
             assert pull[field, f"{base} at pull {expected:g}"] == pytest.approx(expected)
@@ -486,28 +486,31 @@ def test_the_field_of_the_paper_is_asked_only_what_is_run_there():
 # --- pulls and strengths, and the figures that show them
 
 
-def test_pulls_tell_what_the_penalty_of_an_arm_does_at_the_start():
-    table = control_tables.load_pulls().set_index(["field", "arm"])
+def test_penalty_gradients_tell_what_the_penalty_of_a_condition_does_at_the_start():
+    table = control_tables.load_penalty_gradients().set_index(["field", "condition"])
     named = [one.name for one in ARMS.values() if one.group not in ("harder", "environments")]
-    assert set(table.index.get_level_values("arm")) == {
+    assert set(table.index.get_level_values("condition")) == {
         name for name in named if not name.endswith("positive")
     }
     for field in ("5_3_4", "5_6_8", "6_6_2"):
-        assert table.loc[(field, "W"), "pull"] == 1.0
-        assert table.loc[(field, "W at lambda 0.3"), "pull"] == pytest.approx(0.3)
-        assert table.loc[(field, "WD*C at pull 0.17"), "pull"] == pytest.approx(0.17)
-        ratio = table.loc[(field, "WD* at lambda 1"), "pull"] / table.loc[(field, "WD*"), "pull"]
+        assert table.loc[(field, "W"), "gradient"] == 1.0
+        assert table.loc[(field, "W at lambda 0.3"), "gradient"] == pytest.approx(0.3)
+        assert table.loc[(field, "WD*C at pull 0.17"), "gradient"] == pytest.approx(0.17)
+        ratio = (
+            table.loc[(field, "WD* at lambda 1"), "gradient"]
+            / table.loc[(field, "WD*"), "gradient"]
+        )
         assert ratio == pytest.approx(1 / 0.3, rel=1e-3)
-        assert table.loc[(field, "WD*"), "pull_self"] == 0
+        assert table.loc[(field, "WD*"), "gradient_self"] == 0
         assert table.loc[(field, "scaled identity"), "largest_self"] == pytest.approx(0.95)
         assert table.loc[(field, "W* without self-connections"), "largest_self"] == 0
 
 
-def test_recorded_pulls_are_those_of_the_field(mirror):
+def test_recorded_penalty_gradients_are_those_of_the_field(mirror):
     field = load_field("5_3_4")
-    table = control_tables.load_pulls().set_index(["field", "arm"])
+    table = control_tables.load_penalty_gradients().set_index(["field", "condition"])
     for name in ("W*D*C", "WD", "WD* on three clusters", "WD*C at pull 0.17"):
-        found = pulls.pull(ARMS[name], field)
+        found = penalty_gradients.penalty_gradient(ARMS[name], field)
         recorded = table.loc[("5_3_4", name)]
         for column, value in found.items():
             assert recorded[column] == pytest.approx(value, rel=1e-3)
@@ -696,7 +699,7 @@ def test_every_field_with_pulls_has_words_for_every_task():
     levels = {
         name: leaky_units.leaky_accuracy(task, [0.0, 1.0]).mean() for name, task in TASKS.items()
     }
-    for field in set(control_tables.load_pulls()["field"]):
+    for field in set(control_tables.load_penalty_gradients()["field"]):
         table = control_tables.accuracy_by_pull(archive, field=field)
         largest = control_tables.largest_pulls(table, levels=levels)
         assert all(control_tables.spread_in_words(largest[name]) for name in TASKS)
