@@ -275,9 +275,9 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
 ) -> None:
     """Train a design and write its runs; the same command resumes what was stopped."""
-    one_of("preset", preset, PRESETS)
+    size = PRESETS[one_of("preset", preset, PRESETS)]
     one_of("protocol", protocol, PROTOCOLS)
-    size = PRESETS[preset] if seeds is None else replace(PRESETS[preset], n_seeds=seeds)
+    size = size if seeds is None else replace(size, n_seeds=seeds)
     chosen = _chosen_seeds(seed, seeds)
     if conditions is not None or design is not None:
         _refuse_with_conditions(context)
@@ -288,8 +288,8 @@ def run(
     else:
         specs = plans.plan(
             loaded,
-            relation=relation,
-            sign=sign,
+            relation=one_of("relation", relation, RELATIONS),
+            sign=one_of("sign", sign, SIGNS),
             variants=_listed("--variants", variants, VARIANTS),
             tasks=_listed("--tasks", tasks, TASKS),
             preset=size,

@@ -43,14 +43,9 @@ from cortexrnn.figures.page import (
     text_table,
 )
 from cortexrnn.figures.style import set_style
-from cortexrnn.networks.initial_weights import initial_weights
+from cortexrnn.networks.initial_weights import functional_start
 from cortexrnn.networks.neurogym import find_task
-from cortexrnn.networks.specification import (
-    EMD_STRENGTH,
-    PRESETS,
-    STRENGTH,
-    RunSpec,
-)
+from cortexrnn.networks.specification import EMD_STRENGTH, PRESETS, STRENGTH
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs import controls
@@ -338,16 +333,9 @@ halfway = {
 
 # %%
 surrogate = load_field("surrogate")
-spec = RunSpec(
-    field=surrogate.name,
-    field_hash=surrogate.hash_without_events,
-    variant="W*D*C",
-    task="go_nogo",
-    seed=0,
-)
 kept = kept_weights("6_6_2")
 diagonals = {
-    "W* at the start, surrogate": np.diag(initial_weights(spec, surrogate))
+    "W* at the start, surrogate": np.diag(functional_start(surrogate, seed=0))
 }
 for name in ("W*D*C*", "WD*", "WD*C"):
     (one,) = [k for k in kept if (k.variant, k.task) == (name, "go_nogo")]

@@ -14,9 +14,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cortexrnn.fields.field import Relation
 from cortexrnn.fields.given.parameters import one_of
 from cortexrnn.fields.sources import load_field
-from cortexrnn.networks.specification import RunSpec
+from cortexrnn.networks.specification import SIGNS, RunSpec, Sign
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs import experiment
@@ -57,8 +58,8 @@ class Experiment:
 
     name: str
     field: str
-    relation: str = "correlation"
-    sign: str = "free"
+    relation: Relation = "correlation"
+    sign: Sign = "free"
     n_seeds: int = 20
     first_seed: int = 0
     variants: tuple[str, ...] = tuple(VARIANTS)
@@ -154,13 +155,14 @@ class ControlExperiment:
 def _experiments() -> Iterator[Experiment | ControlExperiment]:
     """List the experiments in the order in which they are run."""
     for field in ("6_6_2", "5_3_4", "5_6_8"):
-        for sign in ("free", "positive"):
+        for sign in SIGNS:
             yield Experiment(name=f"{field} correlation {sign}", field=field, sign=sign)
         if field != "6_6_2":  # what another draw of trials would change, see book/rules.md
             yield Experiment(
                 name=f"{field} draws", field=field, n_seeds=2, data_seeds=tuple(range(10))
             )
-    for relation in ("precision", "sttc"):
+    others: tuple[Relation, ...] = ("precision", "sttc")
+    for relation in others:
         for field, n_seeds in {"5_3_4": 20, "5_6_8": 20, "6_6_2": 10}.items():
             yield Experiment(
                 name=f"{field} {relation} free",
@@ -173,7 +175,11 @@ def _experiments() -> Iterator[Experiment | ControlExperiment]:
         yield Experiment(name=f"{field} correlation free", field=field, n_seeds=3)
     environments = ("environments",)  # with NeuroGym, whose requirements are its own
     controls = tuple(group for group in GROUPS if group not in environments)
-    for sign, variants in {"free": ("W*D*C", "WD*C"), "positive": ("W!D*C", "W!D*C*")}.items():
+    differing: dict[Sign, tuple[str, ...]] = {
+        "free": ("W*D*C", "WD*C"),
+        "positive": ("W!D*C", "W!D*C*"),
+    }
+    for sign, variants in differing.items():
         yield Experiment(  # whether another draw explains cells that are different
             name=f"6_6_2 draws {sign}",
             field="6_6_2",

@@ -21,7 +21,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -77,7 +77,11 @@ PEER_VARIANTS = ("W", "WD*", "W*D*C", "W*D*C*")
 """Variants on which the peer is compared."""
 MEASURES = ("entropy", "modularity", "assortativity", "clustering", "efficiency")
 """What is measured of a trained network, each alone."""
-SIDES = ("ours", "peer")
+Kind = Literal["step", "penalty", "topology", "run", "processes"]
+"""What a measurement is of, see :class:`Point`."""
+Side = Literal["ours", "peer"]
+"""Whose code is timed."""
+SIDES: tuple[Side, ...] = get_args(Side)
 
 
 TASK = "one_choice"
@@ -128,7 +132,7 @@ class Point:
         Where; topology is always measured by the processor.
     """
 
-    kind: str
+    kind: Kind
     what: str
     n_neurons: int
     members: int = 1
@@ -439,7 +443,7 @@ def _steady(point: Point, barrier: Any, times: Any) -> None:
     times.put((time.perf_counter() - started) / count)
 
 
-_KINDS: dict[str, Callable[[Point, Clock], _Timed]] = {
+_KINDS: dict[Kind, Callable[[Point, Clock], _Timed]] = {
     "step": _step,
     "penalty": _penalty,
     "topology": _topology,

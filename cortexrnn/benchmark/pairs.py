@@ -14,7 +14,15 @@ import torch
 
 from cortexrnn.benchmark import keras_reference
 from cortexrnn.benchmark.flops import run_flops
-from cortexrnn.benchmark.measure import N_NULLS, PEER_VARIANTS, SIDES, gemm_rate, specify, trials
+from cortexrnn.benchmark.measure import (
+    N_NULLS,
+    PEER_VARIANTS,
+    SIDES,
+    Side,
+    gemm_rate,
+    specify,
+    trials,
+)
 from cortexrnn.benchmark.record import now, open_record, versions
 from cortexrnn.benchmark.worker import Worker, scratch_cache
 from cortexrnn.fields.field import Field
@@ -109,7 +117,7 @@ def run_pairs(
 
 
 def time_side(
-    *, field: str, variant: str, threads: int, epochs: int, n_nulls: int, round: int, side: str
+    *, field: str, variant: str, threads: int, epochs: int, n_nulls: int, round: int, side: Side
 ) -> dict[str, Any]:
     """Time one run of one side in this process.
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import linregress
 
 from cortexrnn.networks.variant import VARIANTS, Variant
 from cortexrnn.runs.archive import ArchiveError
@@ -220,15 +221,11 @@ def fit_exponent(sizes: Sequence[float], seconds: Sequence[float]) -> Exponent:
         raise ValueError("sizes and seconds: expected positive numbers")
     n_used = max(FEWEST, int((x >= x[-1] / 4).sum()))
     x, y = x[-n_used:], y[-n_used:]
-    log_x, log_y = np.log(x), np.log(y)
-    spread = ((log_x - log_x.mean()) ** 2).sum()
-    exponent = ((log_x - log_x.mean()) * log_y).sum() / spread
-    level = log_y.mean() - exponent * log_x.mean()
-    rest = log_y - level - exponent * log_x
+    line = linregress(np.log(x), np.log(y))
     return Exponent(
-        exponent=float(exponent),
-        factor=float(np.exp(level)),
-        error=float(np.sqrt((rest**2).sum() / (n_used - 2) / spread)),
+        exponent=float(line.slope),
+        factor=float(np.exp(line.intercept)),
+        error=float(line.stderr),
         smallest=int(x[0]),
         largest=int(x[-1]),
         n_sizes=n_used,

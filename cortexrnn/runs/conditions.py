@@ -15,7 +15,8 @@ from typing import Any
 
 import pandas as pd
 
-from cortexrnn.networks.specification import PROTOCOLS, PUBLISHED, RunSpec
+from cortexrnn.fields.field import Relation
+from cortexrnn.networks.specification import PROTOCOLS, PUBLISHED, RunSpec, Sign
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs.controls import CONDITIONS, Control
@@ -171,7 +172,7 @@ def as_published(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def select(
-    runs: pd.DataFrame, *, field: str, relation: str = "correlation", sign: str = "free"
+    runs: pd.DataFrame, *, field: str, relation: Relation = "correlation", sign: Sign = "free"
 ) -> pd.DataFrame:
     """Select the runs of one arm of one field that can stand beside the paper.
 
@@ -265,7 +266,8 @@ def _usual(protocol: str) -> dict[str, Any]:
     plain = RunSpec(field="", field_hash="", variant=VARIANTS["W"], task="", seed=0,
                     protocol=expected)  # fmt: skip
     usual: dict[str, Any] = json.loads(json.dumps(plain.resolved()))
-    return {k: v for k, v in usual.items() if k != "protocol"} | usual["protocol"]
+    of_protocol: dict[str, Any] = usual.pop("protocol")
+    return usual | of_protocol
 
 
 def _short(value: Any) -> str:

@@ -14,15 +14,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cortexrnn.fields.field import Relation
+from cortexrnn.fields.given.parameters import one_of
 from cortexrnn.networks.neurogym import GYM_TASKS
 from cortexrnn.networks.specification import (
     EMD_STRENGTH,
     PRESETS,
     PUBLISHED,
+    RELATIONS,
+    SIGNS,
     STRENGTH,
     Preset,
     Protocol,
     RunSpec,
+    Sign,
 )
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS, Variant
@@ -121,14 +126,14 @@ class Control:
         return dict(self.settings).get(name, usual)
 
     @property
-    def relation(self) -> str:
+    def relation(self) -> Relation:
         """What its functional weights are made of."""
-        return str(self._setting("relation", "correlation"))
+        return one_of("relation", self._setting("relation", "correlation"), RELATIONS)
 
     @property
-    def sign(self) -> str:
+    def sign(self) -> Sign:
         """Signs that its recurrent weights may take."""
-        return str(self._setting("sign", "free"))
+        return one_of("sign", self._setting("sign", "free"), SIGNS)
 
     @property
     def strength(self) -> float:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cortexrnn.fields.errors import FieldError
-from cortexrnn.fields.field import Field
+from cortexrnn.fields.field import Field, Relation
 from cortexrnn.fields.given import parameters
 from cortexrnn.fields.given.parameters import one_of
 from cortexrnn.networks.neurogym import find_task
@@ -25,8 +25,10 @@ from cortexrnn.networks.specification import (
     RELATIONS,
     SIGNS,
     Preset,
+    PresetName,
     Protocol,
     RunSpec,
+    Sign,
 )
 from cortexrnn.networks.tasks import TASKS, Task
 from cortexrnn.networks.variant import VARIANTS, Variant
@@ -41,11 +43,11 @@ LONGEST_NAME = 230
 def plan(
     field: Field,
     *,
-    relation: str = "correlation",
-    sign: str = "free",
+    relation: Relation = "correlation",
+    sign: Sign = "free",
     variants: str | Variant | Iterable[str | Variant] = tuple(VARIANTS),
     tasks: str | Task | Iterable[str | Task] = tuple(TASKS),
-    preset: str | Preset = "quick",
+    preset: PresetName | Preset = "quick",
     seeds: Iterable[int] | None = None,
     protocol: Protocol = PUBLISHED,
     **settings: Any,
@@ -91,8 +93,7 @@ def plan(
     one_of("relation", relation, RELATIONS)
     one_of("sign", sign, SIGNS)
     if isinstance(preset, str):
-        one_of("preset", preset, PRESETS)
-        preset = PRESETS[preset]
+        preset = PRESETS[one_of("preset", preset, PRESETS)]
     if not isinstance(preset, Preset):
         raise ValueError(f"preset is {preset!r}; give one of {', '.join(PRESETS)}, or a Preset")
     named = parameters.names("variants", variants, least=1, kinds=Variant)
@@ -111,7 +112,7 @@ def plan(
             relation=relation,
             sign=sign,
             variant=variant,
-            task=task,  # type: ignore[arg-type]  # becomes a name
+            task=task,  # becomes a name
             seed=seed,
             protocol=protocol,
             **(sizes | settings),

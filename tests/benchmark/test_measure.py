@@ -308,7 +308,7 @@ def test_exponent_of_a_power_law_is_found_whatever_overhead_small_sizes_have():
     law = report.fit_exponent(sizes[::-1], (3e-9 * sizes**2.5)[::-1])
     assert law.exponent == pytest.approx(2.5)
     assert law.factor == pytest.approx(3e-9)
-    assert law.error == pytest.approx(0, abs=1e-9)
+    assert law.error == pytest.approx(0, abs=1e-6)  # of rounding, where r is 1
     assert (law.smallest, law.largest, law.n_sizes) == (512, 2048, 3)
     slow = 3e-9 * sizes**2.5
     slow[:3] = 1.0
@@ -323,6 +323,13 @@ def test_error_of_an_exponent_is_that_of_least_squares():
     reference = statsmodels.OLS(np.log(seconds), design).fit()
     law = report.fit_exponent(sizes, seconds)
     assert [law.exponent, law.error] == pytest.approx([reference.params[1], reference.bse[1]])
+
+
+def test_an_exponent_by_hand():
+    # Of powers of two: x = 9, 10, 11 and y = 1, 3, 4, on a line of slope 3/2 but for 1/6, 1/3, 1/6.
+    law = report.fit_exponent([512, 1024, 2048], [2, 8, 16])
+    expected = [1.5, 2 ** (8 / 3 - 15), 1 / np.sqrt(12)]
+    assert [law.exponent, law.factor, law.error] == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize(("sizes", "seconds"), [([64, 128], [1, 2]), ([64, 64, 128], [1, 1, 2])])

@@ -25,7 +25,7 @@ from cortexrnn.runs.archive import load_archive
 from cortexrnn.runs.conditions import as_published, labelled, runs_of, select
 from cortexrnn.runs.controls import CONDITIONS, CONTROLS, Control
 from cortexrnn.runs.trained_weights import kept_weights
-from tools import pulls, replicate
+from tools import penalty_gradients, replicate
 
 HASH = "0" * 64
 
@@ -538,7 +538,7 @@ def test_recorded_gradients_are_those_of_the_field(mirror):
     field = load_field("5_3_4")
     table = control_tables.load_penalty_gradients().set_index(["field", "condition"])
     for name in ("W*D*C", "WD", "WD* on three clusters", "WD*C at gradient 0.17"):
-        found = pulls.pull(CONDITIONS[name], field)
+        found = penalty_gradients.penalty_gradient(CONDITIONS[name], field)
         recorded = table.loc[("5_3_4", name)]
         for column, value in found.items():
             assert recorded[column] == pytest.approx(value, rel=1e-3)

@@ -86,7 +86,7 @@ def test_a_setting_that_differs_is_named_with_its_value():
         named(epochs=2, strength=0.17),
         named(data_seed=4),
         named(task_settings=(("delay_steps", 40),)),
-        named(protocol=PUBLISHED, precision="float64"),
+        named(protocol=PUBLISHED, dtype="float64"),
         named(first_task="one_choice"),
     ]
     assert settings(pd.DataFrame(rows)).tolist() == [

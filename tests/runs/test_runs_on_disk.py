@@ -130,7 +130,7 @@ def test_the_papers_runs_are_of_any_field_arm_seed_and_draw(settings):
         {"input_noise": 0.0},
         {"strength": 0.2},
         {"emd_strength": 0.2},
-        {"precision": "float64"},
+        {"dtype": "float64"},
         {"first_task": "perceptual"},
         {"task_settings": {"delay_steps": 40}},
         {"variant": VARIANTS["W*D*C"].switched(self_connections="removed")},
