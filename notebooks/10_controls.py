@@ -968,9 +968,17 @@ glue("least", control_tables.differences_in_words(least))
 download(verdicts, "claims.csv")
 
 # %%
-assert set(outcomes["outcome"]) <= {"confirmed", "open", "refuted", "not run"}
 assert not runs["identity"].duplicated().any()
-assert set(verdicts["claim"]) == set(predictions.CLAIMS)
+for pair in (("W*D*", "WD*"), ("W*D*C*", "WD*C*")):
+    gain = control_tables.compare_conditions(archive, *pair, fields=recorded)
+    gain = gain.merge(least, on="field", suffixes=("", "_least"))
+    assert (gain["difference_low"] > 0).all()
+    assert (gain["difference_least"] < gain["difference"]).all()
+positive = ("W*D*C*, positive", "WD*C*, positive")
+lost = control_tables.compare_conditions(
+    archive, *positive, fields=recorded, metric="diverged"
+)
+assert (lost["difference_high"] < 0).all()
 
 # %% [markdown]
 # ```{admonition} Interpretation

@@ -77,10 +77,75 @@ def test_functions_live_in_the_package(script: Path) -> None:
     assert [node.name for node in ast.walk(tree) if isinstance(node, kinds)] == []
 
 
+def trees(script: Path) -> list[ast.Module]:
+    return [ast.parse(without_magics(cell)) for cell in code_cells(script)]
+
+
+def names_in(*nodes: ast.AST) -> set[str]:
+    return {one.id for node in nodes for one in ast.walk(node) if isinstance(one, ast.Name)}
+
+
+def called(node: ast.AST, *functions: str) -> list[ast.Call]:
+    calls = [one for one in ast.walk(node) if isinstance(one, ast.Call)]
+    return [call for call in calls if ast.unparse(call.func) in functions]
+
+
+def computed(cells: list[ast.Module]) -> set[str]:
+    """Names that the code of a chapter gives a value."""
+    every = [node for cell in cells for node in ast.walk(cell)]
+    return {n.id for n in every if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def on_the_page(cells: list[ast.Module]) -> set[str]:
+    """Names whose values a reader meets: glued, printed, or what a cell shows."""
+    shown = {name for cell in cells for name in names_in(*called(cell, "glue", "display", "print"))}
+    ends = [cell.body[-1] for cell in cells if cell.body]
+    return shown | {name for end in ends if isinstance(end, ast.Expr) for name in names_in(end)}
+
+
+def statements(cells: list[ast.Module]) -> list[ast.expr]:
+    """What a chapter insists on: conditions of its asserts, and of what it says of known fields."""
+    tests = [n.test for cell in cells for n in ast.walk(cell) if isinstance(n, ast.Assert)]
+    return tests + [call.args[1] for cell in cells for call in called(cell, "stated")]
+
+
+def cannot_fail(test: ast.expr, values: set[str]) -> bool:
+    """Whether a condition says nothing of these values, or holds whatever they are."""
+    for node in ast.walk(test):
+        if isinstance(node, ast.BoolOp) and any(isinstance(v, ast.Constant) for v in node.values):
+            return True
+        if isinstance(node, ast.Compare):
+            sides = [ast.unparse(side) for side in (node.left, *node.comparators)]
+            counts_of = isinstance(node.ops[0], ast.GtE) and sides[1] == "0"
+            if len(set(sides)) == 1 or (counts_of and sides[0].startswith("len(")):
+                return True
+    return not names_in(test) & values
+
+
+@each_script
+def test_every_assert_of_a_chapter_can_fail(script: Path) -> None:
+    cells = trees(script)
+    values = computed(cells) | set(parameters.defaults(script))
+    idle = [ast.unparse(one) for one in statements(cells) if cannot_fail(one, values)]
+    assert idle == [], "these hold whatever the chapter computes"
+
+
+@pytest.mark.parametrize(
+    "idle",
+    ["True", "len(VARIANTS) == 11", "n == n", "len(runs) >= 0", "runs.empty or True", "1 < 2"],
+)
+def test_a_condition_that_always_holds_is_seen(idle: str) -> None:
+    assert cannot_fail(ast.parse(idle, mode="eval").body, {"n", "runs"})
+    assert not cannot_fail(ast.parse("len(runs) == n", mode="eval").body, {"n", "runs"})
+
+
 @each_script
 def test_chapter_asserts_what_it_claims(script: Path) -> None:
-    tree = ast.parse("\n".join(without_magics(cell) for cell in code_cells(script)))
-    assert any(isinstance(node, ast.Assert) for node in ast.walk(tree))
+    cells = trees(script)
+    claimed = computed(cells) & on_the_page(cells)
+    assert any(names_in(one) & claimed for one in statements(cells)), (
+        "no assert is about a value that the page shows"
+    )
 
 
 @each_script

