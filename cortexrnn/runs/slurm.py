@@ -60,8 +60,7 @@ def cluster_type() -> Any:
         raise ValueError("SLURM can be used from the main thread of Python alone; call run there")
     usual = signal.getsignal(signal.SIGINT)
     try:
-        # dask_jobqueue does not say that it hands the name on.
-        from dask_jobqueue import SLURMCluster  # type: ignore[attr-defined]
+        from dask_jobqueue.slurm import SLURMCluster
     except ImportError as error:
         raise ValueError("SLURM needs an extra; pip install -e '.[cluster]'") from error
     finally:
