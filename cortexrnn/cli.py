@@ -74,7 +74,7 @@ def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
         usual = _listen()
         try:
             command(*args, **kwargs)
-        except (experiment.ExperimentError, keras_reference.PeerError) as error:
+        except (experiment.ExperimentError, keras_reference.KerasReferenceError) as error:
             _stop(error, FAILED)
         except (FieldError, PresenceError, published.SourceError, ValueError) as error:
             _stop(error, REFUSED)
@@ -431,8 +431,8 @@ def _joined(things: Iterable[object]) -> list[str]:
     return [",".join(map(str, things))]
 
 
-SIZES, MEMBERS, PEER_VARIANTS = map(
-    _joined, (measure.SIZES, measure.MEMBERS, measure.PEER_VARIANTS)
+SIZES, MEMBERS, REFERENCE_VARIANTS = map(
+    _joined, (measure.SIZES, measure.MEMBERS, measure.REFERENCE_VARIANTS)
 )
 
 
@@ -451,31 +451,31 @@ def measure_cost(
     threads: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"Threads, with commas; {REPEATED}; default: 1 and all cores, with --peer 1."
+            help=f"Threads, with commas; {REPEATED}; default: 1 and all cores, with --keras 1."
         ),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes: three minutes.")] = False,
     limit: Annotated[float, typer.Option(help="Seconds that one call may take.")] = 40.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "cpu",
     with_peer: Annotated[
-        bool, typer.Option("--peer", help="Time whole runs against Keras and bctpy instead.")
+        bool, typer.Option("--keras", help="Time whole runs against Keras and bctpy instead.")
     ] = False,
-    field: Annotated[str, typer.Option(help="Field, for --peer.")] = "surrogate_312",
+    field: Annotated[str, typer.Option(help="Field, for --keras.")] = "surrogate_312",
     variants: Annotated[
-        list[str], typer.Option(help=f"Variants, for --peer, with commas; {REPEATED}.")
-    ] = PEER_VARIANTS,
-    epochs: Annotated[int, typer.Option(help="Epochs, for --peer.", **COUNT)] = 10,
+        list[str], typer.Option(help=f"Variants, for --keras, with commas; {REPEATED}.")
+    ] = REFERENCE_VARIANTS,
+    epochs: Annotated[int, typer.Option(help="Epochs, for --keras.", **COUNT)] = 10,
     nulls: Annotated[
-        int, typer.Option(help="Nulls that are timed, for --peer; scaled to 1000.", **COUNT)
+        int, typer.Option(help="Nulls that are timed, for --keras; scaled to 1000.", **COUNT)
     ] = measure.N_NULLS,
-    rounds: Annotated[int, typer.Option(help="Pairs of a variant, for --peer.", **COUNT)] = 2,
+    rounds: Annotated[int, typer.Option(help="Pairs of a variant, for --keras.", **COUNT)] = 2,
 ) -> None:
     """Measure what training and topology cost here; the same command goes on where it stopped."""
     if with_peer:
         record = pairs.run_pairs(
             out=out,
             field=field,
-            variants=_listed("--variants", variants, measure.PEER_VARIANTS),
+            variants=_listed("--variants", variants, measure.REFERENCE_VARIANTS),
             threads=_numbers(threads or ["1"], "--threads"),
             epochs=epochs,
             n_nulls=nulls,
@@ -501,7 +501,7 @@ def measure_cost(
 
 
 def _show_cost(measured: report.Measurements) -> None:
-    """Print exponents, and the comparison with the peer where there is one."""
+    """Print exponents, and the comparison with the Keras reference where there is one."""
     fitted = report.exponents(measured.table)
     shown = pd.DataFrame(
         {
@@ -517,8 +517,8 @@ def _show_cost(measured: report.Measurements) -> None:
     )
     _show(shown, "Growth with N (members x threads); seconds at the largest N")
     if not measured.pairs.empty:
-        table = report.peer_table(measured.pairs)
-        columns = ["stage", "ours", "peer", "ratio", "times_floor", "rounds"]
+        table = report.reference_table(measured.pairs)
+        columns = ["stage", "ours", "keras", "ratio", "times_floor", "rounds"]
         for key, part in table.groupby(["field", "variant", "threads", "epochs", "n_nulls"]):
             name, variant, threads, epochs, nulls = key
             _show(

@@ -48,7 +48,7 @@ from cortexrnn.runs.archive import write_json
 __all__ = [
     "MEASURES",
     "MEMBERS",
-    "PEER_VARIANTS",
+    "REFERENCE_VARIANTS",
     "SIZES",
     "VARIANTS",
     "Point",
@@ -73,8 +73,8 @@ BUDGET_S, QUICK_BUDGET_S = 3.0, 0.5
 """Seconds for the repetitions of one point."""
 VARIANTS = {"plain": "W", "direct": "W*D*C", "emd": "W*D*C*"}
 """The variant that stands for each kind of penalty."""
-PEER_VARIANTS = ("W", "WD*", "W*D*C", "W*D*C*")
-"""Variants on which the peer is compared."""
+REFERENCE_VARIANTS = ("W", "WD*", "W*D*C", "W*D*C*")
+"""Variants on which the Keras reference is compared."""
 MEASURES = ("entropy", "modularity", "assortativity", "clustering", "efficiency")
 """What is measured of a trained network, each alone."""
 Kind = Literal["step", "penalty", "topology", "run", "processes"]

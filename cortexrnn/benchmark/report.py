@@ -31,8 +31,8 @@ __all__ = [
     "exponents",
     "fit_exponent",
     "load",
-    "peer_table",
     "read",
+    "reference_table",
     "run_seconds",
     "slowdown",
     "stands_for",
@@ -70,7 +70,7 @@ class Measurements:
     table : DataFrame
         Measurements, :data:`COLUMNS`.
     pairs : DataFrame
-        Runs of ours and of the peer, :data:`PAIR_COLUMNS`; may be empty.
+        Runs of ours and of the Keras reference, :data:`PAIR_COLUMNS`; may be empty.
     skipped, failed : list of dict
         Points that were left out because they take too long, or that could not be measured.
     """
@@ -410,8 +410,8 @@ def design_hours(
     return {"low": float(low), "hours": float(middle), "high": float(high)}
 
 
-def peer_table(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Put ours and the peer side by side, medians over rounds.
+def reference_table(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Put ours and the Keras reference side by side, medians over rounds.
 
     Parameters
     ----------
@@ -423,8 +423,8 @@ def peer_table(pairs: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         For each field, variant, number of threads and epochs, and each of ``training``,
         ``topology, nulls drawn anew``, ``topology, nulls cached``, ``whole, nulls drawn anew``,
-        ``whole, nulls cached``, and ``whole, each as it is`` (ours cached, the peer's drawn
-        anew): seconds of ``ours`` and ``peer`` with their ranges, ``ratio`` of the medians,
+        ``whole, nulls cached``, and ``whole, each as it is`` (ours cached, the Keras reference's
+        drawn anew): seconds of ``ours`` and ``keras`` with their ranges, ``ratio`` of the medians,
         the smallest and largest ratio within a round, and ``times_floor``, ours against the
         floor of its training (NaN for topology).
 
@@ -436,14 +436,14 @@ def peer_table(pairs: pd.DataFrame) -> pd.DataFrame:
     keys = ["field", "variant", "threads", "epochs", "n_nulls"]
     rows = []
     for key, group in pairs.groupby(keys, sort=False):
-        ours, peers = (
+        ours, reference = (
             group[group["side"] == side].set_index("round").sort_index()
             for side in ("ours", "peer")
         )
-        both = ours.index.intersection(peers.index)
+        both = ours.index.intersection(reference.index)
         if both.empty:
             raise ValueError(f"{key}: one side is missing; give the same command again to finish")
-        mine, theirs = _stages(ours.loc[both]), _stages(peers.loc[both])
+        mine, theirs = _stages(ours.loc[both]), _stages(reference.loc[both])
         mine["whole, each as it is"] = mine["whole, nulls cached"]
         theirs["whole, each as it is"] = theirs["whole, nulls drawn anew"]
         for stage in mine:
@@ -457,9 +457,9 @@ def peer_table(pairs: pd.DataFrame) -> pd.DataFrame:
                     "ours": mine[stage].median(),
                     "ours_low": mine[stage].min(),
                     "ours_high": mine[stage].max(),
-                    "peer": theirs[stage].median(),
-                    "peer_low": theirs[stage].min(),
-                    "peer_high": theirs[stage].max(),
+                    "keras": theirs[stage].median(),
+                    "keras_low": theirs[stage].min(),
+                    "keras_high": theirs[stage].max(),
                     "ratio": theirs[stage].median() / mine[stage].median(),
                     "ratio_low": ratio.min(),
                     "ratio_high": ratio.max(),

@@ -394,19 +394,19 @@ def side(who, number, training, measure, nulls):
 def test_sides_are_compared_within_rounds():
     pairs = [side("ours", 0, 4.0, 0.5, 1.0), side("peer", 0, 40.0, 5.0, 100.0)]
     pairs += [side("ours", 1, 5.0, 0.5, 1.0), side("peer", 1, 60.0, 5.0, 100.0)]
-    pairs += [side("ours", 2, 999.0, 1.0, 1.0)]  # its peer is still to come
-    table = report.peer_table(pd.DataFrame(pairs)).set_index("stage")
+    pairs += [side("ours", 2, 999.0, 1.0, 1.0)]  # the other side is still to come
+    table = report.reference_table(pd.DataFrame(pairs)).set_index("stage")
     training = table.loc["training"]
-    assert training[["ours", "peer", "rounds"]].tolist() == [4.5, 50.0, 2]
+    assert training[["ours", "keras", "rounds"]].tolist() == [4.5, 50.0, 2]
     assert training[["ratio_low", "ratio_high"]].tolist() == [10.0, 12.0]
     assert training["times_floor"] == pytest.approx(2.25)
     assert table.loc["topology, nulls drawn anew", "ratio"] == pytest.approx(105 / 1.5)
     assert table.loc["topology, nulls cached", "ratio"] == pytest.approx(10)
-    assert table.loc["whole, each as it is", "peer"] == pytest.approx(155)
+    assert table.loc["whole, each as it is", "keras"] == pytest.approx(155)
     assert table.loc["whole, each as it is", "ours"] == pytest.approx(5)
     assert math.isnan(table.loc["topology, nulls cached", "floor"])
     with pytest.raises(ValueError, match="one side is missing"):
-        report.peer_table(pd.DataFrame(pairs[:1]))
+        report.reference_table(pd.DataFrame(pairs[:1]))
 
 
 def test_figures_show_points_laws_and_floors():
