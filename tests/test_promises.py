@@ -27,7 +27,7 @@ from cortexrnn.evidence import (
     pooled,
     replication,
 )
-from cortexrnn.evidence.published import PUBLISHED_FIELDS, published_cells, published_table
+from cortexrnn.evidence.published import PUBLISHED_FIELDS
 from cortexrnn.fields import derivation, relations
 from cortexrnn.fields.errors import FieldError
 from cortexrnn.fields.field import Field
@@ -50,8 +50,7 @@ from cortexrnn.networks.specification import CORRECTED, PRESETS, PUBLISHED, Prot
 from cortexrnn.networks.tasks import PROBLEMS, TASKS
 from cortexrnn.networks.variant import VARIANTS, control
 from cortexrnn.runs import trained_weights
-from cortexrnn.runs.archive import ArchiveError, load_archive
-from cortexrnn.runs.conditions import as_published, select
+from cortexrnn.runs.archive import ArchiveError
 from cortexrnn.runs.trained_weights import WeightsError
 from tools import parameters
 from tools.project import ROOT, Project
@@ -347,72 +346,6 @@ def test_switches_of_the_protocols_are_those_of_the_page():
         key: value for key, value in published.items() if value != corrected[key]
     }
     assert all(corrected[name] == other for name, _, other in found)
-
-
-# --- rules
-
-
-def test_margins_and_spans_of_the_rules_are_those_of_the_code_and_the_published_table():
-    rows = table(RULES, "metric")
-    names = rows["metric"].str.removesuffix(" (bits)").str.replace("-", "_")
-    margins = dict(zip(names, map(float, rows["margin"]), strict=True))
-    assert margins == equivalence.MARGINS
-    free = published_table().query("arm == 'corr'").groupby("metric")["mean"]
-    spans = free.max() - free.min()
-    for name, span in zip(names, rows["span"], strict=True):
-        assert f"{spans[name]:.2f}" == span
-
-
-def test_numbers_of_the_rules_are_those_of_the_code():
-    words = {"two": 2, "ten": 10}
-    assert number(said(RULES, r"false discovery rate of (\d+) %")) == pytest.approx(
-        100 * equivalence.FALSE_DISCOVERY_RATE
-    )
-    assert words[said(RULES, r"With fewer than (\w+) values a cell is not")] == (
-        equivalence.LEAST_RUNS
-    )
-    assert words[said(RULES, r"by themselves .* so that (\w+) are asked now")] == (
-        equivalence.LEAST_RUNS
-    )
-    assert int(said(RULES, r"is a mean over (\d+) simulations")) == equivalence.PUBLISHED_RUNS
-    assert said(RULES, r"two small fields, (\w+) and (\w+),") == replication.DRAW_FIELDS
-    cells = published_cells()
-    lost = cells[cells["published_diverged"]]
-    counted = map(
-        int,
-        (
-            said(RULES, r"two signs, (\d+) cells"),
-            said(RULES, r"These (\d+) combinations of variant and task"),
-            said(RULES, r"task \((\d+) of the"),
-            said(RULES, r"The other (\d+) cells are \*testable\*"),
-        ),
-    )
-    assert list(counted) == [
-        len(cells),
-        len(lost.drop_duplicates(["variant", "task"])),
-        len(lost),
-        len(cells) - len(lost),
-    ]
-
-
-def test_the_archive_holds_the_runs_that_the_rules_name():
-    archive = load_archive()
-    first, last = map(int, said(RULES, r"protocol, seeds (\d+) to (\d+), one draw"))
-    for sign in ("free", "positive"):
-        runs = select(archive, field="6_6_2", sign=sign)
-        assert set(runs["data_seed"]) == {0}
-        seeds = runs.groupby(["variant", "task"])["seed"].apply(set)
-        assert len(seeds) == len(VARIANTS) * len(TASKS)
-        assert all(one == set(range(first, last + 1)) for one in seeds)
-    assert "ten draws and two seeds of every variant and task" in " ".join(read(RULES).split())
-    runs = as_published(archive).query("arm == 'corr'")
-    for name in replication.DRAW_FIELDS:
-        on = runs[runs["field"] == name].groupby(["variant", "task"])
-        assert len(on) == len(VARIANTS) * len(TASKS)
-        for _, cell in on:
-            seeds = cell.groupby("data_seed")["seed"].apply(set)
-            assert len(seeds) == 10
-            assert len(set.intersection(*seeds)) == 2
 
 
 # --- run and README
