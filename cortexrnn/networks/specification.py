@@ -38,6 +38,7 @@ __all__ = [
     "Preset",
     "Protocol",
     "RunSpec",
+    "UnregisteredError",
     "arm",
     "random_stream",
     "task_of",
@@ -329,11 +330,11 @@ class RunSpec:
         Parameters
         ----------
         row : mapping or Series
-            A row of the archive, or as much of it as a specification leaves out:
-            ``specification`` (JSON, or what it holds) and ``field``; ``protocol``, the name, without
-            which it is the known protocol of the same content or ``own``; and ``relation``, which
-            only a run without functional weights leaves open. Other columns are not read:
-            :func:`cortexrnn.runs.verification.check_row` compares them.
+            A row of the archive, or these of its columns: ``specification`` (JSON, or what it
+            holds) and ``field``; ``protocol``, a name, without which it is the known protocol of
+            the same content or ``own``; and ``relation``, which a specification leaves open where
+            nothing is made of it. Other columns are not read, see
+            :func:`cortexrnn.runs.consistency.check_row`.
 
         Returns
         -------
@@ -357,6 +358,10 @@ class RunSpec:
         return _read_back(row)
 
 
+class UnregisteredError(DefinitionError):
+    """A recorded run has a task or penalty of its own that is not registered in this process."""
+
+
 OWN_PROTOCOL = "own"
 """Name of a protocol that is none of :data:`PROTOCOLS`, where a row does not name it."""
 
@@ -366,7 +371,7 @@ def _read_back(row: Mapping[str, Any]) -> RunSpec:
     columns = _columns(row)
     stored = _stored(columns["specification"])
     optional = {name for part, name, _ in LATER_SWITCHES if not part}
-    plain = _members("specification", stored, RunSpec, without=("field",), optional=optional)
+    plain = _members("the specification", stored, RunSpec, without=("field",), optional=optional)
     protocol, variant = (
         _members(
             f"{part} of the specification", stored[part], kind, without=(unnamed,),
@@ -381,6 +386,14 @@ def _read_back(row: Mapping[str, Any]) -> RunSpec:
         raise ValueError(
             f"custom_tasks of the specification is {definitions!r}, expected definitions by name; "
             f"{AS_WRITTEN}"
+        )
+    if not _are_settings(given := plain["task_settings"]) or not all(
+        isinstance(value, str | int | float | list | tuple | None)
+        for _, value in dict(given).items()
+    ):
+        raise ValueError(
+            f"task_settings of the specification is {_brief(given)}, expected pairs of a name and "
+            f"a value; {AS_WRITTEN}"
         )
     plain |= {
         "field": columns["field"],
@@ -505,7 +518,7 @@ def _registered(kind: str, definition: Any, known: Mapping[str, Owned]) -> Owned
         raise ValueError(f"definition of a {kind} is {_brief(definition)}; {AS_WRITTEN}")
     remedy = f"import the code that the run was made with and call register_{kind}"
     if name not in known:
-        raise DefinitionError(
+        raise UnregisteredError(
             f"the run has a {kind} of its own, {name!r}, and none of that name is registered; "
             f"{remedy}"
         )
@@ -513,7 +526,7 @@ def _registered(kind: str, definition: Any, known: Mapping[str, Owned]) -> Owned
     if set(settings) == set(found.settings):
         found = replace(found, **{key: _hashable(value) for key, value in settings.items()})
     if found.definition != dict(definition):
-        raise DefinitionError(
+        raise UnregisteredError(
             f"the run has the {kind} {name!r} with settings {dict(settings)} and code "
             f"{_brief(definition['code'])}; the registered one has settings "
             f"{found.definition['settings']} and code {found.definition['code']!r}; {remedy}"
