@@ -1,8 +1,9 @@
-"""Command line: ``cortexrnn fields, fetch, run, status, tables, bench``."""
+"""Command line: ``cortexrnn fields, fetch, run, status, tables, verify, bench``."""
 
 from __future__ import annotations
 
 import functools
+import secrets
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -15,7 +16,8 @@ import typer
 from rich.console import Console
 
 from cortexrnn import __version__
-from cortexrnn.benchmark import keras_reference, measure, pairs, report
+from cortexrnn.benchmark import measure, pairs, report
+from cortexrnn.benchmark.keras_reference import KerasReferenceError
 from cortexrnn.benchmark.record import cores
 from cortexrnn.evidence import intervals
 from cortexrnn.evidence.published import beside_published
@@ -29,7 +31,7 @@ from cortexrnn.networks.neurogym import GYM_TASKS
 from cortexrnn.networks.specification import PRESETS, PROTOCOLS, RELATIONS, SIGNS
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs import archive, experiment, plans, terminal
+from cortexrnn.runs import archive, consistency, experiment, plans, terminal, verification
 from cortexrnn.runs.controls import (
     CONDITIONS,
     CONTROLS,
@@ -38,6 +40,7 @@ from cortexrnn.runs.controls import (
     Control,
     read_conditions,
 )
+from cortexrnn.runs.engine import EngineError
 from cortexrnn.runs.lock import PresenceError
 
 app = typer.Typer(
@@ -60,6 +63,8 @@ REPEATED = "may be given repeatedly"
 EVERYTHING = ["all"]
 DESIGNS = ", ".join(GROUPS)
 """Groups of controls, as an option lists them."""
+MOST_TOLD = 10
+"""Of how many faults of files and rows a person is told one by one."""
 
 Directory = Annotated[
     Path | None, typer.Option(help="Folder laid out as the authors' Model/DATA/info.")
@@ -74,7 +79,7 @@ def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
         usual = _listen()
         try:
             command(*args, **kwargs)
-        except (experiment.ExperimentError, keras_reference.KerasReferenceError) as error:
+        except (EngineError, experiment.ExperimentError, KerasReferenceError) as error:
             _stop(error, FAILED)
         except (FieldError, PresenceError, published.SourceError, ValueError) as error:
             _stop(error, REFUSED)
@@ -419,6 +424,100 @@ def _write_csv(table: pd.DataFrame, path: Path) -> None:
     except OSError as error:
         reason = error.strerror or str(error).splitlines()[0]
         raise archive.ArchiveError(f"cannot write {path} ({reason}); name another file") from error
+
+
+@app.command()
+@_plain_errors
+def verify(
+    identities: Annotated[
+        list[str] | None,
+        typer.Argument(help="Identities of recorded runs, or their first digits."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of runs; default: the shipped archive.")
+    ] = None,
+    field: Annotated[str | None, typer.Option(help="Only runs of this field.")] = None,
+    sample: Annotated[int | None, typer.Option(help="So many runs at random.", **COUNT)] = None,
+    all_cells: Annotated[
+        bool, typer.Option("--all-cells", help="One run of every cell: may take an hour.")
+    ] = False,
+    seed: Annotated[
+        int | None, typer.Option(help="Which runs are drawn; default: others each time.", min=0)
+    ] = None,
+    directory: Directory = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; default: cores.", **COUNT)] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+) -> None:
+    """Train recorded runs again, and say of each whether it comes out as it is stored.
+
+    Before that, every file is compared with the hash in its plan's record, and every row with its
+    own specification. Exit status 1 if anything does not agree.
+    """
+    if bool(identities) + (sample is not None) + all_cells != 1:
+        raise ValueError("say which runs: identities, or --sample 5, or --all-cells; one of them")
+    resolve_device(device)
+    runs = archive.load_archive(out)
+    if field is not None:
+        one_of("field", field, list(runs["field"].unique()))
+        runs = runs[runs["field"] == field]
+    wrong = _check_stored(out, runs)
+    if identities:
+        chosen = verification.chosen_runs(runs, identities)
+        if hindered := [why for why in verification.left_out(chosen, directory=directory) if why]:
+            raise ValueError(hindered[0])
+    else:
+        seed = secrets.randbelow(2**32) if seed is None else seed
+        known = _trainable(runs, directory)
+        if sample is not None:
+            chosen = verification.sampled_runs(known, sample, seed=seed)
+        else:
+            chosen = verification.one_of_each_cell(known, seed=seed)
+        _say(f"{chosen['identity'].nunique()} runs are trained again, drawn with --seed {seed}")
+    done = []
+    _say(verification.HEADING)
+    try:
+        for one in verification.verify(chosen, directory=directory, workers=workers, device=device):
+            done.append(one)
+            for line in one.lines:
+                _say(line)
+    except (KeyboardInterrupt, _Terminated):
+        _stop(f"ended after {len(done)} of {len(chosen)} rows, which are told above", FAILED)
+    _show(verification.deviations(done), "Trained again less stored, absolute; losses as ratios")
+    counts = pd.Series([one.verdict for one in done]).value_counts()
+    for verdict, meaning in verification.VERDICTS.items():
+        if verdict in counts:
+            _say(f"{counts[verdict]} of {len(done)} {verdict}: {meaning}")
+    if wrong or not all(one.agrees for one in done):
+        _stop("not everything agrees, see above", FAILED)
+
+
+def _check_stored(out: Path | None, runs: pd.DataFrame) -> bool:
+    """Check files and rows without training; print what is wrong, and whether anything is."""
+    problems, unrecorded = consistency.check_files(out or consistency.shipped_archive())
+    if unrecorded:
+        _say(f"no record of a plan says what was in {', '.join(unrecorded)}")
+    rows = consistency.check_rows(runs)
+    problems += [f"run {identity}: {what}" for identity, found in rows.items() for what in found]
+    for problem in problems[:MOST_TOLD]:
+        _say(f"WRONG: {problem}")
+    if len(problems) > MOST_TOLD:
+        _say(f"WRONG: and {len(problems) - MOST_TOLD} more")
+    if not problems:
+        _say(
+            f"Every file has the hash that its plan noted; each of {len(runs)} rows agrees with "
+            "its specification and with itself"
+        )
+    return bool(problems)
+
+
+def _trainable(runs: pd.DataFrame, directory: Path | None) -> pd.DataFrame:
+    """Leave out what cannot be trained here, and tell how much that is."""
+    reasons = verification.left_out(runs, directory=directory)
+    for reason, count in reasons[reasons != ""].value_counts().items():
+        _say(f"{count} rows are left out: {reason}")
+    if not (reasons == "").any():
+        raise ValueError("none of these runs can be trained here; the reasons are told above")
+    return runs[reasons == ""]
 
 
 def _numbers(values: list[str], what: str) -> list[int]:

@@ -1,6 +1,9 @@
 """The command line, as somebody types it."""
 
+import hashlib
+import json
 import os
+import re
 import subprocess
 import sys
 
@@ -237,3 +240,101 @@ def test_status_is_read_at_eighty_columns(call, monkeypatch, controls_folder):
     assert lines[1] == "  finished: 6 of 6 runs, 0 diverged"
     assert lines[2].startswith("  last run finished 20")
     assert max(map(len, lines)) < 80
+
+
+# --- verify
+
+
+@pytest.fixture
+def finished(call, tmp_path):
+    """Folder of two finished runs, and their table."""
+    out = tmp_path / "finished"
+    assert call(*RUN, "--out", out).exit_code == 0
+    return out, archive.load_archive(out)
+
+
+def test_recorded_runs_are_trained_again_and_agree(call, finished):
+    out, runs = finished
+    result = call("verify", "--out", out, "--sample", "2", "--seed", "1", "--workers", "1")
+    assert result.exit_code == 0, result.output
+    assert "each of 2 rows agrees with its specification and with itself" in result.output
+    assert "2 runs are trained again, drawn with --seed 1" in result.output
+    assert "2 of 2 equal: every stored number came out again, to the last bit" in result.output
+    for row in runs.to_dict("records"):
+        shown = f"{row['identity'][:12]} surrogate_16, corr, {row['variant']}, go_nogo, seed 0"
+        assert shown in result.output
+        assert result.output.count(f"{row['entropy']:9.4f}") >= 2  # stored and again
+
+
+def test_runs_are_verified_by_identity_or_cell_by_cell(call, finished):
+    out, runs = finished
+    identity = runs["identity"][1]
+    result = call("verify", "--out", out, identity[:8], "--workers", "1")
+    assert result.exit_code == 0 and f"{identity[:12]} " in result.output
+    assert "1 of 1 equal" in result.output and "--seed" not in result.output
+    cells = call("verify", "--out", out, "--all-cells", "--field", "surrogate_16", "--workers", "1")
+    assert cells.exit_code == 0 and "2 of 2 equal" in cells.output
+    drawn = re.search(r"drawn with --seed (\d+)", cells.output)[1]
+    assert (
+        drawn
+        != re.search(
+            r"drawn with --seed (\d+)",
+            call("verify", "--out", out, "--all-cells", "--workers", "1").output,
+        )[1]
+    )
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_one_changed_digit_is_found(call, finished, hidden):
+    # Whoever can change a file can change the record beside it: then training tells.
+    out, runs = finished
+    (path,), (record,) = out.glob("*.parquet"), out.glob("*.json")
+    rows = experiment._rows(archive.read_runs(path))
+    rows[0]["entropy"] += 1e-4
+    archive.write_runs(rows, path)
+    if hidden:
+        content = json.loads(record.read_text())
+        content["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        record.write_text(json.dumps(content))
+    result = call("verify", "--out", out, "--sample", "2", "--seed", "0", "--workers", "1")
+    assert result.exit_code == 1
+    assert ("is not the file that its plan wrote" in result.output) != hidden
+    assert "promises equal bits, and entropy differ" in result.output
+    assert "1 of 2 DIFFERS" in result.output
+    assert "not everything agrees, see above" in result.output
+    other = call("verify", "--out", out, runs["identity"][1], "--workers", "1")
+    assert other.exit_code == (0 if hidden else 1)  # the hash is of the whole file
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "say which runs: identities, or --sample 5, or --all-cells; one of them"),
+        (["--sample", "2", "--all-cells"], "say which runs"),
+        (["0123456789", "--sample", "2"], "say which runs"),
+        (["0123456789"], "no run '0123456789' here; give an identity"),
+        (["--sample", "0"], "0 is too few"),
+        (["--sample", "2", "--seed", "-1"], "--seed"),
+        (["--sample", "3"], "3 runs were asked for and 2 can be trained"),
+        (["--sample", "1", "--field", "6_6_2"], "unknown field '6_6_2'; choose one of surrogate_"),
+        (["--sample", "1", "--device", "cuda:9"], "device 'cuda:9' cannot be used here"),
+        (["--sample", "1", "--out", "/nowhere"], "there is no folder /nowhere"),
+    ],
+)
+def test_what_cannot_be_verified_is_refused(call, finished, arguments, message):
+    out, _ = finished
+    result = call("verify", "--out", out, *arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+
+
+def test_a_field_that_is_not_here_is_told_with_the_remedy(call, monkeypatch):
+    monkeypatch.delenv("CORTEXRNN_DATA", raising=False)  # the cache of `call` is empty
+    result = call("verify", "--field", "4_7_2", "--sample", "1")
+    assert result.exit_code == 2
+    assert (
+        "99 rows are left out: field 4_7_2 is not on this machine; run `cortexrnn fetch 4_7_2`"
+        in (result.output)
+    )
+    assert "none of these runs can be trained here" in result.output

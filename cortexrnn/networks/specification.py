@@ -11,15 +11,16 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from numbers import Real
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 
 from cortexrnn.fields.field import Relation
 from cortexrnn.fields.given import parameters
 from cortexrnn.fields.given.parameters import one_of
+from cortexrnn.networks.custom_penalty import PENALTIES, CustomPenalty
 from cortexrnn.networks.definition import DefinitionError
 from cortexrnn.networks.neurogym import find_task
 from cortexrnn.networks.tasks import CUSTOM_TASKS, TASKS, Task, check_task
@@ -38,6 +39,7 @@ __all__ = [
     "Preset",
     "Protocol",
     "RunSpec",
+    "UnregisteredError",
     "arm",
     "random_stream",
     "task_of",
@@ -216,6 +218,10 @@ LATER_SWITCHES: tuple[tuple[str, str, Any], ...] = (
 they have it they are no part of a specification, so that recorded runs keep their identity."""
 
 
+STORED_NAMES = {"dtype": "precision"}
+"""Attributes of a :class:`RunSpec` that recorded specifications call otherwise."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
     """Everything that defines one run.
@@ -323,7 +329,8 @@ class RunSpec:
         plain = asdict(self)
         if self.variant.penalty is not None:
             plain["variant"]["penalty"] = self.variant.penalty.definition
-        plain["precision"] = plain.pop("dtype")  # its name in all recorded runs
+        for attribute, stored in STORED_NAMES.items():
+            plain[stored] = plain.pop(attribute)
         plain["custom_tasks"] = {task.name: task.definition for task in self.custom_tasks}
         del plain["field"], plain["protocol"]["name"], plain["variant"]["base"]
         for part, switch, unused in LATER_SWITCHES:
@@ -339,6 +346,217 @@ class RunSpec:
         """Hash of the resolved specification, 32 hexadecimal digits."""
         text = json.dumps(self.resolved(), sort_keys=True, default=_plain)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    @classmethod
+    def from_specification(cls, row: Mapping[str, Any]) -> RunSpec:
+        """Read a recorded run back, so that it can be trained again.
+
+        Parameters
+        ----------
+        row : mapping or Series
+            A row of the archive, or these of its columns: ``specification`` (JSON, or what it
+            holds) and ``field``; ``protocol``, a name, without which it is the known protocol of
+            the same content or ``own``; and ``relation``, which a specification leaves open where
+            nothing is made of it. Other columns are not read, see
+            :func:`cortexrnn.runs.consistency.check_row`.
+
+        Returns
+        -------
+        RunSpec
+            With the identity of the recorded run.
+
+        Raises
+        ------
+        ValueError
+            If the row lacks something, its specification is damaged, incomplete, of another version
+            or contradicts the row, or a task or penalty of one's own that it names is not
+            registered here with the same settings and code.
+
+        Examples
+        --------
+        >>> spec = RunSpec(field="f", field_hash="0" * 64, variant="W*D*C", task="go_nogo", seed=0)
+        >>> row = {"field": "f", "specification": json.dumps(spec.resolved())}
+        >>> RunSpec.from_specification(row) == spec
+        True
+        """
+        return _read_back(row)
+
+
+class UnregisteredError(DefinitionError):
+    """A recorded run has a task or penalty of its own that is not registered in this process."""
+
+
+OWN_PROTOCOL = "own"
+"""Name of a protocol that is none of :data:`PROTOCOLS`, where a row does not name it."""
+
+
+def _read_back(row: Mapping[str, Any]) -> RunSpec:
+    """Read a row of the archive, see :meth:`RunSpec.from_specification`."""
+    columns = _columns(row)
+    stored = _stored(columns["specification"])
+    optional = {name for part, name, _ in LATER_SWITCHES if not part}
+    plain = _members("the specification", stored, RunSpec, without=("field",), optional=optional)
+    protocol, variant = (
+        _members(
+            f"{part} of the specification", stored[part], kind, without=(unnamed,),
+            optional={name for of, name, _ in LATER_SWITCHES if of == part},
+        )
+        for part, kind, unnamed in (("protocol", Protocol, "name"), ("variant", Variant, "base"))
+    )  # fmt: skip
+    if variant.get("penalty") is not None:
+        variant["penalty"] = _registered("penalty", variant["penalty"], PENALTIES)
+    definitions = plain.pop("custom_tasks", {})
+    if not isinstance(definitions, Mapping):
+        raise ValueError(
+            f"custom_tasks of the specification is {definitions!r}, expected definitions by name; "
+            f"{AS_WRITTEN}"
+        )
+    if not _are_settings(given := plain["task_settings"]) or not all(
+        isinstance(value, str | int | float | list | tuple | None)
+        for _, value in dict(given).items()
+    ):
+        raise ValueError(
+            f"task_settings of the specification is {_brief(given)}, expected pairs of a name and "
+            f"a value; {AS_WRITTEN}"
+        )
+    plain |= {
+        "field": columns["field"],
+        "custom_tasks": tuple(_registered("task", d, CUSTOM_TASKS) for d in definitions.values()),
+        "protocol": _named_protocol(protocol, columns.get("protocol")),
+        "variant": Variant(base="", **variant),
+        "relation": _relation(stored["relation"], columns.get("relation")),
+    }
+    spec = RunSpec(**plain)
+    if (again := json.dumps(spec.resolved(), sort_keys=True, default=_plain)) != json.dumps(
+        stored, sort_keys=True
+    ):
+        raise ValueError(
+            f"the specification, read and written again, is another one: {again}; {AS_WRITTEN}"
+        )
+    return spec
+
+
+AS_WRITTEN = "give it as cortexrnn wrote it, or read it with the version that did"
+"""Remedy for a specification that is damaged."""
+
+
+def _columns(row: Any) -> dict[str, Any]:
+    """Take the columns that say what a specification leaves out; missing values are left out."""
+    if not hasattr(row, "keys") or not hasattr(row, "__getitem__"):
+        raise ValueError(
+            f"row is {_brief(row)}; give a row of load_archive(), such as runs.iloc[0]"
+        )
+    names = ("specification", "field", "relation", "protocol")
+    given = {name: row[name] for name in names if name in row.keys()}  # noqa: SIM118  (a Series)
+    present = {k: v for k, v in given.items() if v is not None and not _is_nan(v)}
+    for name in ("specification", "field"):
+        if name not in present:
+            raise ValueError(f"the row has no {name}; give a row of load_archive()")
+    for name in ("field", "relation", "protocol"):
+        if not isinstance(present.get(name, ""), str):
+            raise ValueError(f"{name} of the row is {_brief(present[name])}; give its name")
+    return present
+
+
+def _is_nan(value: Any) -> bool:
+    """Whether a value is what pandas puts where there is none."""
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _brief(value: Any) -> str:
+    """Show a value in a message that may be long."""
+    text = parameters.shown(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _stored(specification: Any) -> dict[str, Any]:
+    """Give the content of a stored specification."""
+    content = specification
+    if isinstance(specification, str):
+        try:
+            content = json.loads(specification)
+        except (RecursionError, ValueError) as error:
+            raise ValueError(
+                f"the specification {_brief(specification)} is no JSON ({error}); {AS_WRITTEN}"
+            ) from error
+    if not isinstance(content, Mapping):
+        raise ValueError(
+            f"the specification is {_brief(specification)}, expected names and values; {AS_WRITTEN}"
+        )
+    return dict(content)
+
+
+def _members(
+    what: str, given: Any, kind: type, *, without: tuple[str, ...], optional: set[str]
+) -> dict[str, Any]:
+    """Refuse a part of a specification that has other members than this version knows."""
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{what} is {_brief(given)}, expected names and values; {AS_WRITTEN}")
+    known = {STORED_NAMES.get(one.name, one.name) for one in fields(kind)} - set(without)
+    if unknown := sorted(set(map(str, given)) - known):
+        raise ValueError(f"{what} has {', '.join(unknown)}, which is unknown here; {AS_WRITTEN}")
+    if missing := sorted(known - optional - set(given)):
+        raise ValueError(f"{what} has no {', '.join(missing)}; {AS_WRITTEN}")
+    attributes: dict[Any, str] = {stored: name for name, stored in STORED_NAMES.items()}
+    return {attributes.get(name, name): value for name, value in given.items()}
+
+
+def _named_protocol(switches: dict[str, Any], name: str | None) -> Protocol:
+    """Make a protocol of its switches; a known name stands for what it says and nothing else."""
+    made = Protocol(name=OWN_PROTOCOL, **switches)
+    if name is None:
+        alike = (one for one in PROTOCOLS.values() if replace(one, name=OWN_PROTOCOL) == made)
+        return next(alike, made)
+    named = replace(made, name=name)
+    if name in PROTOCOLS and named != PROTOCOLS[name]:
+        raise ValueError(
+            f"protocol of the row is {name!r}, and its specification has other switches, "
+            f"{switches}; {AS_WRITTEN}"
+        )
+    return named
+
+
+def _relation(stored: Any, column: str | None) -> Any:
+    """Choose between the relation of a specification and that of its row."""
+    if stored is None:
+        return column or RELATIONS[0]
+    if column is not None and column != stored:
+        raise ValueError(
+            f"relation of the row is {column!r}, and that of its specification {_brief(stored)}; "
+            f"{AS_WRITTEN}"
+        )
+    return stored
+
+
+Owned = TypeVar("Owned", Task, CustomPenalty)
+
+
+def _registered(kind: str, definition: Any, known: Mapping[str, Owned]) -> Owned:
+    """Find what a user added and a specification has by its definition."""
+    if not isinstance(definition, Mapping) or set(definition) != {"name", "settings", "code"}:
+        raise ValueError(
+            f"definition of a {kind} is {_brief(definition)}, expected name, settings and code; "
+            f"{AS_WRITTEN}"
+        )
+    name, settings = definition["name"], definition["settings"]
+    if not isinstance(name, str) or not isinstance(settings, Mapping):
+        raise ValueError(f"definition of a {kind} is {_brief(definition)}; {AS_WRITTEN}")
+    remedy = f"import the code that the run was made with and call register_{kind}"
+    if name not in known:
+        raise UnregisteredError(
+            f"the run has a {kind} of its own, {name!r}, and none of that name is registered; "
+            f"{remedy}"
+        )
+    found = known[name]
+    if set(settings) == set(found.settings):
+        found = replace(found, **{key: _hashable(value) for key, value in settings.items()})
+    if found.definition != dict(definition):
+        raise UnregisteredError(
+            f"the run has the {kind} {name!r} with settings {dict(settings)} and code "
+            f"{_brief(definition['code'])}; the registered one has settings "
+            f"{found.definition['settings']} and code {found.definition['code']!r}; {remedy}"
+        )
+    return found
 
 
 def _check_types(spec: RunSpec) -> None:

@@ -10,29 +10,37 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cortexrnn.evidence.reproduction import load_again
 from cortexrnn.fields.field import RELATION_NAMES
-from cortexrnn.networks.custom_penalty import CustomPenalty
+from cortexrnn.networks import specification
+from cortexrnn.networks.custom_penalty import PENALTIES, CustomPenalty, register_penalty
+from cortexrnn.networks.neurogym import GYM_TASKS
 from cortexrnn.networks.specification import (
     ARMS,
     CORRECTED,
     PRESETS,
+    PROTOCOLS,
     PUBLISHED,
     RELATIONS,
     SIGNS,
     Preset,
     PresetName,
+    Protocol,
     RunSpec,
+    UnregisteredError,
     arm,
     random_stream,
 )
-from cortexrnn.networks.tasks import Task
+from cortexrnn.networks.tasks import CUSTOM_TASKS, TASKS, Task, register_task
 from cortexrnn.networks.variant import CHOICES, VARIANTS, Switches, Variant
 from cortexrnn.runs.archive import load_archive
 from cortexrnn.runs.conditions import as_published
+from cortexrnn.runs.consistency import check_rows
 from tests.conftest import SPECIFIED
 
 ROOT = Path(__file__).parents[2]
@@ -357,3 +365,219 @@ def test_equal_variants_have_equal_names_however_they_were_made():
         made = replace(Variant.parse(base), start="permuted", distance="matched")
         assert made.name == "W!D*C [distance=matched]"
     assert replace(VARIANTS["WD*C"], start="identity").name == "WD*C [start=identity]"
+
+
+# --- what was stored is read back
+
+
+@st.composite
+def any_variants(draw):
+    """Any variant that switches allow; combinations that are refused are drawn again."""
+    switches = {name: draw(st.sampled_from(values)) for name, values in CHOICES.items()}
+    try:
+        return Variant(base="", **switches)
+    except ValueError:
+        # Most random combinations contradict each other: then one switch of a variant of the paper.
+        base = draw(st.sampled_from(sorted(VARIANTS)))
+        name = draw(st.sampled_from(sorted(CHOICES)))
+        try:
+            return replace(VARIANTS[base], **{name: switches[name]})
+        except ValueError:
+            return VARIANTS[base]
+
+
+protocols = st.one_of(
+    st.sampled_from(list(PROTOCOLS.values())),
+    st.builds(
+        Protocol,
+        name=st.sampled_from(["mine", "published, own", "ünï"]),
+        coordinates=st.sampled_from(["reshaped", "soma"]),
+        plain_strength=st.sampled_from(["unit", "lambda"]),
+        grid_scale=st.sampled_from(["index", "unit", "matched"]),
+        strength_unit=st.sampled_from(["lambda", "gradient"]),
+    ),
+)
+numbers = st.floats(0, 1e6, allow_nan=False)
+counts = st.integers(1, 2**63 - 1)
+tasks_with_settings = st.one_of(
+    st.tuples(st.sampled_from([*TASKS, *GYM_TASKS]), st.just({})),
+    st.tuples(st.just("perceptual"), st.sampled_from([{"coherences": (0, 10)}, {"noise_sd": 0.5}])),
+    st.tuples(st.just("one_choice"), st.fixed_dictionaries({"delay_steps": st.integers(0, 99)})),
+    st.tuples(st.just(Count()), st.sampled_from([{}, {"steps": 2}, {"gains": (1.5, 2.0)}])),
+)
+any_specifications = st.builds(
+    lambda given, first_task, **rest: RunSpec(
+        field="f", field_hash="0" * 64, task=given[0], task_settings=given[1],
+        first_task=None if isinstance(given[0], Count) else first_task, **rest,
+    ),
+    tasks_with_settings,
+    variant=st.one_of(any_variants(), variants), seed=st.integers(0, 2**63 - 1),
+    relation=st.sampled_from(RELATIONS), sign=st.sampled_from(SIGNS), protocol=protocols,
+    data_seed=st.integers(0, 9), n_train=counts, n_validation=counts, epochs=counts,
+    batch_size=counts, learning_rate=numbers, input_noise=numbers, strength=numbers,
+    emd_strength=numbers, dtype=st.sampled_from(["float32", "float64"]),
+    first_task=st.sampled_from([None, "go_nogo", "delay_match", Count()]),
+)  # fmt: skip
+
+
+def row_of(spec):
+    """What the archive stores of a specification, as far as it is read back."""
+    return {
+        "specification": json.dumps(spec.resolved(), sort_keys=True),
+        "field": spec.field,
+        "relation": spec.relation,
+        "protocol": spec.protocol.name,
+    }
+
+
+@pytest.fixture
+def registered():
+    """A task and a penalty of one's own, known in this process while a test runs."""
+    before = dict(CUSTOM_TASKS), dict(PENALTIES)
+    register_task(Count())
+    register_penalty(Power())
+    yield
+    for known, content in zip((CUSTOM_TASKS, PENALTIES), before, strict=True):
+        known.clear()
+        known.update(content)
+
+
+@settings(unhurried, max_examples=200)
+@given(spec=any_specifications)
+def test_a_specification_that_was_stored_is_read_back(spec):
+    CUSTOM_TASKS["count"], PENALTIES["power"] = Count(), Power()
+    try:
+        again = RunSpec.from_specification(row_of(spec))
+        by_series = RunSpec.from_specification(pd.Series(row_of(spec) | {"accuracy": 1.0}))
+    finally:
+        del CUSTOM_TASKS["count"], PENALTIES["power"]
+    assert again == by_series == spec
+    assert again.identity == spec.identity
+    assert again.resolved() == spec.resolved()
+
+
+@unhurried
+@given(spec=specifications.filter(lambda spec: not spec.custom_tasks and not spec.variant.penalty))
+def test_what_a_row_does_not_say_is_the_usual(spec):
+    row = {name: row_of(spec)[name] for name in ("specification", "field")}
+    again = RunSpec.from_specification(row)
+    assert again.identity == spec.identity
+    assert again.protocol == spec.protocol
+    content = row | {"specification": json.loads(row["specification"]), "relation": float("nan")}
+    assert RunSpec.from_specification(content) == again
+
+
+def test_a_protocol_without_a_name_is_ones_own():
+    spec = replace(BASE, protocol=Protocol(name="mine", coordinates="soma"))
+    row = row_of(spec) | {"protocol": None}
+    again = RunSpec.from_specification(row)
+    assert (again.protocol.name, again.identity) == (specification.OWN_PROTOCOL, spec.identity)
+
+
+def test_every_recorded_row_is_read_back_with_its_identity_and_columns():
+    runs = pd.concat([load_archive(), load_again()])
+    assert len(runs) > 18_000
+    assert check_rows(runs) == {}
+    for row in runs.iloc[::97].to_dict("records"):
+        spec = RunSpec.from_specification(row)
+        assert spec.identity == row["identity"]
+        assert json.dumps(spec.resolved(), sort_keys=True) == row["specification"]
+        assert (spec.variant.name, spec.protocol.name) == (row["variant"], row["protocol"])
+        told = ("field", "relation", "sign", "arm", "task", "seed", "data_seed", "epochs")
+        assert [getattr(spec, name) for name in told] == [row[name] for name in told]
+
+
+def changed(**changes):
+    """Row of the base whose specification has other members; None removes one."""
+    content = BASE.resolved()
+    for path, value in changes.items():
+        part = content
+        *above, name = path.split("__")
+        for one in above:
+            part = part[one]
+        if value is None:
+            del part[name]
+        else:
+            part[name] = value
+    return row_of(BASE) | {"specification": content}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (None, r"row is None; give a row of load_archive\(\)"),
+        ("{}", r"row is '{}'; give a row of load_archive\(\)"),
+        ({}, "the row has no specification; give a row"),
+        ({"specification": "{}"}, "the row has no field; give a row"),
+        (row_of(BASE) | {"field": 7}, "field of the row is 7; give its name"),
+        (row_of(BASE) | {"protocol": 7}, "protocol of the row is 7; give its name"),
+        (row_of(BASE) | {"specification": "{"}, "specification '{' is no JSON .*; give it as"),
+        (row_of(BASE) | {"specification": "[" * 9999}, "is no JSON"),
+        (row_of(BASE) | {"specification": "[1]"}, r"is '\[1\]', expected names and values"),
+        (row_of(BASE) | {"specification": b"{}"}, "is b'{}', expected names and values"),
+        (row_of(BASE) | {"relation": "sttc"}, "relation of the row is 'sttc', and that of its"),
+        (row_of(BASE) | {"protocol": "corrected"}, "protocol of the row is 'corrected', and its"),
+        (changed(strength=None), "the specification has no strength; give it as cortexrnn wrote"),
+        (changed(momentum=0.9), "the specification has momentum, which is unknown here; give it"),
+        (changed(protocol__coordinates=None), "protocol of the specification has no coordinates"),
+        (changed(variant__colour="red"), "variant of the specification has colour, which is"),
+        (changed(variant="W"), "variant of the specification is 'W', expected names and values"),
+        (changed(protocol=[]), r"protocol of the specification is \[\], expected names"),
+        (changed(strength="0.3"), "strength must be a finite number >= 0, not '0.3'"),
+        (changed(learning_rate=float("nan")), "learning_rate must be a finite number"),
+        (changed(seed=1.5), "seed must be a whole number >= 0, not 1.5"),
+        (changed(variant__start="sideways"), "unknown start 'sideways'"),
+        (changed(variant__start=["functional"]), "unknown start"),
+        (changed(variant__penalty=3), "definition of a penalty is 3, expected name, settings"),
+        (changed(relation=3), "relation"),
+        (changed(sign="negative"), "unknown sign 'negative'"),
+        (changed(task=["one_choice"]), "task is"),
+        (changed(task_settings=7), "task_settings of the specification is 7, expected pairs"),
+        (changed(task_settings=[["delay_steps", {"a": 1}]]), "task_settings of the"),
+        (changed(custom_tasks=[]), "custom_tasks of the specification"),
+        (changed(custom_tasks={"a": {"name": "a"}}), "definition of a task is .*, expected name"),
+        (changed(custom_tasks={"a": {"name": 1, "settings": {}, "code": ""}}), "definition of a"),
+        (changed(strength=1), "read and written again, is another one"),
+        (changed(variant__entries="kept"), "read and written again, is another one"),
+        (changed(custom_tasks={}), "read and written again, is another one"),
+    ],
+)  # fmt: skip
+def test_what_was_not_stored_by_this_package_is_refused_in_words(row, message):
+    with pytest.raises(ValueError, match=message):
+        RunSpec.from_specification(row)
+
+
+OWN = (
+    ("task", "count", lambda: replace(BASE, task=Count(gains=(1.5, 2.0)))),
+    (
+        "penalty", "power",
+        lambda: replace(BASE, variant=Variant.parse("W*").switched(penalty=Power(power=2.5))),
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "name", "make"), OWN)
+def test_what_is_ones_own_has_to_be_registered(kind, name, make):
+    with pytest.raises(
+        UnregisteredError,
+        match=f"{kind} of its own, '{name}', and none of that name .* call register_{kind}",
+    ):
+        RunSpec.from_specification(row_of(make()))
+
+
+@pytest.mark.parametrize(("kind", "name", "make"), OWN)
+def test_what_is_ones_own_has_to_be_the_same_code(registered, kind, name, make):
+    assert RunSpec.from_specification(row_of(make())) == make()
+    text = row_of(make())["specification"]
+    code = json.loads(text)
+    part = code["custom_tasks"] if kind == "task" else code["variant"]
+    digest = part["count" if kind == "task" else "penalty"]["code"]
+    row = row_of(make()) | {"specification": text.replace(digest, "0" * len(digest))}
+    with pytest.raises(UnregisteredError, match=f"{kind} '{name}' with settings .* registered one"):
+        RunSpec.from_specification(row)
+
+
+def test_settings_of_ones_own_have_to_be_those_of_the_code(registered):
+    text = row_of(OWN[0][2]())["specification"].replace('"steps": 3', '"paces": 3')
+    with pytest.raises(UnregisteredError, match="'paces': 3"):
+        RunSpec.from_specification(row_of(BASE) | {"specification": text})

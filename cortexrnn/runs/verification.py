@@ -1,0 +1,601 @@
+"""Verification: recorded runs are trained again from their specification and compared.
+
+Where numerics, libraries, products and kind of machine are those of the recorded run, training
+gives every bit again. Elsewhere rounding differs and training amplifies it, so that a tolerance is
+needed (:data:`TOLERANCES`). Where a number lies outside it, the run is trained a few times more,
+with a learning rate that differs by as little as rounding does: the stored number must then lie
+among what these trainings gave.
+
+This cannot detect a number that was altered by less than its tolerance, on another kind of machine,
+if whatever else is written of it was altered too, see :mod:`cortexrnn.runs.consistency`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cortexrnn.fields.errors import FieldError
+from cortexrnn.fields.field import Field
+from cortexrnn.fields.sources import load_field
+from cortexrnn.fields.sources.published import FIELDS, is_available
+from cortexrnn.networks.device import resolve_device
+from cortexrnn.networks.neurogym import GymTask
+from cortexrnn.networks.specification import (
+    RunSpec,
+    UnregisteredError,
+    random_stream,
+    task_of,
+)
+from cortexrnn.runs.archive import METRICS
+from cortexrnn.runs.consistency import RESULTS, check_row, same, wrong_columns
+from cortexrnn.runs.engine import choose
+from cortexrnn.runs.experiment import run_shard
+
+__all__ = [
+    "COMPARED",
+    "DRAWS",
+    "HEADING",
+    "TOLERANCES",
+    "VERDICTS",
+    "Verified",
+    "chosen_runs",
+    "deviations",
+    "left_out",
+    "one_of_each_cell",
+    "sampled_runs",
+    "verify",
+]
+
+EQUAL, CLOSE, AMONG, DIFFERS = "equal", "close", "among draws", "DIFFERS"
+VERDICTS = {
+    EQUAL: "every stored number came out again, to the last bit",
+    CLOSE: "every number within its tolerance; equal bits were not to be expected",
+    AMONG: "outside a tolerance, and within it of trainings that differ in rounding alone",
+    DIFFERS: "the row is not what training gives, or contradicts itself",
+}
+"""What is said of a row; all but the last agree."""
+
+TOLERANCES = {
+    "accuracy": 0.005,
+    "loss": 0.02,
+    "validation_accuracy": 0.005,
+    "validation_loss": 0.02,
+    "entropy": 0.1,
+    "modularity": 0.03,
+    "small_worldness": 0.1,
+    "assortativity": 0.06,
+    "early_accuracy": 0.005,
+    "early_loss": 0.001,
+}
+"""How far a stored number may be from one that was trained again with other rounding.
+
+From the sixty shipped pairs of recorded runs that were trained again (``cortexrnn/data/again``):
+about nineteen in twenty keep to each. Entropy has a longer tail and is held more tightly. Losses
+are compared by their ratio where the stored one is above 1. ``early`` is the end of the first
+epoch, when little was amplified.
+"""
+COMPARED = tuple(TOLERANCES)
+"""What is compared of a run that was trained again."""
+RELATIVE = ("loss", "validation_loss", "early_loss")
+DRAWS = 5
+"""How many trainings more decide on a run that is outside a tolerance."""
+STEP = 1e-6
+"""Share by which their learning rates differ: eight roundings of a 32-bit number."""
+SHORTEST = 8
+"""Digits of an identity that are enough to name a run."""
+CELL = ["field", "arm", "protocol", "variant", "task", "settings"]
+"""Runs that agree in these differ in nothing but their seed."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Verified:
+    """A recorded run and what it is when it is trained again.
+
+    Parameters
+    ----------
+    stored : mapping
+        The row of the archive.
+    again : mapping or None
+        The row of the same run trained here; None where it could not be trained.
+    verdict : str
+        Key of :data:`VERDICTS`.
+    reasons : tuple of str
+        Why, in words.
+    draws : int
+        How many trainings it took.
+    """
+
+    stored: Mapping[str, Any]
+    again: Mapping[str, Any] | None
+    verdict: str
+    reasons: tuple[str, ...]
+    draws: int
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the stored row is what training gives."""
+        return self.verdict != DIFFERS
+
+    @property
+    def title(self) -> str:
+        """Which run it is, for a person."""
+        row = self.stored
+        named = f"{row['field']}, {row['arm']}, {row['variant']}, {row['task']}, seed {row['seed']}"
+        if row["protocol"] != "published":
+            named += f", protocol {row['protocol']}"
+        if row.get("settings"):
+            named += f", {row['settings']}"
+        return f"{row['identity'][:12]} {named}"
+
+    @property
+    def differences(self) -> dict[str, float]:
+        """Trained again less stored, of everything in :data:`COMPARED`; NaN where one is absent."""
+        if self.again is None:
+            return dict.fromkeys(COMPARED, math.nan)
+        return {
+            name: (_value(self.again, name) - _value(self.stored, name))
+            / _unit(name, _value(self.stored, name))
+            for name in COMPARED
+        }
+
+    @property
+    def lines(self) -> list[str]:
+        """What was stored, what came out and the verdict, under :data:`HEADING`."""
+        values = [f"  {'stored':8}{_figures(self.stored)}"]
+        if self.again is not None:
+            values.append(f"  {'again':8}{_figures(self.again)}")
+        said = f"{self.verdict}, {self.draws} trainings" if self.draws > 1 else self.verdict
+        return [self.title, *values, f"  {said}: {'; '.join(self.reasons)}"]
+
+
+HEADING = " " * 10 + "".join(
+    f"{name:>9}"
+    for name in (
+        "accuracy", "loss", "val.acc", "val.loss", "entropy", "modular.", "small-w.", "assort."
+    )
+)  # fmt: skip
+"""Names of the numbers in :attr:`Verified.lines`."""
+
+
+def _figures(row: Mapping[str, Any]) -> str:
+    """Write the metrics of a run in columns."""
+    values = (float(row[name]) for name in METRICS)
+    return "".join(f"{v:9.4f}" if abs(v) < 1000 else f"{v:9.2g}" for v in values)
+
+
+# --- which runs
+
+
+def left_out(runs: pd.DataFrame, *, directory: str | Path | None = None) -> pd.Series:
+    """Say which runs cannot be trained here, and why.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+    directory : str or Path, optional
+        Where to look for a published field.
+
+    Returns
+    -------
+    Series of str
+        The reason with its remedy, by the index of `runs`; empty where nothing is in the way.
+    """
+    fields = {name: _field_reason(str(name), directory) for name in runs["field"].unique()}
+    of_fields = [fields[name] for name in runs["field"]]
+    known: dict[tuple[str, bool], str] = {}
+    reasons = []
+    for reason, row in zip(of_fields, runs.to_dict("records"), strict=True):
+        own = '"custom_tasks"' in row["specification"] or '"penalty"' in row["specification"]
+        key = (row["identity"] if own else row["task"], "first_task" in row["specification"])
+        if not reason and key not in known:
+            known[key] = _task_reason({str(k): v for k, v in row.items()})
+        reasons.append(reason or known[key])
+    return pd.Series(reasons, index=runs.index, dtype=object)
+
+
+def _field_reason(name: str, directory: str | Path | None) -> str:
+    """Say why a field is not at hand; nothing is downloaded."""
+    if name in set(FIELDS["field"]) and directory is None:
+        if is_available(name):
+            return ""
+        return (
+            f"field {name} is not on this machine; run `cortexrnn fetch {name}`, or set "
+            "CORTEXRNN_DATA to a mirror that holds it"
+        )
+    try:
+        _loaded(name, directory)
+    except (FieldError, OSError) as error:
+        return str(error)
+    return ""
+
+
+def _loaded(name: str, directory: str | Path | None) -> Field:
+    """Load a field; a directory is only for a published one."""
+    return load_field(name, directory=directory if name in set(FIELDS["field"]) else None)
+
+
+def _task_reason(row: Mapping[str, Any]) -> str:
+    """Say why the trials of a run cannot be drawn here, or what it needs that is not registered."""
+    try:
+        spec = RunSpec.from_specification(row)
+    except UnregisteredError as error:
+        return str(error)
+    except ValueError:
+        return ""  # damaged: that is a finding about the row and no reason to pass it over
+    tasks = [task_of(spec)]
+    if spec.first_task is not None:
+        first = replace(spec, task=spec.first_task, first_task=None, task_settings=())
+        tasks.append(task_of(first))
+    if any(isinstance(task, GymTask) for task in tasks) and find_spec("neurogym") is None:
+        return "its task is drawn by NeuroGym, which is missing here; pip install -e '.[tasks]'"
+    return ""
+
+
+def chosen_runs(runs: pd.DataFrame, identities: Iterable[str]) -> pd.DataFrame:
+    """Find runs by their identities.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+    identities : iterable of str
+        Identities, or their first digits, at least eight.
+
+    Returns
+    -------
+    DataFrame
+        Every row of these runs.
+
+    Raises
+    ------
+    ValueError
+        If there is no such run, or several begin so.
+    """
+    wanted = []
+    for given in identities:
+        begins = [one for one in runs["identity"].unique() if one.startswith(given)]
+        if len(given) < SHORTEST or not begins:
+            raise ValueError(
+                f"no run {given!r} here; give an identity as it stands in the column identity, or "
+                f"its first digits, at least {SHORTEST}"
+            )
+        if len(begins) > 1:
+            raise ValueError(f"{given!r} begins {len(begins)} identities; give more digits")
+        wanted.append(begins[0])
+    return _rows_of(runs, wanted)
+
+
+def sampled_runs(runs: pd.DataFrame, n: int, *, seed: int) -> pd.DataFrame:
+    """Draw runs at random, each as likely as any other.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+    n : int
+        How many.
+    seed : int
+        Equal seeds give equal runs, whatever the order of `runs`.
+
+    Returns
+    -------
+    DataFrame
+        Every row of these runs.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer.
+    """
+    known = sorted(runs["identity"].unique())
+    if n > len(known):
+        raise ValueError(f"{n} runs were asked for and {len(known)} can be trained; ask for fewer")
+    rng = random_stream(seed, "verification")
+    return _rows_of(runs, [known[i] for i in rng.choice(len(known), size=n, replace=False)])
+
+
+def one_of_each_cell(runs: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+    """Draw one run of every cell: field, arm, protocol, variant, task and settings.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs with the columns that :func:`~cortexrnn.runs.archive.load_archive` adds.
+    seed : int
+        Which run of a cell.
+
+    Returns
+    -------
+    DataFrame
+        Every row of these runs.
+    """
+    rng = random_stream(seed, "verification")
+    cells = [sorted(set(cell["identity"])) for _, cell in runs.groupby(CELL)]
+    return _rows_of(runs, [cell[rng.integers(len(cell))] for cell in cells])
+
+
+def _rows_of(runs: pd.DataFrame, identities: Sequence[str]) -> pd.DataFrame:
+    """Rows of some runs, in the order of these."""
+    place = {identity: i for i, identity in enumerate(identities)}
+    rows = runs[runs["identity"].isin(place)]
+    return rows.iloc[np.argsort(rows["identity"].map(place).to_numpy(), kind="stable")]
+
+
+# --- training
+
+
+def verify(
+    runs: pd.DataFrame,
+    *,
+    directory: str | Path | None = None,
+    workers: int | None = 1,
+    device: str = "auto",
+    tolerances: Mapping[str, float] = TOLERANCES,
+    draws: int = DRAWS,
+) -> Iterator[Verified]:
+    """Train recorded runs again and compare.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Rows of the archive; a run with several rows is trained once.
+    directory : str or Path, optional
+        Where to look for a published field.
+    workers : int, optional
+        Processes of one thread each; None for one per core.
+    device : str
+        See :func:`cortexrnn.networks.device.resolve_device`.
+    tolerances : mapping of str to float
+        By the names of :data:`COMPARED`.
+    draws : int
+        How many trainings more decide on a run that is outside a tolerance.
+
+    Yields
+    ------
+    Verified
+        One for each row, as they are finished.
+
+    Raises
+    ------
+    ~cortexrnn.runs.engine.EngineError
+        If workers or memory gave out.
+    FieldError
+        If a field is not to be had.
+    ValueError
+        If a task is drawn by NeuroGym and that is not installed, or something of one's own is not
+        registered.
+    """
+    for name, of_field in runs.groupby("field", sort=False):
+        field = _loaded(str(name), directory)
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for row in of_field.to_dict("records"):
+            rows.setdefault(row["identity"], []).append({str(k): v for k, v in row.items()})
+        specs: list[RunSpec] = []
+        for identity, alike in list(rows.items()):
+            spec, problems = _trainable(alike[0], field)
+            if spec is None:
+                for row in rows.pop(identity):
+                    yield Verified(
+                        stored=row, again=None, verdict=DIFFERS, reasons=problems, draws=0
+                    )
+            else:
+                specs.append(spec)
+        train = partial(_trained, field=field, workers=workers, device=device)
+        open_ends: list[tuple[RunSpec, dict[str, Any]]] = []
+        for position, again in train(specs):
+            alike = rows[specs[position].identity]
+            settled = [_settle(row, [again], tolerances) for row in alike]
+            if any(one is None for one in settled) and draws:
+                open_ends.append((specs[position], again))
+                continue
+            for one, row in zip(settled, alike, strict=True):
+                yield one or _beyond(row, [again], tolerances)
+        several = [other for spec, _ in open_ends for other in _other_draws(spec, draws)]
+        drawn: dict[int, dict[str, Any]] = {}
+        for position, again in train(several):
+            drawn[position] = again
+            place = position // draws
+            span = range(place * draws, (place + 1) * draws)
+            if not all(i in drawn for i in span):
+                continue
+            spec, first = open_ends[place]
+            for row in rows[spec.identity]:
+                made = [first, *(drawn[i] for i in span)]
+                yield (
+                    _settle(row, made[:1], tolerances)
+                    or _settle(row, made, tolerances)
+                    or _beyond(row, made, tolerances)
+                )
+
+
+def _trainable(row: Mapping[str, Any], field: Field) -> tuple[RunSpec | None, tuple[str, ...]]:
+    """Read a row back; where that cannot be or it is of another field, say what is wrong."""
+    try:
+        spec = RunSpec.from_specification(row)
+    except UnregisteredError:
+        raise
+    except ValueError as error:
+        return None, (str(error),)
+    if spec.field_hash != field.hash_without_events:
+        return None, (
+            f"it was made on a field of content {spec.field_hash[:12]}, and {field.name} here has "
+            f"{field.hash_without_events[:12]}",
+        )
+    if spec.identity != row["identity"]:
+        return None, tuple(wrong_columns(row, spec))
+    return spec, ()
+
+
+def _trained(
+    specs: Sequence[RunSpec], *, field: Field, workers: int | None, device: str
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Train runs, each by itself; position and row as they are finished."""
+    work = partial(run_shard, device=device)
+    engine = choose(workers=workers, accelerated=resolve_device(device).type != "cpu")
+    with closing(engine.run([[spec] for spec in specs], field, work=work)) as results:
+        for position, (row,) in results:
+            yield position, row
+
+
+def _other_draws(spec: RunSpec, n: int) -> list[RunSpec]:
+    """Give the same run with other rounding: its learning rate is changed as little as that."""
+    return [
+        replace(spec, learning_rate=spec.learning_rate * (1 + k * STEP)) for k in range(1, n + 1)
+    ]
+
+
+def _settle(
+    row: Mapping[str, Any], made: Sequence[Mapping[str, Any]], tolerances: Mapping[str, float]
+) -> Verified | None:
+    """Judge a row by what was trained; None where more is needed to judge."""
+    first = made[0]
+    given = partial(Verified, stored=row, again=first, draws=len(made))
+    if problems := check_row(row):
+        return given(verdict=DIFFERS, reasons=tuple(problems))
+    other = _unequal(row, first)
+    if not other:
+        return given(verdict=EQUAL, reasons=(_why_bits(row, first),))
+    if not (why := _other_rounding(row, first)):
+        return given(
+            verdict=DIFFERS,
+            reasons=(
+                "numerics, libraries, products and machine are those of the recorded run, which "
+                f"promises equal bits, and {', '.join(other)} differ",
+            ),
+        )
+    if _outside(row, made, tolerances):
+        return None
+    return given(verdict=CLOSE if len(made) == 1 else AMONG, reasons=(why,))
+
+
+def _beyond(
+    row: Mapping[str, Any], made: Sequence[Mapping[str, Any]], tolerances: Mapping[str, float]
+) -> Verified:
+    """Say what of a row no training gives."""
+    reasons = []
+    for name in _outside(row, made, tolerances):
+        if name == "diverged":
+            how = "diverged" if row["diverged"] else "did not diverge"
+            reasons.append(f"the recorded run {how}, and that came out in no training")
+            continue
+        values = [_value(one, name) for one in made]
+        reasons.append(
+            f"{name} is {_value(row, name):.6g}, and {min(values):.6g} to {max(values):.6g} came "
+            f"out (tolerance {tolerances[name]:g})"
+        )
+    reasons.append(_other_rounding(row, made[0]))
+    return Verified(
+        stored=row, again=made[0], verdict=DIFFERS, reasons=tuple(reasons), draws=len(made)
+    )
+
+
+def _unequal(row: Mapping[str, Any], again: Mapping[str, Any]) -> list[str]:
+    """Name the results that are not equal to the last bit."""
+    other = [name for name in RESULTS if not same(row[name], again[name])]
+    for name in ("history_accuracy", "history_loss"):
+        stored, made = (np.asarray(one[name], dtype=np.float32) for one in (row, again))
+        if not np.array_equal(stored, made, equal_nan=True):
+            other.append(name)
+    return other
+
+
+def _other_rounding(row: Mapping[str, Any], again: Mapping[str, Any]) -> str:
+    """Say why equal bits are not promised; empty where they are."""
+    if row["numerics"] != again["numerics"]:
+        return f"recorded by numerics {row['numerics']}, trained again by {again['numerics']}"
+    for name in ("device", "products"):
+        if row[name] != again[name]:
+            return f"recorded on {row[name]}, trained again on {again[name]}"
+    libraries = [dict(p.split(" ", 1) for p in one["versions"].split(", ")) for one in (row, again)]
+    for name in libraries[1]:
+        pair = [known.get(name, "unknown") for known in libraries]
+        if name != "cortexrnn" and len(set(pair)) > 1:
+            return f"recorded with {name} {pair[0]}, trained again with {pair[1]}"
+    return ""
+
+
+def _why_bits(row: Mapping[str, Any], again: Mapping[str, Any]) -> str:
+    """Say whether equal bits were promised."""
+    why = _other_rounding(row, again)
+    return f"equal bits though {why}" if why else "equal bits, as promised for this machine"
+
+
+def _outside(
+    row: Mapping[str, Any], made: Sequence[Mapping[str, Any]], tolerances: Mapping[str, float]
+) -> list[str]:
+    """Name what of a row lies outside the span of what was trained, tolerance included."""
+    alike = [one for one in made if one["diverged"] == row["diverged"]]
+    if not alike:
+        return ["diverged"]
+    return [name for name in COMPARED if not _is_within(row, alike, name, tolerances[name])]
+
+
+def _is_within(
+    row: Mapping[str, Any], made: Sequence[Mapping[str, Any]], name: str, tolerance: float
+) -> bool:
+    """Whether a stored number lies in the span of what was trained."""
+    stored, values = _value(row, name), [_value(one, name) for one in made]
+    if math.isnan(stored):
+        return any(map(math.isnan, values))
+    numbers = [value for value in values if not math.isnan(value)]
+    allowed = tolerance * _unit(name, stored)
+    return bool(numbers) and min(numbers) - allowed <= stored <= max(numbers) + allowed
+
+
+def _value(row: Mapping[str, Any], name: str) -> float:
+    """Give a number of a run; ``early`` is the end of the first epoch."""
+    if name.startswith("early_"):
+        history = row[f"history_{name.removeprefix('early_')}"]
+        return float(np.float32(history[0])) if len(history) else math.nan
+    return float(row[name])
+
+
+def _unit(name: str, stored: float) -> float:
+    """Scale of a tolerance: large losses are compared by their ratio."""
+    return max(1.0, abs(stored)) if name in RELATIVE and math.isfinite(stored) else 1.0
+
+
+def deviations(
+    verified: Sequence[Verified], tolerances: Mapping[str, float] = TOLERANCES
+) -> pd.DataFrame:
+    """Largest deviations of what was trained again.
+
+    Parameters
+    ----------
+    verified : sequence of Verified
+        Results of :func:`verify`.
+    tolerances : mapping of str to float
+        By the names of :data:`COMPARED`.
+
+    Returns
+    -------
+    DataFrame
+        One row per compared number: ``equal`` to the last bit, ``median`` and ``largest`` absolute
+        difference from the first training, ``tolerance`` and how many rows are ``outside``.
+    """
+    table = pd.DataFrame([one.differences for one in verified], columns=COMPARED).abs()
+    return pd.DataFrame(
+        [
+            {
+                "number": name,
+                "runs": int(table[name].notna().sum()),
+                "equal": int((table[name] == 0).sum()),
+                "median": table[name].median(),
+                "largest": table[name].max(),
+                "tolerance": tolerances[name],
+                "outside": int((table[name] > tolerances[name]).sum()),
+            }
+            for name in COMPARED
+        ]
+    )
