@@ -1,6 +1,8 @@
 """Recorded runs trained again: what agrees, what does not, and what decides it."""
 
+import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -141,7 +143,7 @@ def test_a_row_that_contradicts_itself_differs_whatever_training_gives(runs):
 
 
 def test_runs_of_another_content_or_identity_are_not_trained(runs):
-    other = runs.iloc[:1].replace({"surrogate_16": "surrogate_17"})
+    other = runs.iloc[:1].assign(field="surrogate_17")
     found, reasons, draws = verdict(other)
     assert (found, draws) == ("DIFFERS", 0) and "surrogate_17 here has" in reasons
     (one,) = verified(with_values(runs, identity="0" * 32))
@@ -241,11 +243,8 @@ def test_what_is_ones_own_and_not_registered_is_left_out_and_not_a_fault(tmp_pat
 
 def test_a_field_that_is_not_to_be_had_is_refused(runs):
     with pytest.raises(FieldError):
-        verified(runs.iloc[:1].replace({"surrogate_16": "nowhere.npz"}))
-    assert (
-        "nowhere.npz"
-        in verification.left_out(runs.iloc[:1].replace({"surrogate_16": "nowhere.npz"})).iloc[0]
-    )
+        verified(runs.iloc[:1].assign(field="nowhere.npz"))
+    assert "nowhere.npz" in verification.left_out(runs.iloc[:1].assign(field="nowhere.npz")).iloc[0]
 
 
 # --- where the tolerances come from
@@ -271,6 +270,18 @@ def test_tolerances_are_what_the_recorded_pairs_keep_to():
         verification.TOLERANCES
     )
     assert (~beyond.any(axis=1)).sum() == 46
+
+
+def test_the_guide_states_these_tolerances():
+    text = (Path(__file__).parents[2] / "book" / "run.md").read_text(encoding="utf-8")
+    table = re.search(r"\| number \| tolerance \|\n\| --- \| --- \|\n((?:\|.*\n)+)", text)[1]
+    stated = {}
+    for line in table.splitlines():
+        what, value = (part.strip() for part in line.strip("|").split("|"))
+        for name in re.sub(r" \(.*\)", "", what).split(", "):
+            name = re.sub(r"(\w+) after one epoch", r"early \1", name)
+            stated[re.sub("[ -]", "_", name)] = float(value)
+    assert stated == verification.TOLERANCES
 
 
 @pytest.mark.usefixtures("mirror")
