@@ -482,7 +482,10 @@ def verify(
                 _say(line)
     except (KeyboardInterrupt, _Terminated):
         _stop(f"ended after {len(done)} of {len(chosen)} rows, which are told above", FAILED)
-    _show(verification.deviations(done), "Trained again less stored, absolute; losses as ratios")
+    table = verification.deviations(done)
+    for name in ("median", "largest", "tolerance"):
+        table[name] = [f"{value:.2g}" for value in table[name]]
+    _show(table, "Trained again less stored, absolute; losses as ratios")
     counts = pd.Series([one.verdict for one in done]).value_counts()
     for verdict, meaning in verification.VERDICTS.items():
         if verdict in counts:

@@ -497,8 +497,8 @@ def _members(
         raise ValueError(f"{what} has {', '.join(unknown)}, which is unknown here; {AS_WRITTEN}")
     if missing := sorted(known - optional - set(given)):
         raise ValueError(f"{what} has no {', '.join(missing)}; {AS_WRITTEN}")
-    attributes: dict[Any, str] = {stored: name for name, stored in STORED_NAMES.items()}
-    return {attributes.get(name, name): value for name, value in given.items()}
+    attributes = {stored: name for name, stored in STORED_NAMES.items()}
+    return {attributes.get(str(name), str(name)): value for name, value in given.items()}
 
 
 def _named_protocol(switches: dict[str, Any], name: str | None) -> Protocol:

@@ -1,6 +1,8 @@
 """Recorded runs trained again: what agrees, what does not, and what decides it."""
 
+import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -269,6 +271,18 @@ def test_tolerances_are_what_the_recorded_pairs_keep_to():
         verification.TOLERANCES
     )
     assert (~beyond.any(axis=1)).sum() == 46
+
+
+def test_the_guide_states_these_tolerances():
+    text = (Path(__file__).parents[2] / "book" / "run.md").read_text(encoding="utf-8")
+    table = re.search(r"\| number \| tolerance \|\n\| --- \| --- \|\n((?:\|.*\n)+)", text)[1]
+    stated = {}
+    for line in table.splitlines():
+        what, value = (part.strip() for part in line.strip("|").split("|"))
+        for name in re.sub(r" \(.*\)", "", what).split(", "):
+            name = re.sub(r"(\w+) after one epoch", r"early \1", name)
+            stated[re.sub("[ -]", "_", name)] = float(value)
+    assert stated == verification.TOLERANCES
 
 
 @pytest.mark.usefixtures("mirror")
