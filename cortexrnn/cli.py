@@ -30,6 +30,14 @@ from cortexrnn.networks.specification import PRESETS, PROTOCOLS, RELATIONS, SIGN
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs import archive, experiment, plans, terminal
+from cortexrnn.runs.controls import (
+    CONDITIONS,
+    CONTROLS,
+    GROUPS,
+    PAPER_TASKS,
+    Control,
+    read_conditions,
+)
 from cortexrnn.runs.lock import PresenceError
 
 app = typer.Typer(
@@ -50,6 +58,8 @@ ENDS = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 REPEATED = "may be given repeatedly"
 """What every option says that takes a list."""
 EVERYTHING = ["all"]
+DESIGNS = ", ".join(GROUPS)
+"""Groups of controls, as an option lists them."""
 
 Directory = Annotated[
     Path | None, typer.Option(help="Folder laid out as the authors' Model/DATA/info.")
@@ -64,7 +74,7 @@ def _plain_errors(command: Callable[..., None]) -> Callable[..., None]:
         usual = _listen()
         try:
             command(*args, **kwargs)
-        except (experiment.ExperimentError, keras_reference.PeerError) as error:
+        except (experiment.ExperimentError, keras_reference.KerasReferenceError) as error:
             _stop(error, FAILED)
         except (FieldError, PresenceError, published.SourceError, ValueError) as error:
             _stop(error, REFUSED)
@@ -219,6 +229,7 @@ def fetch(
 @app.command()
 @_plain_errors
 def run(
+    context: typer.Context,
     field: Annotated[
         str, typer.Option(help="surrogate, surrogate_N, a published field, or a saved one.")
     ],
@@ -244,6 +255,19 @@ def run(
         typer.Option(help=f"These seeds instead: 7, or with commas 3,7; {REPEATED}."),
     ] = None,
     protocol: Annotated[str, typer.Option(help=", ".join(PROTOCOLS))] = "published",
+    conditions: Annotated[
+        str | None,
+        typer.Option(
+            help="Names of conditions with commas: 'W*D*, scaled identity'; see cortexrnn "
+            "conditions. They say variant, protocol, relation, sign and tasks themselves."
+        ),
+    ] = None,
+    design: Annotated[
+        str | None,
+        typer.Option(
+            help=f"controls: all that the design has for the field; or one of: {DESIGNS}."
+        ),
+    ] = None,
     directory: Directory = None,
     workers: Annotated[int | None, typer.Option(help="Processes; default: cores.", **COUNT)] = None,
     scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://host:8786.")] = None,
@@ -251,22 +275,27 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
 ) -> None:
     """Train a design and write its runs; the same command resumes what was stopped."""
-    one_of("preset", preset, PRESETS)
+    size = PRESETS[one_of("preset", preset, PRESETS)]
     one_of("protocol", protocol, PROTOCOLS)
-    size = PRESETS[preset] if seeds is None else replace(PRESETS[preset], n_seeds=seeds)
+    size = size if seeds is None else replace(size, n_seeds=seeds)
     chosen = _chosen_seeds(seed, seeds)
+    if conditions is not None or design is not None:
+        _refuse_with_conditions(context)
     loaded = sources.load_field(field, directory=directory)
     _say(f"{loaded.name}: {loaded.n_neurons} neurons, from {loaded.origin}")
-    specs = plans.plan(
-        loaded,
-        relation=relation,
-        sign=sign,
-        variants=_listed("--variants", variants, VARIANTS),
-        tasks=_listed("--tasks", tasks, TASKS),
-        preset=size,
-        seeds=chosen,
-        protocol=PROTOCOLS[protocol],
-    )
+    if named := _conditions(conditions, design, loaded.name):
+        specs = plans.plan_conditions(loaded, named, preset=size, seeds=chosen)
+    else:
+        specs = plans.plan(
+            loaded,
+            relation=one_of("relation", relation, RELATIONS),
+            sign=one_of("sign", sign, SIGNS),
+            variants=_listed("--variants", variants, VARIANTS),
+            tasks=_listed("--tasks", tasks, TASKS),
+            preset=size,
+            seeds=chosen,
+            protocol=PROTOCOLS[protocol],
+        )
     finished = experiment.run(
         specs,
         loaded,
@@ -278,6 +307,71 @@ def run(
     )
     runs = archive.read_runs(finished)
     _say(f"{len(runs)} runs, {runs['diverged'].sum()} diverged: {finished}")
+
+
+def _conditions(names: str | None, design: str | None, field: str) -> list[Control]:
+    """Read which conditions are asked for; none where a plan of variants is."""
+    if names is not None and design is not None:
+        raise ValueError("--conditions and --design both say what is run; give one of them")
+    if design is not None:
+        one_of("design", design, ["controls", *GROUPS])
+        groups = list(GROUPS) if design == "controls" else [design]
+        chosen = [one for one in CONTROLS.values() if one.group in groups]
+        return [one for one in chosen if one.is_run_on(field)]
+    return read_conditions(names) if names is not None else []
+
+
+def _refuse_with_conditions(context: typer.Context) -> None:
+    """Refuse options that say what the conditions say themselves."""
+    for name in ("variants", "tasks", "protocol", "relation", "sign"):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT":
+            raise ValueError(
+                f"--{name} does not go with conditions, which say it themselves; leave it out"
+            )
+
+
+@app.command()
+@_plain_errors
+def conditions(
+    group: Annotated[
+        str | None, typer.Option(help=f"Only of one group: published, {', '.join(GROUPS)}.")
+    ] = None,
+) -> None:
+    """List the conditions: the eleven variants of the paper, and the controls.
+
+    Strength is lambda, or with * the mean gradient per weight at the start.
+    """
+    if group is not None:
+        one_of("group", group, ["published", *GROUPS])
+    questions = {"published": "The variants of the paper", **GROUPS}
+    for name, question in questions.items():
+        if group in (None, name):
+            rows = [_described(one) for one in CONDITIONS.values() if one.group == name]
+            _show(pd.DataFrame(rows), f"{name}: {question}")
+
+
+def _described(one: Control) -> dict[str, str]:
+    """Make the row of a condition in their list."""
+    scaled = "*" if one.protocol.strength_unit == "gradient" else ""
+    only = {name: value for name, value in one.settings if name not in ("strength", "sign")}
+    return {
+        "name": one.name,
+        "variant": one.variant.name,
+        "sign": one.sign,
+        "strength": f"{one.strength:g}{scaled}",
+        "settings": ", ".join(f"{name}={value}" for name, value in only.items()),
+        "tasks": "the paper's" if one.tasks == PAPER_TASKS else _tasks_in_words(one),
+        "against": one.against or "",
+        "seeds": str(one.n_seeds),
+    }
+
+
+def _tasks_in_words(one: Control) -> str:
+    """Name tasks with the settings that are not their own."""
+    return ", ".join(
+        name + "".join(f" {key}={value}" for key, value in settings) for name, settings in one.tasks
+    )
 
 
 @app.command()
@@ -337,8 +431,8 @@ def _joined(things: Iterable[object]) -> list[str]:
     return [",".join(map(str, things))]
 
 
-SIZES, MEMBERS, PEER_VARIANTS = map(
-    _joined, (measure.SIZES, measure.MEMBERS, measure.PEER_VARIANTS)
+SIZES, MEMBERS, REFERENCE_VARIANTS = map(
+    _joined, (measure.SIZES, measure.MEMBERS, measure.REFERENCE_VARIANTS)
 )
 
 
@@ -357,31 +451,31 @@ def measure_cost(
     threads: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"Threads, with commas; {REPEATED}; default: 1 and all cores, with --peer 1."
+            help=f"Threads, with commas; {REPEATED}; default: 1 and all cores, with --keras 1."
         ),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes: three minutes.")] = False,
     limit: Annotated[float, typer.Option(help="Seconds that one call may take.")] = 40.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "cpu",
     with_peer: Annotated[
-        bool, typer.Option("--peer", help="Time whole runs against Keras and bctpy instead.")
+        bool, typer.Option("--keras", help="Time whole runs against Keras and bctpy instead.")
     ] = False,
-    field: Annotated[str, typer.Option(help="Field, for --peer.")] = "surrogate_312",
+    field: Annotated[str, typer.Option(help="Field, for --keras.")] = "surrogate_312",
     variants: Annotated[
-        list[str], typer.Option(help=f"Variants, for --peer, with commas; {REPEATED}.")
-    ] = PEER_VARIANTS,
-    epochs: Annotated[int, typer.Option(help="Epochs, for --peer.", **COUNT)] = 10,
+        list[str], typer.Option(help=f"Variants, for --keras, with commas; {REPEATED}.")
+    ] = REFERENCE_VARIANTS,
+    epochs: Annotated[int, typer.Option(help="Epochs, for --keras.", **COUNT)] = 10,
     nulls: Annotated[
-        int, typer.Option(help="Nulls that are timed, for --peer; scaled to 1000.", **COUNT)
+        int, typer.Option(help="Nulls that are timed, for --keras; scaled to 1000.", **COUNT)
     ] = measure.N_NULLS,
-    rounds: Annotated[int, typer.Option(help="Pairs of a variant, for --peer.", **COUNT)] = 2,
+    rounds: Annotated[int, typer.Option(help="Pairs of a variant, for --keras.", **COUNT)] = 2,
 ) -> None:
     """Measure what training and topology cost here; the same command goes on where it stopped."""
     if with_peer:
         record = pairs.run_pairs(
             out=out,
             field=field,
-            variants=_listed("--variants", variants, measure.PEER_VARIANTS),
+            variants=_listed("--variants", variants, measure.REFERENCE_VARIANTS),
             threads=_numbers(threads or ["1"], "--threads"),
             epochs=epochs,
             n_nulls=nulls,
@@ -407,7 +501,7 @@ def measure_cost(
 
 
 def _show_cost(measured: report.Measurements) -> None:
-    """Print exponents, and the comparison with the peer where there is one."""
+    """Print exponents, and the comparison with the Keras reference where there is one."""
     fitted = report.exponents(measured.table)
     shown = pd.DataFrame(
         {
@@ -423,8 +517,8 @@ def _show_cost(measured: report.Measurements) -> None:
     )
     _show(shown, "Growth with N (members x threads); seconds at the largest N")
     if not measured.pairs.empty:
-        table = report.peer_table(measured.pairs)
-        columns = ["stage", "ours", "peer", "ratio", "times_floor", "rounds"]
+        table = report.reference_table(measured.pairs)
+        columns = ["stage", "ours", "keras", "ratio", "times_floor", "rounds"]
         for key, part in table.groupby(["field", "variant", "threads", "epochs", "n_nulls"]):
             name, variant, threads, epochs, nulls = key
             _show(

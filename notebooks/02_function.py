@@ -206,12 +206,12 @@ glue("n_recorded", recorded["field"].nunique())
 # ## What the relations look like
 
 # %%
-relations = own or computed or {}
+matrices = own or computed or {}
 whole = ("correlation", "STTC")
 to_itself = [
-    np.allclose(np.diag(relations[name]), 1)
+    np.allclose(np.diag(matrices[name]), 1)
     for name in whole
-    if name in relations
+    if name in matrices
 ]
 told = stated(
     field,
@@ -223,17 +223,15 @@ told = stated(
 glue("to_itself", told)
 
 # %% mystnb={"figure": {"name": "fig-distributions", "caption": "Distribution of each relation that the field carries over all pairs of different neurons, on a logarithmic axis. Grey line: zero; dashed: mean. The title gives the diagonal, which is left out."}, "image": {"alt": "Histograms of the functional relations over pairs of neurons."}}
-figures.relation_distributions(relations or None)
+figures.relation_distributions(matrices or None)
 
 # %%
 lower = np.tril_indices(field.n_neurons, -1)
-pairs = pd.DataFrame(
-    {name: matrix[lower] for name, matrix in relations.items()}
-)
+pairs = pd.DataFrame({name: matrix[lower] for name, matrix in matrices.items()})
 facts = (
-    pairs.agg(["mean", "std", "min", "median", "max"]) if relations else pairs
+    pairs.agg(["mean", "std", "min", "median", "max"]) if matrices else pairs
 )
-rows_or(facts.round(4) if relations else pd.DataFrame(), "No relations.")
+rows_or(facts.round(4) if matrices else pd.DataFrame(), "No relations.")
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -248,7 +246,7 @@ rows_or(facts.round(4) if relations else pd.DataFrame(), "No relations.")
 
 # %%
 agreement = np.nan
-if set(whole) <= set(relations):
+if set(whole) <= set(matrices):
     agreement = pairs["correlation"].corr(pairs["STTC"])
 told = (
     f"Over pairs, correlation and STTC are correlated with r = {agreement:.2f}"
@@ -264,7 +262,7 @@ told = stated(
 glue("agreement", told)
 
 # %% mystnb={"figure": {"name": "fig-agreement", "caption": "Correlation and STTC of the same pairs of neurons; colour counts pairs on a logarithmic scale, grey lines mark zero, the title gives the number of pairs and the correlation of the two relations."}, "image": {"alt": "Density plot of STTC against correlation."}}
-figures.relation_against_relation(*map(relations.get, whole), names=whole)
+figures.relation_against_relation(*map(matrices.get, whole), names=whole)
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -289,7 +287,7 @@ for name, r in with_distance.head(1).items():
 glue("with_distance", told)
 
 # %% mystnb={"figure": {"name": "fig-relation-distance", "caption": "Each relation against the distance of the two somata, in bins of 100 µm; bins of fewer than 50 pairs are left out. Points: median of the pairs; band: middle half. The title gives the correlation of relation and distance over all pairs."}, "image": {"alt": "Median relation against distance, one panel per relation."}}
-figures.relation_by_distance(distance, relations or None)
+figures.relation_by_distance(distance, matrices or None)
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -442,7 +440,7 @@ glue("beat", told)
 #
 # [Chapter 3](03_priors.ipynb) makes functional weights $\W^*$ from correlation and STTC, with a lognormal
 # draw. Here they are made again with other bins and other windows, one setting changed at a time, always
-# with the same draw.
+# with the draw of a run with this seed.
 
 # %%
 changed = None

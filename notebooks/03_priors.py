@@ -27,7 +27,6 @@ import warnings
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import ortho_group
 
 from cortexrnn import load_field
 from cortexrnn.fields.given.parameters import settle
@@ -40,6 +39,8 @@ from cortexrnn.networks.communicability import (
     communicability,
     empirical_communicability,
 )
+from cortexrnn.networks.initial_weights import functional_start, variant_start
+from cortexrnn.networks.specification import random_stream
 
 # %%
 set_style()
@@ -96,25 +97,25 @@ for name in names:
     ) / (values.max() - values.min())
 
 # %% [markdown]
-# then the draw, the product, and the three adjustments.
+# then the draw (that of all runs with this seed), the product, and the three adjustments.
 
 # %%
 n = field.n_neurons
 elsewhere = ~np.eye(n, dtype=bool)
 if has_function:
-    draw = np.random.default_rng(seed).lognormal(-0.5, 0.5, (n, n))
+    rng = random_stream(seed, "functional weights")
+    draw = rng.lognormal(-0.5, 0.5, (n, n))
     product = draw * np.prod(list(steps.values()), axis=0)
     product = product * 0.1 / product.mean()
     lifted = np.where((product > 0) & (product < 0.01), 0.01, product)
     by_hand = lifted * 0.95 / np.abs(np.linalg.eigvals(lifted)).max()
 
 # %% [markdown]
-# That is all that the library does:
+# That is all that the library does before it trains:
 
 # %%
 if has_function:
-    rng = np.random.default_rng(seed)
-    weights = priors.functional_weights(field, relation=relation, rng=rng)
+    weights = functional_start(field, relation=relation, seed=seed)
     assert np.allclose(weights, by_hand, rtol=1e-10)
     assert np.isclose(priors.spectral_radius(weights), 0.95)
 
@@ -174,7 +175,7 @@ figures.self_connections(weights) if has_function else remark(lacks)
 # absolute value 1.
 
 # %%
-orthogonal = ortho_group.rvs(n, random_state=seed)
+orthogonal = variant_start(field, "W", task="one_choice", seed=seed)
 assert np.allclose(orthogonal @ orthogonal.T, np.eye(n))
 assert np.allclose(np.abs(np.linalg.eigvals(orthogonal)), 1)
 
@@ -210,12 +211,14 @@ glue("rotation", rotation)
 #
 # ### $\W^!$: the same matrix under other names
 #
-# The control for $\W^*$ gives the neurons new numbers at random, rows and columns alike.
+# The control for $\W^*$ gives the neurons new numbers at random, rows and columns alike; here those of `W!D*C` in
+# the task `one_choice`.
 
 # %%
 if has_function:
-    rng = np.random.default_rng(seed + 1)
-    relabelled = priors.permuted_weights(weights, rng=rng)
+    relabelled = variant_start(
+        field, "W!D*C", task="one_choice", relation=relation, seed=seed
+    )
     before = np.sort(np.abs(np.linalg.eigvals(weights)))
     after = np.sort(np.abs(np.linalg.eigvals(relabelled)))
     assert np.allclose(before, after, atol=1e-6), "same spectrum"

@@ -15,7 +15,7 @@
 # # Eleven networks
 #
 # The paper compares eleven variants of one recurrent network. They differ in where the weights start
-# and in what they are charged for. This chapter lists them, measures how hard each penalty pulls when
+# and in what they are charged for. This chapter lists them, measures how hard each penalty holds the weights when
 # training begins, trains them on this page, and looks at what became of the weights. A field without any functional
 # relation allows six of them.
 #
@@ -31,12 +31,14 @@ import pandas as pd
 import torch
 
 from cortexrnn import load_field, plan, train
+from cortexrnn.evidence import leaky_units
 from cortexrnn.fields.given.parameters import settle
 from cortexrnn.fields.statements import stated
 from cortexrnn.figures import networks as figures
 from cortexrnn.figures.page import banner, glue
 from cortexrnn.figures.style import set_style
-from cortexrnn.networks import initial_weights, penalties, priors, specification
+from cortexrnn.networks import penalties, priors, specification
+from cortexrnn.networks.initial_weights import initial_weights
 from cortexrnn.networks.specification import PRESETS
 from cortexrnn.networks.variant import VARIANTS
 
@@ -131,36 +133,38 @@ print(f"{size.epochs} epochs of {size.n_train} trials each")
 # {glue:text}`made_of`
 # ```
 #
-# The pull of a penalty on a weight is its gradient. Its mean size over all weights, before the first
-# step, compares variants on one scale.
+# The gradient of a penalty tells how hard it holds a weight. Its mean size over all weights, before the
+# first step, compares variants on one scale.
 
 # %%
-starts, pull = {}, {}
+starts, gradient = {}, {}
 for spec in specs[: len(names)]:
-    start = initial_weights.initial_weights(spec, field)
-    weights = torch.tensor(start, requires_grad=True)
-    penalties.penalty(spec.variant, field)(weights[None]).sum().backward()
+    start = initial_weights(spec, field)
+    held = penalties.penalty_of(spec, field, start)
+    sizes = penalties.gradient_sizes(held, torch.from_numpy(start)[None])
     starts[spec.variant.name] = start
-    pull[spec.variant.name] = weights.grad.abs().mean().item()
-pull = pd.Series(pull, name="mean |gradient|")
+    gradient[spec.variant.name] = sizes.overall.item()
+gradient = pd.Series(gradient, name="mean |gradient|")
 
-# %% mystnb={"figure": {"name": "fig-pull", "caption": "Mean absolute gradient of the penalty over all recurrent weights at each variant's own start (first seed, first task), in the published protocol. The axis is logarithmic."}, "image": {"alt": "Bar chart of the mean absolute gradient of eleven penalties on a logarithmic axis."}}
-figures.penalty_gradients(pull)
+# %% mystnb={"figure": {"name": "fig-penalty-gradient", "caption": "Mean absolute gradient of the penalty over all recurrent weights at each variant's own start (first seed, first task), in the published protocol. The axis is logarithmic."}, "image": {"alt": "Bar chart of the mean absolute gradient of eleven penalties on a logarithmic axis."}}
+figures.penalty_gradients(gradient)
 
 # %%
-spread = pull.max() / pull.min()
+spread = gradient.max() / gradient.min()
 glue("spread", float(spread))
-glue("strongest", pull.idxmax())
-glue("weakest", pull.idxmin())
-assert np.isclose(pull["W"], 1), (
+glue("strongest", gradient.idxmax())
+glue("weakest", gradient.idxmin())
+assert np.isclose(gradient["W"], 1), (
     "the plain penalty has strength 1 in the published protocol"
 )
 
 # %%
-emd = pull["WD*C*"] / pull["WD*"]
-weaker = max(pull["WDC"] / pull["WD"], pull["WD*C"] / pull["WD*"])
+emd = gradient["WD*C*"] / gradient["WD*"]
+weaker = max(
+    gradient["WDC"] / gradient["WD"], gradient["WD*C"] / gradient["WD*"]
+)
 changes = (
-    f"Direct communicability multiplies the pull by {weaker:.2g} at most, "
+    f"Direct communicability multiplies the gradient by {weaker:.2g} at most, "
 )
 changes += f"the C* term by {emd:.2g}"
 changes = stated(
@@ -176,7 +180,7 @@ glue("changes", changes)
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# The strongest pull (variant {glue:text}`strongest`) is {glue:text}`spread:.0f` times the weakest
+# The strongest gradient (variant {glue:text}`strongest`) is {glue:text}`spread:.0f` times the weakest
 # ({glue:text}`weakest`). {glue:text}`changes`
 # ```
 #
@@ -184,7 +188,7 @@ glue("changes", changes)
 # :class: interpretation
 # Variants switch ingredients on and off. They also switch the *strength* of the penalty, in the published fields by
 # orders of magnitude: adding direct communicability means multiplying by numbers far below 1, while the `C*` term
-# changes the pull of `WD*` hardly at all. Where two penalties differ, the variants differ first of all in
+# changes the gradient of `WD*` hardly at all. Where two penalties differ, the variants differ first of all in
 # how hard weights are pushed to zero.
 # ```
 #
@@ -202,7 +206,7 @@ print(f"{sum(r.diverged for r in results)} runs diverged")
 # [Chapter 4](04_tasks.ipynb) computed what the last input alone allows.
 
 # %%
-levels = {"one_choice": 5 / 8, "perceptual": 1 / 2, "go_nogo": 1 / 2}
+levels = leaky_units.levels_without_memory()
 
 # %% mystnb={"figure": {"name": "fig-learning", "caption": "Accuracy on training trials during each epoch (before each update, with input noise), one panel per variant and one line per run, tasks in colours. Dotted: what the last input alone allows. The numbers of runs, epochs and trials are printed above."}, "image": {"alt": "Learning curves of eleven variants in small panels."}}
 figures.learning_curves(results, levels=levels)

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 from cortexrnn import load_archive
-from cortexrnn.evidence import equivalence, replication
+from cortexrnn.evidence import equivalence, leaky_units, replication
 from cortexrnn.evidence.equivalence import MARGINS
 from cortexrnn.evidence.intervals import cells_as_text
 from cortexrnn.evidence.published import beside_published
@@ -43,7 +43,7 @@ from cortexrnn.figures.page import (
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.archive import as_published, select
+from cortexrnn.runs.conditions import as_published, select
 
 # %%
 set_style()
@@ -187,7 +187,7 @@ order = {name: i for i, name in enumerate([*VARIANTS, *TASKS])}
 by = ["variant", "task"]
 table = table.sort_values(by, key=lambda names: names.map(order))
 metric = {name: table[table["metric"] == name] for name in MARGINS}
-level = {"one_choice": 5 / 8, "perceptual": 1 / 2, "go_nogo": 1 / 2}
+level = leaky_units.levels_without_memory()
 
 # %% mystnb={"figure": {"name": "fig-ablation-accuracy", "caption": "Accuracy in the last epoch: mean and 95 % interval over the recorded runs of this page (circles), and as published for field 6_6_2 (squares, 20 simulations). Full circle: equivalent; empty: inconclusive; red cross: different. A single run has no interval, and one smaller than the mark is not seen. Dotted: what a network reaches without memory. Field and number of runs are told above."}, "image": {"alt": "Accuracy of eleven variants on three tasks, recorded and published, with intervals and verdicts."}}
 figures.beside_published(metric["accuracy"], level=level)

@@ -27,7 +27,7 @@ import pandas as pd
 from scipy.stats import ortho_group
 
 from cortexrnn import load_archive, load_field
-from cortexrnn.evidence import equivalence, replication
+from cortexrnn.evidence import equivalence, leaky_units, replication
 from cortexrnn.evidence.published import beside_published
 from cortexrnn.fields.given.parameters import settle
 from cortexrnn.figures import ablation as figures
@@ -41,11 +41,10 @@ from cortexrnn.figures.page import (
 )
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks import priors
-from cortexrnn.networks.initial_weights import initial_weights
-from cortexrnn.networks.specification import RunSpec
+from cortexrnn.networks.initial_weights import variant_start
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.archive import select
+from cortexrnn.runs.conditions import select
 from cortexrnn.runs.trained_weights import COURSE, kept_weights
 
 # %%
@@ -99,7 +98,7 @@ else:
 order = {name: i for i, name in enumerate([*VARIANTS, *TASKS])}
 by = ["variant", "task"]
 table = table.sort_values(by, key=lambda names: names.map(order))
-level = {"one_choice": 5 / 8, "perceptual": 1 / 2, "go_nogo": 1 / 2}
+level = leaky_units.levels_without_memory()
 accuracy = table[table["metric"] == "accuracy"]
 
 # %% mystnb={"figure": {"name": "fig-positive-accuracy", "caption": "Accuracy with positive recurrent weights: mean and 95 % interval over the recorded runs of this page that did not diverge (circles), and as published for field 6_6_2 (squares). Where all simulations diverged there is no accuracy; the published value is then the share of one class. Dotted: what a network reaches without memory."}, "image": {"alt": "Accuracy of eleven variants on three tasks with positive weights, recorded and published."}}
@@ -233,14 +232,7 @@ measured = load_field(f"surrogate_{runs['n_neurons'].iloc[0]}")
 rows = []
 for name in ("WD*", "W*D*C", "W!D*C"):
     for seed in range(seeds):
-        spec = RunSpec(
-            field=measured.name,
-            field_hash=measured.hash_without_events,
-            variant=name,
-            task="one_choice",
-            seed=seed,
-        )
-        weights = initial_weights(spec, measured)
+        weights = variant_start(measured, name, task="one_choice", seed=seed)
         whole, positive = map(
             priors.spectral_radius, (weights, weights.clip(min=0))
         )

@@ -48,7 +48,7 @@ from cortexrnn.networks import topology
 from cortexrnn.networks.priors import scaled_positions
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.archive import select
+from cortexrnn.runs.conditions import select
 from cortexrnn.runs.trained_weights import COURSE, kept_weights, stated_loss
 
 # %%

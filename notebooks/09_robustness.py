@@ -51,7 +51,7 @@ from cortexrnn.figures.page import (
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.archive import select
+from cortexrnn.runs.conditions import select
 
 # %%
 set_style()

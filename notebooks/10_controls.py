@@ -20,7 +20,7 @@
 #
 # W\* is the functional start, W! the same with neurons relabelled, D and D\* distances on a grid and between neurons, C
 # and C\* communicability, direct and compared with the connectome ([chapter 3](03_priors.ipynb)). A *field* is a
-# recorded patch of cortex, an *arm* a variant or a control, and the *reference* of a control what it is compared with.
+# recorded patch of cortex, a *condition* a variant or a control, and the *reference* of a control what it is compared with.
 #
 # *Needs:* [The ablation](06_ablation.ipynb), [three priors](03_priors.ipynb). *Time:* under a minute; nothing is
 # trained on this page.
@@ -43,12 +43,13 @@ from cortexrnn.figures.page import (
     text_table,
 )
 from cortexrnn.figures.style import set_style
-from cortexrnn.networks.initial_weights import initial_weights
+from cortexrnn.networks.initial_weights import functional_start
 from cortexrnn.networks.neurogym import find_task
-from cortexrnn.networks.specification import PRESETS, STRENGTH, RunSpec
+from cortexrnn.networks.specification import EMD_STRENGTH, PRESETS, STRENGTH
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs import controls
+from cortexrnn.runs.conditions import runs_of
 from cortexrnn.runs.trained_weights import kept_weights
 
 # %%
@@ -63,7 +64,7 @@ archive = load_archive()
 shown, recorded = field_to_show(
     archive,
     field,
-    runs_on=lambda name: controls.runs_of(
+    runs_on=lambda name: runs_of(
         archive, controls.CONTROLS["W*D*"], field=name
     ),
     what="controls",
@@ -72,15 +73,8 @@ shown, recorded = field_to_show(
 )
 
 # %%
-found = {
-    (control.group, name, field_name): mine
-    for name, control in controls.CONTROLS.items()
-    for field_name in recorded
-    if len(mine := controls.runs_of(archive, control, field=field_name))
-}
-runs = pd.concat(found, names=["group", "control", "on"]).reset_index(
-    ["group", "control"]
-)
+runs = archive[archive["label"].isin(controls.CONTROLS)]
+runs = runs.drop_duplicates("identity").rename(columns={"label": "control"})
 glue("n_runs", f"{len(runs):,}")
 glue("n_controls", int(runs["control"].nunique()))
 not_run = f"None of these controls were run on field {shown}."
@@ -103,7 +97,7 @@ for claim in ("function", "beyond"):
     mine = of_gain[facts["claim"] == claim]
     glue(f"same_of_{claim}", f"{mine.min():.0%} to {mine.max():.0%}")
 facts = control_tables.differences_as_text(facts, digits=2)
-facts["difference of"] = facts["arm"] + " less " + facts["against"]
+facts["difference of"] = facts["condition"] + " less " + facts["against"]
 there = facts.pivot_table(
     "difference",
     ["claim", "metric", "difference of"],
@@ -119,7 +113,7 @@ text_table(there.reset_index(["metric", "difference of"]))
 # cause, and nothing simpler, carried the effect. The readings are ours, not the paper's. A reading that is *not
 # supported* takes nothing away from the finding; something simpler suffices for it.
 #
-# Predictions name a difference between two arms and a range. A prediction is *confirmed* if the interval (95 %) of the
+# Predictions name a difference between two conditions and a range. A prediction is *confirmed* if the interval (95 %) of the
 # difference lies inside, *refuted* if it lies outside, *open* otherwise. What either outcome says *against* the reading
 # or *for* it stands in the file of predictions, at the end of this section. The verdict is that of all fields together;
 # beside it stands what each field says alone, and in brackets the number of predictions about it there. The fewer
@@ -162,8 +156,8 @@ speaking = outcomes[
     (outcomes[["if_confirmed", "if_refuted"]] == "against").any(axis=1)
 ]
 first = speaking.drop_duplicates("claim").set_index("claim")
-first["difference of"] = first["arm"] + " less " + first["against"]
-keys = ["claim", "arm", "against", "low"]
+first["difference of"] = first["condition"] + " less " + first["against"]
+keys = ["claim", "condition", "against", "low"]
 by_field = outcomes.merge(first.reset_index()[keys]).pivot(
     index="claim", columns="field", values="found"
 )
@@ -179,7 +173,7 @@ judged = outcomes["outcome"].value_counts()
 for name in ("confirmed", "open", "refuted", "not run"):
     glue(name.replace(" ", "_"), int(judged.get(name, 0)))
 failed = outcomes[outcomes["outcome"] == "refuted"].set_index("claim")
-failed["difference of"] = failed["arm"] + " less " + failed["against"]
+failed["difference of"] = failed["condition"] + " less " + failed["against"]
 failed["predicted"] = [f"{a} to {b}" for a, b in failed[["low", "high"]].values]
 columns = ["difference of", "task", "field", "predicted", "found", "says"]
 text_table(failed[columns].fillna("all"))
@@ -190,7 +184,9 @@ text_table(failed[columns].fillna("all"))
 
 # %%
 undecided = outcomes[outcomes["outcome"] == "open"].set_index("claim")
-undecided["difference of"] = undecided["arm"] + " less " + undecided["against"]
+undecided["difference of"] = (
+    undecided["condition"] + " less " + undecided["against"]
+)
 undecided["predicted"] = [
     f"{a} to {b}" for a, b in undecided[["low", "high"]].values
 ]
@@ -211,6 +207,7 @@ amount = runs.groupby(["group", "field"], sort=False).agg(
     runs=("seed", "size"),
 )
 amount = amount.unstack("field", fill_value=0).swaplevel(axis=1)[recorded]
+amount = amount.reindex([one for one in controls.GROUPS if one in amount.index])
 amount.rename(index=controls.GROUPS).rename_axis(index="question")
 
 # %%
@@ -241,7 +238,7 @@ glue("n_waiting", len(waiting))
 # corrected for the number of predictions, and every prediction counts alike, with five seeds as with twenty.
 # Predictions of which no outcome bears on a reading check the design alone and are left out of the counts of claims.
 # Where the gain in question is itself below 0.1, as that of D\* over D without C is ({ref}`the geometry
-# <controls-geometry>`), or where both arms lie near chance or near the best there is, *same* cannot tell keeping a gain
+# <controls-geometry>`), or where both conditions lie near chance or near the best there is, *same* cannot tell keeping a gain
 # from losing it. Seeds repeat the training; all fields are of one mouse.
 # ```
 #
@@ -253,7 +250,7 @@ glue("n_waiting", len(waiting))
 # coordinates. Two things were changed when the first five seeds of field 5_3_4 were known. What a prediction says
 # of its reading is now stated for each: before, every confirmed one counted against it, and *structure*, *positive*
 # and *topology* were not supported, the others open. And six predictions were added, which are judged on other fields
-# only; five of them allow a control to do better than its reference. Two arms may therefore be compared twice there.
+# only; five of them allow a control to do better than its reference. Two conditions may therefore be compared twice there.
 # ```
 
 # %%
@@ -267,17 +264,16 @@ download(outcomes.drop(columns="found"), "predictions.csv")
 # otherwise.)
 
 # %%
-chosen = [
-    controls.CONTROLS[f"{base} without penalty"] for base in ("WD*", "W*D*")
-]
-free = control_tables.beside_reference(archive, chosen, fields=recorded)
-for base in ("WD*", "W*D*"):
-    mine = free[free["control"] == f"{base} without penalty"]
-    mine = mine[mine["field"] == shown]
-    mine = mine.set_index("task").reindex(list(TASKS))
+unpunished = controls.WITHOUT_PENALTY
+free = control_tables.beside_reference(
+    archive, unpunished.values(), fields=recorded
+)
+for base, control in unpunished.items():
+    here = free[(free["control"] == control.name) & (free["field"] == shown)]
+    here = here.set_index("task").reindex(list(TASKS))
     label = base.replace("*", "s")
     for column in ("mean", "reference_mean"):
-        known = mine[column].dropna().map("{:.2f}".format)
+        known = here[column].dropna().map("{:.2f}".format)
         glue(f"{label}_{column}", " / ".join(known) or "not run on this field")
 free.astype({"learned": int}).pivot_table(
     ["runs", "learned", "mean"],
@@ -288,10 +284,8 @@ free.astype({"learned": int}).pivot_table(
 ).round(3)
 
 # %%
-unpunished = [f"{base} without penalty" for base in ("WD*", "W*D*")]
-unpunished = control_tables.compare_conditions(
-    archive, *unpunished, fields=recorded
-)
+names = [control.name for control in unpunished.values()]
+unpunished = control_tables.compare_conditions(archive, *names, fields=recorded)
 glue("unpunished", control_tables.differences_in_words(unpunished))
 
 # %% [markdown]
@@ -339,16 +333,9 @@ halfway = {
 
 # %%
 surrogate = load_field("surrogate")
-spec = RunSpec(
-    field=surrogate.name,
-    field_hash=surrogate.hash_without_events,
-    variant="W*D*C",
-    task="go_nogo",
-    seed=0,
-)
 kept = kept_weights("6_6_2")
 diagonals = {
-    "W* at the start, surrogate": np.diag(initial_weights(spec, surrogate))
+    "W* at the start, surrogate": np.diag(functional_start(surrogate, seed=0))
 }
 for name in ("W*D*C*", "WD*", "WD*C"):
     (one,) = [k for k in kept if (k.variant, k.task) == (name, "go_nogo")]
@@ -415,32 +402,34 @@ uncoupled[
 # they also started with them; the controls of the start, below, take them away and give them to others.
 # ```
 #
-# ## How hard penalties pull
+# ## How steep penalties are
 #
-# Variants are named after what their penalty contains. What a penalty does depends as well on how hard it pulls: the
-# mean absolute gradient per weight at the start, C differentiated too. That of the plain penalty of `W` is its
-# strength, 1.
+# Variants are named after what their penalty contains. What a penalty does depends as well on how steep it is: on its
+# *penalty gradient*, the mean magnitude of the gradient per weight at the start, C differentiated too. That of the plain
+# penalty of `W` is its strength, 1.
 
 # %%
-pulls = control_tables.load_pulls()
-by_pull = pulls.pivot(index="arm", columns="field", values="pull")
-by_pull.loc[list(VARIANTS)]
+gradients = control_tables.load_penalty_gradients()
+at_start = gradients.pivot(
+    index="condition", columns="field", values="gradient"
+)
+at_start.loc[list(VARIANTS)]
 
 # %%
 plain = control_tables.compare_conditions(
     archive, "W at lambda 0.3", "W", fields=recorded
 )
 glue("plain_lambda", control_tables.differences_in_words(plain, digits=3))
-here = by_pull[shown].loc[list(VARIANTS)]
+here = at_start[shown].loc[list(VARIANTS)]
 glue("orders", float(np.log10(here.max() / here.min())))
 glue("weakest", str(here.idxmin()))
-download(pulls, "pulls.csv")
+download(gradients, "penalty_gradients.csv")
 
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# On field {glue:text}`shown` the pulls of the eleven variants span {glue:text}`orders:.1f` orders of magnitude.
-# The weakest is that of {glue:text}`weakest`.
+# On field {glue:text}`shown` the penalty gradients of the eleven variants span {glue:text}`orders:.1f` orders of
+# magnitude. The smallest is that of {glue:text}`weakest`.
 # ```
 #
 # ```{admonition} Fact
@@ -455,38 +444,38 @@ download(pulls, "pulls.csv")
 # {glue:text}`plain_lambda`.
 # ```
 #
-# If pull alone decides, accuracy falls along it whatever the penalty is made of. At most
-# {glue:text}`expected_rank:.1f` was predicted for the rank correlation over arms that start orthogonal.
+# If the gradient alone decides, accuracy falls along it whatever the penalty is made of. At most
+# {glue:text}`expected_rank:.1f` was predicted for the rank correlation over conditions that start orthogonal.
 
 # %%
 glue("expected_rank", predictions.ORDERING)
-ordered = control_tables.accuracy_by_pull(archive, field=shown)
+ordered = control_tables.accuracy_by_gradient(archive, field=shown)
 ordered.pivot_table(
     index=["start", "published"], columns="task", values="mean", aggfunc="size"
 )
 
-# %% mystnb={"figure": {"name": "fig-controls-pull", "caption": "Mean accuracy of every arm against the pull of its penalty at the start, field of the tables. Filled: the eleven variants of the paper; open: controls. Functional: with W*, W! or their self-connections; other: starts that have neither."}, "image": {"alt": "Scatter of accuracy over pull, one panel per task."}}
-figures.pull_and_accuracy(ordered)
+# %% mystnb={"figure": {"name": "fig-controls-gradient", "caption": "Mean accuracy of every condition against the gradient of its penalty at the start, field of the tables. Filled: the eleven variants of the paper; open: controls. Functional: with W*, W! or their self-connections; other: starts that have neither."}, "image": {"alt": "Scatter of accuracy over penalty gradient, one panel per task."}}
+figures.gradient_and_accuracy(ordered)
 
 # %%
 orthogonal = ordered[ordered["start"] == "orthogonal"]
 ranks = {
-    task: stats.spearmanr(cell["pull"], cell["mean"])
+    task: stats.spearmanr(cell["gradient"], cell["mean"])
     for task, cell in orthogonal.groupby("task", sort=False)
 }
 for task, rank in ranks.items():
     glue(f"rank_{task}", float(rank.statistic))
-glue("n_ranked", int(orthogonal["arm"].nunique()))
+glue("n_ranked", int(orthogonal["condition"].nunique()))
 kept_rank = sum(r.statistic <= predictions.ORDERING for r in ranks.values())
 glue("n_ranks_kept", int(kept_rank))
 
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# Rank correlation of pull and accuracy over {glue:text}`n_ranked` arms that start orthogonal:
+# Rank correlation of penalty gradient and accuracy over {glue:text}`n_ranked` conditions that start orthogonal:
 # {glue:text}`rank_one_choice:.2f` in one-choice, {glue:text}`rank_perceptual:.2f` in perceptual decision,
-# {glue:text}`rank_go_nogo:.2f` in Go/NoGo; {glue:text}`n_ranks_kept` of three are as predicted. Arms are not
-# independent: many are one base at several strengths.
+# {glue:text}`rank_go_nogo:.2f` in Go/NoGo; {glue:text}`n_ranks_kept` of three are as predicted. Conditions are not
+# independent: many are one variant at several strengths.
 # ```
 #
 # Does accuracy follow the strength when what is penalised stays the same?
@@ -496,16 +485,17 @@ sweep = control_tables.accuracy_by_strength(archive, field=shown)
 figures.accuracy_along(
     sweep,
     "strength",
+    lines="variant",
     label="strength λ of the penalty",
     published=STRENGTH,
 ) if len(sweep) else "not run yet"
 
 # %% [markdown]
-# And is it the pull that decides, whatever is penalised? The largest pull of each base at which more than half of what
-# memory can add is still reached:
+# And is it the gradient that decides, whatever is penalised? The largest penalty gradient of each variant at which more
+# than half of what memory can add is still reached:
 
 # %%
-largest = control_tables.largest_pulls(ordered, levels=halfway)
+largest = control_tables.largest_gradients(ordered, levels=halfway)
 largest.map("{:.3g}".format).replace("nan", "none")
 
 # %%
@@ -515,10 +505,10 @@ for name in TASKS:
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# Difference of this largest pull between bases on field {glue:text}`shown`: {glue:text}`spread_one_choice` in
+# Difference of this largest gradient between variants on field {glue:text}`shown`: {glue:text}`spread_one_choice` in
 # one-choice, {glue:text}`spread_perceptual` in perceptual decision, {glue:text}`spread_go_nogo` in Go/NoGo. Strengths
 # are mostly ten times apart, with five to twenty seeds each, so that each end is known to about a factor of ten. Where
-# the factor is much larger than that, pull at the start is not all that matters.
+# the factor is much larger than that, the gradient at the start is not all that matters.
 # ```
 
 # %%
@@ -547,7 +537,7 @@ figures.beside_reference(cells) if len(cells) else "not run yet"
 # three draws), beside the share of its runs that learned, all tasks taken together. Nothing was predicted of this.
 
 # %%
-largest = pulls.set_index(["field", "arm"])["largest_self"]
+largest = gradients.set_index(["field", "condition"])["largest_self"]
 where = pd.MultiIndex.from_frame(cells[["field", "control"]])
 cells["largest_self"] = largest.loc[where].to_numpy()
 cells["enough"] = cells["largest_self"] > cells["task"].map(needed).astype(
@@ -588,10 +578,10 @@ download(cells, "controls_start.csv")
 # 9](09_robustness.ipynb)). Shuffled and resampled starts may have a large entry on the diagonal in some draws.
 # ```
 
-# %% mystnb={"figure": {"name": "fig-controls-function", "caption": "Predictions about the claim 'function': difference in accuracy with its 95 % t interval, over the seeds that both arms have; light grey: what was predicted; a range that reaches the frame has no other end. A row without a named task is the mean over tasks."}, "image": {"alt": "Differences between arms with intervals, beside predicted bounds."}}
+# %% mystnb={"figure": {"name": "fig-controls-function", "caption": "Predictions about the claim 'function': difference in accuracy with its 95 % t interval, over the seeds that both conditions have; light grey: what was predicted; a range that reaches the frame has no other end. A row without a named task is the mean over tasks."}, "image": {"alt": "Differences between conditions with intervals, beside predicted bounds."}}
 figures.predictions(outcomes[outcomes["claim"] == "function"])
 
-# %% mystnb={"figure": {"name": "fig-controls-structure", "caption": "Predictions about the claim 'structure': difference in accuracy with its 95 % t interval, over the seeds that both arms have; light grey: what was predicted; a range that reaches the frame has no other end. A row without a named task is the mean over tasks."}, "image": {"alt": "Differences between arms with intervals, beside predicted bounds."}}
+# %% mystnb={"figure": {"name": "fig-controls-structure", "caption": "Predictions about the claim 'structure': difference in accuracy with its 95 % t interval, over the seeds that both conditions have; light grey: what was predicted; a range that reaches the frame has no other end. A row without a named task is the mean over tasks."}, "image": {"alt": "Differences between conditions with intervals, beside predicted bounds."}}
 figures.predictions(outcomes[outcomes["claim"] == "structure"])
 
 # %% [markdown]
@@ -622,7 +612,7 @@ figures.beside_reference(cells) if len(cells) else "not run yet"
 # %%
 download(cells, "controls_geometry.csv")
 
-# %% mystnb={"figure": {"name": "fig-controls-geometry", "caption": "Predictions about the claim 'geometry': difference in accuracy with its 95 % t interval, over the seeds that both arms have; light grey: what was predicted; a range that reaches the frame has no other end. A row without a named task is the mean over tasks."}, "image": {"alt": "Differences between arms with intervals, beside predicted bounds."}}
+# %% mystnb={"figure": {"name": "fig-controls-geometry", "caption": "Predictions about the claim 'geometry': difference in accuracy with its 95 % t interval, over the seeds that both conditions have; light grey: what was predicted; a range that reaches the frame has no other end. A row without a named task is the mean over tasks."}, "image": {"alt": "Differences between conditions with intervals, beside predicted bounds."}}
 figures.predictions(outcomes[outcomes["claim"] == "geometry"])
 
 # %% [markdown]
@@ -650,14 +640,13 @@ pd.concat(measured, axis=1)
 
 # %%
 plain = controls.PUBLISHED_VARIANTS["W"]
-plain = controls.runs_of(archive, plain, field=shown)
-where = assortativity["control"].str.startswith("WD*C")
-where &= assortativity["field"] == shown
-for points in ("three clusters", "own coordinates"):
-    mine = assortativity[where & assortativity["control"].str.endswith(points)]
-    label = points.replace(" ", "_")
-    glue(f"assortativity_{label}", mine["mean"].mean())
-glue("assortativity_published", mine["reference_mean"].mean())
+plain = runs_of(archive, plain, field=shown)
+here = assortativity[assortativity["field"] == shown].set_index("control")
+clusters = here.loc["WD*C on three clusters"]
+glue("assortativity_three_clusters", clusters["mean"].mean())
+own = here.loc["WD*C on own coordinates"]
+glue("assortativity_own_coordinates", own["mean"].mean())
+glue("assortativity_published", own["reference_mean"].mean())
 glue("modularity_plain", plain["modularity"].mean())
 
 # %% [markdown]
@@ -672,7 +661,7 @@ glue("modularity_plain", plain["modularity"].mean())
 # %% mystnb={"figure": {"name": "fig-controls-modularity", "caption": "Modularity of trained networks on other coordinates, with 95 % t intervals; short vertical line: on the published ones."}, "image": {"alt": "Mean modularity of controls of geometry in three tasks beside their reference."}}
 figures.beside_reference(modularity, label="modularity")
 
-# %% mystnb={"figure": {"name": "fig-controls-topology", "caption": "Predictions about modularity: difference with its 95 % t interval; grey: what was predicted."}, "image": {"alt": "Differences in modularity between arms with intervals, beside predicted bounds."}}
+# %% mystnb={"figure": {"name": "fig-controls-topology", "caption": "Predictions about modularity: difference with its 95 % t interval; grey: what was predicted."}, "image": {"alt": "Differences in modularity between conditions with intervals, beside predicted bounds."}}
 figures.predictions(outcomes[outcomes["claim"] == "topology"])
 
 # %%
@@ -690,7 +679,7 @@ download(
 # ## Is it wiring?
 #
 # C that is computed once and then left as it is; the missing cell `W*DC`; and C\*, the earth mover's distance (EMD) of
-# communicabilities in the network and in cortex, at strengths at which it begins to pull. In the released code its
+# communicabilities in the network and in cortex, at strengths at which it begins to matter. In the released code its
 # strength is {glue:text}`emd_published`.
 
 # %%
@@ -704,15 +693,15 @@ figures.beside_reference(cells) if len(cells) else "not run yet"
 
 # %%
 download(cells, "controls_wiring.csv")
-spec = next(iter(controls.CONTROLS["W*D*"].specs(field=shown, field_hash="")))
-glue("emd_published", f"{spec.emd_strength:g}")
-for power in ("100", "10000", "1e+06"):
-    strong = f"WD*C* at EMD strength {power}"
+glue("emd_published", f"{EMD_STRENGTH:g}")
+stronger = [one for one in chosen if one.emd_strength > EMD_STRENGTH]
+for one in stronger:
+    strong, strength = one.name, f"{one.emd_strength:.0f}"
     found = control_tables.compare_conditions(
         archive, strong, "WD*", fields=recorded
     )
-    glue(f"emd_{float(power):.0f}", control_tables.differences_in_words(found))
-in_tasks = cells[cells["control"].str.endswith("1e+06")]
+    glue(f"emd_{strength}", control_tables.differences_in_words(found))
+in_tasks = cells[cells["control"] == stronger[-1].name]
 in_tasks = in_tasks.assign(title=[TASKS[x].title for x in in_tasks["task"]])
 in_tasks = control_tables.differences_as_text(in_tasks).set_index(
     ["field", "title"]
@@ -734,21 +723,22 @@ in_tasks[["pairs", "difference at a million"]]
 # these strengths, and the verdict does not count them.
 # ```
 
-# %% mystnb={"figure": {"name": "fig-controls-wiring", "caption": "Predictions about the claim 'wiring': difference in accuracy with its 95 % t interval, over the seeds that both arms have; light grey: what was predicted; a range that reaches the frame has no other end. A row without a named task is the mean over tasks."}, "image": {"alt": "Differences between arms with intervals, beside predicted bounds."}}
+# %% mystnb={"figure": {"name": "fig-controls-wiring", "caption": "Predictions about the claim 'wiring': difference in accuracy with its 95 % t interval, over the seeds that both conditions have; light grey: what was predicted; a range that reaches the frame has no other end. A row without a named task is the mean over tasks."}, "image": {"alt": "Differences between conditions with intervals, beside predicted bounds."}}
 figures.predictions(outcomes[outcomes["claim"] == "wiring"])
 
 # %% [markdown]
 # ## At equal strength
 #
-# Every penalty scaled until it pulls, at the start, with 0.17 or with 0.001: about what D\* and D\* with C do on
-# 6_6_2 (on others they pull harder, see the table of pulls); no penalty; and the plain penalty at the strength of the
-# others. Pulls are equal at the start only. In the predictions about *wiring* above, the second arm keeps its own pull.
+# Every penalty scaled until its gradient at the start is 0.17 or 0.001: about that of D\* and of D\* with C on 6_6_2
+# (on others it is larger, see the table of penalty gradients); no penalty; and the plain penalty at the strength of the
+# others. Gradients are equal at the start only. In the predictions about *wiring* above, the second condition keeps its
+# own.
 
 # %%
 chosen = [
     one
     for one in controls.CONTROLS.values()
-    if one.group in ("strength", "like_pull") and one.n_seeds > 5
+    if one.group in ("strength", "matched_gradient") and one.n_seeds > 5
 ]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
 here = control_tables.differences_as_text(cells[cells["field"] == shown])
@@ -761,62 +751,62 @@ figures.beside_reference(cells) if len(cells) else "not run yet"
 download(cells, "controls_strength.csv")
 
 # %% [markdown]
-# Do D\* and C still help where penalties pull alike? Each base with the prior, less the base without it, both scaled to
-# the same pull; accuracy, mean over tasks. Nothing was predicted of these pairs; those that were missing were run when
-# the others were known.
+# Do D\* and C still help where penalties are equally steep? Each variant with the prior, less the one without it, both
+# scaled to the same gradient at the start; accuracy, mean over tasks. Nothing was predicted of these pairs; those that
+# were missing were run when the others were known.
 
 # %%
-alike = control_tables.at_like_pull(archive, fields=recorded)
+alike = control_tables.compare_at_matched_gradient(archive, fields=recorded)
 pairs = control_tables.differences_as_text(alike)
-pairs["difference of"] = pairs["arm"] + " less " + pairs["against"]
+pairs["difference of"] = pairs["variant"] + " less " + pairs["against"]
 pairs = pairs.pivot_table(
     "difference",
-    ["prior", "difference of", "pull"],
+    ["prior", "difference of", "gradient"],
     "field",
     aggfunc="first",
     sort=False,
 )
-text_table(pairs.reset_index(["difference of", "pull"]).fillna("not asked"))
+text_table(pairs.reset_index(["difference of", "gradient"]).fillna("not asked"))
 
 # %%
-download(alike, "like_pull.csv")
+download(alike, "matched_gradient.csv")
 
 # %%
 wiring = outcomes[
     (outcomes["claim"] == "wiring") & (outcomes["field"] == shown)
 ]
-wiring = wiring.set_index("arm")["found"].replace("", "not run")
-for name, arm in {
+wiring = wiring.set_index("condition")["found"].replace("", "not run")
+for name, condition in {
     "c_frozen": "WD*C with C frozen",
     "c_frozen_star": "W*D*C with C frozen",
-    "plain_at_weak": "W at pull 0.001",
+    "plain_at_weak": "W at gradient 0.001",
 }.items():
-    glue(name, wiring.get(arm, "not asked on this field"))
-for name, arm in {
-    "pull_dc": "WD*C",
-    "pull_own": "WD*C on own coordinates",
-    "pull_random": "WD*C on matched random points",
+    glue(name, wiring.get(condition, "not asked on this field"))
+for name, condition in {
+    "gradient_dc": "WD*C",
+    "gradient_own": "WD*C on own coordinates",
+    "gradient_random": "WD*C on matched random points",
 }.items():
-    glue(name, float(f"{by_pull.loc[arm, shown]:.2g}"))
+    glue(name, float(f"{at_start.loc[condition, shown]:.2g}"))
 
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
 # Mean over the three tasks on field {glue:text}`shown`, with 95 % intervals. The plain penalty at 0.001, less `WD*C` on
-# own coordinates with {glue:text}`pull_own`: {glue:text}`plain_at_weak`. C left as it was at the start, less C that
-# follows the weights: {glue:text}`c_frozen` for `WD*C`, {glue:text}`c_frozen_star` for `W*D*C`. Pull of `WD*C` as
-# published {glue:text}`pull_dc`, on matched random points {glue:text}`pull_random`.
+# own coordinates with {glue:text}`gradient_own`: {glue:text}`plain_at_weak`. C left as it was at the start, less C that
+# follows the weights: {glue:text}`c_frozen` for `WD*C`, {glue:text}`c_frozen_star` for `W*D*C`. Penalty gradient of
+# `WD*C` as published {glue:text}`gradient_dc`, on matched random points {glue:text}`gradient_random`.
 # ```
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# From an orthogonal start D\* and C do more together than pull less: at the strong pull each is worth little without
-# the other. Other differences are below 0.1 for the most part, and not alike in all tasks (table before). From W\*, C
+# From an orthogonal start D\* and C do more together than make the penalty less steep: at the larger gradient each is
+# worth little without the other. Other differences are below 0.1 for the most part, and not alike in all tasks (table before). From W\*, C
 # adds nothing to D\*, for little is left to gain. What of D\* helps is not where each neuron lies, since random points
-# with its distances do about as well ({ref}`the geometry <controls-geometry>`) and pull as hard; and direct C is no
+# with its distances do about as well ({ref}`the geometry <controls-geometry>`) and are as steep; and direct C is no
 # property of cortical wiring, for it is computed from the network's own weights. A C that follows the weights changes
 # the penalty as they shrink; a factor that is fixed at the start does not. A plain penalty that keeps up with `WD*C` on
-# own coordinates while it pulls less does not show that the pull alone matters.
+# own coordinates while it is less steep does not show that the gradient alone matters.
 # ```
 
 # %% [markdown]
@@ -838,12 +828,12 @@ figures.beside_reference(cells) if len(cells) else "not run yet"
 
 # %%
 download(cells, "controls_positive.csv")
-identity = cells[cells["control"].str.startswith("scaled identity")]
+identity = cells[cells["control"] == "scaled identity, positive"]
 identity = identity[identity["field"] == shown]
 glue("identity_runs", int(identity["runs"].sum()))
 glue("identity_learned", int(identity["learned"].sum()))
 
-# %% mystnb={"figure": {"name": "fig-controls-positive", "caption": "Predictions about the claim 'positive': difference in accuracy with its 95 % t interval, over the seeds that both arms have; light grey: what was predicted; a range that reaches the frame has no other end. A row without a named task is the mean over tasks."}, "image": {"alt": "Differences between arms with intervals, beside predicted bounds."}}
+# %% mystnb={"figure": {"name": "fig-controls-positive", "caption": "Predictions about the claim 'positive': difference in accuracy with its 95 % t interval, over the seeds that both conditions have; light grey: what was predicted; a range that reaches the frame has no other end. A row without a named task is the mean over tasks."}, "image": {"alt": "Differences between conditions with intervals, beside predicted bounds."}}
 figures.predictions(outcomes[outcomes["claim"] == "positive"])
 
 # %% [markdown]
@@ -866,7 +856,7 @@ figures.predictions(outcomes[outcomes["claim"] == "positive"])
 chosen = [
     one
     for one in controls.CONTROLS.values()
-    if one.group == "harder" and "after" not in one.name
+    if one.group == "harder" and one.first_task is None
 ]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
 here = control_tables.differences_as_text(cells[cells["field"] == shown])
@@ -887,6 +877,7 @@ efficiency = control_tables.accuracy_by_trials(archive, field=shown)
 figures.accuracy_along(
     efficiency,
     "n_train",
+    lines="start",
     label="training trials",
     published=PRESETS["paper"].n_train,
 ) if len(efficiency) else "not run yet"
@@ -901,7 +892,7 @@ download(efficiency, "trials.csv")
 # %%
 moved = control_tables.transfer(archive, field=shown)
 pairs = control_tables.differences_as_text(moved).set_index(
-    ["arm", "first_task", "task"]
+    ["start", "first_task", "task"]
 )
 rows_or(pairs, not_run)
 
@@ -919,7 +910,7 @@ chosen = [
     one for one in controls.CONTROLS.values() if one.group == "environments"
 ]
 gym = control_tables.beside_reference(archive, chosen, fields=recorded)
-gym["start"] = gym["control"].str.removesuffix(", NeuroGym")
+gym["start"] = gym["control"].map({one.name: one.start for one in chosen})
 gym["title"] = [find_task(name).title for name in gym["task"]]
 here = gym[gym["field"] == shown]
 here = here.pivot_table(
@@ -963,7 +954,7 @@ apart[["pairs", "difference"]]
 #
 # The predictions about all of these: W\* does as well with what lies off its diagonal shuffled, or without it.
 
-# %% mystnb={"figure": {"name": "fig-controls-beyond", "caption": "Predictions about the claim 'beyond': difference in accuracy with its 95 % t interval, over the seeds that both arms have; light grey: what was predicted; a range that reaches the frame has no other end. A row without a named task is the mean over tasks."}, "image": {"alt": "Differences between arms with intervals, beside predicted bounds."}}
+# %% mystnb={"figure": {"name": "fig-controls-beyond", "caption": "Predictions about the claim 'beyond': difference in accuracy with its 95 % t interval, over the seeds that both conditions have; light grey: what was predicted; a range that reaches the frame has no other end. A row without a named task is the mean over tasks."}, "image": {"alt": "Differences between conditions with intervals, beside predicted bounds."}}
 beyond = outcomes[
     (outcomes["claim"] == "beyond") & (outcomes["outcome"] != "not run")
 ]
@@ -1001,7 +992,7 @@ assert (lost["difference_high"] < 0).all()
 #
 # ## Summary
 #
-# - Every control is meant to change one thing about a variant; arms are compared seed by seed.
+# - Every control is meant to change one thing about a variant; conditions are compared seed by seed.
 # - Units that remember by themselves suffice for these tasks, whatever the start is named that has them.
 # - Readings are judged by predictions that could have failed; those that did are listed at the top.
 #

@@ -32,6 +32,7 @@ import numpy as np
 import pandas as pd
 
 from cortexrnn import Field, load_field, plan, train
+from cortexrnn.evidence import leaky_units
 from cortexrnn.fields import proofreading
 from cortexrnn.fields.given.parameters import settle
 from cortexrnn.fields.sources.arrays import field_from_data
@@ -42,6 +43,7 @@ from cortexrnn.figures import own as figures
 from cortexrnn.figures.page import banner, glue, remark
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks import priors, sensitivity, topology
+from cortexrnn.networks.initial_weights import functional_start
 from cortexrnn.networks.specification import PRESETS
 
 # %%
@@ -213,7 +215,7 @@ print(graph)
 # From here on it is a field like any other: priors, a plan, training, topology.
 
 # %%
-weights = priors.functional_weights(own, rng=np.random.default_rng(seed))
+weights = functional_start(own, seed=seed)
 print(f"spectral radius of W*: {priors.spectral_radius(weights):.2f}")
 size = replace(
     PRESETS["smoke"], epochs=epochs, n_train=n_train, n_validation=n_train
@@ -224,8 +226,11 @@ specs = plan(own, variants=["W*D*C", "WD"], tasks=["go_nogo"], preset=size)
 results = train(specs, own, progress=False)
 assert all(not result.diverged for result in results)
 
+# %%
+levels = leaky_units.levels_without_memory()
+
 # %% mystnb={"figure": {"name": "fig-own-learning", "caption": "Two variants trained on the made-up field, one run each: accuracy on training trials by epoch. Dotted: what the last input alone allows. One run shows that the pipeline works and ranks nothing."}, "image": {"alt": "Learning curves of two variants on the made-up field."}}
-network_figures.learning_curves(results, levels={"go_nogo": 0.5})
+network_figures.learning_curves(results, levels=levels)
 
 # %%
 names = [result.spec.variant.name for result in results]

@@ -33,6 +33,7 @@ import pandas as pd
 from IPython.display import display
 
 from cortexrnn import load_archive, load_field
+from cortexrnn.evidence import leaky_units
 from cortexrnn.evidence.intervals import (
     cell_means,
     cells_as_text,
@@ -417,7 +418,7 @@ found = [name for name in compared if name in set(cortical["field"])]
 # %%
 
 # %%
-level = {"one_choice": 5 / 8, "perceptual": 1 / 2, "go_nogo": 1 / 2}
+level = leaky_units.levels_without_memory()
 tables = {f"worm ({runs['seed'].nunique()} seeds)": cell_means(runs)}
 for name in found:
     of = cortical[cortical["field"] == name]

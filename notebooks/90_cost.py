@@ -112,26 +112,26 @@ left_out.reindex(columns=[*names, "expected_seconds", "reason"])
 #
 # The same run by a Keras `SimpleRNN` with `model.fit`, and by networkx and bctpy, written for this comparison
 # in {py:mod}`cortexrnn.benchmark.keras_reference`: same field, task, initial recurrent weights, epochs and number of threads, in
-# turns in one process. The peer validates after every epoch, as the authors do; ours once, at the end. The
-# peer's time includes building and compiling its model, ours drawing its trials; imports count for neither.
+# turns in one process. The Keras reference validates after every epoch, as the authors do; ours once, at the end. The
+# Keras reference's time includes building and compiling its model, ours drawing its trials; imports count for neither.
 # *Drawn anew*: the 1,000 null graphs of small-worldness are drawn and measured for this network.
-# *Cached*: they are at hand, since they depend on the number of neurons alone. *Each as it is*: the peer
+# *Cached*: they are at hand, since they depend on the number of neurons alone. *Each as it is*: the Keras reference
 # draws them anew, as the authors' code does, and ours has them.
 
 # %%
 if measured.pairs.empty:
-    print("no pairs in this file; cortexrnn bench --peer adds them")
-    peers = measured.pairs
+    print("no pairs in this file; cortexrnn bench --keras adds them")
+    beside = measured.pairs
 else:
-    peers = report.peer_table(measured.pairs)
-    assert (peers["ratio_low"] <= peers["ratio_high"]).all()
+    beside = report.reference_table(measured.pairs)
+    assert (beside["ratio_low"] <= beside["ratio_high"]).all()
     print(measured.pairs["versions"].iloc[-1])
 
 # %%
 keys = ["variant", "threads", "epochs", "n_nulls", "stage"]
-values = ["ours", "ours_low", "ours_high", "peer", "peer_low", "peer_high"]
+values = ["ours", "ours_low", "ours_high", "keras", "keras_low", "keras_high"]
 values += ["ratio", "ratio_low", "ratio_high", "floor", "times_floor", "rounds"]
-peers.reindex(columns=[*keys, *values]).set_index(keys).round(3)
+beside.reindex(columns=[*keys, *values]).set_index(keys).round(3)
 
 # %% [markdown]
 # Where `n_nulls` is below 1,000, that many were timed and the time scaled up linearly. Where `epochs` is below

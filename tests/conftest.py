@@ -10,6 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+SPECIFIED = ("field", "variant", "task", "seed", "relation", "sign", "data_seed", "n_train",
+             "n_validation", "epochs")  # fmt: skip
+"""Columns of a run that are part of its specification; protocol and arm only name parts of one."""
+
 
 @pytest.fixture(scope="session")
 def mirror() -> Path:

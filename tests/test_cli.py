@@ -85,7 +85,7 @@ def test_runs_of_other_sizes_are_other_cells_and_stand_beside_nothing(call, tmp_
         ([*RUN, "--tasks", "delay_match"], "'delay_match' is drawn by NeuroGym, which cannot be"),
         (["bench", "--sizes", "64,x"], "--sizes is '64,x'; give whole numbers"),
         (["bench", "--device", "cuda:9"], "device 'cuda:9' cannot be used here"),
-        (["bench", "--peer", "--variants", "DW"], "unknown variant 'DW'"),
+        (["bench", "--keras", "--variants", "DW"], "unknown variant 'DW'"),
         (["tables", "--csv", "/nowhere/t.csv"], "cannot write /nowhere/t.csv"),
         (["fetch", "6_6_2", "9_9_9"], "no field called '9_9_9'"),
         ([*RUN, "--device", "cuda:9"], "device 'cuda:9' cannot be used here"),

@@ -116,7 +116,7 @@ def keep(
         raise ValueError(f"{spec.variant.name}, {spec.task}: the last epoch is not the end")
     path = folder / f"{spec.identity}.json"
     if not path.exists():
-        start = initial_weights(spec, field).astype(spec.precision)
+        start = initial_weights(spec, field).astype(spec.dtype)
         steps = [asdict(topology.measure(matrix)) for matrix in (start, *epochs)]
         write_json({"steps": steps}, path)
     course = json.loads(path.read_text("utf-8"))["steps"]

@@ -14,9 +14,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cortexrnn.fields.field import Relation
 from cortexrnn.fields.given.parameters import one_of
 from cortexrnn.fields.sources import load_field
-from cortexrnn.networks.specification import RunSpec
+from cortexrnn.networks.specification import SIGNS, RunSpec, Sign
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs import experiment
@@ -57,8 +58,8 @@ class Experiment:
 
     name: str
     field: str
-    relation: str = "correlation"
-    sign: str = "free"
+    relation: Relation = "correlation"
+    sign: Sign = "free"
     n_seeds: int = 20
     first_seed: int = 0
     variants: tuple[str, ...] = tuple(VARIANTS)
@@ -109,14 +110,11 @@ class ControlExperiment:
         The field.
     groups : tuple of str
         Their groups.
-    deciding : bool
-        Only the controls that decide a claim.
     """
 
     name: str
     field: str
     groups: tuple[str, ...]
-    deciding: bool = False
 
     def plans(self, *, first: int | None = None) -> Iterator[list[RunSpec]]:
         """Cut the controls into plans of one group and a few seeds, large ones by task.
@@ -132,38 +130,39 @@ class ControlExperiment:
             One plan.
         """
         field = load_field(self.field)
-        chosen = [one for one in CONTROLS.values() if one.deciding or not self.deciding]
+        chosen = [one for one in CONTROLS.values() if one.is_run_on(self.field)]
         n_seeds = max(one.n_seeds for one in chosen)
         for low in range(0, n_seeds if first is None else min(first, n_seeds), BLOCK):
             for group in self.groups:
-                plan = [
+                specs = [
                     spec
                     for one in chosen
                     if one.group == group
                     for spec in one.specs(
                         field=field.name,
                         field_hash=field.hash_without_events,
-                        seeds=range(low, low + BLOCK),
+                        seeds=range(low, min(low + BLOCK, one.n_seeds)),
                     )
                 ]
-                if len(plan) * field.n_neurons <= LARGEST:
-                    parts = [plan]
+                if len(specs) * field.n_neurons <= LARGEST:
+                    parts = [specs]
                 else:
-                    tasks = dict.fromkeys(spec.task for spec in plan)
-                    parts = [[spec for spec in plan if spec.task == task] for task in tasks]
+                    tasks = dict.fromkeys(spec.task for spec in specs)
+                    parts = [[spec for spec in specs if spec.task == task] for task in tasks]
                 yield from filter(None, parts)
 
 
 def _experiments() -> Iterator[Experiment | ControlExperiment]:
     """List the experiments in the order in which they are run."""
     for field in ("6_6_2", "5_3_4", "5_6_8"):
-        for sign in ("free", "positive"):
+        for sign in SIGNS:
             yield Experiment(name=f"{field} correlation {sign}", field=field, sign=sign)
         if field != "6_6_2":  # what another draw of trials would change, see book/rules.md
             yield Experiment(
                 name=f"{field} draws", field=field, n_seeds=2, data_seeds=tuple(range(10))
             )
-    for relation in ("precision", "sttc"):
+    others: tuple[Relation, ...] = ("precision", "sttc")
+    for relation in others:
         for field, n_seeds in {"5_3_4": 20, "5_6_8": 20, "6_6_2": 10}.items():
             yield Experiment(
                 name=f"{field} {relation} free",
@@ -176,7 +175,11 @@ def _experiments() -> Iterator[Experiment | ControlExperiment]:
         yield Experiment(name=f"{field} correlation free", field=field, n_seeds=3)
     environments = ("environments",)  # with NeuroGym, whose requirements are its own
     controls = tuple(group for group in GROUPS if group not in environments)
-    for sign, variants in {"free": ("W*D*C", "WD*C"), "positive": ("W!D*C", "W!D*C*")}.items():
+    differing: dict[Sign, tuple[str, ...]] = {
+        "free": ("W*D*C", "WD*C"),
+        "positive": ("W!D*C", "W!D*C*"),
+    }
+    for sign, variants in differing.items():
         yield Experiment(  # whether another draw explains cells that are different
             name=f"6_6_2 draws {sign}",
             field="6_6_2",
@@ -206,10 +209,7 @@ def _experiments() -> Iterator[Experiment | ControlExperiment]:
         data_seeds=tuple(range(1, 16)),
     )
     for field in ("5_3_4", "5_6_8", DECIDING_FIELD):
-        deciding = field == DECIDING_FIELD
-        yield ControlExperiment(
-            name=f"{field} controls", field=field, groups=controls, deciding=deciding
-        )
+        yield ControlExperiment(name=f"{field} controls", field=field, groups=controls)
     for field in ("5_3_4", "5_6_8"):
         yield ControlExperiment(name=f"{field} environments", field=field, groups=environments)
 

@@ -1,6 +1,6 @@
 """The same run written the ordinary way: a Keras model and the Brain Connectivity Toolbox.
 
-What `cortexrnn bench --peer` compares this package with. One network at a time: Gaussian noise on
+What `cortexrnn bench --keras` compares this package with. One network at a time: Gaussian noise on
 the input, a `SimpleRNN` layer whose recurrent kernel carries the penalty of the variant as its
 regulariser, a softmax read-out, Adam, `model.fit` in fixed order with validation after every
 epoch; then networkx, scipy and bctpy on the trained matrix, as in the code released with Shakiba
@@ -28,7 +28,7 @@ from cortexrnn.networks.topology import Nulls, Topology
 from cortexrnn.networks.variant import VARIANTS
 
 __all__ = [
-    "PeerError",
+    "KerasReferenceError",
     "build",
     "draw_nulls",
     "fit",
@@ -42,8 +42,8 @@ Floats = NDArray[np.floating]
 Trials = tuple[Floats, NDArray[np.integer]]
 
 
-class PeerError(RuntimeError):
-    """The peer cannot be run here."""
+class KerasReferenceError(RuntimeError):
+    """The Keras reference cannot be run here."""
 
 
 def _optional(name: str) -> Any:
@@ -51,7 +51,7 @@ def _optional(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise PeerError(
+        raise KerasReferenceError(
             f"{name} cannot be imported ({error}); the comparison needs the extra: "
             "pip install -e '.[bench]'"
         ) from error
@@ -63,7 +63,7 @@ def _tensorflow() -> Any:
 
 
 def prepare(n_threads: int) -> None:
-    """Import what the peer needs, and give TensorFlow a number of threads.
+    """Import what the Keras reference needs, and give TensorFlow a number of threads.
 
     Once in a process and before TensorFlow computes; no import then falls into a measured time.
 
@@ -74,7 +74,7 @@ def prepare(n_threads: int) -> None:
 
     Raises
     ------
-    PeerError
+    KerasReferenceError
         If a package is missing, or TensorFlow already runs with another number.
     """
     tensorflow = _tensorflow()
@@ -86,7 +86,7 @@ def prepare(n_threads: int) -> None:
         threading.set_inter_op_parallelism_threads(1)
     except RuntimeError as error:
         if threading.get_intra_op_parallelism_threads() != n_threads:
-            raise PeerError(
+            raise KerasReferenceError(
                 f"TensorFlow already runs and cannot be given {n_threads} threads any more; "
                 "use a new process"
             ) from error
@@ -111,13 +111,15 @@ def recurrent_penalty(spec: RunSpec, field: Field) -> Callable[[Any], Any]:
     ------
     ValueError
         For controls that the released code does not have.
-    PeerError
+    KerasReferenceError
         If TensorFlow is missing.
     """
     tf = _tensorflow()
     variant = spec.variant
     if variant.switches:
-        raise ValueError(f"{variant.name} is a control; the peer knows {', '.join(VARIANTS)}")
+        raise ValueError(
+            f"{variant.name} is a control; the Keras reference knows {', '.join(VARIANTS)}"
+        )
     distances = penalties.unit_distances(variant, field, protocol=spec.protocol)
     unit = distances is None and spec.protocol.plain_strength == "unit"
     strength = 1.0 if unit else spec.strength
@@ -163,7 +165,7 @@ def build(spec: RunSpec, field: Field) -> Any:
 
     Raises
     ------
-    PeerError
+    KerasReferenceError
         If TensorFlow is missing.
     """
     keras = _tensorflow().keras
@@ -250,7 +252,7 @@ def train(
 
     Raises
     ------
-    PeerError
+    KerasReferenceError
         If TensorFlow is missing.
     """
     model = build(spec, field)
@@ -277,7 +279,7 @@ def measure(weights: Floats, nulls: Nulls) -> Topology:
 
     Raises
     ------
-    PeerError
+    KerasReferenceError
         If bctpy is missing.
     """
     bct = _optional("bct")
@@ -329,7 +331,7 @@ def draw_nulls(n: int, *, n_nulls: int = 1000, seed: int = 0) -> Nulls:
 
     Raises
     ------
-    PeerError
+    KerasReferenceError
         If bctpy is missing.
     """
     bct = _optional("bct")

@@ -21,7 +21,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -48,7 +48,7 @@ from cortexrnn.runs.archive import write_json
 __all__ = [
     "MEASURES",
     "MEMBERS",
-    "PEER_VARIANTS",
+    "REFERENCE_VARIANTS",
     "SIZES",
     "VARIANTS",
     "Point",
@@ -73,11 +73,15 @@ BUDGET_S, QUICK_BUDGET_S = 3.0, 0.5
 """Seconds for the repetitions of one point."""
 VARIANTS = {"plain": "W", "direct": "W*D*C", "emd": "W*D*C*"}
 """The variant that stands for each kind of penalty."""
-PEER_VARIANTS = ("W", "WD*", "W*D*C", "W*D*C*")
-"""Variants on which the peer is compared."""
+REFERENCE_VARIANTS = ("W", "WD*", "W*D*C", "W*D*C*")
+"""Variants on which the Keras reference is compared."""
 MEASURES = ("entropy", "modularity", "assortativity", "clustering", "efficiency")
 """What is measured of a trained network, each alone."""
-SIDES = ("ours", "peer")
+Kind = Literal["step", "penalty", "topology", "run", "processes"]
+"""What a measurement is of, see :class:`Point`."""
+Side = Literal["ours", "peer"]
+"""Whose code is timed."""
+SIDES: tuple[Side, ...] = get_args(Side)
 
 
 TASK = "one_choice"
@@ -128,7 +132,7 @@ class Point:
         Where; topology is always measured by the processor.
     """
 
-    kind: str
+    kind: Kind
     what: str
     n_neurons: int
     members: int = 1
@@ -439,7 +443,7 @@ def _steady(point: Point, barrier: Any, times: Any) -> None:
     times.put((time.perf_counter() - started) / count)
 
 
-_KINDS: dict[str, Callable[[Point, Clock], _Timed]] = {
+_KINDS: dict[Kind, Callable[[Point, Clock], _Timed]] = {
     "step": _step,
     "penalty": _penalty,
     "topology": _topology,

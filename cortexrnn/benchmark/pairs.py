@@ -14,7 +14,15 @@ import torch
 
 from cortexrnn.benchmark import keras_reference
 from cortexrnn.benchmark.flops import run_flops
-from cortexrnn.benchmark.measure import N_NULLS, PEER_VARIANTS, SIDES, gemm_rate, specify, trials
+from cortexrnn.benchmark.measure import (
+    N_NULLS,
+    REFERENCE_VARIANTS,
+    SIDES,
+    Side,
+    gemm_rate,
+    specify,
+    trials,
+)
 from cortexrnn.benchmark.record import now, open_record, versions
 from cortexrnn.benchmark.worker import Worker, scratch_cache
 from cortexrnn.fields.field import Field
@@ -33,17 +41,18 @@ def run_pairs(
     *,
     out: Path,
     field: str = "surrogate_312",
-    variants: Sequence[str] = PEER_VARIANTS,
+    variants: Sequence[str] = REFERENCE_VARIANTS,
     threads: Sequence[int] = (1,),
     epochs: int = 10,
     n_nulls: int = N_NULLS,
     rounds: int = 2,
     tell: Callable[[str], None] = print,
 ) -> dict[str, Any]:
-    """Time whole runs of this package and of the peer alternately, in one process.
+    """Time whole runs of this package and of the Keras reference alternately, in one process.
 
-    Each variant is run by ours, the peer, ours, the peer ... on the same field, task, initial
-    recurrent weights, number of epochs and threads. What the file already holds is not timed again.
+    Each variant is run by ours, the Keras reference, ours, the Keras reference ... on the same
+    field, task, initial recurrent weights, number of epochs and threads. What the file already
+    holds is not timed again.
 
     Parameters
     ----------
@@ -71,7 +80,7 @@ def run_pairs(
 
     Raises
     ------
-    PeerError
+    KerasReferenceError
         If TensorFlow or bctpy are missing.
     ValueError
         If the file was begun on another machine or with other versions.
@@ -92,7 +101,7 @@ def run_pairs(
             try:
                 row = workers[count](time_side, **dict(zip(keys, key, strict=True)))
             except BrokenProcessPool as error:
-                raise keras_reference.PeerError(
+                raise keras_reference.KerasReferenceError(
                     f"the process of {variant}, {side} died; what was timed is kept, "
                     "give the same command again"
                 ) from error
@@ -109,7 +118,7 @@ def run_pairs(
 
 
 def time_side(
-    *, field: str, variant: str, threads: int, epochs: int, n_nulls: int, round: int, side: str
+    *, field: str, variant: str, threads: int, epochs: int, n_nulls: int, round: int, side: Side
 ) -> dict[str, Any]:
     """Time one run of one side in this process.
 
@@ -125,11 +134,12 @@ def time_side(
     dict
         The arguments with seconds of ``training``, ``topology`` (nulls at hand) and ``nulls``
         (1,000 drawn anew), ``accuracy``, ``flops`` (of training, with validation once for ours and
-        after every epoch for the peer), ``floor_seconds``, ``gemm_gflops`` and ``versions``.
+        after every epoch for the Keras reference), ``floor_seconds``, ``gemm_gflops`` and
+        ``versions``.
 
     Raises
     ------
-    PeerError
+    KerasReferenceError
         If TensorFlow or bctpy are missing.
     """
     loaded = load_field(field)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import linregress
 
 from cortexrnn.networks.variant import VARIANTS, Variant
 from cortexrnn.runs.archive import ArchiveError
@@ -30,8 +31,8 @@ __all__ = [
     "exponents",
     "fit_exponent",
     "load",
-    "peer_table",
     "read",
+    "reference_table",
     "run_seconds",
     "slowdown",
     "stands_for",
@@ -69,7 +70,7 @@ class Measurements:
     table : DataFrame
         Measurements, :data:`COLUMNS`.
     pairs : DataFrame
-        Runs of ours and of the peer, :data:`PAIR_COLUMNS`; may be empty.
+        Runs of ours and of the Keras reference, :data:`PAIR_COLUMNS`; may be empty.
     skipped, failed : list of dict
         Points that were left out because they take too long, or that could not be measured.
     """
@@ -220,15 +221,11 @@ def fit_exponent(sizes: Sequence[float], seconds: Sequence[float]) -> Exponent:
         raise ValueError("sizes and seconds: expected positive numbers")
     n_used = max(FEWEST, int((x >= x[-1] / 4).sum()))
     x, y = x[-n_used:], y[-n_used:]
-    log_x, log_y = np.log(x), np.log(y)
-    spread = ((log_x - log_x.mean()) ** 2).sum()
-    exponent = ((log_x - log_x.mean()) * log_y).sum() / spread
-    level = log_y.mean() - exponent * log_x.mean()
-    rest = log_y - level - exponent * log_x
+    line = linregress(np.log(x), np.log(y))
     return Exponent(
-        exponent=float(exponent),
-        factor=float(np.exp(level)),
-        error=float(np.sqrt((rest**2).sum() / (n_used - 2) / spread)),
+        exponent=float(line.slope),
+        factor=float(np.exp(line.intercept)),
+        error=float(line.stderr),
         smallest=int(x[0]),
         largest=int(x[-1]),
         n_sizes=n_used,
@@ -413,8 +410,8 @@ def design_hours(
     return {"low": float(low), "hours": float(middle), "high": float(high)}
 
 
-def peer_table(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Put ours and the peer side by side, medians over rounds.
+def reference_table(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Put ours and the Keras reference side by side, medians over rounds.
 
     Parameters
     ----------
@@ -426,8 +423,8 @@ def peer_table(pairs: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         For each field, variant, number of threads and epochs, and each of ``training``,
         ``topology, nulls drawn anew``, ``topology, nulls cached``, ``whole, nulls drawn anew``,
-        ``whole, nulls cached``, and ``whole, each as it is`` (ours cached, the peer's drawn
-        anew): seconds of ``ours`` and ``peer`` with their ranges, ``ratio`` of the medians,
+        ``whole, nulls cached``, and ``whole, each as it is`` (ours cached, the Keras reference's
+        drawn anew): seconds of ``ours`` and ``keras`` with their ranges, ``ratio`` of the medians,
         the smallest and largest ratio within a round, and ``times_floor``, ours against the
         floor of its training (NaN for topology).
 
@@ -439,14 +436,14 @@ def peer_table(pairs: pd.DataFrame) -> pd.DataFrame:
     keys = ["field", "variant", "threads", "epochs", "n_nulls"]
     rows = []
     for key, group in pairs.groupby(keys, sort=False):
-        ours, peers = (
+        ours, reference = (
             group[group["side"] == side].set_index("round").sort_index()
             for side in ("ours", "peer")
         )
-        both = ours.index.intersection(peers.index)
+        both = ours.index.intersection(reference.index)
         if both.empty:
             raise ValueError(f"{key}: one side is missing; give the same command again to finish")
-        mine, theirs = _stages(ours.loc[both]), _stages(peers.loc[both])
+        mine, theirs = _stages(ours.loc[both]), _stages(reference.loc[both])
         mine["whole, each as it is"] = mine["whole, nulls cached"]
         theirs["whole, each as it is"] = theirs["whole, nulls drawn anew"]
         for stage in mine:
@@ -460,9 +457,9 @@ def peer_table(pairs: pd.DataFrame) -> pd.DataFrame:
                     "ours": mine[stage].median(),
                     "ours_low": mine[stage].min(),
                     "ours_high": mine[stage].max(),
-                    "peer": theirs[stage].median(),
-                    "peer_low": theirs[stage].min(),
-                    "peer_high": theirs[stage].max(),
+                    "keras": theirs[stage].median(),
+                    "keras_low": theirs[stage].min(),
+                    "keras_high": theirs[stage].max(),
                     "ratio": theirs[stage].median() / mine[stage].median(),
                     "ratio_low": ratio.min(),
                     "ratio_high": ratio.max(),

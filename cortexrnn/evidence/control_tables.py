@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,35 +13,37 @@ from cortexrnn.evidence.intervals import t_interval, with_interval
 from cortexrnn.evidence.leaky_units import learned
 from cortexrnn.evidence.predictions import CLAIMS, DIFFERENCE, paired_differences
 from cortexrnn.fields.given import parameters
+from cortexrnn.fields.given.parameters import one_of
 from cortexrnn.networks.specification import PRESETS, STRENGTH
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import Variant
+from cortexrnn.runs.conditions import runs_of
 from cortexrnn.runs.controls import (
-    CONTROLS,
-    FEW_TRIALS,
-    MORE_TO_DO,
+    AFTER_ANOTHER,
+    AT_GRADIENT,
+    AT_STRENGTH,
+    CONDITIONS,
     PUBLISHED_VARIANTS,
-    STRONG_PULL,
-    SWEEP,
+    STRONG_GRADIENT,
     SWEPT,
-    TRANSFERS,
-    WEAK_PULL,
+    W_AT_LAMBDA,
+    WEAK_GRADIENT,
+    WITH_ALL_TRIALS,
+    WITH_FEW_TRIALS,
     Control,
-    on_further_tasks,
-    runs_of,
 )
 
 __all__ = [
-    "accuracy_by_pull",
+    "accuracy_by_gradient",
     "accuracy_by_strength",
     "accuracy_by_trials",
-    "at_like_pull",
     "beside_reference",
+    "compare_at_matched_gradient",
     "compare_conditions",
     "differences_in_words",
     "findings",
-    "largest_pulls",
-    "load_pulls",
+    "largest_gradients",
+    "load_penalty_gradients",
     "spread_in_words",
     "transfer",
 ]
@@ -77,7 +80,7 @@ def beside_reference(
     -------
     DataFrame
         One row per control, field and task with runs; columns are ``BESIDE_REFERENCE``. A control
-        that is its own reference has no difference. ``learned`` counts runs, on the tasks of the
+        that is compared with none has no difference. ``learned`` counts runs, on the tasks of the
         paper alone; see :func:`cortexrnn.evidence.leaky_units.learned`.
     """
     fields = parameters.names("fields", fields)
@@ -85,17 +88,15 @@ def beside_reference(
     rows = []
     for control in controls:
         for field in fields:
-            own = runs_of(runs, control, field=field)
-            other = runs_of(runs, control.reference, field=field)
-            if control.is_reference:
-                other = other.iloc[:0]
+            own, reference = runs_of(runs, control, field=field), control.reference
+            other = own.iloc[:0] if reference is None else runs_of(runs, reference, field=field)
             other = other[other["seed"].isin(own["seed"])]  # so that means differ as pairs do
             for task, cell in own.groupby("task", sort=False):
                 pairs = paired_differences(own, other, metric=metric, task=str(task))
                 rows.append(
                     {
                         "control": control.name,
-                        "reference": control.reference.name,
+                        "reference": control.against or "",
                         "field": field,
                         "task": task,
                         "runs": len(cell),
@@ -112,24 +113,25 @@ def beside_reference(
     return pd.DataFrame(rows, columns=BESIDE_REFERENCE)
 
 
-def load_pulls() -> pd.DataFrame:
-    """Read how hard the penalty of every arm pulls at the start of training, and on what start.
+def load_penalty_gradients() -> pd.DataFrame:
+    """Read the penalty gradient of every condition at the start of training, and its start.
 
     Returns
     -------
     DataFrame
-        ``field, arm, pull, pull_self, pull_others``: mean absolute gradient of the penalty per
-        weight, over all weights, over self-connections, over the rest. A weight that is zero at
-        the start counts as not pulled. ``largest_self`` is the largest self-connection of the
-        start. All are means over three seeds.
+        ``field, condition, gradient, gradient_self, gradient_others``: mean magnitude of the
+        gradient of the penalty per weight, over all weights, over self-connections, over the rest.
+        A weight that is zero at the start counts as one without a gradient. ``largest_self`` is
+        the largest self-connection of the start. All are means over three seeds.
     """
-    with (resources.files("cortexrnn") / "data" / "pulls.csv").open(encoding="utf-8") as file:
-        table: pd.DataFrame = pd.read_csv(file)
+    file = resources.files("cortexrnn") / "data" / "penalty_gradients.csv"
+    with file.open(encoding="utf-8") as opened:
+        table: pd.DataFrame = pd.read_csv(opened)
     return table
 
 
-def accuracy_by_pull(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
-    """Put the mean accuracy of every arm beside the pull of its penalty.
+def accuracy_by_gradient(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
+    """Put the mean accuracy of every condition beside the gradient of its penalty at the start.
 
     Parameters
     ----------
@@ -141,24 +143,26 @@ def accuracy_by_pull(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per arm and task with runs: ``arm, task, pull, mean, start, published``. Arms
-        without a penalty, and those whose weights are mostly zero at the start, have no place on
-        the axis of pulls and are left out.
+        One row per condition and task with runs: ``condition, variant, task, gradient, mean, start,
+        published``. ``variant`` names the variant of the paper that it is but for the strength of
+        its penalty, if it is one. Conditions without a penalty, and those whose weights are mostly
+        zero at the start, have no place on the axis of gradients and are left out.
     """
-    arms = PUBLISHED_VARIANTS | CONTROLS
-    pulls = load_pulls()
-    pulls = pulls[(pulls["field"] == field) & (pulls["pull"] > 0)]
+    gradients = load_penalty_gradients()
+    gradients = gradients[(gradients["field"] == field) & (gradients["gradient"] > 0)]
     rows = []
-    for name, pull in zip(pulls["arm"], pulls["pull"], strict=True):
-        for task, cell in runs_of(runs, arms[name], field=field).groupby("task", sort=False):
+    for name, gradient in zip(gradients["condition"], gradients["gradient"], strict=True):
+        one = CONDITIONS[name]
+        for task, cell in runs_of(runs, one, field=field).groupby("task", sort=False):
             rows.append(
                 {
-                    "arm": name,
+                    "condition": name,
+                    "variant": one.variant.base if one.is_scaled_variant else None,
                     "task": task,
-                    "pull": pull,
+                    "gradient": gradient,
                     "mean": cell["accuracy"].mean(),
-                    "start": _kind_of_start(arms[name].variant),
-                    "published": arms[name].group == "published",
+                    "start": _kind_of_start(one.variant),
+                    "published": one.group == "published",
                 }
             )
     return pd.DataFrame(rows)
@@ -171,51 +175,50 @@ def _kind_of_start(variant: Variant) -> str:
     return "orthogonal" if variant.start == "orthogonal" else "other"
 
 
-def largest_pulls(by_pull: pd.DataFrame, *, levels: Mapping[str, float]) -> pd.DataFrame:
-    """Give the largest pull under which each base of the sweep is still above a level.
+def largest_gradients(by_gradient: pd.DataFrame, *, levels: Mapping[str, float]) -> pd.DataFrame:
+    """Give the largest gradient at the start under which variants of the sweep pass a level.
 
     Parameters
     ----------
-    by_pull : DataFrame
-        Rows of :func:`accuracy_by_pull`.
+    by_gradient : DataFrame
+        Rows of :func:`accuracy_by_gradient`.
     levels : mapping of str to float
         For each task the mean accuracy that has to be exceeded.
 
     Returns
     -------
-    DataFrame, shape (bases, tasks)
-        One column per task of `levels`, whether a base gets above its level or not; one row per
-        base that does so in any task. NaN where it does not.
+    DataFrame, shape (variants, tasks)
+        One column per task of `levels`, whether a variant gets above its level or not; one row per
+        variant that does so in any task. NaN where it does not.
     """
-    rows = by_pull.reindex(columns=["arm", "task", "pull", "mean"])
-    base = rows["arm"].astype(str).str.extract(r"^(\S+)(?: at (?:lambda|pull) .*)?$")[0]
+    rows = by_gradient.reindex(columns=["variant", "task", "gradient", "mean"])
     above = rows["mean"] > rows["task"].map(dict(levels)).astype(float)  # empty: no text
-    reached = rows.assign(base=base)[base.isin(SWEPT) & above]
-    largest = reached.groupby(["base", "task"], sort=False)["pull"].max().unstack("task")
+    reached = rows[rows["variant"].isin(SWEPT) & above]
+    largest = reached.groupby(["variant", "task"], sort=False)["gradient"].max().unstack("task")
     return largest.reindex(columns=list(levels))
 
 
-def spread_in_words(pulls: pd.Series) -> str:
-    """Say by what factor pulls differ between bases.
+def spread_in_words(gradients: pd.Series) -> str:
+    """Say by what factor gradients differ between variants.
 
     Parameters
     ----------
-    pulls : Series
-        A column of :func:`largest_pulls`.
+    gradients : Series
+        A column of :func:`largest_gradients`.
 
     Returns
     -------
     str
-        Such as ``"a factor of about 30"``, or that fewer than two bases reach the level.
+        Such as ``"a factor of about 30"``, or that fewer than two variants reach the level.
     """
-    known = pulls.dropna()
+    known = gradients.dropna()
     if len(known) < 2:
-        return "not to be told, since fewer than two bases get there"
+        return "not to be told, since fewer than two variants get there"
     return f"a factor of about {known.max() / known.min():.0f}"
 
 
 def accuracy_by_strength(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
-    """Give the accuracy of the bases of the sweep at every strength that was run.
+    """Give the accuracy of the variants of the sweep at every strength that was run.
 
     Parameters
     ----------
@@ -227,20 +230,16 @@ def accuracy_by_strength(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per base, strength and task with runs: ``arm, strength, task, runs, mean, low,
-        high``, the published strength included.
+        One row per variant, strength and task with runs: ``variant, strength, task, runs, mean,
+        low, high``, the published strength included.
     """
-    published = PUBLISHED_VARIANTS | {"W": CONTROLS["W at lambda 0.3"]}
-    arms: dict[tuple[str, float], Control] = {
-        (base, strength): CONTROLS[f"{base} at lambda {strength:g}"]
-        for base in SWEPT
-        for strength in SWEEP
-    } | {(base, STRENGTH): published[base] for base in SWEPT}
-    return _accuracy_along(runs, arms, field=field, along="strength")
+    as_published = {(base, STRENGTH): PUBLISHED_VARIANTS[base] for base in SWEPT}
+    swept = AT_STRENGTH | as_published | {("W", STRENGTH): W_AT_LAMBDA}
+    return _accuracy_along(runs, swept, field=field, names=("variant", "strength"))
 
 
 def accuracy_by_trials(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
-    """Give the accuracy of the arms that meet further tasks by the number of their trials.
+    """Give the accuracy of the starts that meet further tasks by the number of their trials.
 
     Parameters
     ----------
@@ -252,33 +251,30 @@ def accuracy_by_trials(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per arm, number and task with runs: ``arm, n_train, task, runs, mean, low, high``,
-        the number of the paper included.
+        One row per start, number and task with runs: ``start, n_train, task, runs, mean, low,
+        high``, the number of the paper included.
     """
-    arms: dict[tuple[str, float], Control] = {}
-    for name in MORE_TO_DO:
-        few = {n_train: CONTROLS[f"{name}, {n_train:,} trials"] for n_train in FEW_TRIALS}
-        for n_train, arm in (
-            few | {PRESETS["paper"].n_train: on_further_tasks(name, "harder")}
-        ).items():
-            arms[name, n_train] = arm
-    return _accuracy_along(runs, arms, field=field, along="n_train")
+    whole = {(start, PRESETS["paper"].n_train): one for start, one in WITH_ALL_TRIALS.items()}
+    return _accuracy_along(runs, WITH_FEW_TRIALS | whole, field=field, names=("start", "n_train"))
 
 
 def _accuracy_along(
-    runs: pd.DataFrame, arms: dict[tuple[str, float], Control], *, field: str, along: str
+    runs: pd.DataFrame,
+    conditions: Mapping[tuple[str, Any], Control],
+    *,
+    field: str,
+    names: tuple[str, str],
 ) -> pd.DataFrame:
-    """Give the accuracy of every arm and task, sorted by arm and what is varied along."""
+    """Give the accuracy of every condition and task, sorted by the two parts of its key."""
     rows = []
-    names = list(dict.fromkeys(name for name, _ in arms))
-    for name, value in sorted(arms, key=lambda key: (names.index(key[0]), key[1])):
-        cells = runs_of(runs, arms[name, value], field=field).groupby("task", sort=False)
+    order = list(dict.fromkeys(first for first, _ in conditions))
+    for key in sorted(conditions, key=lambda key: (order.index(key[0]), key[1])):
+        cells = runs_of(runs, conditions[key], field=field).groupby("task", sort=False)
         for task, cell in cells:
             bounds = zip(("mean", "low", "high"), t_interval(cell["accuracy"]), strict=True)
-            rows.append(
-                {"arm": name, along: value, "task": task, "runs": len(cell), **dict(bounds)}
-            )
-    return pd.DataFrame(rows, columns=["arm", along, "task", "runs", "mean", "low", "high"])
+            named = dict(zip(names, key, strict=True))
+            rows.append({**named, "task": task, "runs": len(cell), **dict(bounds)})
+    return pd.DataFrame(rows, columns=[*names, "task", "runs", "mean", "low", "high"])
 
 
 def transfer(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
@@ -294,31 +290,29 @@ def transfer(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per arm and pair of tasks with runs: ``arm, first_task, task, pairs, alone, after,
-        difference, difference_low, difference_high``: accuracy after the first task less without,
-        paired by seed.
+        One row per start and pair of tasks with runs: ``start, first_task, task, pairs, alone,
+        after, difference, difference_low, difference_high``: accuracy after the first task less
+        without, paired by seed.
     """
     rows = []
-    for name in MORE_TO_DO:
-        alone = runs_of(runs, on_further_tasks(name, "harder"), field=field)
-        for before, task in TRANSFERS:
-            arm = CONTROLS[f"{name}, {TASKS[task].title} after {TASKS[before].title}"]
-            after = runs_of(runs, arm, field=field)
-            pairs = paired_differences(after, alone, task=task)
-            same = alone[(alone["task"] == task) & alone["seed"].isin(after["seed"])]
-            if len(pairs):
-                rows.append(
-                    {
-                        "arm": name,
-                        "first_task": before,
-                        "task": task,
-                        "pairs": len(pairs),
-                        "alone": same["accuracy"].mean(),
-                        "after": after["accuracy"].mean(),
-                        **dict(zip(DIFFERENCE, t_interval(pairs), strict=True)),
-                    }
-                )
-    columns = ["arm", "first_task", "task", "pairs", "alone", "after", *DIFFERENCE]
+    for (start, before, task), one in AFTER_ANOTHER.items():
+        alone = runs_of(runs, WITH_ALL_TRIALS[start], field=field)
+        after = runs_of(runs, one, field=field)
+        pairs = paired_differences(after, alone, task=task)
+        same = alone[(alone["task"] == task) & alone["seed"].isin(after["seed"])]
+        if len(pairs):
+            rows.append(
+                {
+                    "start": start,
+                    "first_task": before,
+                    "task": task,
+                    "pairs": len(pairs),
+                    "alone": same["accuracy"].mean(),
+                    "after": after["accuracy"].mean(),
+                    **dict(zip(DIFFERENCE, t_interval(pairs), strict=True)),
+                }
+            )
+    columns = ["start", "first_task", "task", "pairs", "alone", "after", *DIFFERENCE]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -339,58 +333,75 @@ def findings(runs: pd.DataFrame, *, fields: Sequence[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per claim and field where both arms of its finding have runs: ``claim, arm,
-        against, metric, field, pairs, difference, difference_low, difference_high``.
+        One row per claim and field where both conditions of its finding have runs: ``claim,
+        condition, against, metric, field, pairs, difference, difference_low, difference_high``.
     """
     fields = parameters.names("fields", fields)
     rows = []
     for key, claim in CLAIMS.items():
-        arm, against = claim.finding
-        named = {"claim": key, "arm": arm, "against": against, "metric": claim.metric}
-        found = compare_conditions(runs, arm, against, fields=fields, metric=claim.metric)
+        condition, against = claim.finding
+        named = {"claim": key, "condition": condition, "against": against, "metric": claim.metric}
+        found = compare_conditions(runs, condition, against, fields=fields, metric=claim.metric)
         rows += [named | row for row in found.to_dict("records")]
-    return pd.DataFrame(rows, columns=["claim", "arm", "against", "metric", *COMPARED])
+    return pd.DataFrame(rows, columns=["claim", "condition", "against", "metric", *COMPARED])
 
 
 def compare_conditions(
     runs: pd.DataFrame,
-    arm: str,
+    condition: str,
     against: str,
     *,
     fields: Sequence[str],
     metric: str = "accuracy",
 ) -> pd.DataFrame:
-    """Subtract one arm from another, field by field.
+    """Subtract one condition from another, field by field.
 
     Parameters
     ----------
     runs : DataFrame
         Runs of the archive.
-    arm, against : str
+    condition, against : str
         Names of controls or published variants.
     fields : sequence of str
         Names of the fields.
     metric : str
-        Column of the archive; its mean over the tasks both arms share is compared.
+        Column of the archive; its mean over the tasks both conditions share is compared.
 
     Returns
     -------
     DataFrame
         One row per field where both have runs: ``field, pairs, difference, difference_low,
         difference_high``; see :func:`paired_differences`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such condition.
     """
     fields = parameters.names("fields", fields)
-    arms = PUBLISHED_VARIANTS | CONTROLS
+    for name in (condition, against):
+        one_of("condition", name, CONDITIONS)
+    return _compare(runs, CONDITIONS[condition], CONDITIONS[against], fields, metric)
+
+
+def _compare(
+    runs: pd.DataFrame,
+    condition: Control,
+    against: Control,
+    fields: Sequence[str],
+    metric: str = "accuracy",
+) -> pd.DataFrame:
+    """Subtract one condition from another, field by field."""
     rows = []
     for field in fields:
-        both = [runs_of(runs, arms[name], field=field) for name in (arm, against)]
+        both = [runs_of(runs, one, field=field) for one in (condition, against)]
         values = paired_differences(*both, metric=metric)
         if len(values):
             rows.append((field, len(values), *t_interval(values)))
     return pd.DataFrame(rows, columns=COMPARED)
 
 
-LIKE_PULL = {
+ADDED = {
     "D* for D": ("WD*", "WD"),
     "D* for D, with C": ("WD*C", "WDC"),
     "C, with D": ("WDC", "WD"),
@@ -400,8 +411,8 @@ LIKE_PULL = {
 """By what a penalty gets, the variant that has it and the one that has not."""
 
 
-def at_like_pull(runs: pd.DataFrame, *, fields: Sequence[str]) -> pd.DataFrame:
-    """Tell what D* and C do where penalties pull alike.
+def compare_at_matched_gradient(runs: pd.DataFrame, *, fields: Sequence[str]) -> pd.DataFrame:
+    """Tell what D* and C do where penalties have the same gradient at the start.
 
     Parameters
     ----------
@@ -413,18 +424,19 @@ def at_like_pull(runs: pd.DataFrame, *, fields: Sequence[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per pair of ``LIKE_PULL``, pull and field where both have runs: ``prior, arm,
-        against, pull, field, pairs, difference, difference_low, difference_high``; both arms are
-        named by their variant, differences are those of accuracy as in :func:`compare_conditions`.
+        One row per pair of ``ADDED``, gradient and field where both have runs: ``prior, variant,
+        against, gradient, field, pairs, difference, difference_low, difference_high``; differences
+        are those of accuracy as in :func:`compare_conditions`.
     """
+    fields = parameters.names("fields", fields)
     rows = []
-    for prior, (arm, against) in LIKE_PULL.items():
-        for pull in (STRONG_PULL, WEAK_PULL):
-            named = {"prior": prior, "arm": arm, "against": against, "pull": pull}
-            scaled = [f"{base} at pull {pull:g}" for base in (arm, against)]
-            found = compare_conditions(runs, *scaled, fields=fields)
+    for prior, (variant, against) in ADDED.items():
+        for gradient in (STRONG_GRADIENT, WEAK_GRADIENT):
+            one, other = (AT_GRADIENT[base, gradient] for base in (variant, against))
+            named = {"prior": prior, "variant": variant, "against": against, "gradient": gradient}
+            found = _compare(runs, one, other, fields)
             rows += [named | row for row in found.to_dict("records")]
-    return pd.DataFrame(rows, columns=["prior", "arm", "against", "pull", *COMPARED])
+    return pd.DataFrame(rows, columns=["prior", "variant", "against", "gradient", *COMPARED])
 
 
 def differences_in_words(table: pd.DataFrame, *, digits: int = 2) -> str:

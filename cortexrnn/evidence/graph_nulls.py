@@ -15,13 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from cortexrnn.fields.given import parameters
 from cortexrnn.networks import topology
-from cortexrnn.networks.initial_weights import initial_weights
-from cortexrnn.networks.specification import RunSpec, random_stream
+from cortexrnn.networks.initial_weights import variant_start
+from cortexrnn.networks.specification import random_stream
 from cortexrnn.networks.variant import Variant
 from cortexrnn.runs.trained_weights import COURSE
 
 if TYPE_CHECKING:
-    from cortexrnn.fields.field import Field
+    from cortexrnn.fields.field import Field, Relation
     from cortexrnn.runs.trained_weights import KeptRun
 
 __all__ = [
@@ -40,7 +40,7 @@ STARTS = {"orthogonal": "W", "functional": "W*", "permuted": "W!"}
 
 
 def starts(
-    field: Field, *, relation: str = "correlation", seeds: Sequence[int] = (0,)
+    field: Field, *, relation: Relation = "correlation", seeds: Sequence[int] = (0,)
 ) -> pd.DataFrame:
     """Measure recurrent matrices before any training.
 
@@ -68,19 +68,15 @@ def starts(
     rows = []
     for start, variant in STARTS.items():
         for seed in seeds:
-            spec = RunSpec(
-                field=field.name, field_hash=field.hash_without_events,
-                variant=Variant.parse(variant),
-                task="one_choice", seed=seed, relation=relation,
-            )  # fmt: skip
-            measured = topology.measure(initial_weights(spec, field))
+            weights = variant_start(field, variant, task="one_choice", relation=relation, seed=seed)
+            measured = topology.measure(weights)
             row = {name: getattr(measured, name) for name in COURSE}
             rows.append({"start": start, "seed": seed} | row)
     return pd.DataFrame(rows)
 
 
 def starts_beside(
-    kept: Sequence[KeptRun], field: Field, *, relation: str = "correlation"
+    kept: Sequence[KeptRun], field: Field, *, relation: Relation = "correlation"
 ) -> pd.DataFrame:
     """Measure one matrix of every start, that of a kept run where there is one.
 
@@ -134,7 +130,8 @@ def random_graph(adjacency: ArrayLike, *, rng: np.random.Generator) -> NDArray[n
     place = rng.permutation(len(rows))[: np.count_nonzero(links[rows, columns])]
     made = np.zeros_like(links)
     made[rows[place], columns[place]] = True
-    return made | made.T
+    both: NDArray[np.bool_] = made | made.T
+    return both
 
 
 def rewired(

@@ -16,12 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
-from cortexrnn.fields.field import Field
+from cortexrnn.fields.field import Field, Relation
 from cortexrnn.fields.given import parameters
 from cortexrnn.fields.given.parameters import one_of
-from cortexrnn.networks.initial_weights import initial_weights
+from cortexrnn.networks.initial_weights import functional_start
 from cortexrnn.networks.priors import spectral_radius
-from cortexrnn.networks.specification import RunSpec
 from cortexrnn.networks.tasks import TASKS, GoNoGo, OneChoice, Perceptual, Task
 from cortexrnn.networks.variant import Variant
 from cortexrnn.runs.trained_weights import KeptRun
@@ -30,6 +29,8 @@ __all__ = [
     "contrast",
     "leaky_accuracy",
     "learned",
+    "level_without_memory",
+    "levels_without_memory",
     "memory_measures",
     "needed_self_connection",
     "self_connections",
@@ -140,6 +141,38 @@ def leaky_accuracy(
     return 1 - CONTESTED + CONTESTED * right if isinstance(task, OneChoice) else right
 
 
+def level_without_memory(task: Task) -> float:
+    """Accuracy that the last input alone allows, which a network without memory can reach.
+
+    Parameters
+    ----------
+    task : Task
+        One of the three of the paper, with any settings.
+
+    Returns
+    -------
+    float
+        Share of right answers.
+
+    Raises
+    ------
+    ValueError
+        If the task is not one of the paper's.
+    """
+    return float(leaky_accuracy(task, [0.0])[0])
+
+
+def levels_without_memory() -> dict[str, float]:
+    """Accuracy that the last input alone allows in every task of the paper.
+
+    Returns
+    -------
+    dict of str to float
+        :func:`level_without_memory` by the name of the task.
+    """
+    return {name: level_without_memory(task) for name, task in TASKS.items()}
+
+
 def needed_self_connection(task: Task, *, share: float = 0.5) -> float:
     """Self-connection from which on a leaky unit is of use.
 
@@ -189,8 +222,7 @@ def learned(task: str, accuracy: ArrayLike) -> NDArray[np.bool_]:
         If the task is not one of the paper.
     """
     one_of("task", task, TASKS)
-    (without,) = leaky_accuracy(TASKS[task], [0.0])
-    return np.asarray(accuracy, dtype=float) > without + ABOVE
+    return np.asarray(accuracy, dtype=float) > level_without_memory(TASKS[task]) + ABOVE
 
 
 def memory_measures(kept: Iterable[KeptRun]) -> pd.DataFrame:
@@ -226,7 +258,9 @@ def memory_measures(kept: Iterable[KeptRun]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def self_connections(field: Field, *, relation: str, seeds: Sequence[int] = (0,)) -> pd.DataFrame:
+def self_connections(
+    field: Field, *, relation: Relation, seeds: Sequence[int] = (0,)
+) -> pd.DataFrame:
     """Measure what functional weights leave to self-connections, before any training.
 
     Parameters
@@ -252,11 +286,7 @@ def self_connections(field: Field, *, relation: str, seeds: Sequence[int] = (0,)
     seeds = parameters.seeds(seeds)
     rows = []
     for seed in seeds:
-        spec = RunSpec(
-            field=field.name, field_hash=field.hash_without_events, variant=Variant.parse("W*D*C"),
-            task="one_choice", seed=seed, relation=relation,
-        )  # fmt: skip
-        weights = initial_weights(spec, field)
+        weights = functional_start(field, relation=relation, seed=seed)
         own = np.diag(weights)
         rows.append(
             {

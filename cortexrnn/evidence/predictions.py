@@ -17,13 +17,8 @@ from numpy.typing import NDArray
 
 from cortexrnn.evidence.intervals import t_interval
 from cortexrnn.fields.given import parameters
-from cortexrnn.runs.controls import (
-    CONTROLS,
-    DECIDING_FIELD,
-    FEW_TRIALS,
-    PUBLISHED_VARIANTS,
-    runs_of,
-)
+from cortexrnn.runs.conditions import runs_of
+from cortexrnn.runs.controls import CONDITIONS
 
 __all__ = [
     "CLAIMS",
@@ -39,7 +34,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """An expected difference between two arms.
+    """An expected difference between two conditions.
 
     The difference is that of means over simulations of equal seed, averaged over tasks unless one
     is named. The prediction is confirmed where the 95 % interval lies inside the bounds, refuted
@@ -49,14 +44,14 @@ class Prediction:
     ----------
     claim : str
         Key of :data:`CLAIMS`.
-    arm, against : str
+    condition, against : str
         Names of controls or published variants.
     low, high : float
-        Bounds of the difference, arm less against.
+        Bounds of the difference, the condition less the other.
     metric : str
         Column of the archive.
     task : str, optional
-        One task; default: the mean over those both arms share.
+        One task; default: the mean over those both conditions share.
     if_confirmed, if_refuted : {"against", "for", "neither"}
         What the outcome then says of the reading of the claim.
     known_on : tuple of str
@@ -64,7 +59,7 @@ class Prediction:
     """
 
     claim: str
-    arm: str
+    condition: str
     against: str
     low: float
     high: float
@@ -92,11 +87,20 @@ class Prediction:
         return "refuted" if high < self.low or low > self.high else "open"
 
     def asked_on(self, field: str) -> bool:
-        """Tell whether it is judged on a field: its arms are run there, and were not known."""
-        arms = PUBLISHED_VARIANTS | CONTROLS
-        both = [arms[name] for name in (self.arm, self.against)]
-        run = field != DECIDING_FIELD or all(a.deciding or a.group == "published" for a in both)
-        return run and field not in self.known_on
+        """Tell whether it is judged on a field.
+
+        Parameters
+        ----------
+        field : str
+            Name of the field.
+
+        Returns
+        -------
+        bool
+            Whether its conditions are run there, and were not known when it was made.
+        """
+        both = (CONDITIONS[self.condition], CONDITIONS[self.against])
+        return all(one.is_run_on(field) for one in both) and field not in self.known_on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +116,7 @@ class Claim:
     reading : str
         What would have to be true for the named cause, and nothing simpler, to carry the effect.
     finding : tuple of str
-        Names of two arms: the claim is about the first less the second.
+        Names of two conditions: the claim is about the first less the second.
     metric : str
         Column of the archive in which they differ.
     universal : bool
@@ -198,13 +202,12 @@ CHECK: dict[str, Any] = {"if_confirmed": "neither", "if_refuted": "neither"}
 
 def _predictions() -> Iterator[Prediction]:
     """List what is expected, claim by claim."""
-    without, alone = "W* without self-connections", "self-connections of W* alone"
     in_go_nogo = LOST | {"task": "go_nogo"}
     wanted: list[tuple[str, str, str, dict[str, Any]]] = [
         ("function", "W*D*", "W*D*C*", SAME | CHECK),
-        ("function", without, "W*D*", LOST | NEEDED),
-        ("function", f"{without}, not rescaled", "W*D*", LOST | NEEDED),
-        ("function", alone, "W*D*", SAME),
+        ("function", "W* without self-connections", "W*D*", LOST | NEEDED),
+        ("function", "W* without self-connections, not rescaled", "W*D*", LOST | NEEDED),
+        ("function", "self-connections of W* alone", "W*D*", SAME),
         ("function", "orthogonal with the self-connections of W*", "W*D*", SAME),
         ("function", "scaled identity", "W*D*", SAME),
         ("function", "W* that is penalised on the diagonal too", "W*D*", LOST | NEEDED),
@@ -223,9 +226,9 @@ def _predictions() -> Iterator[Prediction]:
         ("geometry", "W*D*C on own coordinates", "W*D*C", SAME | ONE_WAY),
         ("wiring", "WD*C with C frozen", "WD*C", SAME),
         ("wiring", "W*D*C with C frozen", "W*D*C", SAME),
-        ("wiring", "WD*C at pull 0.17", "WD*", SAME),
-        ("wiring", "WD* at pull 0.001", "WD*C", SAME),
-        ("wiring", "W at pull 0.001", "WD*C on own coordinates", SAME),
+        ("wiring", "WD*C at gradient 0.17", "WD*", SAME),
+        ("wiring", "WD* at gradient 0.001", "WD*C", SAME),
+        ("wiring", "W at gradient 0.001", "WD*C on own coordinates", SAME),
         ("wiring", "WD*C* at EMD strength 100", "WD*", SAME),
         ("positive", "scaled identity, positive", "W*D*, positive", SAME),
         ("positive", "uniform, positive", "W*D*, positive", LOST | CONTRARY),
@@ -236,39 +239,54 @@ def _predictions() -> Iterator[Prediction]:
             "W*D*, positive",
             LOST | CONTRARY,
         ),
-        ("positive", f"{without}, positive", "W*D*, positive", LOST | CHECK),
+        ("positive", "W* without self-connections, positive", "W*D*, positive", LOST | CHECK),
     ]
-    for claim, arm, against, bounds in wanted:
-        yield Prediction(claim=claim, arm=arm, against=against, **bounds)
-    for base in ("WD*C", "W*D*C"):
-        topology: dict[str, Any] = {"claim": "topology", "metric": "modularity", "against": base}
-        yield Prediction(arm=f"{base} on three clusters", low=-0.15, high=0.15, **topology)
-        yield Prediction(arm=f"{base} on own coordinates", low=-1.0, high=-0.1, **topology)
+    for claim, condition, against, bounds in wanted:
+        yield Prediction(claim=claim, condition=condition, against=against, **bounds)
+    alike = {"low": -0.15, "high": 0.15}
+    lower = {"low": -1.0, "high": -0.1}
+    for condition, against, bounds in (
+        ("WD*C on three clusters", "WD*C", alike),
+        ("WD*C on own coordinates", "WD*C", lower),
+        ("WD*C on matched random points", "WD*C", lower | CHECK),
+        ("W*D*C on three clusters", "W*D*C", alike),
+        ("W*D*C on own coordinates", "W*D*C", lower),
+        ("W*D*C on matched random points", "W*D*C", lower | CHECK),
+    ):
         yield Prediction(
-            arm=f"{base} on matched random points", low=-1.0, high=-0.1, **topology, **CHECK
+            claim="topology", condition=condition, against=against, metric="modularity", **bounds
         )
-    for what in ("long delays", *(f"{n:,} trials" for n in FEW_TRIALS), "NeuroGym"):
-        for other in (alone, "W* shuffled off the diagonal"):
-            yield Prediction(claim="beyond", arm=f"{other}, {what}", against=f"W*, {what}", **SAME)
+    for condition, against in (
+        ("self-connections of W* alone, long delays", "W*, long delays"),
+        ("W* shuffled off the diagonal, long delays", "W*, long delays"),
+        ("self-connections of W* alone, 640 trials", "W*, 640 trials"),
+        ("W* shuffled off the diagonal, 640 trials", "W*, 640 trials"),
+        ("self-connections of W* alone, 1,280 trials", "W*, 1,280 trials"),
+        ("W* shuffled off the diagonal, 1,280 trials", "W*, 1,280 trials"),
+        ("self-connections of W* alone, NeuroGym", "W*, NeuroGym"),
+        ("W* shuffled off the diagonal, NeuroGym", "W*, NeuroGym"),
+    ):
+        yield Prediction(claim="beyond", condition=condition, against=against, **SAME)
 
 
 def _later_predictions() -> Iterator[Prediction]:
     """List what was added when five seeds of 5_3_4 were known; it is judged on other fields."""
-    wanted: list[tuple[str, str, str, dict[str, Any]]] = [
+    for claim, condition, against, bounds in (
         ("function", "WD* without penalty", "W*D* without penalty", AT_LEAST | CHECK),
         ("function", "self-connections of W* alone, all trials", "W*D*C", AT_LEAST),
         ("function", "orthogonal with the self-connections of W*", "W*D*", AT_LEAST),
         ("function", "scaled identity", "W*D*", AT_LEAST),
         ("structure", "W* shuffled off the diagonal, all trials", "W*D*C", AT_LEAST),
         ("positive", "scaled identity, positive", "W*D*C*, positive", AT_LEAST),
-    ]
-    for claim, arm, against, bounds in wanted:
-        yield Prediction(claim=claim, arm=arm, against=against, known_on=("5_3_4",), **bounds)
+    ):
+        yield Prediction(
+            claim=claim, condition=condition, against=against, known_on=("5_3_4",), **bounds
+        )
 
 
 ORDERING = -0.6
-"""Largest rank correlation that is predicted between the pull of the penalty at the start and
-accuracy, over all arms that start orthogonal."""
+"""Largest rank correlation that is predicted between the penalty gradient at the start and
+accuracy, over all conditions that start orthogonal."""
 PREDICTIONS = (*_predictions(), *_later_predictions())
 """Everything that was predicted, in the order in which it was."""
 
@@ -284,7 +302,7 @@ def paired_differences(
     Parameters
     ----------
     one, two : DataFrame
-        Runs of two arms on one field.
+        Runs of two conditions on one field.
     metric : str
         Column of the archive.
     task : str, optional
@@ -334,16 +352,15 @@ def outcomes(
         One row per prediction and field on which it is judged: what it says, and ``field, pairs,
         difference, difference_low, difference_high, zero, outcome, says``. The interval lies
         ``"above"`` or ``"below"`` zero, or zero ``"inside"``. A prediction is ``"not run"`` while
-        an arm lacks runs of a task that it is about. It ``says`` something against the reading of
-        its claim, for it, or neither.
+        a condition lacks runs of a task that it is about. It ``says`` something against the reading
+        of its claim, for it, or neither.
     """
     fields = parameters.names("fields", fields)
-    arms = PUBLISHED_VARIANTS | CONTROLS
     rows = []
     for one in predictions:
         for field in filter(one.asked_on, fields):
-            two = [arms[one.arm], arms[one.against]]
-            both = [runs_of(runs, arm, field=field) for arm in two]
+            two = [CONDITIONS[name] for name in (one.condition, one.against)]
+            both = [runs_of(runs, condition, field=field) for condition in two]
             shared = set(dict(two[0].tasks)) & set(dict(two[1].tasks))
             asked = {one.task} if one.task else shared
             whole = all(asked <= set(found["task"]) for found in both)

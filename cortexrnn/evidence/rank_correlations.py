@@ -91,7 +91,9 @@ def _moments(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _ratio(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     """Correlation from sums of products; NaN where one of the two does not vary."""
     spread = np.sqrt(sums[:, 1] * sums[:, 2])
-    return np.divide(sums[:, 0], spread, out=np.full(len(sums), np.nan), where=spread > 0)
+    nothing = np.full(len(sums), np.nan)
+    ratio: NDArray[np.float64] = np.divide(sums[:, 0], spread, out=nothing, where=spread > 0)
+    return ratio
 
 
 def _spearman(values: NDArray[np.float64]) -> NDArray[np.float64]:

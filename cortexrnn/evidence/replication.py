@@ -26,7 +26,7 @@ from cortexrnn.evidence.published import ROUNDING, published_cells
 from cortexrnn.fields.given import parameters
 from cortexrnn.networks.specification import SIGNS
 from cortexrnn.networks.tasks import TASKS
-from cortexrnn.runs.archive import as_published, select
+from cortexrnn.runs.conditions import as_published, select
 
 __all__ = [
     "compare_cells",

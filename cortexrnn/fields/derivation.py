@@ -303,7 +303,7 @@ def regress_out(counts: ArrayLike, signal: ArrayLike) -> Floats:
         If the lengths differ.
     """
     matrix, values = _with_signal(counts, signal)
-    residual = matrix - matrix.mean(axis=1, keepdims=True)
+    residual: Floats = matrix - matrix.mean(axis=1, keepdims=True)
     if np.ptp(values) == 0:
         return residual
     centred = values - values.mean()

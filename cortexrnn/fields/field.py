@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -28,8 +28,11 @@ from cortexrnn.fields.given import labels, trains, units
 
 __all__ = ["RELATION_NAMES", "Field", "FieldError", "FieldWarning", "grid_shape"]
 
+#: Name of a functional relation.
+Relation = Literal["correlation", "sttc", "precision", "response"]
+
 #: Names of the functional relations a field may carry.
-RELATION_NAMES = ("correlation", "sttc", "precision", "response")
+RELATION_NAMES: tuple[Relation, ...] = get_args(Relation)
 
 #: Relations that have a direction; all others are symmetric.
 DIRECTED = ("response",)
@@ -180,11 +183,11 @@ class Field:
             value = getattr(self, key)
             checked[key] = None if value is None else check.relation(key, value, n, measured)
         checked["measured"] = None if measured is None or measured.all() else measured
-        for key in ("root_ids", "unit_ids"):
-            value = getattr(self, key)
-            checked[key] = None if value is None else check.ids(key, value, n, unique=False)
-        for key, value in checked.items():
-            object.__setattr__(self, key, value)
+        for name in ("root_ids", "unit_ids"):
+            value = getattr(self, name)
+            checked[name] = None if value is None else check.ids(name, value, n, unique=False)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def from_arrays(
@@ -292,7 +295,7 @@ class Field:
         return len(self.ids)
 
     @property
-    def relations(self) -> tuple[str, ...]:
+    def relations(self) -> tuple[Relation, ...]:
         """Names of the functional relations that are present."""
         return tuple(key for key in RELATION_NAMES if getattr(self, key) is not None)
 
@@ -310,7 +313,7 @@ class Field:
         """SHA-256 over the whole content, events included, origin not."""
         return _digest(self._arrays())
 
-    def relation(self, name: str) -> NDArray[np.float64]:
+    def relation(self, name: Relation) -> NDArray[np.float64]:
         """Return the functional relation called `name`.
 
         Parameters

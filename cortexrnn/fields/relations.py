@@ -225,8 +225,8 @@ def correlation(counts: ArrayLike) -> Floats:
     # n_bins times the sums of products about the mean: integers, hence exact, for whole counts.
     products = n_bins * (matrix @ matrix.T) - np.outer(total, total)
     variance = products.diagonal()
-    result = products / (np.sqrt(variance)[:, None] * np.sqrt(variance)[None, :])
-    result = np.clip((result + result.T) / 2, -1.0, 1.0)
+    ratio = products / (np.sqrt(variance)[:, None] * np.sqrt(variance)[None, :])
+    result: Floats = np.clip((ratio + ratio.T) / 2, -1.0, 1.0)
     np.fill_diagonal(result, 1.0)
     return result
 

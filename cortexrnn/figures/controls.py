@@ -26,9 +26,9 @@ __all__ = [
     "accuracy_along",
     "beside_reference",
     "claims",
+    "gradient_and_accuracy",
     "leaky_unit",
     "predictions",
-    "pull_and_accuracy",
     "two_ways",
 ]
 
@@ -117,9 +117,9 @@ def predictions(table: pd.DataFrame) -> Figure:
         raise ValueError("table: expected predictions about one metric")
     named = table["task"].fillna("")  # None, where a prediction is about all tasks, or NaN
     task = named.map(lambda name: f" ({find_task(name).title})" if name else "")
-    # The same two arms may be compared twice, and once be allowed to differ upwards.
+    # The same two conditions may be compared twice, and once be allowed to differ upwards.
     upwards = ((table["low"] > -1) & (table["high"] == 1)).map({True: " (or more)", False: ""})
-    table = table.assign(row=table["arm"] + "\nless " + table["against"] + task + upwards)
+    table = table.assign(row=table["condition"] + "\nless " + table["against"] + task + upwards)
     rows, fields = (list(dict.fromkeys(table[name])) for name in ("row", "field"))
     figure = Figure(figsize=(WIDTH, 1.2 + 0.52 * len(rows)), layout="constrained")
     axes = figure.subplots()
@@ -207,26 +207,26 @@ def beside_reference(
     return figure
 
 
-def pull_and_accuracy(table: pd.DataFrame) -> Figure:
-    """Accuracy of every arm against the pull of its penalty at the start.
+def gradient_and_accuracy(table: pd.DataFrame) -> Figure:
+    """Accuracy of every condition against the gradient of its penalty at the start.
 
     Parameters
     ----------
     table : DataFrame
-        Columns ``task, pull, mean, start, published``: one row per arm and task; `start` names
-        the kind of start, `published` tells variants of the paper from controls.
+        Columns ``task, gradient, mean, start, published``: one row per condition and task; `start`
+        names the kind of start, `published` tells variants of the paper from controls.
 
     Returns
     -------
     Figure
-        One panel per task, pull on a logarithmic axis.
+        One panel per task, gradient on a logarithmic axis.
 
     Raises
     ------
     ValueError
         If the table is empty.
     """
-    _expect(table, "arms with runs")
+    _expect(table, "conditions with runs")
     tasks, starts = (list(dict.fromkeys(table[name])) for name in ("task", "start"))
     figure, panels = _side_by_side(tasks, height=3.3)
     for axes, task in zip(panels, tasks, strict=True):
@@ -234,30 +234,35 @@ def pull_and_accuracy(table: pd.DataFrame) -> Figure:
             mine = table[(table["task"] == task) & (table["start"] == start)]
             for published in (True, False):
                 these = mine[mine["published"] == published]
-                points(axes, these["pull"], these["mean"], mark=MARKS[number],
+                points(axes, these["gradient"], these["mean"], mark=MARKS[number],
                        face=palette[number] if published else "white",
                        edge=palette[number], size=6)  # fmt: skip
         axes.set_xscale("log")
         axes.grid(color="0.92")
     panels[0].set_ylabel("accuracy")
-    panels[len(tasks) // 2].set_xlabel(
-        "pull: mean absolute gradient of the penalty per weight at the start"
-    )
+    panels[len(tasks) // 2].set_xlabel("penalty gradient: mean magnitude per weight at the start")
     _legend_of_starts(figure, starts, empty="control")
     return figure
 
 
 def accuracy_along(
-    table: pd.DataFrame, along: str, *, label: str, published: float | None = None
+    table: pd.DataFrame,
+    along: str,
+    *,
+    lines: str,
+    label: str,
+    published: float | None = None,
 ) -> Figure:
-    """Accuracy against a number that was varied, one line per arm.
+    """Accuracy against a number that was varied.
 
     Parameters
     ----------
     table : DataFrame
-        Columns ``arm, task, mean, low, high`` and `along`.
+        Columns `along`, `lines` and ``task, mean, low, high``.
     along : str
         Column on the logarithmic horizontal axis.
+    lines : str
+        Column whose values have a line each.
     label : str
         What stands below that axis.
     published : float, optional
@@ -273,19 +278,18 @@ def accuracy_along(
     ValueError
         If the table is empty.
     """
-    _expect(table, "arms with runs")
-    tasks, arms = (list(dict.fromkeys(table[name])) for name in ("task", "arm"))
+    _expect(table, "conditions with runs")
+    tasks, names = (list(dict.fromkeys(table[name])) for name in ("task", lines))
     figure, panels = _side_by_side(tasks, height=3.3)
     values = np.unique(table[along])
     for axes, task in zip(panels, tasks, strict=True):
-        for number, arm in enumerate(arms):
-            mine = table[(table["task"] == task) & (table["arm"] == arm)].sort_values(along)
-            beside = 1 + 0.05 * (
-                number - (len(arms) - 1) / 2
-            )  # so that intervals can be told apart
-            place, colour = mine[along] * beside, palette[number]
-            axes.vlines(place, mine["low"], mine["high"].clip(upper=TOP), color=colour, lw=1.5)
-            axes.plot(place, mine["mean"], color=colour, marker=MARKS[number], ms=5)
+        for number, name in enumerate(names):
+            line = table[(table["task"] == task) & (table[lines] == name)].sort_values(along)
+            # Beside one another, so that intervals can be told apart.
+            place = line[along] * (1 + 0.05 * (number - (len(names) - 1) / 2))
+            colour = palette[number]
+            axes.vlines(place, line["low"], line["high"].clip(upper=TOP), color=colour, lw=1.5)
+            axes.plot(place, line["mean"], color=colour, marker=MARKS[number], ms=5)
         if published is not None:
             axes.axvline(published, color="0.4", ls=":")
         axes.set_xscale("log")
@@ -296,11 +300,12 @@ def accuracy_along(
     panels[0].set_ylabel("accuracy")
     panels[len(tasks) // 2].set_xlabel(label)
     handles = [
-        Line2D([], [], color=palette[k], marker=MARKS[k], label=name) for k, name in enumerate(arms)
+        Line2D([], [], color=palette[k], marker=MARKS[k], label=name)
+        for k, name in enumerate(names)
     ]
     if published is not None:
         handles.append(Line2D([], [], color="0.4", ls=":", label="published"))
-    columns = len(handles) if max(map(len, arms)) < 12 else 2
+    columns = len(handles) if max(map(len, names)) < 12 else 2
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)
     return figure
 

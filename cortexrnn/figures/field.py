@@ -10,6 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import poisson
+from statsmodels.stats.proportion import proportion_confint
 
 from cortexrnn.fields.wiring import connections
 from cortexrnn.figures.checks import soma_um, square
@@ -265,7 +266,7 @@ def connection_by_distance(
     for (name, counts), (colour, style, shift) in zip(connectomes.items(), styles, strict=True):
         linked = square(counts, name, size=len(apart))[pairs] > 0
         k = np.bincount(which, weights=linked, minlength=len(n))
-        low, high = _wilson(k[enough], n[enough])
+        low, high = proportion_confint(k[enough], n[enough], method="wilson")
         share = k[enough] / n[enough]
         error = np.abs(np.stack([share - low, high - share]))
         x = centre[enough] + shift * bin_um
@@ -276,11 +277,3 @@ def connection_by_distance(
     axes.set(ylim=(0, None), xlim=(0, None))
     axes.legend()
     return figure
-
-
-def _wilson(k: NDArray[Any], n: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Wilson's 95 % interval of a share: k of n."""
-    z = 1.959964
-    middle = (k + z**2 / 2) / (n + z**2)
-    half = z * np.sqrt(k * (n - k) / n + z**2 / 4) / (n + z**2)
-    return np.maximum(middle - half, 0), middle + half

@@ -76,7 +76,7 @@ def shell() -> Any:
         from IPython import get_ipython
     except ImportError:
         return None
-    return get_ipython()  # type: ignore[no-untyped-call]
+    return get_ipython()
 
 
 def _use_book_renderer() -> None:
@@ -87,7 +87,7 @@ def _use_book_renderer() -> None:
     except ImportError:  # plotly belongs to the extra "book"
         return
 
-    class BookRenderer(MimetypeRenderer):
+    class BookRenderer(MimetypeRenderer):  # type: ignore[misc]  # plotly has no types
         """A plotly figure as a piece of HTML; ``_static/plotly.min.js`` comes with the site."""
 
         def to_mimebundle(self, fig_dict: dict[str, Any]) -> dict[str, str]:

@@ -131,6 +131,6 @@ def empirical_communicability(connectome: ArrayLike) -> NDArray[np.float64]:
     counts = np.asarray(connectome, dtype=float)
     strength = counts.sum(axis=1)
     root = np.sqrt(np.where(strength > 0, strength, ZERO_STRENGTH))
-    result = scipy.linalg.expm(counts / np.outer(root, root))
+    result: NDArray[np.float64] = scipy.linalg.expm(counts / np.outer(root, root))
     np.fill_diagonal(result, 0.0)
     return result

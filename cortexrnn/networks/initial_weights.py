@@ -9,20 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import ortho_group
 
-from cortexrnn.fields.field import Field
+from cortexrnn.fields.field import Field, Relation
 from cortexrnn.networks import priors
 from cortexrnn.networks.specification import RunSpec, random_stream
 from cortexrnn.networks.variant import Variant
 
-__all__ = ["initial_weights"]
+__all__ = ["functional_start", "initial_weights", "variant_start"]
 
 
 def initial_weights(spec: RunSpec, field: Field) -> NDArray[np.float64]:
     """Recurrent weights before training.
-
-    Functional weights are drawn once per seed and shared by all tasks; the permutation is
-    drawn afresh for every variant and task; the orthogonal matrix (Haar measure, as the Keras
-    initialiser) once per seed and task, so that variants of one seed start alike.
 
     Parameters
     ----------
@@ -34,39 +30,110 @@ def initial_weights(spec: RunSpec, field: Field) -> NDArray[np.float64]:
     Returns
     -------
     ndarray, shape (N, N)
-        Row = presynaptic neuron.
+        Those of :func:`variant_start`. Row = presynaptic neuron.
 
     Raises
     ------
     FieldError
         If the field lacks the relation.
     """
-    variant = spec.variant
+    return variant_start(
+        field, spec.variant, task=spec.task, relation=spec.relation, seed=spec.seed
+    )
+
+
+def functional_start(
+    field: Field, *, relation: Relation = "correlation", seed: int
+) -> NDArray[np.float64]:
+    """Functional weights W* from which the runs of a seed start, whatever their task.
+
+    Parameters
+    ----------
+    field : Field
+        The field.
+    relation : {"correlation", "precision", "sttc", "response"}
+        What the weights are made of.
+    seed : int
+        Seed of the run.
+
+    Returns
+    -------
+    ndarray, shape (N, N)
+        Row = presynaptic neuron.
+
+    Raises
+    ------
+    FieldError
+        If the field lacks the relation.
+
+    See Also
+    --------
+    cortexrnn.networks.priors.functional_weights : the same for any random generator.
+    """
+    rng = random_stream(seed, "functional weights")
+    return priors.functional_weights(field, relation=relation, rng=rng)
+
+
+def variant_start(
+    field: Field,
+    variant: Variant | str,
+    *,
+    task: str,
+    relation: Relation = "correlation",
+    seed: int,
+) -> NDArray[np.float64]:
+    """Recurrent weights from which a variant starts.
+
+    Functional weights are drawn once per seed and shared by all tasks; the permutation is
+    drawn afresh for every variant and task; the orthogonal matrix (Haar measure, as the Keras
+    initialiser) once per seed and task, so that variants of one seed start alike.
+
+    Parameters
+    ----------
+    field : Field
+        The field.
+    variant : Variant or str
+        Variant, control, or a name of the paper.
+    task : str
+        Name of the task.
+    relation : {"correlation", "precision", "sttc", "response"}
+        What functional weights are made of.
+    seed : int
+        Seed of the run.
+
+    Returns
+    -------
+    ndarray, shape (N, N)
+        Row = presynaptic neuron.
+
+    Raises
+    ------
+    FieldError
+        If the field lacks the relation.
+    ValueError
+        If the variant is unknown.
+    """
+    if isinstance(variant, str):
+        variant = Variant.parse(variant)
     if variant.start == "functional" or variant.start == "permuted":
-        return _changed(_functional_weights(spec, field), variant, spec.seed)
-    weights = _other_weights(spec, field.n_neurons)
+        weights = functional_start(field, relation=relation, seed=seed)
+        if variant.start == "permuted":
+            rng = random_stream(seed, "permutation", variant.name, task)
+            weights = priors.permuted_weights(weights, rng=rng)
+        return _changed(weights, variant, seed)
+    weights = _other_weights(variant, field.n_neurons, task, seed)
     if variant.self_connections == "functional":
-        np.fill_diagonal(weights, np.diag(_functional_weights(spec, field)))
+        np.fill_diagonal(weights, np.diag(functional_start(field, relation=relation, seed=seed)))
     return weights
 
 
-def _functional_weights(spec: RunSpec, field: Field) -> NDArray[np.float64]:
-    """Draw W*, or W! where the variant starts so."""
-    rng = random_stream(spec.seed, "functional weights")
-    weights = priors.functional_weights(field, relation=spec.relation, rng=rng)
-    if spec.variant.start == "permuted":
-        rng = random_stream(spec.seed, "permutation", spec.variant.name, spec.task)
-        weights = priors.permuted_weights(weights, rng=rng)
-    return weights
-
-
-def _other_weights(spec: RunSpec, n_neurons: int) -> NDArray[np.float64]:
+def _other_weights(variant: Variant, n_neurons: int, task: str, seed: int) -> NDArray[np.float64]:
     """Draw weights without any function in them."""
-    start, shape = spec.variant.start, (n_neurons, n_neurons)
-    rng = random_stream(spec.seed, start, spec.task)
+    start, shape = variant.start, (n_neurons, n_neurons)
+    rng = random_stream(seed, start, task)
     if start == "orthogonal":
         weights = np.asarray(ortho_group.rvs(n_neurons, random_state=rng))
-        if spec.variant.scaling == "positive_part":
+        if variant.scaling == "positive_part":
             weights *= priors.SPECTRAL_RADIUS / priors.spectral_radius(weights.clip(min=0))
         return weights
     if start == "identity":

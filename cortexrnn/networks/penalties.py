@@ -12,7 +12,7 @@ import math
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,10 +27,25 @@ from cortexrnn.networks.communicability import (
     empirical_communicability,
 )
 from cortexrnn.networks.custom_penalty import CustomPenalty, call_value, check_values
-from cortexrnn.networks.specification import EMD_STRENGTH, PUBLISHED, STRENGTH, Protocol
-from cortexrnn.networks.variant import Variant
+from cortexrnn.networks.specification import (
+    EMD_STRENGTH,
+    PUBLISHED,
+    STRENGTH,
+    GridScale,
+    Protocol,
+    RunSpec,
+    random_stream,
+)
+from cortexrnn.networks.variant import Distance, Variant
 
-__all__ = ["Penalty", "penalty", "unit_distances"]
+__all__ = [
+    "GradientSizes",
+    "Penalty",
+    "gradient_sizes",
+    "penalty",
+    "penalty_of",
+    "unit_distances",
+]
 
 
 def unit_distances(
@@ -75,18 +90,20 @@ def unit_distances(
 
 
 def _distances(
-    kind: str,
+    kind: Distance,
     field: Field,
     soma: NDArray[np.float64],
-    grid_scale: str,
+    grid_scale: GridScale,
     rng: np.random.Generator | None,
 ) -> NDArray[np.float64]:
     """Distances of one kind; those of the somata set the scale of some."""
     if kind == "soma":
         return soma
     if kind == "grid":
-        scale = "unit" if grid_scale == "unit" else "index"
-        grid = priors.distances(priors.grid_coordinates(field.grid, field.n_neurons, scale=scale))
+        points = priors.grid_coordinates(
+            field.grid, field.n_neurons, scale="unit" if grid_scale == "unit" else "index"
+        )
+        grid = priors.distances(points)
         return _to_mean_of(soma, grid) if grid_scale == "matched" else grid
     assert rng is not None  # the caller saw to it
     if kind == "clusters":
@@ -194,23 +211,6 @@ class Penalty:
         if self.target is not None:
             value = value + self.emd_strength * self._emd(weights, self.target)
         return value
-
-    def mean_gradient(self, weights: Tensor) -> Tensor:
-        """Mean absolute gradient per weight, how hard the penalty pulls.
-
-        Parameters
-        ----------
-        weights : Tensor, shape (M, N, N)
-            Recurrent weights.
-
-        Returns
-        -------
-        Tensor, shape (M,)
-            Over all N^2 weights, self-connections included.
-        """
-        leaf = weights.detach().clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(self(leaf).sum(), leaf)
-        return gradient.abs().mean((-2, -1))
 
     @staticmethod
     def _emd(weights: Tensor, target: Tensor) -> Tensor:
@@ -340,7 +340,7 @@ def penalty(
         start = _given(initial_weights, f"{variant.name}: a penalty of one's own")
         prepared = _prepared(variant.penalty, field, start, rng)
         if not by_lambda:
-            strength = _in_units(strength, prepared.mean_gradient(start.unsqueeze(0)))
+            strength = _in_units(strength, gradient_sizes(prepared, start.unsqueeze(0)).overall)
         return replace(prepared, strength=strength)
     if by_lambda and variant.distance is None and protocol.plain_strength == "unit":
         strength = 1.0
@@ -356,13 +356,88 @@ def penalty(
     if not by_lambda:
         start = _given(initial_weights, f"{variant.name}: a strength in units of the gradient")
         plain = Penalty(strength=1.0, **parts)
-        gradients = plain.mean_gradient(start.reshape(-1, *start.shape[-2:]))
-        strength = _in_units(strength, gradients.mean())
+        sizes = gradient_sizes(plain, start.reshape(-1, *start.shape[-2:]))
+        strength = _in_units(strength, sizes.overall.mean())
     if variant.communicability == "emd":
         target = empirical_communicability(field.connectome)
         parts["target"] = torch.from_numpy(np.sort(target, axis=None))
         parts["emd_strength"] = emd_strength
     return Penalty(strength=strength, **parts)
+
+
+def penalty_of(spec: RunSpec, field: Field, initial_weights: ArrayLike) -> Penalty:
+    """Build the penalty with which a run is trained.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        The run.
+    field : Field
+        Its field.
+    initial_weights : array_like, shape (N, N)
+        Its weights before training.
+
+    Returns
+    -------
+    Penalty
+        As :func:`penalty` makes it from the variant, the protocol, the strengths and the seed.
+    """
+    return penalty(
+        spec.variant,
+        field,
+        protocol=spec.protocol,
+        strength=spec.strength,
+        emd_strength=spec.emd_strength,
+        initial_weights=initial_weights,
+        rng=random_stream(spec.seed, "random points"),
+    )
+
+
+class GradientSizes(NamedTuple):
+    """Mean magnitude of the gradient of a penalty per weight, of M networks.
+
+    Attributes
+    ----------
+    overall : Tensor, shape (M,)
+        Over all N^2 weights, self-connections included.
+    self_connections : Tensor, shape (M,)
+        Over the N self-connections.
+    others : Tensor, shape (M,)
+        Over the rest.
+    """
+
+    overall: Tensor
+    self_connections: Tensor
+    others: Tensor
+
+
+def gradient_sizes(penalty: Penalty, weights: Tensor) -> GradientSizes:
+    """Measure how hard a penalty holds weights: the magnitude of its gradient.
+
+    At the weights before training this is what the book calls the penalty gradient. A weight of
+    exactly zero counts as not held, whichever way it would be pushed.
+
+    Parameters
+    ----------
+    penalty : Penalty
+        The penalty.
+    weights : Tensor, shape (M, N, N)
+        Recurrent weights.
+
+    Returns
+    -------
+    GradientSizes
+        Means over all weights, over self-connections, over the rest.
+    """
+    leaf = weights.detach().clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(penalty(leaf).sum(), leaf)
+    size = gradient.abs()
+    own = torch.eye(size.shape[-1], dtype=torch.bool, device=size.device)
+    return GradientSizes(
+        overall=size.mean((-2, -1)),
+        self_connections=size[..., own].mean(-1),
+        others=size[..., ~own].mean(-1),
+    )
 
 
 def _in_units(strength: float, gradient: Tensor) -> float:

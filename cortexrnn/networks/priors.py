@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
 
 from cortexrnn.fields.errors import FieldError
-from cortexrnn.fields.field import Field
+from cortexrnn.fields.field import Field, Relation
 from cortexrnn.fields.given.parameters import one_of
-from cortexrnn.networks.specification import RELATIONS
+from cortexrnn.networks.specification import RELATIONS, Coordinates
 
 __all__ = [
     "clustered_points",
@@ -61,7 +62,7 @@ def spectral_radius(weights: ArrayLike) -> float:
 
 
 def functional_weights(
-    field: Field, *, relation: str = "correlation", rng: np.random.Generator
+    field: Field, *, relation: Relation = "correlation", rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Draw functional weights W* from the activity of a field.
 
@@ -117,7 +118,7 @@ def functional_weights(
     return product * (SPECTRAL_RADIUS / spectral_radius(product))
 
 
-def ingredients(field: Field, relation: str) -> tuple[str, ...]:
+def ingredients(field: Field, relation: Relation) -> tuple[Relation, ...]:
     """Names of the relations whose product makes functional weights.
 
     The paper multiplies correlation or precision with the spike time tiling coefficient (STTC), and
@@ -149,7 +150,7 @@ def ingredients(field: Field, relation: str) -> tuple[str, ...]:
     return (relation, "sttc") if tiled else (relation,)
 
 
-def usable_relation(field: Field, relation: str) -> str | None:
+def usable_relation(field: Field, relation: Relation) -> Relation | None:
     """Choose what functional weights of a field can be made of.
 
     Parameters
@@ -171,7 +172,7 @@ def usable_relation(field: Field, relation: str) -> str | None:
     return next((name for name in RELATIONS if name in field.relations), None)
 
 
-def impute_unmeasured(field: Field, relation: str) -> NDArray[np.float64]:
+def impute_unmeasured(field: Field, relation: Relation) -> NDArray[np.float64]:
     """Put a stated value in place of what was not measured.
 
     A pair of two neurons that was not measured gets the median over the pairs that were; a neuron
@@ -219,7 +220,8 @@ def _unit_range(values: NDArray[np.float64], what: str) -> NDArray[np.float64]:
     low, high = values.min(), values.max()
     if low == high:
         raise ValueError(f"{what} is constant ({low:g}) and cannot be scaled to [0, 1]")
-    return (values - low) / (high - low)
+    scaled: NDArray[np.float64] = (values - low) / (high - low)
+    return scaled
 
 
 def permuted_weights(
@@ -308,7 +310,7 @@ def _places(weights: NDArray[np.float64], *, diagonal: bool) -> NDArray[np.bool_
     return everywhere if diagonal else everywhere ^ np.eye(len(weights), dtype=bool)
 
 
-def scaled_positions(field: Field, *, coordinates: str = "soma") -> NDArray[np.float64]:
+def scaled_positions(field: Field, *, coordinates: Coordinates = "soma") -> NDArray[np.float64]:
     """Positions scaled to [0, 1] along each axis.
 
     Parameters
@@ -326,7 +328,7 @@ def scaled_positions(field: Field, *, coordinates: str = "soma") -> NDArray[np.f
     ndarray, shape (N, 3)
         Coordinates of the units. An axis along which all agree becomes 0.
     """
-    one_of("coordinates", coordinates, ("soma", "reshaped"))
+    one_of("coordinates", coordinates, get_args(Coordinates))
     positions = field.positions.astype(float)
     return _unit_axes(positions if coordinates == "soma" else positions.reshape(3, -1).T)
 
@@ -335,11 +337,12 @@ def _unit_axes(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Scale each column to [0, 1]; a constant column becomes 0."""
     low = points.min(axis=0)
     extent = points.max(axis=0) - low
-    return (points - low) / np.where(extent > 0, extent, 1.0)
+    scaled: NDArray[np.float64] = (points - low) / np.where(extent > 0, extent, 1.0)
+    return scaled
 
 
 def grid_coordinates(
-    grid: tuple[int, int, int], n_neurons: int, *, scale: str = "index"
+    grid: tuple[int, int, int], n_neurons: int, *, scale: Literal["index", "unit"] = "index"
 ) -> NDArray[np.float64]:
     """Coordinates on a regular grid, the geometry without anatomy (D).
 
@@ -391,7 +394,8 @@ def distances(coordinates: ArrayLike) -> NDArray[np.float64]:
     points = np.asarray(coordinates, dtype=float)
     if points.ndim != 2 or not np.isfinite(points).all():
         raise ValueError(f"coordinates must be finite, shape (N, 3); got shape {points.shape}")
-    return cdist(points, points)
+    lengths: NDArray[np.float64] = cdist(points, points)
+    return lengths
 
 
 def mean_distance(distances: NDArray[np.float64]) -> float:

@@ -16,6 +16,7 @@ from cortexrnn.fields.given import parameters
 from cortexrnn.fields.proofreading import check_connectome, dropped
 from cortexrnn.networks import priors
 from cortexrnn.networks.communicability import empirical_communicability
+from cortexrnn.networks.initial_weights import functional_start
 
 __all__ = ["simulate_missing_axons", "sweep"]
 
@@ -36,7 +37,7 @@ def sweep(
     bins_s, windows_s : iterable of float
         Widths of bins and windows in seconds.
     seed : int
-        Seed of the draw.
+        Seed of the draw, as of a run: the weights are those that its networks start from.
 
     Returns
     -------
@@ -98,7 +99,7 @@ def _weights(field: Field, relations: dict[str, Floats], seed: int) -> Floats:
         response=None,
         measured=None,  # all pairs are, by their events
     )
-    return priors.functional_weights(other, rng=np.random.default_rng(seed))
+    return functional_start(other, seed=seed)
 
 
 def _compared(weights: Floats, reference: Floats) -> dict[str, float]:

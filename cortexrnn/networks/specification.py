@@ -13,10 +13,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from numbers import Real
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from cortexrnn.fields.field import Relation
 from cortexrnn.fields.given import parameters
 from cortexrnn.fields.given.parameters import one_of
 from cortexrnn.networks.definition import DefinitionError
@@ -42,11 +43,26 @@ __all__ = [
     "task_of",
 ]
 
-RELATIONS = ("correlation", "precision", "sttc", "response")
-"""What can be made into functional weights W*; the paper has the first three."""
-SIGNS = ("free", "positive")
+RELATIONS: tuple[Relation, ...] = ("correlation", "precision", "sttc", "response")
+"""What can be made into functional weights W*, in the order in which one is chosen where the one
+that was wanted is missing; the paper has the first three."""
+Sign = Literal["free", "positive"]
+"""Sign that recurrent weights may take."""
+SIGNS: tuple[Sign, ...] = get_args(Sign)
 """Signs that recurrent weights may take."""
-ARMS = {
+Coordinates = Literal["reshaped", "soma"]
+"""How positions become coordinates of units, see :class:`Protocol`."""
+GridScale = Literal["index", "unit", "matched"]
+"""In what unit the grid is measured, see :class:`Protocol`."""
+PlainStrength = Literal["unit", "lambda"]
+"""Strength of the plain penalty, see :class:`Protocol`."""
+StrengthUnit = Literal["lambda", "gradient"]
+"""What a strength is a multiple of, see :class:`Protocol`."""
+FloatFormat = Literal["float32", "float64"]
+"""Floating point format of training."""
+PresetName = Literal["smoke", "quick", "paper"]
+"""Name of a size of an experiment."""
+ARMS: dict[tuple[Relation, Sign], str] = {
     ("correlation", "free"): "corr",
     ("correlation", "positive"): "corr+sign",
     ("precision", "free"): "precision",
@@ -60,15 +76,15 @@ ARMS = {
 stimulation, which they do not have, follow the same pattern."""
 
 
-def arm(relation: str, sign: str) -> str:
+def arm(relation: Relation, sign: Sign) -> str:
     """Name of the arm, such as ``corr`` or ``sttc+sign``.
 
     Parameters
     ----------
-    relation : str
-        One of :data:`RELATIONS`.
-    sign : str
-        One of :data:`SIGNS`.
+    relation : {"correlation", "precision", "sttc", "response"}
+        What functional weights are made of.
+    sign : {"free", "positive"}
+        Sign of recurrent weights.
 
     Returns
     -------
@@ -105,16 +121,16 @@ class Protocol:
     """
 
     name: str
-    coordinates: str = "reshaped"
-    plain_strength: str = "unit"
-    grid_scale: str = "index"
-    strength_unit: str = "lambda"
+    coordinates: Coordinates = "reshaped"
+    plain_strength: PlainStrength = "unit"
+    grid_scale: GridScale = "index"
+    strength_unit: StrengthUnit = "lambda"
 
     def __post_init__(self) -> None:
-        one_of("coordinates", self.coordinates, ("reshaped", "soma"))
-        one_of("plain_strength", self.plain_strength, ("unit", "lambda"))
-        one_of("grid_scale", self.grid_scale, ("index", "unit", "matched"))
-        one_of("strength_unit", self.strength_unit, ("lambda", "gradient"))
+        one_of("coordinates", self.coordinates, get_args(Coordinates))
+        one_of("plain_strength", self.plain_strength, get_args(PlainStrength))
+        one_of("grid_scale", self.grid_scale, get_args(GridScale))
+        one_of("strength_unit", self.strength_unit, get_args(StrengthUnit))
 
 
 PUBLISHED = Protocol(name="published")
@@ -180,7 +196,7 @@ class Preset:
             object.__setattr__(self, size.name, _whole(self, size.name, least=1))
 
 
-PRESETS = {
+PRESETS: dict[PresetName, Preset] = {
     "smoke": Preset(n_seeds=1, epochs=1, n_train=512, n_validation=256),
     "quick": Preset(n_seeds=3, epochs=10, n_train=5120, n_validation=2560),
     "paper": Preset(n_seeds=20, epochs=10, n_train=5120, n_validation=2560),
@@ -218,8 +234,10 @@ class RunSpec:
     seed : int
         Seed of everything that differs between simulations: functional weights, permutation,
         other initial weights, input noise.
-    relation, sign : str
-        See :data:`RELATIONS` and :data:`SIGNS`.
+    relation : {"correlation", "precision", "sttc", "response"}
+        What functional weights are made of.
+    sign : {"free", "positive"}
+        Sign that recurrent weights may take.
     protocol : Protocol
         Published or corrected, or one of your own.
     task_settings : mapping, optional
@@ -237,8 +255,8 @@ class RunSpec:
     first_task : str or Task, optional
         Task that is learned before, with the same sizes and seeds; its recurrent weights are then
         the start, with new input and read-out weights.
-    precision : {"float32", "float64"}
-        Floating point format of training.
+    dtype : {"float32", "float64"}
+        Floating point format of training; ``precision`` in the stored specification.
     custom_tasks : tuple of Task
         Tasks of one's own that `task` and `first_task` name: filled in where these are given as
         objects or by registered names. Their definitions are part of the identity.
@@ -254,8 +272,8 @@ class RunSpec:
     variant: Variant
     task: str
     seed: int
-    relation: str = "correlation"
-    sign: str = "free"
+    relation: Relation = "correlation"
+    sign: Sign = "free"
     protocol: Protocol = PUBLISHED
     task_settings: tuple[tuple[str, Any], ...] = ()
     data_seed: int = 0
@@ -267,7 +285,7 @@ class RunSpec:
     input_noise: float = 0.05
     strength: float = 0.3
     emd_strength: float = 0.1
-    precision: str = "float32"
+    dtype: FloatFormat = "float32"
     first_task: str | None = None
     custom_tasks: tuple[Task, ...] = ()
 
@@ -279,7 +297,7 @@ class RunSpec:
             object.__setattr__(self, name, value)
         one_of("relation", self.relation, RELATIONS)
         one_of("sign", self.sign, SIGNS)
-        one_of("precision", self.precision, ("float32", "float64"))
+        one_of("dtype", self.dtype, get_args(FloatFormat))
         for name in ("n_train", "n_validation", "epochs", "batch_size"):
             object.__setattr__(self, name, _whole(self, name, least=1))
         for name in ("seed", "data_seed"):
@@ -305,6 +323,7 @@ class RunSpec:
         plain = asdict(self)
         if self.variant.penalty is not None:
             plain["variant"]["penalty"] = self.variant.penalty.definition
+        plain["precision"] = plain.pop("dtype")  # its name in all recorded runs
         plain["custom_tasks"] = {task.name: task.definition for task in self.custom_tasks}
         del plain["field"], plain["protocol"]["name"], plain["variant"]["base"]
         for part, switch, unused in LATER_SWITCHES:

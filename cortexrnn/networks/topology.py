@@ -507,7 +507,7 @@ def _square(name: str, matrix: ArrayLike) -> Array:
 
 
 def _undirected(adjacency: ArrayLike) -> Array:
-    links = _square("adjacency", adjacency) != 0
+    links: Array = _square("adjacency", adjacency) != 0
     if not np.array_equal(links, links.T):
         raise ValueError("adjacency: not symmetric; graph() makes the undirected graph")
     return links

@@ -25,7 +25,7 @@ from cortexrnn.fields.field import Field
 from cortexrnn.networks import initial_weights
 from cortexrnn.networks.device import processor_settings, products, resolve_device
 from cortexrnn.networks.ensemble import RNNEnsemble
-from cortexrnn.networks.penalties import Penalty, PreparedPenalty, penalty
+from cortexrnn.networks.penalties import Penalty, PreparedPenalty, penalty_of
 from cortexrnn.networks.specification import RunSpec, random_stream, task_of
 from cortexrnn.networks.tasks import Task
 from cortexrnn.networks.variant import VARIANTS
@@ -53,7 +53,7 @@ COMMON = (
     "batch_size",
     "learning_rate",
     "input_noise",
-    "precision",
+    "dtype",
     "custom_tasks",
 )
 """What members of one ensemble have in common, besides the task."""
@@ -186,7 +186,7 @@ def rehearse(specs: Sequence[RunSpec], field: Field, *, draw: bool = True) -> No
     kinds: dict[object, RunSpec] = {}
     for spec in specs:
         kind: tuple[object, ...] = (spec.variant, spec.relation, spec.sign, spec.protocol)
-        kind += (spec.precision, spec.first_task is None)
+        kind += (spec.dtype, spec.first_task is None)
         kinds.setdefault(kind, spec)
     for spec in kinds.values():
         plain = replace(spec, first_task=None)
@@ -268,7 +268,7 @@ def _train_group(
 
 def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.device) -> RNNEnsemble:
     """Make the ensemble before training."""
-    dtype = getattr(torch, specs[0].precision)
+    dtype = getattr(torch, specs[0].dtype)
     size = (task.n_channels, field.n_neurons, task.n_classes)
     starts = _starts(specs, field, device)
     members = [_member(spec, start, size) for spec, start in zip(specs, starts, strict=True)]
@@ -294,15 +294,7 @@ def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.dev
         if own_points or own_scale or own_penalty or variant.communicability == "frozen":
             key = (spec.identity,)
         if key not in known:
-            made = penalty(
-                variant,
-                field,
-                protocol=spec.protocol,
-                strength=spec.strength,
-                emd_strength=spec.emd_strength,
-                initial_weights=member["recurrent"],
-                rng=random_stream(spec.seed, "random points"),
-            )
+            made = penalty_of(spec, field, member["recurrent"])
             if isinstance(made, PreparedPenalty):
                 made = known.setdefault((made.content,), made)
             known[key] = made
@@ -365,7 +357,7 @@ def _trials(
     made: list[Tensor] = []
     for n_trials in (spec.n_train, spec.n_validation):
         inputs, targets = task.sample(n_trials, rng=rng)
-        dtype = getattr(torch, spec.precision)
+        dtype = getattr(torch, spec.dtype)
         made += [
             torch.from_numpy(inputs).transpose(0, 1).contiguous().to(device, dtype),
             torch.from_numpy(targets).to(device),

@@ -8,38 +8,56 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal, TypedDict, TypeVar, Unpack, get_args
 
 from cortexrnn.fields.given.parameters import one_of
 from cortexrnn.networks.custom_penalty import CustomPenalty, find_penalty
 
 __all__ = ["VARIANTS", "Variant", "control"]
 
+Start = Literal["orthogonal", "functional", "permuted", "identity", "lognormal", "uniform"]
+Distance = Literal[None, "grid", "soma", "random", "matched", "clusters"]
+Communicability = Literal[None, "direct", "emd", "frozen"]
+SelfConnections = Literal["kept", "removed", "only", "functional"]
+Entries = Literal[
+    "kept", "shuffled", "off_diagonal_shuffled", "resampled", "off_diagonal_resampled"
+]
+Scaling = Literal["standard", "none", "positive_part"]
+SelfDistance = Literal["zero", "mean"]
+Part = TypeVar("Part")
+
 CHOICES: dict[str, tuple[str | None, ...]] = {
-    "start": ("orthogonal", "functional", "permuted", "identity", "lognormal", "uniform"),
-    "distance": (None, "grid", "soma", "random", "matched", "clusters"),
-    "communicability": (None, "direct", "emd", "frozen"),
-    "self_connections": ("kept", "removed", "only", "functional"),
-    "entries": (
-        "kept",
-        "shuffled",
-        "off_diagonal_shuffled",
-        "resampled",
-        "off_diagonal_resampled",
-    ),
-    "scaling": ("standard", "none", "positive_part"),
-    "self_distance": ("zero", "mean"),
+    "start": get_args(Start),
+    "distance": get_args(Distance),
+    "communicability": get_args(Communicability),
+    "self_connections": get_args(SelfConnections),
+    "entries": get_args(Entries),
+    "scaling": get_args(Scaling),
+    "self_distance": get_args(SelfDistance),
 }
 """Values of the switches of a variant."""
-GRAMMAR: tuple[dict[str | None, str], ...] = (
-    {"orthogonal": "W", "functional": "W*", "permuted": "W!"},
-    {None: "", "grid": "D", "soma": "D*"},
-    {None: "", "direct": "C", "emd": "C*"},
-)
-"""Symbols of the paper for start, distance and communicability."""
+STARTS: dict[Start, str] = {"orthogonal": "W", "functional": "W*", "permuted": "W!"}
+"""Symbols of the paper for starts."""
+DISTANCES: dict[Distance, str] = {None: "", "grid": "D", "soma": "D*"}
+"""Symbols of the paper for distances."""
+COMMUNICABILITIES: dict[Communicability, str] = {None: "", "direct": "C", "emd": "C*"}
+"""Symbols of the paper for communicabilities."""
 NEAREST = ("W", "D*", "C")
 """Symbols that stand in the name of a control whose start, distance or communicability the paper
 does not have."""
+
+
+class Switches(TypedDict, total=False):
+    """What can be switched of a :class:`Variant`, for a type checker."""
+
+    start: Start
+    distance: Distance
+    communicability: Communicability
+    self_connections: SelfConnections
+    entries: Entries
+    scaling: Scaling
+    self_distance: SelfDistance
+    penalty: CustomPenalty | str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,13 +104,13 @@ class Variant:
     """
 
     base: str
-    start: str
-    distance: str | None = None
-    communicability: str | None = None
-    self_connections: str = "kept"
-    entries: str = "kept"
-    scaling: str = "standard"
-    self_distance: str = "zero"
+    start: Start
+    distance: Distance = None
+    communicability: Communicability = None
+    self_connections: SelfConnections = "kept"
+    entries: Entries = "kept"
+    scaling: Scaling = "standard"
+    self_distance: SelfDistance = "zero"
     penalty: CustomPenalty | None = None
 
     def __post_init__(self) -> None:
@@ -101,10 +119,9 @@ class Variant:
         if self.penalty is not None:
             object.__setattr__(self, "penalty", find_penalty(self.penalty))
         # Equal variants have equal names, from which, for one, the permutation is drawn.
-        parts = zip(
-            GRAMMAR, (self.start, self.distance, self.communicability), NEAREST, strict=True
-        )
-        base = "".join(known.get(part, nearest) for known, part, nearest in parts)
+        base = STARTS.get(self.start, NEAREST[0])
+        base += DISTANCES.get(self.distance, NEAREST[1])
+        base += COMMUNICABILITIES.get(self.communicability, NEAREST[2])
         object.__setattr__(self, "base", base)
         from_function = self.start in ("functional", "permuted")
         rules = (
@@ -192,15 +209,15 @@ class Variant:
                 f"unknown variant {name!r}; names are W, W* or W!, then D or D*, then C or C*, "
                 "for example W*D*C"
             )
-        values = [
-            {symbol: value for value, symbol in known.items()}[found or ""]
-            for known, found in zip(GRAMMAR, match.groups(), strict=True)
-        ]
-        start, distance, communicability = values
-        assert start is not None
-        return cls(base=name, start=start, distance=distance, communicability=communicability)
+        start, distance, communicability = (found or "" for found in match.groups())
+        return cls(
+            base=name,
+            start=_read(start, STARTS),
+            distance=_read(distance, DISTANCES),
+            communicability=_read(communicability, COMMUNICABILITIES),
+        )
 
-    def switched(self, **switches: Any) -> Variant:
+    def switched(self, **switches: Unpack[Switches]) -> Variant:
         """Copy of the variant with some switches changed.
 
         Parameters
@@ -221,7 +238,8 @@ class Variant:
         known = [f.name for f in fields(self) if f.name != "base"]
         for name in switches:
             one_of("switch", name, known)
-        return replace(self, **switches)
+        changed: dict[str, Any] = {**switches}
+        return replace(self, **changed)
 
     @property
     def switches(self) -> dict[str, Any]:
@@ -246,6 +264,11 @@ class Variant:
         return self.name
 
 
+def _read(symbol: str, known: dict[Part, str]) -> Part:
+    """Find what a symbol of the paper stands for."""
+    return next(part for part, written in known.items() if written == symbol)
+
+
 VARIANTS = {
     name: Variant.parse(name)
     for name in (
@@ -265,7 +288,7 @@ VARIANTS = {
 """The eleven variants of the paper in its order."""
 
 
-def control(base: str, **switches: Any) -> Variant:
+def control(base: str, **switches: Unpack[Switches]) -> Variant:
     """Make a control: a variant with one or more switches changed.
 
     Parameters

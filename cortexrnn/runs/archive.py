@@ -9,8 +9,6 @@ record of a plan is written again, whole, when the plan is finished.
 from __future__ import annotations
 
 import contextlib
-import functools
-import hashlib
 import json
 import logging
 import os
@@ -24,22 +22,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cortexrnn.networks.specification import PRESETS, PROTOCOLS, PUBLISHED, RunSpec
-from cortexrnn.networks.tasks import TASKS
-from cortexrnn.networks.variant import VARIANTS
+from cortexrnn.runs.conditions import labelled
 
 __all__ = [
     "METRICS",
     "SCHEMA",
     "ArchiveError",
-    "as_published",
     "load_archive",
     "plan_records",
     "read_folder",
     "read_runs",
     "run_files",
-    "select",
-    "settings",
     "write_json",
     "write_runs",
 ]
@@ -49,19 +42,6 @@ METRICS = (
     *("entropy", "modularity", "small_worldness", "assortativity"),
 )
 """What is measured of a run: how it learned, and the topology of the trained matrix."""
-SPECIFIED = (
-    "field",
-    "variant",
-    "task",
-    "seed",
-    "relation",
-    "sign",
-    "data_seed",
-    "n_train",
-    "n_validation",
-    "epochs",
-)
-"""Columns that are part of a specification; ``protocol`` and ``arm`` only name parts of one."""
 SCHEMA = pa.schema(
     [
         ("field", pa.string()),
@@ -103,8 +83,6 @@ SCHEMA = pa.schema(
 `numerics` which version of its arithmetic (:data:`cortexrnn.networks.training.NUMERICS`),
 `products` what computed matrix products. Where equal numerics and equal products meet, equal
 specifications give equal bits."""
-TOLD = ("seed", "field_hash", "relation", "sign", "task", "variant", "protocol")
-"""Parts of a specification that columns of their own tell."""
 OWN_NAME = re.compile(r"_[0-9a-f]{12}$|^[0-9a-f]{32}$")
 """How the names of a plan and of a shard end, see :func:`~cortexrnn.runs.plans.plan_name`."""
 
@@ -298,7 +276,7 @@ def read_runs(path: Path) -> pd.DataFrame:
 
 
 def load_archive(path: str | Path | None = None) -> pd.DataFrame:
-    """Load finished runs.
+    """Load finished runs, and say of each what it stands for.
 
     Parameters
     ----------
@@ -309,150 +287,28 @@ def load_archive(path: str | Path | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per run with the columns of :data:`SCHEMA`; a run that stands in several plans
-        appears once, and once more for every other relation that it was planned under without
-        depending on it. Two columns are added. ``published`` is true for runs of the paper's design
-        on whatever field and arm: its eleven variants, three tasks, size, settings and first draw
-        of trials under the ``published`` protocol. ``settings`` says what else a run differs in,
-        see :func:`settings`; for published runs it is empty, or names the content of a field
-        whose name others share.
+        One row per run with the columns of :data:`SCHEMA` and, read off the specification, those of
+        :data:`~cortexrnn.runs.conditions.LABELS`. A run that stands in several plans appears once,
+        and once more for every other relation that it was planned under without depending on it.
 
     Raises
     ------
     ArchiveError
         If there is no such folder, no finished plan in it, or a damaged file.
+
+    Examples
+    --------
+    Published runs of ``WD*``, without those of other strengths, sizes or draws of trials:
+
+    >>> archive = load_archive()
+    >>> runs = archive[(archive["condition"] == "WD*") & (archive["field"] == "6_6_2")]
+    >>> runs["published"].all()
+    np.True_
     """
     if path is None:
         with resources.as_file(resources.files("cortexrnn") / "data" / "archive") as folder:
             return load_archive(folder)
-    runs = read_folder(Path(path))
-    as_paper = as_published(runs)
-    first_draw = as_paper.index[as_paper["data_seed"] == 0]
-    return runs.assign(published=runs.index.isin(first_draw), settings=settings(runs))
-
-
-def as_published(runs: pd.DataFrame) -> pd.DataFrame:
-    """Keep the runs that are the paper's but for field, arm, seed and draw of trials.
-
-    Those are runs of the paper's size, of its eleven variants and three tasks, under the
-    ``published`` protocol, with every other setting as the paper has it. A run is known by its
-    identity, so that a control, which may differ in what no column tells, cannot pass for a
-    published variant.
-
-    Parameters
-    ----------
-    runs : DataFrame
-        Runs of the archive.
-
-    Returns
-    -------
-    DataFrame
-        Some of its rows.
-    """
-    paper = PRESETS["paper"]
-    wanted = {name: getattr(paper, name) for name in ("epochs", "n_train", "n_validation")}
-    wanted |= {"protocol": PUBLISHED.name}
-    chosen = runs[(runs[list(wanted)] == pd.Series(wanted)).all(axis=1)]
-    chosen = chosen[chosen["variant"].isin(VARIANTS) & chosen["task"].isin(TASKS)]
-    expected = [_published_identity(row) for row in chosen.to_dict("records")]
-    return chosen[chosen["identity"] == pd.Series(expected, index=chosen.index, dtype=str)]
-
-
-def _published_identity(row: dict[str, Any]) -> str:
-    """Identity that a run would have if its columns told all."""
-    spec = RunSpec(
-        field_hash=json.loads(row["specification"])["field_hash"],
-        protocol=PUBLISHED,
-        **{name: row[name] for name in SPECIFIED},
-    )
-    return spec.identity
-
-
-def select(
-    runs: pd.DataFrame, *, field: str, relation: str = "correlation", sign: str = "free"
-) -> pd.DataFrame:
-    """Select the runs of one arm of one field that can stand beside the paper.
-
-    Those are runs :func:`as_published`, on the first draw of trials.
-
-    Parameters
-    ----------
-    runs : DataFrame
-        Runs of the archive.
-    field, relation, sign : str
-        Field and arm.
-
-    Returns
-    -------
-    DataFrame
-        Possibly without rows, in the order of task, seed and variant of the paper.
-    """
-    wanted = {"field": field, "relation": relation, "sign": sign, "data_seed": 0}
-    chosen = as_published(runs[(runs[list(wanted)] == pd.Series(wanted)).all(axis=1)])
-    for column, names in {"task": list(TASKS), "variant": list(VARIANTS)}.items():
-        chosen = chosen.assign(**{column: pd.Categorical(chosen[column], names, ordered=True)})
-    chosen = chosen.sort_values(["task", "seed", "variant"], ignore_index=True)
-    return chosen.astype({"task": str, "variant": str})
-
-
-def settings(runs: pd.DataFrame) -> pd.Series:
-    """Say what runs differ in that no other column of a table of cells tells.
-
-    Runs that agree in field, arm, protocol, variant, task and settings have one specification but
-    for the seed: they are draws of one experiment, and only they may be averaged.
-
-    Parameters
-    ----------
-    runs : DataFrame
-        Runs with the columns of :data:`SCHEMA`.
-
-    Returns
-    -------
-    Series of str
-        For example ``"epochs=1, n_train=512"``; empty where everything is as in the paper.
-    """
-    specifications = [json.loads(text) for text in runs["specification"]]
-    contents = [specification["field_hash"] for specification in specifications]
-    several = pd.Series(contents).groupby(runs["field"].to_numpy()).transform("nunique") > 1
-    texts = [
-        _settings(specification, protocol, named=named)
-        for specification, protocol, named in zip(
-            specifications, runs["protocol"], several, strict=True
-        )
-    ]
-    return pd.Series(texts, index=runs.index, dtype=object)
-
-
-def _settings(specification: dict[str, Any], protocol: str, *, named: bool) -> str:
-    """Name the settings of a specification; the field too where several share its name."""
-    usual = _usual(protocol)
-    own = {k: v for k, v in specification.items() if k != "protocol"} | specification["protocol"]
-    changed = {k: v for k, v in own.items() if k not in TOLD and v != usual.get(k)}
-    if penalty := specification["variant"].get("penalty"):
-        changed["penalty"] = penalty
-    if named:
-        changed["field_hash"] = specification["field_hash"]
-    return ", ".join(f"{name}={_short(changed[name])}" for name in sorted(changed))
-
-
-@functools.cache
-def _usual(protocol: str) -> dict[str, Any]:
-    """Give the paper's settings under a protocol, as a stored specification has them."""
-    expected = PROTOCOLS.get(protocol, PUBLISHED)
-    plain = RunSpec(field="", field_hash="", variant=VARIANTS["W"], task="", seed=0,
-                    protocol=expected)  # fmt: skip
-    usual: dict[str, Any] = json.loads(json.dumps(plain.resolved()))
-    return {k: v for k, v in usual.items() if k != "protocol"} | usual["protocol"]
-
-
-def _short(value: Any) -> str:
-    """Write a setting; a definition or a hash by its first digits."""
-    if isinstance(value, list) and all(isinstance(one, list) and len(one) == 2 for one in value):
-        return " ".join(f"{name}:{_short(one)}" for name, one in value)
-    if isinstance(value, dict):
-        value = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-    text = str(value)
-    return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text
+    return labelled(read_folder(Path(path)))
 
 
 def read_folder(folder: Path) -> pd.DataFrame:

@@ -1,25 +1,46 @@
-"""Controls: the conditions that differ in one thing from one of the paper.
+"""Conditions: the eleven variants of the paper, and controls that differ from them in one thing.
 
 An ablation tells what carries an effect only if its conditions differ in one thing. Every control
-is a variant, published or not, with one switch, one strength or one sign changed. What was expected
-of them stands in :mod:`cortexrnn.evidence.predictions`.
+is a variant, published or not, with one switch, one strength or one sign changed, or the same on
+other tasks. What was expected of them stands in :mod:`cortexrnn.evidence.predictions`.
+
+Names are for people. What a condition is stands in its fields; nothing is read off a name.
 """
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pandas as pd
-
+from cortexrnn.fields.field import Relation
+from cortexrnn.fields.given.parameters import one_of
 from cortexrnn.networks.neurogym import GYM_TASKS
-from cortexrnn.networks.specification import PRESETS, PUBLISHED, Protocol, RunSpec
+from cortexrnn.networks.specification import (
+    EMD_STRENGTH,
+    PRESETS,
+    PUBLISHED,
+    RELATIONS,
+    SIGNS,
+    STRENGTH,
+    Preset,
+    Protocol,
+    RunSpec,
+    Sign,
+)
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS, Variant
 
-__all__ = ["CONTROLS", "Control", "runs_of"]
+__all__ = [
+    "CONDITIONS",
+    "CONTROLS",
+    "DECIDING_FIELD",
+    "GROUPS",
+    "PUBLISHED_VARIANTS",
+    "Control",
+    "read_conditions",
+]
 
 OWN_COORDINATES = Protocol(name="published, own coordinates", coordinates="soma")
 """Every unit has the coordinates of its own neuron; the rest is as published."""
@@ -27,19 +48,32 @@ PLAIN_LAMBDA = Protocol(name="published, plain lambda", plain_strength="lambda")
 """The plain penalty follows lambda like all others; the rest is as published."""
 MATCHED_GRID = Protocol(name="published, matched grid", grid_scale="matched")
 """The grid has the mean distance of D*; the rest is as published."""
-EQUAL_PULL = Protocol(name="published, equal pull", strength_unit="gradient")
-"""Strength is the mean gradient per weight at the start; the rest is as published."""
+MATCHED_GRADIENT = Protocol(name="published, equal pull", strength_unit="gradient")
+"""Strength is the mean gradient per weight at the start; the rest is as published. The name is the
+one that recorded runs have."""
 
-
-STRONG_PULL, WEAK_PULL = 0.17, 0.001
+STRONG_GRADIENT, WEAK_GRADIENT = 0.17, 0.001
 """Mean gradient per weight of the penalty: about that of D* alone, and that of D* with C."""
 SWEEP = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Strengths lambda that are tried."""
 SWEPT = ("W", "WD*", "WD*C")
 """Variants that are trained at all of these."""
 
+DECIDING_FIELD = "6_6_2"
+"""The paper's own field, where only deciding controls are run."""
 
 TaskSettings = tuple[tuple[str, Any], ...]
+
+PAPER_TASKS: tuple[tuple[str, TaskSettings], ...] = tuple((name, ()) for name in TASKS)
+"""The three tasks of the paper as it has them."""
+LONG_DELAYS: tuple[tuple[str, TaskSettings], ...] = tuple(
+    (name, (("delay_steps", 40),)) for name in TASKS
+)
+"""The tasks of the paper with a delay four times as long."""
+FEW_TRIALS = (640, 1280)
+"""Training trials where the paper has 5,120."""
+TRANSFERS = (("perceptual", "one_choice"), ("one_choice", "perceptual"), ("go_nogo", "one_choice"))
+"""Pairs of a task learned before and the task that is measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +83,14 @@ class Control:
     Parameters
     ----------
     name : str
-        What the book calls it.
+        What the book calls it; no two have the same.
     variant : Variant
         The variant with its switches.
     group : str
-        What it asks about, a key of ``GROUPS``.
+        What it asks about, a key of :data:`GROUPS`; ``published`` for a variant of the paper as it
+        is.
+    condition : str, optional
+        What it is called whatever the relation and the sign; default: its name.
     protocol : Protocol
         Published but for at most one switch.
     settings : tuple of (str, value)
@@ -65,21 +102,93 @@ class Control:
     deciding : bool
         Whether it is also run on the paper's own field.
     against : str, optional
-        Base it is compared with; default: that of its variant.
+        Name of the condition that it is compared with; default: none.
+    start : str, optional
+        Which of ``FURTHER_STARTS`` it has, for those that meet further tasks.
     """
 
     name: str
     variant: Variant
     group: str
+    condition: str = ""
     protocol: Protocol = PUBLISHED
     settings: tuple[tuple[str, Any], ...] = ()
-    tasks: tuple[tuple[str, TaskSettings], ...] = tuple((name, ()) for name in TASKS)
+    tasks: tuple[tuple[str, TaskSettings], ...] = PAPER_TASKS
     n_seeds: int = 20
     deciding: bool = False
     against: str | None = None
+    start: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "condition", self.condition or self.name)
+
+    def _setting(self, name: str, usual: Any) -> Any:
+        return dict(self.settings).get(name, usual)
+
+    @property
+    def relation(self) -> Relation:
+        """What its functional weights are made of."""
+        return one_of("relation", self._setting("relation", "correlation"), RELATIONS)
+
+    @property
+    def sign(self) -> Sign:
+        """Signs that its recurrent weights may take."""
+        return one_of("sign", self._setting("sign", "free"), SIGNS)
+
+    @property
+    def strength(self) -> float:
+        """Strength of its penalty, in the unit that its protocol says."""
+        return float(self._setting("strength", STRENGTH))
+
+    @property
+    def emd_strength(self) -> float:
+        """Strength of its communicability distance."""
+        return float(self._setting("emd_strength", EMD_STRENGTH))
+
+    @property
+    def first_task(self) -> str | None:
+        """Task that its networks learn before."""
+        first: str | None = self._setting("first_task", None)
+        return first
+
+    @property
+    def is_scaled_variant(self) -> bool:
+        """Whether it is a variant of the paper but for the strength of the penalty."""
+        unit = replace(self.protocol, name="", plain_strength="unit", strength_unit="lambda")
+        changed = {name for name, _ in self.settings}
+        return (
+            not self.variant.switches
+            and changed <= {"strength"}
+            and unit == replace(PUBLISHED, name="")
+        )
+
+    @property
+    def reference(self) -> Control | None:
+        """The condition that it is compared with."""
+        return None if self.against is None else CONDITIONS[self.against]
+
+    def is_run_on(self, field: str) -> bool:
+        """Tell whether the design asks for its runs on a field.
+
+        Parameters
+        ----------
+        field : str
+            Name of the field.
+
+        Returns
+        -------
+        bool
+            On the paper's own field the deciding and the published ones alone, elsewhere all.
+        """
+        return field != DECIDING_FIELD or self.deciding or self.group == "published"
 
     def specs(
-        self, *, field: str, field_hash: str, seeds: Iterable[int] | None = None
+        self,
+        *,
+        field: str,
+        field_hash: str,
+        seeds: Iterable[int] | None = None,
+        preset: Preset = PRESETS["paper"],
     ) -> Iterator[RunSpec]:
         """Specify its runs on a field.
 
@@ -90,52 +199,29 @@ class Control:
         field_hash : str
             Its :attr:`~cortexrnn.fields.field.Field.hash_without_events`.
         seeds : iterable of int, optional
-            Some of its seeds; default: all.
+            Seeds instead of its own, the first :attr:`n_seeds`.
+        preset : Preset
+            Epochs and trials, where its settings do not say otherwise.
 
         Yields
         ------
         RunSpec
             One for each task and seed.
         """
-        paper = PRESETS["paper"]
-        sizes = {name: getattr(paper, name) for name in ("epochs", "n_train", "n_validation")}
-        chosen = range(self.n_seeds) if seeds is None else seeds
+        sizes = {name: getattr(preset, name) for name in ("epochs", "n_train", "n_validation")}
+        chosen = range(self.n_seeds) if seeds is None else list(seeds)
         for task, task_settings in self.tasks:
             for seed in chosen:
-                if seed < self.n_seeds:
-                    yield RunSpec(
-                        field=field,
-                        field_hash=field_hash,
-                        variant=self.variant,
-                        protocol=self.protocol,
-                        task=task,
-                        task_settings=task_settings,
-                        seed=seed,
-                        **(sizes | dict(self.settings)),
-                    )
-
-    @property
-    def reference(self) -> Control:
-        """The base it is compared with, no switch and no strength changed, all else as here."""
-        base = self.against or self.variant.base
-        variant = Variant.parse(base)
-        kept = tuple((k, v) for k, v in self.settings if "strength" not in k)
-        if (self.variant, self.protocol, self.settings) == (variant, PUBLISHED, kept):
-            kept = tuple((k, v) for k, v in kept if k != "relation")  # it is what was changed
-        found = replace(self, name="", variant=variant, protocol=PUBLISHED, settings=kept)
-        named = {arm._asks: name for name, arm in (CONTROLS | PUBLISHED_VARIANTS).items()}
-        name = base + "".join(f", {value}" for _, value in kept)
-        return replace(found, name=named.get(found._asks, name))
-
-    @property
-    def _asks(self) -> tuple[Any, ...]:
-        """What is trained on what."""
-        return (self.variant, self.protocol, self.settings, self.tasks)
-
-    @property
-    def is_reference(self) -> bool:
-        """Whether it is what it would be compared with."""
-        return replace(self.reference, name=self.name) == self
+                yield RunSpec(
+                    field=field,
+                    field_hash=field_hash,
+                    variant=self.variant,
+                    protocol=self.protocol,
+                    task=task,
+                    task_settings=task_settings,
+                    seed=seed,
+                    **(sizes | dict(self.settings)),
+                )
 
 
 GROUPS = {
@@ -143,7 +229,7 @@ GROUPS = {
     "geometry": "Is it geometry that D* adds?",
     "wiring": "Is it communicability that C adds?",
     "strength": "How much does the strength of the penalty explain?",
-    "like_pull": "Do D* and C help where penalties pull alike?",
+    "matched_gradient": "Do D* and C help where penalties have the same gradient?",
     "positive": "Is a cortical start needed for positive weights?",
     "harder": "Does anything beyond self-connections help when tasks ask for more?",
     "environments": "And on tasks of other laboratories?",
@@ -156,30 +242,32 @@ def _control(
     base: str,
     group: str,
     *,
-    protocol: Protocol = PUBLISHED,
     settings: dict[str, Any] | None = None,
+    against: str | None = None,
+    condition: str = "",
+    protocol: Protocol = PUBLISHED,
     n_seeds: int = 20,
     deciding: bool = False,
-    against: str | None = None,
     **switches: Any,
 ) -> Control:
-    """Make a control from the name of its base and what is switched."""
+    """Make a control from the name of its base, with which it is compared, and what is switched."""
     return Control(
         name=name,
         variant=Variant.parse(base).switched(**switches),
         group=group,
+        condition=condition,
         protocol=protocol,
         settings=tuple((settings or {}).items()),
         n_seeds=n_seeds,
         deciding=deciding,
-        against=against,
+        against=against or base,
     )
 
 
 def _starts() -> Iterator[Control]:
     """List controls of W*, under the distance penalty alone."""
     one = "start"
-    yield _control("W*D*", "W*D*", one, deciding=True, against="W*D*C*")  # C* hardly pulls
+    yield _control("W*D*", "W*D*", one, deciding=True, against="W*D*C*")  # C* hardly counts
     yield _control(
         "W* without self-connections", "W*D*", one, self_connections="removed", deciding=True
     )
@@ -212,12 +300,15 @@ def _starts() -> Iterator[Control]:
     yield _control("W* resampled", "W*D*", one, entries="resampled", deciding=True)
     yield _control("W* resampled off the diagonal", "W*D*", one, entries="off_diagonal_resampled")
     yield _control("lognormal", "WD*", one, start="lognormal")
-    yield _control("W* made of STTC alone", "W*D*", one, settings={"relation": "sttc"})
+    sttc = "W* made of STTC alone"
+    yield _control(sttc, "W*D*", one, settings={"relation": "sttc"}, condition="W*D*")
     yield _control(
         "W* made of STTC alone, without self-connections",
         "W*D*",
         one,
         settings={"relation": "sttc"},
+        condition="W* without self-connections",
+        against=sttc,
         self_connections="removed",
     )
     yield _control("W* that is penalised on the diagonal too", "W*D*", one, self_distance="mean")
@@ -254,131 +345,184 @@ def _wirings() -> Iterator[Control]:
         )
 
 
+def _at_strength(base: str, strength: float) -> Control:
+    """Make a control of the sweep."""
+    return _control(
+        f"{base} at lambda {strength:g}",
+        base,
+        "strength",
+        protocol=PLAIN_LAMBDA if base == "W" else PUBLISHED,
+        settings={"strength": strength},
+        n_seeds=5,
+    )
+
+
+def _at_gradient(base: str, gradient: float, group: str) -> Control:
+    """Make a control whose penalty is scaled until it has that gradient at the start."""
+    return _control(
+        f"{base} at gradient {gradient:g}",
+        base,
+        group,
+        protocol=MATCHED_GRADIENT,
+        settings={"strength": gradient},
+        deciding=(base, gradient) == ("WD*C", STRONG_GRADIENT),
+    )
+
+
+W_AT_LAMBDA = _control("W at lambda 0.3", "W", "strength", protocol=PLAIN_LAMBDA)
+"""The plain variant with the strength of the others."""
+
+WITHOUT_PENALTY = {
+    base: _control(f"{base} without penalty", base, "strength", settings={"strength": 0.0})
+    for base in ("WD*", "W*D*")
+}
+"""By base: the same without any penalty."""
+
+AT_STRENGTH = {
+    (base, strength): _at_strength(base, strength) for base in SWEPT for strength in SWEEP
+}
+"""By base and lambda: the sweep of strengths."""
+
+AT_GRADIENT = {
+    (base, gradient): _at_gradient(base, gradient, group)
+    for group, gradient, bases in (
+        ("strength", STRONG_GRADIENT, ("W", "WD", "WD*C", "WDC", "W*D*C")),
+        ("strength", WEAK_GRADIENT, ("W", "WD", "WD*", "WDC", "W*D*")),
+        # What the pairs that have just the same gradient lack. They came later; a group of their
+        # own leaves the plans of the others as they were recorded.
+        ("matched_gradient", STRONG_GRADIENT, ("WD*", "W*D*")),
+        ("matched_gradient", WEAK_GRADIENT, ("WD*C", "W*D*C")),
+    )
+    for base in bases
+}
+"""By base and gradient at the start: controls whose penalties are scaled to it."""
+
+
 def _strengths() -> Iterator[Control]:
-    """List controls of how hard the penalty pulls."""
-    one = "strength"
-    for base in ("WD*", "W*D*"):
-        yield _control(f"{base} without penalty", base, one, settings={"strength": 0.0})
-    yield _control("W at lambda 0.3", "W", one, protocol=PLAIN_LAMBDA)
-    for pull, bases in (
-        (STRONG_PULL, ("W", "WD", "WD*C", "WDC", "W*D*C")),
-        (WEAK_PULL, ("W", "WD", "WD*", "WDC", "W*D*")),
-    ):
-        for base in bases:
-            yield _control_at_pull(base, pull, one, deciding=base == "WD*C")
-    for base in SWEPT:
-        for strength in SWEEP:
-            yield _control(
-                f"{base} at lambda {strength:g}",
-                base,
-                one,
-                protocol=PLAIN_LAMBDA if base == "W" else PUBLISHED,
-                settings={"strength": strength},
-                n_seeds=5,
-            )
+    """List controls of the strength of the penalty."""
+    yield from WITHOUT_PENALTY.values()
+    yield W_AT_LAMBDA
+    yield from (one for one in AT_GRADIENT.values() if one.group == "strength")
+    yield from AT_STRENGTH.values()
 
 
-def _control_at_pull(base: str, pull: float, group: str, *, deciding: bool = False) -> Control:
-    """Make a control whose penalty is scaled until it pulls that hard."""
-    settings = {"strength": pull}
-    name = f"{base} at pull {pull:g}"
-    return _control(name, base, group, protocol=EQUAL_PULL, settings=settings, deciding=deciding)
-
-
-def _like_pulls() -> Iterator[Control]:
-    """List what the controls of strength lack for pairs that pull just alike.
-
-    They came later. A group of their own leaves the plans of the others as they were recorded.
-    """
-    for pull, bases in ((STRONG_PULL, ("WD*", "W*D*")), (WEAK_PULL, ("WD*C", "W*D*C"))):
-        for base in bases:
-            yield _control_at_pull(base, pull, "like_pull")
+def _matched_gradients() -> Iterator[Control]:
+    """List what completes the pairs with the same gradient."""
+    yield from (one for one in AT_GRADIENT.values() if one.group == "matched_gradient")
 
 
 def _positives() -> Iterator[Control]:
     """List controls whose weights may not become negative."""
-    one, settings = "positive", {"sign": "positive"}
-    yield _control("W*D*, positive", "W*D*", one, settings=settings, against="W*D*C*")
-    for name, start, deciding in (
+    one: dict[str, Any] = {"group": "positive", "settings": {"sign": "positive"}}
+    yield _control("W*D*, positive", "W*D*", condition="W*D*", against="W*D*C*, positive", **one)
+    compared = one | {"against": "W*D*, positive"}  # an orthogonal start diverges
+    for condition, start, deciding in (
         ("scaled identity", "identity", True),
         ("uniform", "uniform", False),
         ("lognormal", "lognormal", False),
     ):
         yield _control(
-            f"{name}, positive",
+            f"{condition}, positive",
             "WD*",
-            one,
-            settings=settings,
+            condition=condition,
             start=start,
             deciding=deciding,
-            against="W*D*",  # an orthogonal start diverges
+            **compared,
         )
     yield _control(
         "orthogonal with a stable positive part, positive",
         "WD*",
-        one,
-        settings=settings,
+        condition="orthogonal with a stable positive part",
         scaling="positive_part",
-        against="W*D*",
+        **compared,
     )
     yield _control(
         "W* without self-connections, positive",
         "W*D*",
-        one,
-        settings=settings,
+        condition="W* without self-connections",
         self_connections="removed",
+        **compared,
     )
 
 
-LONG_DELAYS = tuple((name, (("delay_steps", 40),)) for name in TASKS)
-"""The tasks of the paper with a delay four times as long."""
-FEW_TRIALS = (640, 1280)
-"""Training trials where the paper has 5,120."""
-TRANSFERS = (("perceptual", "one_choice"), ("one_choice", "perceptual"), ("go_nogo", "one_choice"))
-"""Pairs of a task learned before and the task that is measured."""
-MORE_TO_DO: dict[str, tuple[str, dict[str, Any]]] = {
+FURTHER_STARTS: dict[str, tuple[str, dict[str, Any]]] = {
     "W*": ("W*D*C", {}),
     "self-connections of W* alone": ("W*D*C", {"self_connections": "only"}),
     "W* shuffled off the diagonal": ("W*D*C", {"entries": "off_diagonal_shuffled"}),
     "orthogonal": ("WD*C", {}),
 }
-"""Base and switches of the arms that meet further tasks. Their penalty is the weak one of D* with
+"""Base and switches of the starts that meet further tasks. Their penalty is the weak one of D* with
 C, which leaves connections between units free to be of use; all are compared with W*."""
 
 
-def on_further_tasks(name: str, group: str) -> Control:
-    """Make an arm of ``MORE_TO_DO`` on the tasks of the paper, all trials, nothing before."""
-    base, switches = MORE_TO_DO[name]
-    return _control(name, base, group, against="W*D*C", **switches)
+def _further(start: str, what: str, group: str, **changes: Any) -> Control:
+    """Make a control of one of ``FURTHER_STARTS``, compared with W* where that is another."""
+    base, switches = FURTHER_STARTS[start]
+    return Control(
+        name=f"{start}, {what}",
+        variant=Variant.parse(base).switched(**switches),
+        group=group,
+        start=start,
+        against=None if start == "W*" else f"W*, {what}",
+        **changes,
+    )
+
+
+def _after(start: str, before: str, task: str) -> Control:
+    """Make a control that learns one task after another."""
+    what = f"{TASKS[task].title} after {TASKS[before].title}"
+    first: tuple[tuple[str, Any], ...] = (("first_task", before),)
+    return _further(start, what, "harder", settings=first, tasks=((task, ()),))
+
+
+WITH_LONG_DELAYS = {
+    start: _further(start, "long delays", "harder", tasks=LONG_DELAYS) for start in FURTHER_STARTS
+}
+"""By start: the tasks of the paper with long delays."""
+
+WITH_FEW_TRIALS = {
+    (start, n_train): _further(
+        start, f"{n_train:,} trials", "harder", settings=(("n_train", n_train),)
+    )
+    for start in FURTHER_STARTS
+    for n_train in FEW_TRIALS
+}
+"""By start and number of training trials: the tasks of the paper with fewer."""
+
+WITH_ALL_TRIALS = {
+    start: replace(_further(start, "all trials", "harder"), against="W*D*C")
+    for start, (_, switches) in FURTHER_STARTS.items()
+    if switches
+} | {
+    start: Control(name=base, variant=VARIANTS[base], group="published")
+    for start, (base, switches) in FURTHER_STARTS.items()
+    if not switches
+}
+"""By start: the tasks of the paper as they are; some of these are variants of the paper."""
+
+AFTER_ANOTHER = {
+    (start, before, task): _after(start, before, task)
+    for start in FURTHER_STARTS
+    for before, task in TRANSFERS
+}
+"""By start, task learned before and task that is measured."""
 
 
 def _harder() -> Iterator[Control]:
-    """List arms whose tasks have longer delays, fewer trials, or come after another."""
-    for name, (_, switches) in MORE_TO_DO.items():
-        plain = on_further_tasks(name, "harder")
-        yield replace(plain, name=f"{name}, long delays", tasks=LONG_DELAYS)
-        for n_train in FEW_TRIALS:
-            yield replace(
-                plain, name=f"{name}, {n_train:,} trials", settings=(("n_train", n_train),)
-            )
-        if switches:  # the others are variants of the paper
-            yield replace(plain, name=f"{name}, all trials")
-        for before, after in TRANSFERS:
-            yield replace(
-                plain,
-                name=f"{name}, {TASKS[after].title} after {TASKS[before].title}",
-                settings=(("first_task", before),),
-                tasks=((after, ()),),
-            )
+    """List starts whose tasks have longer delays, fewer trials, or come after another."""
+    for start in FURTHER_STARTS:
+        yield WITH_LONG_DELAYS[start]
+        yield from (WITH_FEW_TRIALS[start, n_train] for n_train in FEW_TRIALS)
+        if WITH_ALL_TRIALS[start].group == "harder":
+            yield WITH_ALL_TRIALS[start]
+        yield from (AFTER_ANOTHER[start, before, task] for before, task in TRANSFERS)
 
 
 def _environments() -> Iterator[Control]:
-    """List arms on the tasks of NeuroGym."""
-    for name in MORE_TO_DO:
-        plain = on_further_tasks(name, "environments")
-        yield replace(
-            plain, name=f"{name}, NeuroGym", tasks=tuple((task, ()) for task in GYM_TASKS)
-        )
+    """List starts on the tasks of NeuroGym."""
+    tasks = tuple((task, ()) for task in GYM_TASKS)
+    for start in FURTHER_STARTS:
+        yield _further(start, "NeuroGym", "environments", tasks=tasks)
 
 
 def _published() -> Iterator[Control]:
@@ -389,12 +533,14 @@ def _published() -> Iterator[Control]:
             name=f"{name}, positive",
             variant=variant,
             group="published",
+            condition=name,
             settings=(("sign", "positive"),),
         )
 
 
 PUBLISHED_VARIANTS = {one.name: one for one in _published()}
 """The eleven of the paper, free and positive."""
+
 CONTROLS = {
     one.name: one
     for make in (
@@ -402,7 +548,7 @@ CONTROLS = {
         _geometries,
         _wirings,
         _strengths,
-        _like_pulls,
+        _matched_gradients,
         _positives,
         _harder,
         _environments,
@@ -410,31 +556,43 @@ CONTROLS = {
     for one in make()
 }
 """Controls by name, in the order of the book."""
-DECIDING_FIELD = "6_6_2"
-"""The paper's own field, where only deciding controls are run."""
+
+CONDITIONS = PUBLISHED_VARIANTS | CONTROLS
+"""What a row of a table can stand for, by name: published variants and controls."""
 
 
-def runs_of(runs: pd.DataFrame, control: Control, *, field: str) -> pd.DataFrame:
-    """Find the runs of a control on a field by their identity.
+def read_conditions(text: str) -> list[Control]:
+    """Read names of conditions with commas between them; names hold commas too.
 
     Parameters
     ----------
-    runs : DataFrame
-        Runs of the archive.
-    control : Control
-        The control, or a published variant.
-    field : str
-        Name of the field.
+    text : str
+        For example ``"W*D*, scaled identity"`` or ``"W*, 640 trials, lognormal"``.
 
     Returns
     -------
-    DataFrame
-        Its recorded runs, in the order of task and seed; possibly none.
+    list of Control
+        In the order given.
+
+    Raises
+    ------
+    ValueError
+        If something is no name of a condition, or a condition is named twice.
     """
-    here = runs[runs["field"] == field].drop_duplicates("identity").set_index("identity")
-    if here.empty:
-        return here.reset_index()[runs.columns]
-    field_hash = json.loads(here["specification"].iloc[0])["field_hash"]
-    wanted = [spec.identity for spec in control.specs(field=field, field_hash=field_hash)]
-    found = here.loc[[identity for identity in wanted if identity in here.index]]
-    return found.reset_index()[runs.columns]
+    longest_first = sorted(CONDITIONS, key=len, reverse=True)
+    anyone = re.compile(rf"\s*({'|'.join(map(re.escape, longest_first))})\s*(?:,|$)")
+    chosen: list[Control] = []
+    at = 0
+    while at < len(text):
+        match = anyone.match(text, at)
+        if match is None:
+            raise ValueError(
+                f"unknown condition {text[at:].strip()!r}; 'cortexrnn conditions' lists them"
+            )
+        if CONDITIONS[match[1]] in chosen:
+            raise ValueError(f"condition {match[1]!r} is named twice; name it once")
+        chosen.append(CONDITIONS[match[1]])
+        at = match.end()
+    if not chosen:
+        raise ValueError("no condition is named; 'cortexrnn conditions' lists them")
+    return chosen

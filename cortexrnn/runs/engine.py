@@ -232,7 +232,7 @@ class _Cluster:
         self._work, self._patience = work, patience
         # A task can be run again where scattered data would be lost with the worker that has it.
         self._field = self._client.submit(bytes, _packed(field), pure=False)
-        self._pieces: dict[Any, tuple[_Piece, Future]] = {}
+        self._pieces: dict[Any, tuple[_Piece, Future[Any]]] = {}
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._workers: set[str] = set()
 
@@ -342,7 +342,8 @@ def _packed(thing: Any) -> bytes:
     """Pack something for a worker; what a script defines goes along."""
     import cloudpickle
 
-    return cloudpickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL)
+    packed: bytes = cloudpickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL)
+    return packed
 
 
 def open_parcel(wanted: str, parcel: bytes, field: bytes) -> Rows | None:

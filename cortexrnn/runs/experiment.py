@@ -358,7 +358,8 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as plain dictionaries that can be written again."""
     plain = frame.astype({"diverged_epoch": object})
     plain["diverged_epoch"] = plain["diverged_epoch"].where(frame["diverged_epoch"].notna(), None)
-    return plain.to_dict("records")
+    rows: list[dict[str, Any]] = plain.to_dict("records")
+    return rows
 
 
 def _merge(specs: Sequence[RunSpec], folder: Path, record: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cortexrnn.fields.errors import FieldError
-from cortexrnn.fields.field import Field
+from cortexrnn.fields.field import Field, Relation
 from cortexrnn.fields.given import parameters
 from cortexrnn.fields.given.parameters import one_of
 from cortexrnn.networks.neurogym import find_task
@@ -25,13 +25,16 @@ from cortexrnn.networks.specification import (
     RELATIONS,
     SIGNS,
     Preset,
+    PresetName,
     Protocol,
     RunSpec,
+    Sign,
 )
 from cortexrnn.networks.tasks import TASKS, Task
 from cortexrnn.networks.variant import VARIANTS, Variant
+from cortexrnn.runs.controls import Control
 
-__all__ = ["plan", "plan_name", "shards"]
+__all__ = ["plan", "plan_conditions", "plan_name", "shards"]
 
 LONGEST_NAME = 230
 """Bytes of a plan's name: systems take names of 255, and files of a plan add their endings."""
@@ -40,11 +43,11 @@ LONGEST_NAME = 230
 def plan(
     field: Field,
     *,
-    relation: str = "correlation",
-    sign: str = "free",
+    relation: Relation = "correlation",
+    sign: Sign = "free",
     variants: str | Variant | Iterable[str | Variant] = tuple(VARIANTS),
     tasks: str | Task | Iterable[str | Task] = tuple(TASKS),
-    preset: str | Preset = "quick",
+    preset: PresetName | Preset = "quick",
     seeds: Iterable[int] | None = None,
     protocol: Protocol = PUBLISHED,
     **settings: Any,
@@ -90,8 +93,7 @@ def plan(
     one_of("relation", relation, RELATIONS)
     one_of("sign", sign, SIGNS)
     if isinstance(preset, str):
-        one_of("preset", preset, PRESETS)
-        preset = PRESETS[preset]
+        preset = PRESETS[one_of("preset", preset, PRESETS)]
     if not isinstance(preset, Preset):
         raise ValueError(f"preset is {preset!r}; give one of {', '.join(PRESETS)}, or a Preset")
     named = parameters.names("variants", variants, least=1, kinds=Variant)
@@ -110,7 +112,7 @@ def plan(
             relation=relation,
             sign=sign,
             variant=variant,
-            task=task,  # type: ignore[arg-type]  # becomes a name
+            task=task,  # becomes a name
             seed=seed,
             protocol=protocol,
             **(sizes | settings),
@@ -118,6 +120,60 @@ def plan(
         for task in names
         for seed in simulations
         for variant in chosen
+    ]
+    check_once(specs)
+    return specs
+
+
+def plan_conditions(
+    field: Field,
+    conditions: Iterable[Control],
+    *,
+    preset: Preset = PRESETS["paper"],
+    seeds: Iterable[int] | None = None,
+) -> list[RunSpec]:
+    """List the runs of conditions on a field.
+
+    Parameters
+    ----------
+    field : Field
+        The field.
+    conditions : iterable of Control
+        Controls or published variants.
+    preset : Preset
+        Number of seeds, of which a condition has at most its own; epochs and trials, where a
+        condition does not say otherwise.
+    seeds : iterable of int, optional
+        Seeds instead of the first ones, as many as the preset says.
+
+    Returns
+    -------
+    list of RunSpec
+        Seeds within tasks within conditions.
+
+    Raises
+    ------
+    ValueError
+        If a run is there twice, there is no condition, or seeds are a number alone.
+    FieldError
+        If a condition needs a relation that the field lacks.
+    """
+    chosen = list(conditions)
+    if not chosen:
+        raise ValueError("conditions are none; name at least one")
+    for one in chosen:
+        if one.variant.uses_function:
+            field.relation(one.relation)
+    named = None if seeds is None else parameters.seeds(seeds, least=1)
+    specs = [
+        spec
+        for one in chosen
+        for spec in one.specs(
+            field=field.name,
+            field_hash=field.hash_without_events,
+            seeds=range(min(one.n_seeds, preset.n_seeds)) if named is None else named,
+            preset=preset,
+        )
     ]
     check_once(specs)
     return specs

@@ -60,7 +60,7 @@ def cluster_type() -> Any:
         raise ValueError("SLURM can be used from the main thread of Python alone; call run there")
     usual = signal.getsignal(signal.SIGINT)
     try:
-        from dask_jobqueue import SLURMCluster
+        from dask_jobqueue.slurm import SLURMCluster
     except ImportError as error:
         raise ValueError("SLURM needs an extra; pip install -e '.[cluster]'") from error
     finally:
@@ -237,11 +237,11 @@ def job_type(base: Any, jobs: Jobs) -> Any:
     """
     from distributed import Status
 
-    class Job(base):
+    class Job(base):  # type: ignore[misc]  # dask_jobqueue has no types
         async def _submit_job(self, script_filename: str) -> str:
             for attempt in range(TRIES):
                 try:
-                    return await super()._submit_job(script_filename)
+                    return str(await super()._submit_job(script_filename))
                 except RuntimeError as error:
                     said = _words(error)
                 passing = jobs.accepted or any(word in said.lower() for word in PASSING)

@@ -226,7 +226,7 @@ def _histogram(full: NDArray[np.float64]) -> NDArray[np.int64]:
     """Count all weights in bins between the extremes; equal weights lie in the first bin."""
     low, high = full.min(), full.max()
     if low == high:
-        return np.eye(1, BINS, dtype=np.int64)[0] * full.size
+        return np.asarray(np.eye(1, BINS, dtype=np.int64)[0] * full.size)
     place = np.floor((full - low) / (high - low) * BINS).astype(int)
     return np.bincount(place.ravel().clip(0, BINS - 1), minlength=BINS)
 

@@ -102,7 +102,7 @@ def test_what_is_timed_is_a_run_from_the_same_recurrent_weights(tensorflow, fiel
 
 def test_a_control_is_refused(tensorflow, field):
     variant = control("W*D*C", self_connections="removed")
-    with pytest.raises(ValueError, match="is a control; the peer knows"):
+    with pytest.raises(ValueError, match="is a control; the Keras reference knows"):
         keras_reference.recurrent_penalty(specification(field, variant), field)
 
 
@@ -111,7 +111,7 @@ def test_without_the_extra_the_error_names_it(monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr("importlib.import_module", missing)
-    with pytest.raises(keras_reference.PeerError, match=r"pip install -e '.\[bench\]'"):
+    with pytest.raises(keras_reference.KerasReferenceError, match=r"pip install -e '.\[bench\]'"):
         keras_reference.draw_nulls(8, n_nulls=1)
-    with pytest.raises(keras_reference.PeerError, match="tensorflow cannot be imported"):
+    with pytest.raises(keras_reference.KerasReferenceError, match="tensorflow cannot be imported"):
         keras_reference.prepare(1)

@@ -16,9 +16,9 @@ import pytest
 
 from cortexrnn.evidence import equivalence, predictions, published, replication
 from cortexrnn.evidence.predictions import PREDICTIONS, Prediction
-from cortexrnn.runs import controls
 from cortexrnn.runs.archive import load_archive
-from cortexrnn.runs.controls import CONTROLS, PUBLISHED_VARIANTS
+from cortexrnn.runs.conditions import runs_of
+from cortexrnn.runs.controls import CONDITIONS
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,10 +76,9 @@ def findings() -> Iterator[str]:
 
 def difference(one: Prediction) -> str:
     task = one.task or "all tasks"
-    return (
-        f"{one.claim}: {one.arm} less {one.against}, {one.metric}, {task}, "
-        f"{_range(low=one.low, high=one.high)}"
-    )
+    # The commits called the penalty gradient by another name.
+    names = f"{one.condition} less {one.against}".replace(" at gradient ", " at pull ")
+    return f"{one.claim}: {names}, {one.metric}, {task}, {_range(low=one.low, high=one.high)}"
 
 
 def _range(*, low: float, high: float) -> str:
@@ -88,7 +87,7 @@ def _range(*, low: float, high: float) -> str:
 
 FIRST, SECOND, THIRD, LAST = "82799c642467", "0d335e5f2cc5", "060e9ce4e025", "098283e7e321"
 # Two of the first ones compared with something else and were replaced within minutes.
-IN_SECOND = {"WDC on a matched grid", "W at pull 0.001"}
+IN_SECOND = {"WDC on a matched grid", "W at gradient 0.001"}
 IN_THIRD = {"self-connections of W* alone, NeuroGym", "W* shuffled off the diagonal, NeuroGym"}
 
 
@@ -96,7 +95,7 @@ def commit_of(one: Prediction) -> str:
     """The commit that first held what a prediction says of the difference."""
     if one.known_on:
         return LAST
-    return SECOND if one.arm in IN_SECOND else THIRD if one.arm in IN_THIRD else FIRST
+    return SECOND if one.condition in IN_SECOND else THIRD if one.condition in IN_THIRD else FIRST
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,7 @@ def test_the_commit_that_held_it_is_of_that_time(name: str) -> None:
 
 
 def test_every_prediction_has_its_commit() -> None:
-    assert {one.arm for one in PREDICTIONS} >= IN_SECOND | IN_THIRD
+    assert {one.condition for one in PREDICTIONS} >= IN_SECOND | IN_THIRD
     times = {held.commit: held.time for held in HELD.values()}
     dates = [times[commit_of(one)] for one in PREDICTIONS]
     assert len(dates) == 51
@@ -175,16 +174,15 @@ def archive() -> pd.DataFrame:
 def test_predictions_are_older_than_the_runs_of_their_controls(
     archive: pd.DataFrame, field: str
 ) -> None:
-    named = PUBLISHED_VARIANTS | CONTROLS
     times = {held.commit: pd.Timestamp(held.time) for held in HELD.values()}
     judged = [one for one in PREDICTIONS if one.asked_on(field)]
     assert judged
     begun = {}
-    for name in {name for one in judged for name in (one.arm, one.against)}:
-        if named[name].group != "published":  # those had been run before, and are no news
-            begun[name] = controls.runs_of(archive, named[name], field=field)["begun"].min()
+    for name in {name for one in judged for name in (one.condition, one.against)}:
+        if CONDITIONS[name].group != "published":  # those had been run before, and are no news
+            begun[name] = runs_of(archive, CONDITIONS[name], field=field)["begun"].min()
     for one in judged:
-        own = [begun[name] for name in (one.arm, one.against) if name in begun]
+        own = [begun[name] for name in (one.condition, one.against) if name in begun]
         assert own, f"{difference(one)} is about published variants alone"
         assert min(own) > times[commit_of(one)], difference(one)
 

@@ -11,6 +11,8 @@ from cortexrnn.evidence.leaky_units import (
     contrast,
     leaky_accuracy,
     learned,
+    level_without_memory,
+    levels_without_memory,
     memory_measures,
     needed_self_connection,
     self_connections,
@@ -69,6 +71,13 @@ def test_without_memory_accuracy_is_chance_and_with_it_the_ceiling():
         low, high = leaky_accuracy(TASKS[name], [0.2, 0.97])
         assert low == pytest.approx(chance, abs=0.01)
         assert high == pytest.approx(ceiling, abs=0.02)
+
+
+def test_the_levels_without_memory_are_those_of_the_last_input():
+    assert levels_without_memory() == {"one_choice": 5 / 8, "perceptual": 1 / 2, "go_nogo": 1 / 2}
+    longer = TASKS["go_nogo"].with_settings(delay_steps=40)
+    assert level_without_memory(longer) == 1 / 2
+    assert learned("one_choice", [0.72, 0.73]).tolist() == [False, True]
 
 
 def test_the_share_of_contested_problems_is_that_of_the_task():

@@ -20,13 +20,13 @@ from cortexrnn.networks.specification import PUBLISHED
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS, Variant
 from cortexrnn.runs import controls
-from cortexrnn.runs.archive import as_published, load_archive, select
-from cortexrnn.runs.controls import CONTROLS, PUBLISHED_VARIANTS, Control
+from cortexrnn.runs.archive import load_archive
+from cortexrnn.runs.conditions import as_published, labelled, runs_of, select
+from cortexrnn.runs.controls import CONDITIONS, CONTROLS, Control
 from cortexrnn.runs.trained_weights import kept_weights
-from tools import pulls, replicate
+from tools import penalty_gradients, replicate
 
 HASH = "0" * 64
-ARMS = PUBLISHED_VARIANTS | CONTROLS
 
 
 def runs(control, values, *, field="f", metric="accuracy"):
@@ -36,6 +36,8 @@ def runs(control, values, *, field="f", metric="accuracy"):
             "field": field,
             "task": spec.task,
             "seed": spec.seed,
+            "variant": spec.variant.name,
+            "protocol": spec.protocol.name,
             metric: values[spec.task][spec.seed],
             "diverged": bool(np.isnan(values[spec.task][spec.seed])),
             "identity": spec.identity,
@@ -44,14 +46,14 @@ def runs(control, values, *, field="f", metric="accuracy"):
         for spec in control.specs(field=field, field_hash=HASH)
         if spec.task in values and spec.seed < len(values[spec.task])
     ]
-    return pd.DataFrame(rows)
+    return labelled(pd.DataFrame(rows))
 
 
-def test_no_two_arms_are_the_same_runs():
+def test_no_two_conditions_are_the_same_runs():
     owners = {}
-    for arm in ARMS.values():
-        for spec in arm.specs(field="f", field_hash=HASH):
-            assert owners.setdefault(spec.identity, arm.name) == arm.name
+    for condition in CONDITIONS.values():
+        for spec in condition.specs(field="f", field_hash=HASH):
+            assert owners.setdefault(spec.identity, condition.name) == condition.name
 
 
 @pytest.mark.parametrize("name", list(CONTROLS))
@@ -89,9 +91,12 @@ def test_every_control_can_be_started_and_penalised(name):
     )
 
 
-def test_predictions_are_about_arms_that_exist_and_share_tasks():
+def test_predictions_are_about_conditions_that_exist_and_share_tasks():
     for one in PREDICTIONS:
-        tasks = [{name for name, _ in ARMS[arm].tasks} for arm in (one.arm, one.against)]
+        tasks = [
+            {name for name, _ in CONDITIONS[condition].tasks}
+            for condition in (one.condition, one.against)
+        ]
         assert tasks[0] & tasks[1] >= ({one.task} if one.task else set())
         assert tasks[0] & tasks[1]
         assert one.claim in predictions.CLAIMS
@@ -102,10 +107,10 @@ def test_the_eleven_variants_are_found_under_their_recorded_identity():
     archive = load_archive()
     expected = select(archive, field="5_3_4")
     for name in VARIANTS:
-        found = controls.runs_of(archive, PUBLISHED_VARIANTS[name], field="5_3_4")
+        found = runs_of(archive, CONDITIONS[name], field="5_3_4")
         own = expected[expected["variant"] == name]
         assert set(found["identity"]) == set(own["identity"])
-    assert controls.runs_of(archive, CONTROLS["W*D*"], field="nowhere").empty
+    assert runs_of(archive, CONTROLS["W*D*"], field="nowhere").empty
 
 
 @pytest.mark.parametrize(
@@ -123,7 +128,7 @@ def test_the_eleven_variants_are_found_under_their_recorded_identity():
     ],
 )
 def test_a_prediction_is_judged_by_where_the_interval_lies(low, high, outcome):
-    one = Prediction(claim="function", arm="a", against="b", low=-0.1, high=0.1)
+    one = Prediction(claim="function", condition="a", against="b", low=-0.1, high=0.1)
     assert one.judge(low, high) == outcome
 
 
@@ -138,9 +143,9 @@ def test_recorded_runs_are_those_of_the_controls_and_of_the_paper(archive, field
     field_hash = json.loads(here["specification"].iloc[0])["field_hash"]
     designed = {
         spec.identity
-        for arm in ARMS.values()
-        if arm.group == "published" or arm.deciding or field != controls.DECIDING_FIELD
-        for spec in arm.specs(field=field, field_hash=field_hash)
+        for condition in CONDITIONS.values()
+        if condition.group == "published" or condition.deciding or field != controls.DECIDING_FIELD
+        for spec in condition.specs(field=field, field_hash=field_hash)
     }
     recorded, papers = set(here["identity"]), set(as_published(here)["identity"])
     assert designed <= recorded
@@ -157,7 +162,7 @@ def test_arms_without_a_task_in_common_have_no_difference():
 def test_differences_are_paired_by_seed_and_averaged_over_tasks():
     one, two = CONTROLS["W*D*"], CONTROLS["W* shuffled"]
     rng = np.random.default_rng(0)
-    luck = rng.normal(size=20)  # shared by both arms, and larger than what tells them apart
+    luck = rng.normal(size=20)  # shared by both conditions, and larger than what tells them apart
     a = runs(one, {"one_choice": 5 + luck, "go_nogo": 7 - luck})
     b = runs(two, {"one_choice": luck, "go_nogo": -luck}).sample(frac=1, random_state=0)
     both = predictions.paired_differences(a, b)
@@ -184,7 +189,7 @@ def test_outcomes_and_tables_come_from_the_runs():
     archive = pd.concat([whole, without])
     asked = [one for one in PREDICTIONS if one.metric == "accuracy" and not one.known_on]
     table = predictions.outcomes(archive, fields=["f", "g"], predictions=asked)
-    table = table.set_index(["arm", "field"])
+    table = table.set_index(["condition", "field"])
     found = table.loc[("W* without self-connections", "f")]
     assert (found["outcome"], found["says"], found["zero"]) == ("confirmed", "neither", "below")
     assert found["difference"] == pytest.approx(-0.4, abs=0.02)
@@ -220,27 +225,31 @@ def test_outcomes_and_tables_come_from_the_runs():
 
 @pytest.mark.parametrize("missing", ["W*D*", "W* without self-connections"])
 def test_a_prediction_waits_for_all_tasks_it_is_about(missing):
-    arms = {"W*D*": 0.9, "W* without self-connections": 0.5}
+    conditions = {"W*D*": 0.9, "W* without self-connections": 0.5}
     made = {
         name: runs(CONTROLS[name], dict.fromkeys(TASKS, np.full(20, accuracy)))
-        for name, accuracy in arms.items()
+        for name, accuracy in conditions.items()
     }
     made[missing] = made[missing][made[missing]["task"] != "perceptual"]
-    (mean,) = [one for one in PREDICTIONS if (one.arm, one.against) == tuple(arms)[::-1]]
+    (mean,) = [
+        one for one in PREDICTIONS if (one.condition, one.against) == tuple(conditions)[::-1]
+    ]
     asked = [mean, replace(mean, task="go_nogo"), replace(mean, task="perceptual")]
     table = predictions.outcomes(pd.concat(made.values()), fields=["f"], predictions=asked)
     assert list(table["outcome"]) == ["not run", "confirmed", "not run"]
 
 
 def test_a_prediction_about_one_task_is_judged_by_that_task():
-    arms = {"W*D*": 0.9, "W* without self-connections": 0.5}
+    conditions = {"W*D*": 0.9, "W* without self-connections": 0.5}
     wiggle = np.linspace(-0.01, 0.01, 20)
     equal = dict.fromkeys(TASKS, np.full(20, 0.7))
     made = [
         runs(CONTROLS[name], equal | {"go_nogo": accuracy + sign * wiggle})
-        for sign, (name, accuracy) in zip([1, -1], arms.items(), strict=True)
+        for sign, (name, accuracy) in zip([1, -1], conditions.items(), strict=True)
     ]
-    (mean,) = [one for one in PREDICTIONS if (one.arm, one.against) == tuple(arms)[::-1]]
+    (mean,) = [
+        one for one in PREDICTIONS if (one.condition, one.against) == tuple(conditions)[::-1]
+    ]
     asked = [mean, replace(mean, task="go_nogo"), replace(mean, task="perceptual")]
     table = predictions.outcomes(pd.concat(made), fields=["f"], predictions=asked)
     assert list(table["difference"]) == pytest.approx([-0.4 / 3, -0.4, 0.0])
@@ -334,10 +343,11 @@ def test_one_counterexample_is_enough_against_a_universal_reading(rest):
     assert table.loc["positive", "verdict"] == ("supported" if rest == "confirmed" else "open")
 
 
-def test_findings_are_told_where_both_arms_have_runs():
+def test_findings_are_told_where_both_conditions_have_runs():
     level = {"W*D*C*": 0.9, "WD*C*": 0.5, "W*D*C*, positive": 0.9, "WD*C*, positive": np.nan}
     parts = [
-        runs(ARMS[name], dict.fromkeys(TASKS, np.full(20, value))) for name, value in level.items()
+        runs(CONDITIONS[name], dict.fromkeys(TASKS, np.full(20, value)))
+        for name, value in level.items()
     ]
     archive = pd.concat(parts).assign(modularity=np.nan)
     table = control_tables.findings(archive, fields=["f", "g"]).set_index(["claim", "field"])
@@ -355,8 +365,8 @@ def test_findings_of_the_archive_are_differences_of_published_variants():
     assert found["difference"] == pytest.approx(mean["WD*C"] - mean["W"])
 
 
-@pytest.mark.parametrize(("prior", "bases"), control_tables.LIKE_PULL.items())
-def test_bases_at_like_pull_differ_in_the_prior_that_is_named(prior, bases):
+@pytest.mark.parametrize(("prior", "bases"), control_tables.ADDED.items())
+def test_bases_at_matched_gradient_differ_in_the_prior_that_is_named(prior, bases):
     more, less = bases
     added, _, beside = prior.partition(", with ")
     assert more == (f"{less}C" if added == "C" else less.replace("D", "D*"))
@@ -364,29 +374,33 @@ def test_bases_at_like_pull_differ_in_the_prior_that_is_named(prior, bases):
     assert set(re.findall(r"W\*|D\*?|C", rest)) == set(filter(None, beside.split(" and ")))
 
 
-def test_arms_at_like_pull_pull_alike():
-    table = control_tables.at_like_pull(load_archive(), fields=["5_3_4", "5_6_8"])
-    assert len(table) == 2 * 2 * len(control_tables.LIKE_PULL)
+def test_penalties_at_matched_gradient_have_it():
+    table = control_tables.compare_at_matched_gradient(load_archive(), fields=["5_3_4", "5_6_8"])
+    assert len(table) == 2 * 2 * len(control_tables.ADDED)
     assert (table["pairs"] == 20).all()
-    pull = control_tables.load_pulls().set_index(["field", "arm"])["pull"]
-    for arm in ("arm", "against"):
-        for field, base, expected in table[["field", arm, "pull"]].values:
-            assert pull[field, f"{base} at pull {expected:g}"] == pytest.approx(expected)
+    gradients = control_tables.load_penalty_gradients()
+    gradients = gradients.set_index(["field", "condition"])["gradient"]
+    for column in ("variant", "against"):
+        for field, base, expected in table[["field", column, "gradient"]].values:
+            name = controls.AT_GRADIENT[base, expected].name
+            assert gradients[field, name] == pytest.approx(expected)
 
 
-def test_at_like_pull_the_arm_without_the_prior_is_subtracted():
-    level = {"WD* at pull 0.17": 0.75, "WD at pull 0.17": 0.5, "WD* at pull 0.001": 0.9}
+def test_at_matched_gradient_the_condition_without_the_prior_is_subtracted():
+    level = {"WD* at gradient 0.17": 0.75, "WD at gradient 0.17": 0.5, "WD* at gradient 0.001": 0.9}
     archive = pd.concat(
-        runs(ARMS[name], dict.fromkeys(TASKS, np.full(20, value))) for name, value in level.items()
+        runs(CONDITIONS[name], dict.fromkeys(TASKS, np.full(20, value)))
+        for name, value in level.items()
     )
-    (row,) = control_tables.at_like_pull(archive, fields=["f", "g"]).to_dict("records")
-    assert (row["prior"], row["field"], row["pull"], row["pairs"]) == ("D* for D", "f", 0.17, 20)
-    assert row["difference"] == pytest.approx(0.25)
+    table = control_tables.compare_at_matched_gradient(archive, fields=["f", "g"])
+    (row,) = table[["prior", "field", "gradient", "pairs"]].to_numpy().tolist()
+    assert row == ["D* for D", "f", 0.17, 20]
+    assert table["difference"].item() == pytest.approx(0.25)
 
 
 def test_a_comparison_in_words_names_its_fields():
     archive = pd.concat(
-        runs(ARMS[name], dict.fromkeys(TASKS, np.full(20, value)), field=field)
+        runs(CONDITIONS[name], dict.fromkeys(TASKS, np.full(20, value)), field=field)
         for name, value in {"WD*": 0.75, "WD": 0.5}.items()
         for field in ("f", "h")
     )
@@ -427,7 +441,9 @@ def test_a_readable_table_has_its_differences_in_one_column():
     ],
 )
 def test_verdicts_are_told_under_other_bounds(interval, bounds, expected):
-    one = Prediction(claim="function", arm="W*D*", against="WD*", low=bounds[0], high=bounds[1])
+    one = Prediction(
+        claim="function", condition="W*D*", against="WD*", low=bounds[0], high=bounds[1]
+    )
     outcome = one.judge(*interval)
     row = vars(one) | {
         "difference_low": interval[0],
@@ -465,36 +481,39 @@ def test_the_field_of_the_paper_is_asked_only_what_is_run_there():
     asked = [one for one in PREDICTIONS if one.asked_on("6_6_2")]
     assert 0 < len(asked) < len(PREDICTIONS)
     for one in asked:
-        for name in (one.arm, one.against):
-            assert name in PUBLISHED_VARIANTS or CONTROLS[name].deciding
+        for name in (one.condition, one.against):
+            assert CONDITIONS[name].group == "published" or CONDITIONS[name].deciding
     assert {one.claim for one in asked} >= {"function", "structure", "geometry", "positive"}
 
 
 # --- pulls and strengths, and the figures that show them
 
 
-def test_pulls_tell_what_the_penalty_of_an_arm_does_at_the_start():
-    table = control_tables.load_pulls().set_index(["field", "arm"])
-    named = [one.name for one in ARMS.values() if one.group not in ("harder", "environments")]
-    assert set(table.index.get_level_values("arm")) == {
+def test_penalty_gradients_tell_what_a_penalty_does_at_the_start():
+    table = control_tables.load_penalty_gradients().set_index(["field", "condition"])
+    named = [one.name for one in CONDITIONS.values() if one.group not in ("harder", "environments")]
+    assert set(table.index.get_level_values("condition")) == {
         name for name in named if not name.endswith("positive")
     }
     for field in ("5_3_4", "5_6_8", "6_6_2"):
-        assert table.loc[(field, "W"), "pull"] == 1.0
-        assert table.loc[(field, "W at lambda 0.3"), "pull"] == pytest.approx(0.3)
-        assert table.loc[(field, "WD*C at pull 0.17"), "pull"] == pytest.approx(0.17)
-        ratio = table.loc[(field, "WD* at lambda 1"), "pull"] / table.loc[(field, "WD*"), "pull"]
+        assert table.loc[(field, "W"), "gradient"] == 1.0
+        assert table.loc[(field, "W at lambda 0.3"), "gradient"] == pytest.approx(0.3)
+        assert table.loc[(field, "WD*C at gradient 0.17"), "gradient"] == pytest.approx(0.17)
+        ratio = (
+            table.loc[(field, "WD* at lambda 1"), "gradient"]
+            / table.loc[(field, "WD*"), "gradient"]
+        )
         assert ratio == pytest.approx(1 / 0.3, rel=1e-3)
-        assert table.loc[(field, "WD*"), "pull_self"] == 0
+        assert table.loc[(field, "WD*"), "gradient_self"] == 0
         assert table.loc[(field, "scaled identity"), "largest_self"] == pytest.approx(0.95)
         assert table.loc[(field, "W* without self-connections"), "largest_self"] == 0
 
 
-def test_recorded_pulls_are_those_of_the_field(mirror):
+def test_recorded_gradients_are_those_of_the_field(mirror):
     field = load_field("5_3_4")
-    table = control_tables.load_pulls().set_index(["field", "arm"])
-    for name in ("W*D*C", "WD", "WD* on three clusters", "WD*C at pull 0.17"):
-        found = pulls.pull(ARMS[name], field)
+    table = control_tables.load_penalty_gradients().set_index(["field", "condition"])
+    for name in ("W*D*C", "WD", "WD* on three clusters", "WD*C at gradient 0.17"):
+        found = penalty_gradients.penalty_gradient(CONDITIONS[name], field)
         recorded = table.loc[("5_3_4", name)]
         for column, value in found.items():
             assert recorded[column] == pytest.approx(value, rel=1e-3)
@@ -502,42 +521,52 @@ def test_recorded_pulls_are_those_of_the_field(mirror):
 
 def some_runs():
     rng = np.random.default_rng(0)
-    names = ("W", "WD*", "WD*C", "W*D*", "scaled identity", "WD*C at pull 0.17")
+    names = ("W", "WD*", "WD*C", "W*D*", "scaled identity", "WD*C at gradient 0.17")
     names += ("WD* at lambda 0.01", "W at lambda 1", "W at lambda 0.3")
     parts = []
     for k, name in enumerate(names):
-        values = {task: 0.5 + 0.05 * k + 0.01 * rng.random(20) for task, _ in ARMS[name].tasks}
-        parts.append(runs(ARMS[name], values, field="5_3_4"))
+        values = {
+            task: 0.5 + 0.05 * k + 0.01 * rng.random(20) for task, _ in CONDITIONS[name].tasks
+        }
+        parts.append(runs(CONDITIONS[name], values, field="5_3_4"))
     return pd.concat(parts)
 
 
-def test_accuracy_stands_beside_the_pull_of_its_own_arm():
+def test_accuracy_stands_beside_the_gradient_of_its_own_condition():
     archive = some_runs()
-    table = control_tables.accuracy_by_pull(archive, field="5_3_4").set_index(["arm", "task"])
-    assert "scaled identity" not in table.index.get_level_values("arm")  # no pull at the start
-    row = table.loc[("WD*C at pull 0.17", "go_nogo")]
-    expected = controls.runs_of(archive, ARMS["WD*C at pull 0.17"], field="5_3_4")
+    table = control_tables.accuracy_by_gradient(archive, field="5_3_4").set_index(
+        ["condition", "task"]
+    )
+    assert "scaled identity" not in table.index.get_level_values(
+        "condition"
+    )  # no pull at the start
+    row = table.loc[("WD*C at gradient 0.17", "go_nogo")]
+    expected = runs_of(archive, CONDITIONS["WD*C at gradient 0.17"], field="5_3_4")
     mean = expected[expected["task"] == "go_nogo"]["accuracy"].mean()
     assert row["mean"] == pytest.approx(mean)
-    assert (row["pull"], row["start"], row["published"]) == (0.17, "orthogonal", False)
+    assert (row["gradient"], row["start"], row["published"]) == (0.17, "orthogonal", False)
     assert table.loc[("W*D*", "go_nogo"), "start"] == "functional"
-    assert figures.pull_and_accuracy(table.reset_index()).axes
+    assert figures.gradient_and_accuracy(table.reset_index()).axes
 
 
 def test_accuracy_by_strength_has_the_published_strength_among_the_others():
     table = control_tables.accuracy_by_strength(some_runs(), field="5_3_4")
-    found = {base: list(part["strength"].unique()) for base, part in table.groupby("arm")}
+    found = {base: list(part["strength"].unique()) for base, part in table.groupby("variant")}
     assert found == {"W": [0.3, 1.0], "WD*": [0.01, 0.3], "WD*C": [0.3]}
-    plain = table[(table["arm"] == "W") & (table["strength"] == 0.3)]
+    plain = table[(table["variant"] == "W") & (table["strength"] == 0.3)]
     assert plain["mean"].min() > 0.85  # that of W at lambda 0.3, not of W, whose strength is 1
-    assert figures.accuracy_along(table, "strength", label="strength", published=0.3).axes
+    assert figures.accuracy_along(
+        table, "strength", lines="variant", label="strength", published=0.3
+    ).axes
 
 
-def test_further_arms_are_compared_with_functional_weights():
+def test_further_starts_are_compared_with_functional_weights():
     for one in CONTROLS.values():
         if one.group in ("harder", "environments"):
+            if one.start == "W*":
+                assert one.reference is None and one.variant.name == "W*D*C"
+                continue
             assert one.reference.variant.name == "W*D*C"
-            assert one.is_reference == one.name.startswith("W*, ")
             assert (one.reference.tasks, one.reference.settings) == (one.tasks, one.settings)
 
 
@@ -554,15 +583,15 @@ def test_further_arms_are_compared_with_functional_weights():
         ("orthogonal, 640 trials", "W*, 640 trials"),
         ("W* shuffled off the diagonal, all trials", "W*D*C"),
         ("orthogonal, NeuroGym", "W*, NeuroGym"),
-        ("WD*C at pull 0.17", "WD*C"),
+        ("WD*C at gradient 0.17", "WD*C"),
     ],
 )
-def test_a_reference_bears_the_name_of_the_arm_whose_runs_it_takes(name, reference):
+def test_a_reference_bears_the_name_of_the_condition_whose_runs_it_takes(name, reference):
     found = CONTROLS[name].reference
     assert found.name == reference
     both = [
         {spec.identity for spec in one.specs(field="f", field_hash=HASH, seeds=[0])}
-        for one in (found, ARMS[reference])
+        for one in (found, CONDITIONS[reference])
     ]
     assert both[0] == both[1]
 
@@ -576,7 +605,7 @@ def test_positive_starts_are_compared_with_one_that_does_not_diverge():
 
 def test_accuracy_by_trials_and_transfer_are_set_against_the_paper_s_own_runs():
     luck = 0.01 * np.random.default_rng(0).normal(size=20)
-    few, whole = CONTROLS["W*, 640 trials"], PUBLISHED_VARIANTS["W*D*C"]
+    few, whole = CONTROLS["W*, 640 trials"], CONDITIONS["W*D*C"]
     after = CONTROLS["W*, One-choice inference after Go/NoGo"]
     parts = [
         runs(few, {task: 0.6 + luck for task, _ in few.tasks}),
@@ -586,16 +615,16 @@ def test_accuracy_by_trials_and_transfer_are_set_against_the_paper_s_own_runs():
     ]
     archive = pd.concat(parts)
     table = control_tables.accuracy_by_trials(archive, field="f")
-    found = table.set_index(["arm", "n_train", "task"])["mean"]
+    found = table.set_index(["start", "n_train", "task"])["mean"]
     assert len(found) == 7
     assert found["W*", 640, "go_nogo"] == pytest.approx(0.6 + luck.mean())
     assert found["W*", 5120, "go_nogo"] == pytest.approx(0.8 + luck.mean())
     assert found["W* shuffled off the diagonal", 5120, "go_nogo"] == pytest.approx(
         0.7 + luck.mean()
     )
-    assert figures.accuracy_along(table, "n_train", label="trials").axes
+    assert figures.accuracy_along(table, "n_train", lines="start", label="trials").axes
     (gain,) = control_tables.transfer(archive, field="f").to_dict("records")
-    assert (gain["arm"], gain["first_task"], gain["task"]) == ("W*", "go_nogo", "one_choice")
+    assert (gain["start"], gain["first_task"], gain["task"]) == ("W*", "go_nogo", "one_choice")
     assert gain["pairs"] == 7
     assert gain["alone"] == pytest.approx(0.8 + luck[:7].mean())
     bounds = [gain[name] for name in ("difference", "difference_low", "difference_high")]
@@ -611,7 +640,7 @@ def test_figures_show_every_prediction_and_control_that_was_run():
     run = outcomes[outcomes["outcome"] != "not run"]
     (axes,) = figures.predictions(outcomes).axes
     assert len(axes.get_yticklabels()) == len(run) > 0
-    one = [one for one in asked if one.arm == "scaled identity" and one.against == "W*D*"]
+    one = [one for one in asked if one.condition == "scaled identity" and one.against == "W*D*"]
     twice = predictions.outcomes(archive, fields=["5_6_8"], predictions=one)
     assert twice["outcome"].tolist() == ["not run"] * 2
     twice = twice.assign(outcome=["open", "confirmed"], difference_low=-0.05, difference_high=0.12)
@@ -640,21 +669,21 @@ def test_the_figures_of_the_theory():
 # --- the largest pull that leaves memory
 
 
-def by_pull(*rows):
-    return pd.DataFrame(rows, columns=["arm", "task", "pull", "mean"])
+def by_gradient(*rows):
+    return pd.DataFrame(rows, columns=["variant", "task", "gradient", "mean"])
 
 
-def test_largest_pull_has_a_column_for_a_task_that_no_base_reached():
-    table = by_pull(
+def test_largest_gradient_has_a_column_for_a_task_that_no_base_reached():
+    table = by_gradient(
         ("W", "go_nogo", 1.0, 0.9),
-        ("W at lambda 0.01", "go_nogo", 0.01, 1.0),
-        ("WD* at pull 0.17", "go_nogo", 0.17, 0.9),
+        ("W", "go_nogo", 0.01, 1.0),
+        ("WD*", "go_nogo", 0.17, 0.9),
         ("WD*", "go_nogo", 0.5, 0.4),
         ("W*D*", "go_nogo", 7.0, 1.0),  # no base of the sweep
         ("W", "one_choice", 1.0, 0.6),
     )
     levels = {"one_choice": 0.8, "go_nogo": 0.75}
-    largest = control_tables.largest_pulls(table, levels=levels)
+    largest = control_tables.largest_gradients(table, levels=levels)
     assert list(largest.columns) == list(levels)
     assert largest["go_nogo"].to_dict() == {"W": 1.0, "WD*": 0.17}
     assert largest["one_choice"].isna().all()
@@ -662,19 +691,19 @@ def test_largest_pull_has_a_column_for_a_task_that_no_base_reached():
     assert control_tables.spread_in_words(largest["go_nogo"]) == "a factor of about 6"
 
 
-def test_largest_pull_of_nothing_has_no_rows():
-    for table in (by_pull(), pd.DataFrame()):
-        largest = control_tables.largest_pulls(table, levels={"go_nogo": 0.75})
+def test_largest_gradient_of_nothing_has_no_rows():
+    for table in (by_gradient(), pd.DataFrame()):
+        largest = control_tables.largest_gradients(table, levels={"go_nogo": 0.75})
         assert largest.shape == (0, 1)
         assert "fewer than two" in control_tables.spread_in_words(largest["go_nogo"])
 
 
-def test_every_field_with_pulls_has_words_for_every_task():
+def test_every_field_with_gradients_has_words_for_every_task():
     archive = load_archive()
     levels = {
         name: leaky_units.leaky_accuracy(task, [0.0, 1.0]).mean() for name, task in TASKS.items()
     }
-    for field in set(control_tables.load_pulls()["field"]):
-        table = control_tables.accuracy_by_pull(archive, field=field)
-        largest = control_tables.largest_pulls(table, levels=levels)
+    for field in set(control_tables.load_penalty_gradients()["field"]):
+        table = control_tables.accuracy_by_gradient(archive, field=field)
+        largest = control_tables.largest_gradients(table, levels=levels)
         assert all(control_tables.spread_in_words(largest[name]) for name in TASKS)

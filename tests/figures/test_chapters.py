@@ -331,6 +331,14 @@ def test_connection_probability_is_the_share_of_ordered_pairs():
     np.testing.assert_allclose(axes.lines[0].get_ydata(), [100 * 11 / (N * (N - 1))])
 
 
+def test_connection_probability_has_the_interval_of_wilson():
+    counts = np.zeros((11, 11), dtype=int)
+    counts[0, 1:] = counts[1, 0] = 1  # 11 of 110 pairs
+    axes = field_figures.connection_by_distance(np.full((11, 11), 50.0), {"a": counts}).axes[0]
+    ((_, low), (_, high)) = axes.collections[0].get_segments()[0]
+    assert (low, high) == pytest.approx((5.6760120141, 17.0235028098), rel=1e-10)
+
+
 def test_heat_map_is_not_blinded_by_the_diagonal():
     weights = np.full((N, N), 0.01) + 1e-4 * np.arange(N)
     np.fill_diagonal(weights, 5.0)

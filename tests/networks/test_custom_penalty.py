@@ -13,12 +13,19 @@ from cortexrnn.networks.custom_penalty import CustomPenalty, register_penalty
 from cortexrnn.networks.definition import DefinitionError
 from cortexrnn.networks.ensemble import RNNEnsemble
 from cortexrnn.networks.initial_weights import initial_weights
-from cortexrnn.networks.penalties import Penalty, PreparedPenalty, penalty
+from cortexrnn.networks.penalties import (
+    Penalty,
+    PreparedPenalty,
+    gradient_sizes,
+    penalty,
+    penalty_of,
+)
 from cortexrnn.networks.specification import PUBLISHED, Preset, Protocol, RunSpec
 from cortexrnn.networks.training import train
 from cortexrnn.networks.variant import VARIANTS, Variant, control
 from cortexrnn.runs import experiment, plans
-from cortexrnn.runs.archive import as_published, load_archive, select
+from cortexrnn.runs.archive import load_archive
+from cortexrnn.runs.conditions import as_published, select
 
 TINY = Preset(n_seeds=2, epochs=1, n_train=128, n_validation=64)
 
@@ -207,9 +214,9 @@ def test_a_subclass_of_the_built_in_one_stays_what_it_is(tiny):
 
 def test_networks_share_one_where_its_content_is_the_same(field, monkeypatch):
     kept = []
-    original = penalty
+    original = penalty_of
     monkeypatch.setattr(
-        training, "penalty", lambda *a, **k: kept.append(original(*a, **k)) or kept[-1]
+        training, "penalty_of", lambda *a, **k: kept.append(original(*a, **k)) or kept[-1]
     )
     seen = []
     build = RNNEnsemble.__init__
@@ -256,7 +263,7 @@ def test_strength_can_be_its_mean_gradient_at_the_start(field):
     pull = Protocol(name="pull", strength_unit="gradient")
     held = made(field, Power(power=3), protocol=pull, strength=0.02)
     start = torch.as_tensor(np.random.default_rng(5).normal(0, 0.1, (1, 16, 16)))
-    assert held.mean_gradient(start).item() == pytest.approx(0.02)
+    assert gradient_sizes(held, start).overall.item() == pytest.approx(0.02)
     assert made(field, strength=0.3).strength == 0.3  # also where that of W is 1
 
 

@@ -21,7 +21,8 @@ from cortexrnn.networks.specification import Preset, RunSpec, task_of
 from cortexrnn.networks.tasks import TASKS, OneChoice, Perceptual, Task, register_task
 from cortexrnn.networks.training import train
 from cortexrnn.runs import experiment, plans
-from cortexrnn.runs.archive import as_published, load_archive, read_runs, select
+from cortexrnn.runs.archive import load_archive, read_runs
+from cortexrnn.runs.conditions import as_published, select
 
 ROOT = Path(__file__).parents[2]
 TINY = Preset(n_seeds=1, epochs=1, n_train=128, n_validation=64)

@@ -11,7 +11,7 @@ from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.networks import penalties, priors, specification
 from cortexrnn.networks.communicability import empirical_communicability
 from cortexrnn.networks.initial_weights import initial_weights
-from cortexrnn.networks.penalties import Penalty, penalty
+from cortexrnn.networks.penalties import Penalty, gradient_sizes, penalty
 from cortexrnn.networks.specification import CORRECTED, PUBLISHED, Protocol, RunSpec
 from cortexrnn.networks.variant import VARIANTS, Variant, control
 
@@ -403,7 +403,7 @@ def test_strength_may_be_set_in_units_of_the_gradient(field, name):
     held = penalty(variant, field, protocol=protocol, strength=0.02, initial_weights=start)
     weights = torch.from_numpy(start)[None]
     without_wiring = dataclasses.replace(held, target=None)
-    assert without_wiring.mean_gradient(weights).item() == pytest.approx(0.02)
+    assert gradient_sizes(without_wiring, weights).overall.item() == pytest.approx(0.02)
     with pytest.raises(ValueError, match="units of the gradient needs initial_weights"):
         penalty(variant, field, protocol=protocol)
 
@@ -436,7 +436,20 @@ def test_a_strength_in_units_of_the_gradient_follows_the_mean_over_networks(fiel
 
 def test_the_mean_gradient_of_a_plain_penalty_is_its_strength():
     weights = torch.randn(3, 5, 5)
-    torch.testing.assert_close(Penalty(strength=0.3).mean_gradient(weights), torch.full((3,), 0.3))
+    sizes = gradient_sizes(Penalty(strength=0.3), weights)
+    torch.testing.assert_close(sizes.overall, torch.full((3,), 0.3))
+
+
+def test_gradients_of_self_connections_are_told_from_the_rest():
+    weights = torch.ones(2, 3, 3, dtype=torch.float64)
+    weights[1, 0, 0] = 0.0  # not held
+    cost = torch.ones(3, 3, dtype=torch.float64)
+    cost.fill_diagonal_(0.0)
+    cost[0, 0] = 6.0
+    sizes = gradient_sizes(Penalty(strength=0.5, distance=cost), weights)
+    assert sizes.self_connections.tolist() == [1.0, 0.0]
+    assert sizes.others.tolist() == [0.5, 0.5]
+    assert sizes.overall.tolist() == pytest.approx([6 / 9, 3 / 9])
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def spec(field, variant="W*D*C", **settings):
         field=field.name,
         field_hash=field.hash_without_events,
         variant=variant,
-        **({"task": "perceptual", "seed": 3, "precision": "float64"} | small | settings),
+        **({"task": "perceptual", "seed": 3, "dtype": "float64"} | small | settings),
     )
 
 
@@ -127,7 +127,7 @@ def first_parameters(one, field):
 
     values = [glorot(channels, n), start(one, field), np.zeros(n)]
     values += [glorot(n, classes), np.zeros(classes)]
-    dtype = getattr(torch, one.precision)
+    dtype = getattr(torch, one.dtype)
     return {name: torch.tensor(v, dtype=dtype) for name, v in zip(NAMES, values, strict=True)}
 
 
@@ -244,7 +244,7 @@ def updated(parameters, gradients, moments, n_steps, one):
 
 def draw_trials(one):
     """Training trials, and after them from the same stream those of validation."""
-    rng, dtype = stream(one.data_seed, "trials", one.task), getattr(torch, one.precision)
+    rng, dtype = stream(one.data_seed, "trials", one.task), getattr(torch, one.dtype)
     task = TASKS[one.task].with_settings(**dict(one.task_settings))
     drawn = [task.sample(n, rng=rng) for n in (one.n_train, one.n_validation)]
     return [(torch.tensor(x).to(dtype), torch.tensor(y)) for x, y in drawn]
@@ -254,7 +254,7 @@ def noise_of(one, shape, generator):
     """Noise of one batch (B, T, I), drawn step by step in float32."""
     n_trials, n_steps, n_channels = shape
     drawn = torch.randn((n_steps, n_trials, n_channels), generator=generator)
-    return one.input_noise * drawn.transpose(0, 1).to(getattr(torch, one.precision))
+    return one.input_noise * drawn.transpose(0, 1).to(getattr(torch, one.dtype))
 
 
 def noise_generator(one):
@@ -385,7 +385,7 @@ def test_a_run_of_a_control_is_what_defines_it(field, base, switches, settings):
 def test_a_run_in_single_precision_starts_as_defined(field):
     # The first update of Adam is nearly the sign of the gradient, so it takes a gradient away
     # from zero to compare; of later updates only what training does not amplify.
-    one = spec(field, precision="float32", epochs=1, n_train=16)
+    one = spec(field, dtype="float32", epochs=1, n_train=16)
     (result,) = train([one], field, device="cpu", progress=False)
     weights, _, metrics = defined_run(one, field)
     assert result.weights["recurrent"].dtype == np.float32
@@ -486,7 +486,7 @@ def test_noise_has_the_published_spread_and_none_can_be_asked_for(field, seen):
 def test_divergence_is_told_with_the_epoch_in_which_it_happens(field):
     # One update with an absurd rate takes weights so far that the next forward pass overflows:
     # with one batch an epoch that is the second epoch, with three it is the first.
-    lost = spec(field, "W", learning_rate=1e30, precision="float32", epochs=4, n_train=48)
+    lost = spec(field, "W", learning_rate=1e30, dtype="float32", epochs=4, n_train=48)
     late, early = (replace(lost, batch_size=size) for size in (48, 16))
     results = train([late, early], field, device="cpu", progress=False)
     assert [result.diverged_epoch for result in results] == [2, 1]
@@ -541,6 +541,6 @@ def test_a_network_that_is_lost_in_the_middle_of_an_epoch_leaves_the_others_thei
 
 
 def test_an_ensemble_whose_networks_are_all_lost_ends(field):
-    lost = spec(field, "W", learning_rate=1e30, precision="float32", epochs=50, n_train=16)
+    lost = spec(field, "W", learning_rate=1e30, dtype="float32", epochs=50, n_train=16)
     results = train([lost, replace(lost, seed=9)], field, device="cpu", progress=False)
     assert [result.diverged_epoch for result in results] == [2, 2]

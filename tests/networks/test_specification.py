@@ -7,25 +7,33 @@ import subprocess
 import sys
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cortexrnn.fields.field import RELATION_NAMES
 from cortexrnn.networks.custom_penalty import CustomPenalty
 from cortexrnn.networks.specification import (
+    ARMS,
     CORRECTED,
     PRESETS,
     PUBLISHED,
+    RELATIONS,
+    SIGNS,
     Preset,
+    PresetName,
     RunSpec,
     arm,
     random_stream,
 )
 from cortexrnn.networks.tasks import Task
-from cortexrnn.networks.variant import VARIANTS, Variant
-from cortexrnn.runs.archive import SPECIFIED, as_published, load_archive
+from cortexrnn.networks.variant import CHOICES, VARIANTS, Switches, Variant
+from cortexrnn.runs.archive import load_archive
+from cortexrnn.runs.conditions import as_published
+from tests.conftest import SPECIFIED
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,7 +57,7 @@ CHANGES = {
     "input_noise": 0.0,
     "strength": 0.1,
     "emd_strength": 0.2,
-    "precision": "float64",
+    "dtype": "float64",
     "first_task": "go_nogo",
 }
 
@@ -61,6 +69,20 @@ def test_every_parameter_but_the_name_of_the_field_is_tried():
 @pytest.mark.parametrize("name", list(CHANGES))
 def test_whatever_changes_a_result_changes_the_identity(name):
     assert replace(BASE, **{name: CHANGES[name]}).identity != BASE.identity
+
+
+def test_what_a_type_checker_knows_is_what_there_is():
+    assert set(RELATIONS) == set(RELATION_NAMES)
+    assert set(PRESETS) == set(get_args(PresetName))
+    assert {*ARMS} == {(relation, sign) for relation in RELATIONS for sign in SIGNS}
+    switches = [f.name for f in fields(Variant) if f.name != "base"]
+    assert list(Switches.__annotations__) == switches == [*CHOICES, "penalty"]
+
+
+def test_the_floating_point_format_keeps_its_name_in_what_is_stored():
+    stored = replace(BASE, dtype="float64").resolved()
+    assert stored["precision"] == "float64"
+    assert "dtype" not in stored
 
 
 def test_the_identity_stays_what_it_was():
@@ -119,7 +141,7 @@ def test_settings_are_compared_whatever_their_order():
         ({"n_train": 1.5}, "n_train must be a positive whole number, not 1.5"),
         ({"seed": -1}, "seed must be a whole number >= 0"),
         ({"strength": float("nan")}, "strength must be a finite number >= 0"),
-        ({"precision": "float16"}, "unknown precision 'float16'"),
+        ({"dtype": "float16"}, "unknown dtype 'float16'"),
     ],
 )
 def test_specifications_refuse(change, message):

@@ -13,7 +13,8 @@ from cortexrnn.evidence.published import beside_published
 from cortexrnn.networks.specification import PUBLISHED, RunSpec
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.archive import as_published, load_archive, read_folder, select, settings
+from cortexrnn.runs.archive import load_archive, read_folder
+from cortexrnn.runs.conditions import LABELS, as_published, labelled, select
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,6 +68,10 @@ def test_only_cells_of_the_papers_design_stand_beside_its_numbers(archive):
     assert (own["runs"] == 20).all()
 
 
+def settings(runs):
+    return labelled(runs.assign(variant="W"))["settings"]
+
+
 def test_a_setting_that_differs_is_named_with_its_value():
     base = {"field": "f", "variant": "W*D*C", "task": "go_nogo", "seed": 3}
 
@@ -81,7 +86,7 @@ def test_a_setting_that_differs_is_named_with_its_value():
         named(epochs=2, strength=0.17),
         named(data_seed=4),
         named(task_settings=(("delay_steps", 40),)),
-        named(protocol=PUBLISHED, precision="float64"),
+        named(protocol=PUBLISHED, dtype="float64"),
         named(first_task="one_choice"),
     ]
     assert settings(pd.DataFrame(rows)).tolist() == [
@@ -167,7 +172,7 @@ def test_no_place_takes_the_name_of_a_protocol_for_the_papers_design(path):
 def test_files_of_runs_have_the_columns_that_load_archive_adds_to(archive):
     folder = ROOT / "cortexrnn" / "data" / "archive"
     stored = read_folder(folder)
-    assert list(archive.columns) == [*stored.columns, "published", "settings"]
+    assert list(archive.columns) == [*stored.columns, *LABELS]
     assert len(stored) == len(archive)
     assert set(as_published(stored)["identity"]) >= set(archive[archive["published"]]["identity"])
 

@@ -11,7 +11,9 @@ from cortexrnn.networks.specification import RunSpec
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs import archive
-from cortexrnn.runs.archive import ArchiveError, as_published, load_archive, read_runs, select
+from cortexrnn.runs.archive import ArchiveError, load_archive, read_runs
+from cortexrnn.runs.conditions import as_published, select
+from tests.conftest import SPECIFIED
 
 
 def spec(**settings):
@@ -128,7 +130,7 @@ def test_the_papers_runs_are_of_any_field_arm_seed_and_draw(settings):
         {"input_noise": 0.0},
         {"strength": 0.2},
         {"emd_strength": 0.2},
-        {"precision": "float64"},
+        {"dtype": "float64"},
         {"first_task": "perceptual"},
         {"task_settings": {"delay_steps": 40}},
         {"variant": VARIANTS["W*D*C"].switched(self_connections="removed")},
@@ -140,7 +142,7 @@ def test_nothing_else_may_differ_from_the_paper(settings):
     runs = pd.DataFrame([other, same])
     assert as_published(runs)["identity"].tolist() == [same["identity"]]
     # Nor under the columns of a published run: what counts is the specification.
-    named = {name: same[name] for name in (*archive.SPECIFIED, "protocol")}
+    named = {name: same[name] for name in (*SPECIFIED, "protocol")}
     assert len(as_published(pd.DataFrame([other | named]))) == 0
 
 

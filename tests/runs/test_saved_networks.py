@@ -64,7 +64,7 @@ def parts(path):
     "settings",
     [
         {},
-        {"precision": "float64"},
+        {"dtype": "float64"},
         {"task": "one_choice", "sign": "positive", "relation": "sttc"},
         {"variant": control("W*", penalty=Square())},
     ],

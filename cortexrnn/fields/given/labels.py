@@ -628,8 +628,8 @@ def _settled(frame: pd.DataFrame, where: str) -> NDArray[Any]:
     settled = frame.convert_dtypes(convert_string=False)
     kinds = [getattr(dtype, "numpy_dtype", dtype) for dtype in settled.dtypes]
     if not all(isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in kinds):
-        return frame.to_numpy()
-    return frame.to_numpy(dtype=np.result_type(*kinds))
+        return np.asarray(frame.to_numpy())
+    return np.asarray(frame.to_numpy(dtype=np.result_type(*kinds)))
 
 
 def _axis_names(source: Any) -> tuple[Any, ...]:

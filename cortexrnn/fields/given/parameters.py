@@ -9,11 +9,13 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 __all__ = ["Literal", "convert", "names", "numbers", "seeds", "settle"]
+
+Choice = TypeVar("Choice")
 
 Literal = bool | int | float | str | None | list["Literal"] | tuple["Literal", ...]
 """What may stand in the parameters cell of a chapter."""
@@ -227,7 +229,8 @@ def convert(name: str, given: Any, default: Literal) -> Literal:
 def _scalar(given: Any, default: Literal) -> Literal:
     """Read one value as the type of `default`, or raise."""
     if default is None:
-        return given
+        plain: Literal = given
+        return plain
     if isinstance(default, bool):
         return given if isinstance(given, bool) else _TRUTH[str(given).lower()]
     if isinstance(default, int | float):
@@ -261,7 +264,7 @@ def settle() -> None:
         from IPython import get_ipython
     except ImportError:
         return
-    shell = get_ipython()  # type: ignore[no-untyped-call]
+    shell = get_ipython()
     if shell is not None:
         shell.user_ns.update(settled(shell.user_ns.get("In", []), shell.user_ns))
 
@@ -305,7 +308,7 @@ def _assigned(cell: str) -> dict[str, ast.expr]:
     return {ast.unparse(line.targets[0]): line.value for line in lines}
 
 
-def one_of(what: str, value: Any, choices: Any) -> None:
+def one_of(what: str, value: Any, choices: Iterable[Choice]) -> Choice:
     """Refuse a value that is not among the choices.
 
     Parameters
@@ -317,6 +320,11 @@ def one_of(what: str, value: Any, choices: Any) -> None:
     choices : iterable
         The values admitted.
 
+    Returns
+    -------
+    object
+        The value, of which a type checker now knows that it is a choice.
+
     Raises
     ------
     ValueError
@@ -324,3 +332,5 @@ def one_of(what: str, value: Any, choices: Any) -> None:
     """
     if value not in choices:
         raise ValueError(f"unknown {what} {value!r}; choose one of {', '.join(map(str, choices))}")
+    chosen: Choice = value
+    return chosen

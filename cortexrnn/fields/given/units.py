@@ -387,7 +387,8 @@ def since(values: NDArray[Any], start: Any, where: str) -> NDArray[Any]:
         return values
     clock = values.astype(np.float64)
     step = np.spacing(max(np.abs(clock).max(), abs(start)))
-    return np.round(clock - start, int(np.floor(-np.log10(step))))
+    rounded: NDArray[Any] = np.round(clock - start, int(np.floor(-np.log10(step))))
+    return rounded
 
 
 def scalar(value: Any, name: str) -> Any:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import networkx as nx
 import numpy as np
@@ -48,7 +48,8 @@ COUNT = (
 #: Columns of an edge list that do not say which neuron is presynaptic.
 UNCLEAR = ("source", "target", "from", "to")
 
-SILENT = ("refuse", "drop")
+#: What becomes of neurons without an event.
+Silent = Literal["refuse", "drop"]
 
 
 def field_from_data(
@@ -65,7 +66,7 @@ def field_from_data(
     window_s: Any = 0.1,
     duration_s: Any = None,
     precision: bool = False,
-    silent: str = "refuse",
+    silent: Silent = "refuse",
     t_start: Any = None,
 ) -> Field:
     """Make a field from a connectome and activity from anywhere.
@@ -129,8 +130,8 @@ def field_from_data(
         If something can be right and more often is not: columns that were not used, times that are
         hardly seconds, positions that are hardly in micrometres, two neurons with the same events.
     """
-    if silent not in SILENT:
-        raise FieldError(f"silent is {silent!r}; choose one of {', '.join(SILENT)}")
+    if silent not in get_args(Silent):
+        raise FieldError(f"silent is {silent!r}; choose one of {', '.join(get_args(Silent))}")
     if events is not None and activity is not None:
         raise FieldError(f"field {name!r}: pass events or activity, not both")
     if isinstance(connectome, nx.Graph):
@@ -350,7 +351,7 @@ def _replaced(field: Field, changes: Mapping[str, Any]) -> Field:
     return Field.from_arrays(**same | dict(changes), t_start=0.0)  # the clock was looked at
 
 
-def _audible(field: Field, silent: str) -> Field:
+def _audible(field: Field, silent: Silent) -> Field:
     """Refuse or drop neurons without events."""
     assert field.events is not None
     heard = np.array([len(train) > 0 for train in field.events])

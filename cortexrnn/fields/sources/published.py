@@ -518,7 +518,7 @@ class _Files:
         """Square table of a CSV file whose first column is an index."""
         stream, path = self.read(file)
         try:
-            table = pd.read_csv(stream, index_col=0).to_numpy()
+            table: NDArray[Any] = pd.read_csv(stream, index_col=0).to_numpy()
         except ValueError as error:  # pandas' own parser errors are ValueErrors
             raise SourceError(f"{path} holds no table: {error}") from error
         if table.shape != (n, n):

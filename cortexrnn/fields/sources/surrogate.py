@@ -203,7 +203,9 @@ def _positions(n: int, recipe: Recipe, *, rng: np.random.Generator) -> Floats:
     return placed
 
 
-def _connectome(micrometres: Floats, recipe: Recipe, *, rng: np.random.Generator) -> NDArray:
+def _connectome(
+    micrometres: Floats, recipe: Recipe, *, rng: np.random.Generator
+) -> NDArray[np.int64]:
     """Synapse counts, shape (N, N), row = presynaptic."""
     n = len(micrometres)
     distance = _distances(micrometres)
@@ -258,7 +260,8 @@ def _loadings(micrometres: Floats, recipe: Recipe, *, rng: np.random.Generator) 
     angles = rng.uniform(0, 2 * np.pi, recipe.n_waves)
     phases = micrometres[:, [0, 2]] @ (numbers * np.stack([np.cos(angles), np.sin(angles)]))
     waves = np.hstack([np.cos(phases), np.sin(phases)])
-    return recipe.shared_sd / np.sqrt(recipe.n_waves) * waves
+    shared: Floats = recipe.shared_sd / np.sqrt(recipe.n_waves) * waves
+    return shared
 
 
 def _autoregressive(time_constant: float, *, rng: np.random.Generator) -> Floats:
@@ -266,7 +269,8 @@ def _autoregressive(time_constant: float, *, rng: np.random.Generator) -> Floats
     memory = np.exp(-1 / time_constant)
     noise = rng.standard_normal(N_FRAMES)
     noise[1:] *= np.sqrt(1 - memory**2)
-    return lfilter([1.0], [1.0, -memory], noise)
+    filtered: Floats = lfilter([1.0], [1.0, -memory], noise)
+    return filtered
 
 
 def _hazard(log_rate: Floats, level: float) -> Floats:
@@ -288,7 +292,8 @@ def _thin(candidates: NDArray[np.bool_]) -> NDArray[np.int64]:
     starts = np.flatnonzero(np.diff(frames, prepend=-2) > 1)
     run_length = np.diff(starts, append=frames.size)
     rank = np.arange(frames.size) - np.repeat(starts, run_length)
-    return frames[rank % 2 == 0]
+    kept: NDArray[np.int64] = frames[rank % 2 == 0]
+    return kept
 
 
 def _precision(counts: Floats, recipe: Recipe) -> Floats:
@@ -304,12 +309,14 @@ def _precision(counts: Floats, recipe: Recipe) -> Floats:
     partial = np.sign(partial) * np.maximum(np.abs(partial) - recipe.sparsity, 0)
     np.fill_diagonal(partial, 1.0)
     # Rounded, since the last digits of an inverse differ between machines.
-    return np.round(scale * (partial + partial.T) / 2, 6)
+    rounded: Floats = np.round(scale * (partial + partial.T) / 2, 6)
+    return rounded
 
 
 def _distances(micrometres: Floats) -> Floats:
     """Euclidean distances, shape (N, N)."""
-    return np.sqrt(((micrometres[:, None] - micrometres[None]) ** 2).sum(axis=-1))
+    lengths: Floats = np.sqrt(((micrometres[:, None] - micrometres[None]) ** 2).sum(axis=-1))
+    return lengths
 
 
 def _checked_whole(value: int, name: str, smallest: int) -> int:

@@ -147,7 +147,7 @@ def _connectome(names: list[str]) -> NDArray[np.int64]:
         index="pre", columns="post", values="synapses", aggfunc="sum", fill_value=0
     )
     square = counts.reindex(index=anatomical, columns=anatomical, fill_value=0)
-    return square.to_numpy(dtype=np.int64)
+    return np.asarray(square.to_numpy(dtype=np.int64))
 
 
 def _content(name: str) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -259,13 +259,13 @@ def _check_place(session: int, scan: int, field: int) -> None:
         raise MicronsError(f"field is {field}; imaging fields are numbered 1 to {N_FIELDS}")
 
 
-def _source(route: str, version: int | None, client: Any, *, progress: bool) -> Source:
+def _source(route: Route, version: int | None, client: Any, *, progress: bool) -> Source:
     """Make the route to the tables."""
+    if route not in get_args(Route):
+        raise MicronsError(f"route is {route!r}; choose 'cave' (token) or 'static' (public files)")
     if route == "static":
         chosen = STATIC_VERSION if version is None else version
         return Static(version=chosen, progress=progress)
-    if route != "cave":
-        raise MicronsError(f"route is {route!r}; choose 'cave' (token) or 'static' (public files)")
     chosen = CAVE_VERSION if version is None else version
     return Cave(client, version=chosen, progress=progress)
 
