@@ -27,7 +27,16 @@ from cortexrnn.networks.specification import RunSpec, task_of
 from cortexrnn.networks.topology import Nulls, Topology
 from cortexrnn.networks.variant import VARIANTS
 
-__all__ = ["KerasReferenceError", "draw_nulls", "measure", "prepare", "recurrent_penalty", "train"]
+__all__ = [
+    "KerasReferenceError",
+    "build",
+    "draw_nulls",
+    "fit",
+    "measure",
+    "prepare",
+    "recurrent_penalty",
+    "train",
+]
 
 Floats = NDArray[np.floating]
 Trials = tuple[Floats, NDArray[np.integer]]
@@ -139,10 +148,8 @@ def recurrent_penalty(spec: RunSpec, field: Field) -> Callable[[Any], Any]:
     return value
 
 
-def train(
-    spec: RunSpec, field: Field, *, trials: tuple[Trials, Trials]
-) -> tuple[Floats, dict[str, float]]:
-    """Build a model and fit it.
+def build(spec: RunSpec, field: Field) -> Any:
+    """Build the model of a run, ready to be fitted.
 
     Parameters
     ----------
@@ -150,15 +157,11 @@ def train(
         The run. Recurrent weights start as ours do; all other numbers are drawn by Keras.
     field : Field
         Its field.
-    trials : tuple
-        Training and validation trials: inputs (n, T, I) and targets (n,).
 
     Returns
     -------
-    weights : ndarray, shape (N, N)
-        Trained recurrent weights.
-    metrics : dict of str to float
-        ``accuracy``, ``loss``, ``validation_accuracy``, ``validation_loss`` of the last epoch.
+    keras.Sequential
+        Input noise, the recurrent layer, the read-out.
 
     Raises
     ------
@@ -169,18 +172,20 @@ def train(
     keras.utils.set_random_seed(spec.seed)
     task = task_of(spec)
     start = initial_weights.initial_weights(spec, field).astype(np.float32)
-    recurrent = keras.layers.SimpleRNN(
-        field.n_neurons,
-        activation="relu",
-        recurrent_initializer=lambda shape, dtype=None: keras.ops.convert_to_tensor(start, dtype),
-        recurrent_regularizer=recurrent_penalty(spec, field),
-    )
     model = keras.Sequential(
         [
             keras.Input((task.n_steps, task.n_channels)),
             keras.layers.GaussianNoise(spec.input_noise),
-            recurrent,
-            keras.layers.Dense(task.n_classes, activation="softmax"),
+            keras.layers.SimpleRNN(
+                field.n_neurons,
+                activation="relu",
+                recurrent_initializer=lambda shape, dtype=None: keras.ops.convert_to_tensor(
+                    start, dtype
+                ),
+                recurrent_regularizer=recurrent_penalty(spec, field),
+                name="recurrent",
+            ),
+            keras.layers.Dense(task.n_classes, activation="softmax", name="output"),
         ]
     )
     model.compile(
@@ -188,9 +193,29 @@ def train(
         loss="categorical_crossentropy",
         metrics=["accuracy"],
     )
-    (inputs, answers), validation = (
-        (x, keras.utils.to_categorical(y, task.n_classes)) for x, y in trials
-    )
+    return model
+
+
+def fit(model: Any, spec: RunSpec, *, trials: tuple[Trials, Trials]) -> dict[str, float]:
+    """Fit a model in fixed order, with validation after every epoch.
+
+    Parameters
+    ----------
+    model : keras.Sequential
+        From :func:`build`; its weights are changed.
+    spec : RunSpec
+        The run.
+    trials : tuple
+        Training and validation trials: inputs (n, T, I) and targets (n,).
+
+    Returns
+    -------
+    dict of str to float
+        ``accuracy``, ``loss``, ``validation_accuracy``, ``validation_loss`` of the last epoch.
+    """
+    to_categorical = _tensorflow().keras.utils.to_categorical
+    n_classes = task_of(spec).n_classes
+    (inputs, answers), validation = ((x, to_categorical(y, n_classes)) for x, y in trials)
     history = model.fit(
         inputs,
         answers,
@@ -201,9 +226,39 @@ def train(
         verbose=0,
     ).history
     names = {"val_accuracy": "validation_accuracy", "val_loss": "validation_loss"}
-    metrics = {names.get(name, name): float(values[-1]) for name, values in history.items()}
-    weights = recurrent.get_weights()[1]
-    keras.backend.clear_session()
+    return {names.get(name, name): float(values[-1]) for name, values in history.items()}
+
+
+def train(
+    spec: RunSpec, field: Field, *, trials: tuple[Trials, Trials]
+) -> tuple[Floats, dict[str, float]]:
+    """Build a model and fit it.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        The run, see :func:`build`.
+    field : Field
+        Its field.
+    trials : tuple
+        See :func:`fit`.
+
+    Returns
+    -------
+    weights : ndarray, shape (N, N)
+        Trained recurrent weights.
+    metrics : dict of str to float
+        See :func:`fit`.
+
+    Raises
+    ------
+    KerasReferenceError
+        If TensorFlow is missing.
+    """
+    model = build(spec, field)
+    metrics = fit(model, spec, trials=trials)
+    weights = model.get_layer("recurrent").get_weights()[1]
+    _tensorflow().keras.backend.clear_session()
     return weights, metrics
 
 

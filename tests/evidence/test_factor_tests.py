@@ -410,7 +410,7 @@ def test_additive_model_finds_the_effects_that_were_put_in():
     }  # fmt: skip
     assert set(estimates.index) == set(expected)
     for key, value in expected.items():
-        assert estimates[key] == pytest.approx(value, abs=0.25)
+        assert estimates[key] == pytest.approx(value, abs=0.1)  # two standard errors
     p = tests.set_index("term")["p"]
     assert (p[["start", "distance", "communicability"]] < 1e-6).all()
     assert p["lack of fit"] > 0.01
