@@ -48,7 +48,7 @@ def starts(
     ----------
     field : Field
         Gives the functional weights.
-    relation : str
+    relation : {"correlation", "precision", "sttc", "response"}
         What they are made of.
     seeds : sequence of int
         Seeds of the matrices.
@@ -86,7 +86,7 @@ def starts_beside(
         Runs whose matrices are kept; may be empty. Epoch 0 of the first of each start is taken.
     field : Field
         Gives the starts of which no run is kept.
-    relation : str
+    relation : {"correlation", "precision", "sttc", "response"}
         What its functional weights are made of.
 
     Returns

@@ -267,7 +267,7 @@ def self_connections(
     ----------
     field : Field
         Gives the functional weights.
-    relation : str
+    relation : {"correlation", "precision", "sttc", "response"}
         What they are made of.
     seeds : sequence of int
         Seeds of the draws of values.

@@ -157,7 +157,7 @@ def usable_relation(field: Field, relation: Relation) -> Relation | None:
     ----------
     field : Field
         The field.
-    relation : str
+    relation : {"correlation", "precision", "sttc", "response"}
         What is wanted.
 
     Returns

@@ -58,14 +58,16 @@ def plan(
     ----------
     field : Field
         The field.
-    relation, sign : str
-        The arm.
+    relation : {"correlation", "precision", "sttc", "response"}
+        What functional weights are made of.
+    sign : {"free", "positive"}
+        Sign that recurrent weights may take.
     variants : str, Variant or iterable of them
         Names of the paper, also as a text with commas between, or controls, also with a penalty of
         one's own.
     tasks : str, Task or iterable of them
         Tasks or their names: of the paper, of NeuroGym, or of one's own.
-    preset : str or Preset
+    preset : {"smoke", "quick", "paper"} or Preset
         Number of seeds, epochs and trials.
     seeds : iterable of int, optional
         Seeds instead of the first ones, as many as the preset says.
