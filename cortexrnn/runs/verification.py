@@ -87,7 +87,7 @@ epoch, when little was amplified.
 COMPARED = tuple(TOLERANCES)
 """What is compared of a run that was trained again."""
 RELATIVE = ("loss", "validation_loss", "early_loss")
-DRAWS = 5
+DRAWS = 9
 """How many trainings more decide on a run that is outside a tolerance."""
 STEP = 1e-6
 """Share by which their learning rates differ: eight roundings of a 32-bit number."""
@@ -551,7 +551,7 @@ def _is_within(
     numbers = [value for value in values if not math.isnan(value)]
     if not numbers:
         return False
-    # The span of six draws holds a seventh only five times in seven: alone it is too narrow.
+    # The span of ten draws holds one more only nine times in eleven: alone it is too narrow.
     allowed = max(tolerance * _unit(name, stored), max(numbers) - min(numbers))
     return min(numbers) - allowed <= stored <= max(numbers) + allowed
 
