@@ -13,7 +13,7 @@ import torch
 
 from cortexrnn.benchmark import report
 
-__all__ = []
+__all__ = ["cores", "now", "open_record", "versions"]
 
 
 def open_record(out: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any
 
-__all__ = []
+__all__ = ["Worker", "scratch_cache"]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from cortexrnn import Field, load_archive
 from cortexrnn.cli import app
-from cortexrnn.fields.field import FieldError
+from cortexrnn.fields.errors import FieldError
 from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.networks.specification import CORRECTED, PRESETS, Preset, RunSpec
 from cortexrnn.runs.archive import read_folder
