@@ -70,6 +70,18 @@ def cores() -> int:
 
 
 def versions(*names: str) -> str:
+    """Name the versions of packages.
+
+    Parameters
+    ----------
+    *names : str
+        Distributions; those that are not installed are left out.
+
+    Returns
+    -------
+    str
+        For example ``"torch 2.13.0, numpy 2.3.1"``.
+    """
     found = []
     for name in names:
         try:
@@ -80,4 +92,11 @@ def versions(*names: str) -> str:
 
 
 def now() -> str:
+    """Give the time in UTC, to the second.
+
+    Returns
+    -------
+    str
+        In ISO 8601.
+    """
     return datetime.now(UTC).isoformat(timespec="seconds")
