@@ -744,19 +744,29 @@ def strange_units() -> Iterator[Any]:
     for unit in ("s", "mV", "voxel", "px", "Mm", "deg", "inch"):
         places = in_unit(given["positions"], unit)
         yield mine(
-            f"positions: the unit '{unit}' is none of length", f"positions {unit}", positions=places
+            f"positions: the unit '{unit}' is not a known unit of length",
+            f"positions {unit}",
+            positions=places,
         )
         yield field(
-            f"positions: the unit '{unit}' is none of length", f"positions {unit}", positions=places
+            f"positions: the unit '{unit}' is not a known unit of length",
+            f"positions {unit}",
+            positions=places,
         )
     for unit in ("um", "mV", "S", "frames", "Hz", "days"):
         trains = [in_unit(train, unit) for train in given["events"]]
-        yield mine(rf"events\[0\]: the unit '{unit}' is none of time", unit, events=trains)
+        yield mine(
+            rf"events\[0\]: the unit '{unit}' is not a known unit of time", unit, events=trains
+        )
         yield field(
-            rf"events\[0\]: the unit '{unit}' is none of time", f"events {unit}", events=trains
+            rf"events\[0\]: the unit '{unit}' is not a known unit of time",
+            f"events {unit}",
+            events=trains,
         )
         yield plain(
-            f"the unit '{unit}' is none of time", f"sttc {unit}", lambda t=trains: relations.sttc(t)
+            f"the unit '{unit}' is not a known unit of time",
+            f"sttc {unit}",
+            lambda t=trains: relations.sttc(t),
         )
     for key in ("connectome", "correlation", "sttc", "precision"):
         yield field(f"{key}: has the unit 'mV'", f"{key} mV", **{key: in_unit(given[key], "mV")})

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cortexrnn.fields.errors import FieldError, FieldWarning, tell
+from cortexrnn.fields.errors import FieldError, FieldWarning, warn
 from cortexrnn.fields.given import labels, trains, units
 
 __all__ = ["RELATION_NAMES", "Field", "FieldError", "FieldWarning", "grid_shape"]
@@ -68,8 +68,8 @@ def grid_shape(n: int) -> tuple[int, int, int]:
     -------
     tuple of three int
         Sides in descending order. Their product is `n` and their surface the smallest possible.
-        A prime `n` has no such box worth the name; it gets the next larger number whose box has
-        no side of length one, and uses the first `n` of its points.
+        A prime `n` has only the box n x 1 x 1; it gets that of the next larger number that has one
+        without a side of length one, and uses the first `n` of its points.
 
     Raises
     ------
@@ -122,18 +122,18 @@ class Field:
     connectome : array of int64, shape (N, N)
         Synapse counts; the row is the presynaptic neuron.
     correlation, sttc, precision : array of float64, shape (N, N), optional
-        Symmetric functional relations. NaN is allowed where `measured` says so and only there.
+        Symmetric functional relations, NaN exactly where `measured` is False.
     events : sequence of N arrays of float64, optional
         Sorted event times of each neuron in seconds.
     root_ids, unit_ids : array of int64, shape (N,), optional
         Segment ids of the electron microscopy and unit ids of the functional scan. They may
         repeat, and 0 means that there is none.
     origin : str
-        How the field was had: ``"surrogate"``, ``"directory"``, ``"mirror"``, ``"cache"``,
+        Where the field comes from: ``"surrogate"``, ``"directory"``, ``"mirror"``, ``"cache"``,
         ``"download"``, ``"cave"``, ``"static"``, ``"package"``, ``"file"`` or ``"arrays"``. Not
         part of the content hash.
     response : array of float64, shape (N, N), optional
-        What one neuron does when another is stimulated: the row is the stimulated neuron, the
+        Response of one neuron to the stimulation of another: the row is the stimulated neuron, the
         column the one that responds, as in the connectome. Need not be symmetric; its diagonal is
         a neuron's response to its own stimulation.
     measured : array of bool, shape (N, N), optional
@@ -178,7 +178,7 @@ class Field:
         }
         measured = None if self.measured is None else check.measured(self.measured, n)
         if measured is not None and not self.relations:
-            raise check.error("measured", "there is no relation that it tells of", "pass one")
+            raise check.error("measured", "there is no relation to which it applies", "pass one")
         for key in RELATION_NAMES:
             value = getattr(self, key)
             checked[key] = None if value is None else check.relation(key, value, n, measured)
@@ -212,8 +212,8 @@ class Field:
     ) -> Field:
         """Make a field from arrays of your own.
 
-        What is labelled (data frames, series, dictionaries, data arrays of xarray) is put into the
-        order of `ids` by its labels; plain arrays are taken in this order. Units are converted.
+        Labelled inputs (data frames, series, dictionaries, data arrays of xarray) are put into the
+        order of `ids` by their labels; plain arrays must be in this order. Units are converted.
 
         Parameters
         ----------
@@ -229,7 +229,8 @@ class Field:
             As for the class. Events are taken as by
             :func:`cortexrnn.fields.sources.arrays.read_events`.
         t_start : float, optional
-            When the recording began on the clock of the events, in seconds or, for dates, as one.
+            When the recording began on the clock of the events, in seconds, or a date
+            where events are dates.
 
         Returns
         -------
@@ -243,7 +244,7 @@ class Field:
         Warns
         -----
         FieldWarning
-            If something can be right and more often is not, such as times that are hardly seconds.
+            If something may be right but usually is not, such as times that can hardly be seconds.
 
         Notes
         -----
@@ -264,28 +265,28 @@ class Field:
         if ids is not None:
             ids = check.ids("ids", ids, len(somata) if somata.labels is None else -1, unique=True)
         order = labels.order(list(sources.values()), ids, where)
-        found = {"events": events} | {key: each.align(order) for key, each in sources.items()}
+        arrays = {"events": events} | {key: each.align(order) for key, each in sources.items()}
         if _whole_table(positions):
-            found["positions"] = found["positions"].astype(np.int64)
+            arrays["positions"] = arrays["positions"].astype(np.int64)
         if "events" in sources:
             start = units.scalar(t_start, f"{where}t_start")
-            found["events"] = sources["events"].on_clock(found["events"], start)
+            arrays["events"] = sources["events"].on_clock(arrays["events"], start)
         sides = grid_shape(check.at_least_two(len(order))) if grid is None else grid
-        made = cls(name=name, ids=order, voxel_size=edges, grid=sides, origin=origin, **found)  # type: ignore[arg-type]
-        return made._without_autapses()
+        arrays |= {"name": name, "ids": order, "voxel_size": edges, "grid": sides}
+        return cls(**arrays, origin=origin)._without_autapses()
 
     def _without_autapses(self) -> Field:
-        """Return the field without synapses of a neuron onto itself, and say how many there were.
+        """Return the field without synapses of a neuron onto itself, and warn of their number.
 
         Returns the same field where there are none.
         """
         own = self.connectome.diagonal()
         if not own.any():
             return self
-        tell(
+        warn(
             f"field {self.name!r}, connectome: {own.sum()} synapse(s) of {np.count_nonzero(own)} "
             "neuron(s) onto themselves are left out, as in every field; set the diagonal to 0 "
-            "yourself if you know of them"
+            "to avoid this warning"
         )
         return dataclasses.replace(self, connectome=self.connectome - np.diag(own))
 
@@ -310,7 +311,7 @@ class Field:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 over the whole content, events included, origin not."""
+        """SHA-256 over the whole content, including events but not the origin."""
         return _digest(self._arrays())
 
     def relation(self, name: Relation) -> NDArray[np.float64]:
@@ -516,21 +517,21 @@ class Field:
 def _read_all(
     matrices: Mapping[str, Any], rows: Mapping[str, Any], events: Any, where: str
 ) -> dict[str, Any]:
-    """Read with its labels whatever was given besides the positions, by its name."""
-    found: dict[str, Any] = {}
+    """Read all arrays that were given besides the positions, with their labels."""
+    sources: dict[str, Any] = {}
     for key, value in matrices.items():
         if value is not None:
-            found[key] = labels.square(value, f"{where}{key}")
+            sources[key] = labels.square(value, f"{where}{key}")
     for key, value in rows.items():
         if value is not None:
-            found[key] = labels.rows(value, f"{where}{key}")
-    if isinstance(events, Iterable):  # what is none is refused where the field is made
-        found["events"] = trains.read(events, f"{where}events")
-    return found
+            sources[key] = labels.rows(value, f"{where}{key}")
+    if isinstance(events, Iterable):  # anything else is refused by the constructor
+        sources["events"] = trains.read(events, f"{where}events")
+    return sources
 
 
 def _whole_table(positions: Any) -> bool:
-    """Tell a data frame whose columns hold whole numbers by type, which stay such."""
+    """Check for a data frame with columns of integer types only; its positions stay integers."""
     return isinstance(positions, pd.DataFrame) and all(
         getattr(dtype, "kind", "O") in "iu" for dtype in positions.dtypes
     )
@@ -597,7 +598,7 @@ class _Checker:
         if array.dtype.kind not in "biuf" or (array.dtype == bool and key not in MAY_BE_BOOLEAN):
             raise self.error(key, f"holds {array.dtype}", f"pass plain numbers of shape {want}")
         wrong = array.ndim != len(shape) or any(
-            have != side for have, side in zip(array.shape, shape, strict=True) if side >= 0
+            length != side for length, side in zip(array.shape, shape, strict=True) if side >= 0
         )
         if wrong:
             remedy = "give every array the same neurons in the same order"
@@ -606,7 +607,7 @@ class _Checker:
             where = np.argwhere(~np.isfinite(array))[0]
             remedy = "drop the neurons concerned or fill in the values by a rule you can state"
             if key in RELATION_NAMES:
-                remedy += ", or tell with measured= which pairs were not measured"
+                remedy += ", or mark with measured= the pairs that were not measured"
             raise self.error(key, f"{array[tuple(where)]} at {where.tolist()}", remedy)
         return array
 
@@ -614,8 +615,8 @@ class _Checker:
         """Check for whole numbers that fit into int64."""
         if array.dtype.kind == "f" and (array != np.round(array)).any():
             where = np.argwhere(array != np.round(array))[0]
-            remedy = "pass integers"
-            raise self.error(key, f"{array[tuple(where)]} at {where.tolist()} is no count", remedy)
+            problem = f"{array[tuple(where)]} at {where.tolist()} is no whole number"
+            raise self.error(key, problem, "pass integers")
         # 2.0 ** 63 is the first float beyond int64, whose own maximum no float can hold.
         largest = 2.0**63 if array.dtype.kind == "f" else np.iinfo(np.int64).max + 1
         if array.size and array.max().item() >= largest:

@@ -226,7 +226,7 @@ def test_rows_that_were_moved_and_numbered_are_refused() -> None:
     relation = {"correlation": RIGHT.correlation[np.ix_(TURN, TURN)], "sttc": None}
     expected = arrays(**few, **relation)
     assert arrays(**few, sttc=None, correlation=moved).content_hash == expected.content_hash
-    with pytest.raises(FieldError, match="which may be ids or places"):
+    with pytest.raises(FieldError, match="which may be ids or row numbers"):
         arrays(**few, sttc=None, correlation=pd.DataFrame(RIGHT.correlation))
 
 
@@ -426,16 +426,16 @@ def test_any_unit_of_time_gives_the_same_field(unit: str, seed: int) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"positions": bearing(GIVEN["positions"], "s")}, "positions: the unit 's' is none of len"),
-        ({"positions": bearing(GIVEN["positions"], "voxel")}, "the unit 'voxel' is none of length"),
-        ({"events": [bearing(t, "mV") for t in GIVEN["events"]]}, "the unit 'mV' is none of time"),
-        ({"events": [bearing(t, "um") for t in GIVEN["events"]]}, "the unit 'um' is none of time"),
+        ({"positions": bearing(GIVEN["positions"], "s")}, "positions: the unit 's' is not a known"),
+        ({"positions": bearing(GIVEN["positions"], "voxel")}, "'voxel' is not a known unit"),
+        ({"events": [bearing(t, "mV") for t in GIVEN["events"]]}, "'mV' is not a known unit"),
+        ({"events": [bearing(t, "um") for t in GIVEN["events"]]}, "'um' is not a known unit"),
         ({"connectome": bearing(GIVEN["connectome"], "mV")}, "connectome: has the unit 'mV'"),
-        ({"positions": bearing(GIVEN["positions"], "Mm")}, "the unit 'Mm' is none of length"),
-        ({"events": [bearing(t, "S") for t in GIVEN["events"]]}, "the unit 'S' is none of time"),
+        ({"positions": bearing(GIVEN["positions"], "Mm")}, "'Mm' is not a known unit of length"),
+        ({"events": [bearing(t, "S") for t in GIVEN["events"]]}, "'S' is not a known unit of time"),
         ({"ids": bearing(IDS, "s")}, "ids have no unit"),
-        ({"bin_s": bearing([1.0], "um")}, "bin_s: the unit 'um' is none of time"),
-        ({"voxel_size": bearing([1.0] * 3, "ms")}, "voxel_size: the unit 'ms' is none of length"),
+        ({"bin_s": bearing([1.0], "um")}, "'um' is not a known unit of time"),
+        ({"voxel_size": bearing([1.0] * 3, "ms")}, "'ms' is not a known unit of length"),
         (
             {"positions": [bearing(r, u) for r, u in zip(GIVEN["positions"], ["mm", "um"] * 3,
                                                          strict=True)]},
@@ -769,7 +769,10 @@ def test_activity_brings_its_labels_and_its_rate() -> None:
     assert mine(events=None, activity=numbered, frame_rate_hz=10).content_hash == plain.content_hash
     for wrong, says in (
         ({"activity": numbered}, "frame_rate_hz is None"),
-        ({"activity": table, "frame_rate_hz": 30}, "frame_rate_hz is 30, but the activity says 10"),
+        (
+            {"activity": table, "frame_rate_hz": 30},
+            "frame_rate_hz is 30, but the times of the activity give 10",
+        ),
         ({"activity": table.T}, "is the table turned"),
         ({"activity": table.drop(columns=FRAMES[100:150])}, "frames are 0.1 s apart, but 5.1 s"),
     ):
@@ -938,7 +941,7 @@ def test_xarray() -> None:
         assert mine(events=None, activity=given_).content_hash == plain.content_hash
     for change, says in (
         ({"connectome": counts.assign_coords(pre=IDS + 90, post=IDS + 90)}, "are neither ids"),
-        ({"positions": places.assign_attrs(units="voxel")}, "none of length"),
+        ({"positions": places.assign_attrs(units="voxel")}, "not a known unit of length"),
         ({"connectome": xr.Dataset({"counts": counts})}, "connectome: not an array"),
         ({"connectome": counts.assign_attrs(units="mV")}, "has the unit 'mV'"),
     ):
@@ -975,8 +978,11 @@ def test_quantities_and_neo() -> None:
     assert whole.content_hash == mine(duration_s=120).content_hash != REFERENCE
     for change, says in (
         ({"events": [*trains()[:3], *trains(start=5)[3:]]}, "recorded over different times"),
-        ({"events": [t * pq.mV for t in GIVEN["events"]]}, "the unit 'mV' is none of time"),
-        ({"positions": GIVEN["positions"] * pq.s}, "the unit 's' is none of length"),
+        (
+            {"events": [t * pq.mV for t in GIVEN["events"]]},
+            "'mV' is not a known unit of time",
+        ),
+        ({"positions": GIVEN["positions"] * pq.s}, "'s' is not a known unit of length"),
         ({"events": trains(TURN, id=IDS + 90)}, "is not among the neurons"),
     ):
         with pytest.raises(FieldError, match=says):
@@ -1011,7 +1017,7 @@ def test_other_libraries_of_units(library: str) -> None:
     for unit, factor in PER_SECOND.items():
         trains = [made(train * factor, unit) for train in GIVEN["events"]]
         assert mine(events=trains, bin_s=made(0.2 * factor, unit)).content_hash == REFERENCE
-    with pytest.raises(FieldError, match="none of time"):
+    with pytest.raises(FieldError, match="not a known unit of time"):
         mine(events=[made(train, "mV") for train in GIVEN["events"]])
 
 

@@ -581,7 +581,7 @@ def test_being_sent_to_the_login_means_the_token_is_not_valid(
         mock.add(responses.GET, login, body="please log in")
         everything = re.compile(r"https://global\..*")
         mock.add(responses.GET, everything, status=302, headers={"Location": login})
-        with pytest.raises(MicronsError, match="sent us to its login, so the token is not valid"):
+        with pytest.raises(MicronsError, match="redirects to its login: the token is not valid"):
             microns.connect()
 
 
@@ -1045,7 +1045,7 @@ def test_a_file_that_breaks_the_rule_is_refused(
 
 def test_a_file_without_the_field_is_told(truth: Truth, scan: Any) -> None:
     scan[0]()
-    with pytest.raises(MicronsError, match="laid out otherwise"):
+    with pytest.raises(MicronsError, match="has another layout"):
         nwb.recording(6, 6, 4, truth.units, progress=False)
 
 

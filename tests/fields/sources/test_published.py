@@ -287,7 +287,9 @@ def test_incomplete_folders_are_told_apart_from_empty_ones(original: Path, tmp_p
     (original / "sttc_matrix.npy").unlink()
     with pytest.raises(SourceError, match=r"incomplete, missing: sttc_matrix\.npy"):
         published.load_published(NAME, directory=original.parent)
-    with pytest.raises(SourceError, match=r"cannot be had .*CORTEXRNN_DATA.*--directory.*network"):
+    with pytest.raises(
+        SourceError, match=r"cannot be loaded .*CORTEXRNN_DATA.*--directory.*network"
+    ):
         published.load_published(NAME, directory=tmp_path)
 
 
@@ -485,10 +487,10 @@ def test_a_spoilt_download_never_reaches_the_cache(
     server.spoil = spoil
     digest = "SHA-256" if kind == "sha256" else "git blob id"
     message = {
-        "cut": "cannot be had",
+        "cut": "cannot be loaded",
         "short": f"is not the published file.*expected {digest}",
         "altered": f"is not the published file.*expected {digest}",
-        "absent": "cannot be had .*404",
+        "absent": "cannot be loaded .*404",
     }[spoil]
     with pytest.raises(SourceError, match=message):
         published.load_published(NAME)

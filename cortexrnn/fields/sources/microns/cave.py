@@ -1,7 +1,7 @@
 """Tables of the release through CAVE, the annotation service: needs a token, allows any version.
 
 The token is read from ``CAVE_TOKEN`` or from the file where caveclient keeps it. It is handed to
-caveclient and to nothing else: it is in no message, no log and no file of ours.
+caveclient and to nothing else: it appears in no message, log or file of this package.
 """
 
 from __future__ import annotations
@@ -314,9 +314,9 @@ def _message(error: Exception, what: str, version: int | None) -> str:
         )
     kind = type(error).__name__
     if kind == "AuthException":
-        return f"{what}: the server sent us to its login, so the token is not valid. {_no_token()}"
+        return f"{what}: the server redirects to its login: the token is not valid. {_no_token()}"
     if kind == "ServerIncompatibilityError":
-        return f"{what}: server and caveclient do not fit: {error}. Update caveclient"
+        return f"{what}: server and caveclient are not compatible: {error}. Update caveclient"
     return (
         f"{what}: unexpected {kind}: {error}. Try again later, or compare your caveclient with the "
         "pinned one in constraints.txt"

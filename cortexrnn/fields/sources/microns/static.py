@@ -72,8 +72,8 @@ class Static:
     def coregistration(self, session: int, scan: int, field: int) -> pd.DataFrame:
         """Rows of one imaging field."""
         rows = self._coregistration()
-        mine = (rows["session"] == session) & (rows["scan"] == scan) & (rows["field"] == field)
-        return rows[mine].reset_index(drop=True)
+        of_field = (rows["session"] == session) & (rows["scan"] == scan) & (rows["field"] == field)
+        return rows[of_field].reset_index(drop=True)
 
     def cell_types(self, nuclei: NDArray[np.int64]) -> pd.DataFrame:
         """Class and type of each nucleus that was classified."""
@@ -173,6 +173,6 @@ def usable(path: Path) -> Iterator[None]:
     except (OSError, EOFError, ValueError, zlib.error) as error:
         path.unlink(missing_ok=True)
         raise MicronsError(
-            f"{path.name} is damaged or laid out otherwise ({error}); it was removed from the "
+            f"{path.name} is damaged or has another layout ({error}); it was removed from the "
             "cache, run this again"
         ) from error

@@ -1,4 +1,4 @@
-"""Finished pieces of the release in the cache: written whole or not at all, none asked twice."""
+"""Finished pieces of the release in the cache: written whole or not at all, and kept."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Store:
         key : str
             Name of the file without its ending.
         make : callable
-            Asked only if there is no such table, or it is damaged.
+            Called only if there is no such table, or it is damaged.
 
         Returns
         -------
@@ -192,10 +192,10 @@ def download(url: str, target: Path, *, progress: bool) -> Path:
         total = int(reply.headers.get("Content-Length", 0)) + (start if resumed else 0)
         with part.open("ab" if resumed else "wb") as file:
             _pour(reply, file, target.name, start if resumed else 0, total, progress=progress)
-        have = part.stat().st_size
-        if total and have != total:
+        n_bytes = part.stat().st_size
+        if total and n_bytes != total:
             raise MicronsError(
-                f"{url} broke off after {have} of {total} bytes; run it again, it goes on from "
+                f"{url} broke off after {n_bytes} of {total} bytes; run it again, it goes on from "
                 "there"
             )
         part.replace(target)
