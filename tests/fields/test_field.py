@@ -246,8 +246,8 @@ def test_a_saved_field_comes_back_as_it_was(
     assert again.relations == field.relations
     assert (again.events is None) == ("events" in dropped)
     if again.events is not None and field.events is not None:
-        for mine, theirs in zip(again.events, field.events, strict=True):
-            np.testing.assert_array_equal(mine, theirs)
+        for read, saved in zip(again.events, field.events, strict=True):
+            np.testing.assert_array_equal(read, saved)
 
 
 def test_saving_replaces_whole_files_and_leaves_nothing_else(

@@ -646,7 +646,7 @@ def test_the_token_is_in_no_message_no_log_and_no_file(
 ) -> None:
     monkeypatch.setenv("CAVE_TOKEN", TOKEN)
     caplog.set_level(logging.DEBUG)
-    server, told = CaveServer(truth), []
+    server, texts = CaveServer(truth), []
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         server.install(mock)
         made = microns.assemble(**PLACE, activity=None)
@@ -657,11 +657,11 @@ def test_the_token_is_in_no_message_no_log_and_no_file(
             server.fail[cave.COREGISTRATION] = (status, f'{{"error": "bad token {TOKEN}"}}')
             with pytest.raises(MicronsError) as caught:
                 microns.assemble(session=6, scan=6, field=4, activity=None)
-            told.append("".join(traceback.format_exception(caught.value)))
+            texts.append("".join(traceback.format_exception(caught.value)))
     captured = capfd.readouterr()
-    told += [captured.out, captured.err, caplog.text, repr(made.provenance)]
-    told += [repr(record.__dict__) for record in caplog.records]
-    assert not any(TOKEN in text for text in told)
+    texts += [captured.out, captured.err, caplog.text, repr(made.provenance)]
+    texts += [repr(record.__dict__) for record in caplog.records]
+    assert not any(TOKEN in text for text in texts)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert files and not any(TOKEN.encode() in path.read_bytes() for path in files)
 
@@ -903,15 +903,15 @@ def test_streamed_traces_are_those_that_were_written(chunks: Any, truth: Truth, 
     publish, handler = scan
     traces = publish(chunks=chunks)
     units = truth.units[[4, 0, 7, 2, 1, 3, 6, 5]]
-    found = nwb.recording(6, 6, 2, units, progress=False)
-    assert np.array_equal(found.fluorescence, traces[1][:, units - MASKS[0] - 1].T)
-    assert found.fluorescence.dtype == np.float32
-    assert found.frame_rate_hz == pytest.approx(RATE)
-    assert found.masks == MASKS[:2]
+    recording = nwb.recording(6, 6, 2, units, progress=False)
+    assert np.array_equal(recording.fluorescence, traces[1][:, units - MASKS[0] - 1].T)
+    assert recording.fluorescence.dtype == np.float32
+    assert recording.frame_rate_hz == pytest.approx(RATE)
+    assert recording.masks == MASKS[:2]
     assert any(ranged for _, ranged in handler.asked)  # streamed, not downloaded
     handler.asked.clear()
     again = nwb.recording(6, 6, 2, units, progress=False)
-    assert np.array_equal(again.fluorescence, found.fluorescence)
+    assert np.array_equal(again.fluorescence, recording.fluorescence)
     assert handler.asked == []
 
 
@@ -959,10 +959,10 @@ def test_a_file_that_pynwb_wrote_gives_back_its_traces(
     data = write_with_pynwb(tmp_path / "scan.nwb")
     files[1].contents["/scan.nwb"] = (tmp_path / "scan.nwb").read_bytes()
     url = f"{files[0]}/scan.nwb"
-    found = nwb.recording(6, 6, 2, truth.units, url=url, progress=False)
-    assert np.array_equal(found.fluorescence, data[:, truth.units - MASKS[0] - 1].T)
-    assert found.masks == MASKS[:2]
-    assert found.frame_rate_hz == pytest.approx(RATE)
+    recording = nwb.recording(6, 6, 2, truth.units, url=url, progress=False)
+    assert np.array_equal(recording.fluorescence, data[:, truth.units - MASKS[0] - 1].T)
+    assert recording.masks == MASKS[:2]
+    assert recording.frame_rate_hz == pytest.approx(RATE)
 
 
 def test_a_field_gets_its_activity_from_the_recording(
@@ -993,9 +993,9 @@ def test_another_file_of_the_scan_is_not_taken_for_the_first(
         file["processing/ophys/Fluorescence/RoiResponseSeries2/data"][:] += 1
     files[1].contents["/other.nwb"] = (tmp_path / "scan.nwb").read_bytes()
     url = f"{files[0]}/other.nwb"
-    found = nwb.recording(6, 6, 2, truth.units, url=url, progress=False)
+    recording = nwb.recording(6, 6, 2, truth.units, url=url, progress=False)
     columns = truth.units - MASKS[0] - 1
-    assert np.array_equal(found.fluorescence, traces[1][:, columns].T + np.float32(1))
+    assert np.array_equal(recording.fluorescence, traces[1][:, columns].T + np.float32(1))
 
 
 def test_blocks_that_arrived_are_not_asked_again(truth: Truth, scan: Any) -> None:
@@ -1007,10 +1007,10 @@ def test_blocks_that_arrived_are_not_asked_again(truth: Truth, scan: Any) -> Non
     assert len(blocks) > 2
     np.save(blocks[0], np.load(blocks[0]) + 1)  # seen again: it was not read anew
     blocks[1].unlink()
-    found = nwb.recording(6, 6, 2, truth.units, progress=False).fluorescence
+    fluorescence = nwb.recording(6, 6, 2, truth.units, progress=False).fluorescence
     expected = traces[1][:, truth.units - MASKS[0] - 1].T.copy()
     expected[:, : len(np.load(blocks[0]))] += 1
-    assert np.array_equal(found, expected)
+    assert np.array_equal(fluorescence, expected)
 
 
 @pytest.mark.parametrize("unit", [MASKS[0], MASKS[0] + MASKS[1] + 1])
@@ -1124,9 +1124,9 @@ def test_axon_status_of_old_and_new_tables(status: Any, strategy: Any, word: str
     frame = pd.DataFrame({"pt_root_id": [4], "status_axon": [status]})
     if strategy is not None:
         frame["strategy_axon"] = strategy
-    found = tables.axon_status([3, 4], frame)
-    assert found["axon"].tolist() == ["not proofread", word]
-    assert found["axon_current"].tolist() == [False, True]
+    status = tables.axon_status([3, 4], frame)
+    assert status["axon"].tolist() == ["not proofread", word]
+    assert status["axon_current"].tolist() == [False, True]
     assert tables.axon_status([3], None)["axon"].tolist() == ["unknown"]
 
 

@@ -102,7 +102,7 @@ def original(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves a folder; can be told to spoil what it sends."""
+    """Serves a folder; can be set to corrupt what it sends."""
 
     root: Path
     spoil: str = ""
@@ -216,8 +216,8 @@ def test_a_field_is_read_as_it_was_laid_out(
     np.testing.assert_allclose(field.correlation, truth["relation"], rtol=0, atol=1e-15)
     np.testing.assert_allclose(field.precision, truth["relation"] * 2, rtol=0, atol=1e-15)
     assert field.events is not None
-    for mine, theirs in zip(field.events, truth["events"], strict=True):
-        np.testing.assert_array_equal(mine, theirs)
+    for train, expected in zip(field.events, truth["events"], strict=True):
+        np.testing.assert_array_equal(train, expected)
 
 
 def test_the_directory_may_be_the_fields_own_folder(original: Path) -> None:
@@ -277,8 +277,10 @@ def test_the_message_tells_both_digests_and_the_remedy(original: Path) -> None:
     file = original / "corr_matrix.npy"
     expected = hashlib.sha256(file.read_bytes()).hexdigest()
     file.write_bytes(b"")
-    found = hashlib.sha256(b"").hexdigest()
-    message = f"expected SHA-256 {expected}, found {found} in 0 bytes; delete it and fetch it again"
+    actual = hashlib.sha256(b"").hexdigest()
+    message = (
+        f"expected SHA-256 {expected}, found {actual} in 0 bytes; delete it and fetch it again"
+    )
     with pytest.raises(SourceError, match=message):
         published.load_published(NAME, directory=original)
 
