@@ -78,17 +78,13 @@ def derived(
     ValueError
         If a setting is not positive, or a neuron's relation is undefined with it.
     """
-    events = events_of(field)
-    counts = relations.bin_events(events, bin_s=bin_s)
-    computed = {
-        "correlation": relations.correlation(counts),
-        "sttc": relations.sttc(events, window_s=window_s),
-    }
-    return computed | ({"precision": relations.precision(counts)} if precision else {})
+    return relations.from_events(
+        events_of(field), bin_s=bin_s, window_s=window_s, with_precision=precision
+    )
 
 
 def underivable(field: Field, *, bin_s: float = 0.2, window_s: float = 0.1) -> str:
-    """Say why no relations can be computed from the events of a field.
+    """Return the reason why no relations can be computed from the events of a field.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """One imaged field of cortex: who the neurons are, where they sit, how they fire, how they connect.
 
 A :class:`Field` is what every later stage starts from. It is checked once, when it is made, and
-cannot be changed afterwards, so nothing downstream has to ask again whether the arrays agree.
+cannot be changed afterwards, so nothing downstream has to check again whether the arrays agree.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Field:
         a neuron's response to its own stimulation.
     measured : array of bool, shape (N, N), optional
         False for pairs that were not measured. Every relation then holds NaN at these pairs and
-        nowhere else. A mask that is True throughout is the same as none. What stands in for the
+        nowhere else. A mask that is True everywhere is the same as none. What stands in for the
         missing values is decided by :func:`cortexrnn.networks.priors.impute_unmeasured`, not here.
 
     Raises

@@ -35,6 +35,45 @@ TAIL_S = 0.1
 MOST_COUNTS = 500_000_000
 
 
+def from_events(
+    events: Sequence[ArrayLike],
+    *,
+    bin_s: float = 0.2,
+    window_s: float = 0.1,
+    duration_s: float | None = None,
+    with_precision: bool = False,
+) -> dict[str, Floats]:
+    """Compute the functional relations of a field from its events.
+
+    Parameters
+    ----------
+    events : sequence of N arrays
+        Event times of each neuron in seconds, sorted, none empty.
+    bin_s, window_s, duration_s : float
+        In seconds, as in `bin_events` and `sttc`.
+    with_precision : bool
+        Whether to compute the precision too, which needs scikit-learn and seconds to minutes.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (N, N)
+        ``correlation``, ``sttc`` and, if asked for, ``precision``.
+
+    Raises
+    ------
+    ImportError
+        If the precision is asked for and scikit-learn is missing.
+    ValueError
+        As in `bin_events`, `correlation`, `sttc` and `precision`.
+    """
+    counts = bin_events(events, bin_s=bin_s, duration_s=duration_s)
+    computed = {
+        "correlation": correlation(counts),
+        "sttc": sttc(events, window_s=window_s, duration_s=duration_s),
+    }
+    return computed | ({"precision": precision(counts)} if with_precision else {})
+
+
 def redeconvolve(fluorescence: ArrayLike, *, order: Literal[1, 2] = 2) -> Floats:
     """Deconvolve calcium fluorescence anew, one trace after the other.
 
@@ -455,7 +494,7 @@ def _in_seconds(events: Any) -> Any:
 
 
 def _checked_numbers(values: ArrayLike, name: str) -> Floats:
-    """Real numbers as float64, or an error: text, booleans and masked values are not taken."""
+    """Real numbers as float64, or an error: text, booleans and masked values are refused."""
     try:
         array = np.asarray(values)
     except (ValueError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""The one place where labels are read: whatever names its neurons is put in their order.
+"""Read sources with or without labels, and put them in one order of neurons.
 
 Every source is first read as it is, into one of three forms: :class:`Rows` (positions, ids of other
 kinds, activity), :class:`Square` (connectome, relations, masks) and :class:`Edges` (pairs with a
@@ -6,8 +6,8 @@ count). Each knows the labels that it came with, or that it had none. Then :func
 which neurons there are and in which order, and each form is aligned to it.
 
 The rules: labels that are ids are followed. Labels that number the rows, ``0 ... N-1`` in order,
-say nothing, and the rows are taken in the order of `ids`, like those of a plain array. All other
-labels are refused, and so is a mixture of labelled and plain sources without `ids`.
+carry no information, and the rows are taken in the order of `ids`, like those of a plain array. All
+other labels are refused, and so is a mixture of labelled and plain sources without `ids`.
 """
 
 from __future__ import annotations
@@ -272,7 +272,7 @@ def axis_labels(source: Any, axis: int) -> Any:
 
 
 def ids_of(labels: Any, where: str) -> Ids | None:
-    """Return ids out of labels, or None where they number the rows."""
+    """Return labels as ids, or None where they only number the rows."""
     if labels is None or numbers_itself(labels):
         return None
     if isinstance(labels, pd.MultiIndex):
@@ -302,7 +302,7 @@ class Labelled(Protocol):
 
     @property
     def complete(self) -> bool:
-        """Whether its labels are all of its neurons, in an order of its own."""
+        """Whether its labels name all neurons of the field, so that they can define the order."""
 
     def __len__(self) -> int:
         """Count its neurons."""
@@ -445,7 +445,7 @@ class Edges:
 
 
 def _followed(labels: Ids | None, ids: Ids, where: str) -> Ids | None:
-    """Return the labels if they are ids, None if they say nothing, or refuse them."""
+    """Return the labels if they are ids, None if they only number the rows, or refuse them."""
     if labels is None or np.isin(ids, labels).all():
         return labels
     if len(labels) == len(ids) and _counts_up(labels):
@@ -517,7 +517,7 @@ def somata(source: Any, edges: Any, where: str) -> Rows:
         ids, values = as_ids(list(source), where), list(source.values())
         for place in values:
             if np.shape(place) != (3,):
-                raise FieldError(f"{where}: {place!r:.60} is no position; give x, y and z")
+                raise FieldError(f"{where}: {place!r:.60} is not a position; give x, y and z")
         return _placed(values, ids, where, edges, unit)
     if tables.is_table(source) and not _unnamed(source):
         return _of_table(source, where, edges, unit)
@@ -533,7 +533,7 @@ def somata(source: Any, edges: Any, where: str) -> Rows:
 
 
 def _is_axes(names: Any) -> bool:
-    """Tell whether labels are x, y and z in some order."""
+    """Check whether labels are x, y and z in some order."""
     return names is not None and sorted(str(name).strip().lower() for name in names) == list("xyz")
 
 

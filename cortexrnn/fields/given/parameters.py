@@ -18,7 +18,7 @@ __all__ = ["Literal", "convert", "names", "numbers", "seeds", "settle"]
 Choice = TypeVar("Choice")
 
 Literal = bool | int | float | str | None | list["Literal"] | tuple["Literal", ...]
-"""What may stand in the parameters cell of a chapter."""
+"""Type of the values in the parameters cell of a chapter."""
 
 INJECTED = "# Parameters\n"
 """First line of the cell in which papermill puts its values, right after that of the defaults."""
@@ -98,7 +98,7 @@ def numbers(what: str, given: Any, *, least: int = 0, whole: bool = False) -> li
     ValueError
         If there are fewer, or something is no such number.
     """
-    asked = given
+    original = given
     if isinstance(given, str):
         given = [word.strip() for word in given.split(",")]
     elif isinstance(given, bytes | bytearray):
@@ -109,7 +109,7 @@ def numbers(what: str, given: Any, *, least: int = 0, whole: bool = False) -> li
     try:
         values = [_number(item, whole=whole) for item in given]
     except (OverflowError, TypeError, ValueError):
-        problem = f"{what} is {asked!r}; give {kind}, as a list or with commas between"
+        problem = f"{what} is {original!r}; give {kind}, as a list or with commas between"
         raise ValueError(problem) from None
     if len(values) < least:
         raise ValueError(f"{what} is empty; give at least one")

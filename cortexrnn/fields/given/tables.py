@@ -38,7 +38,7 @@ OTHERS = {
 
 
 def is_table(source: Any) -> bool:
-    """Tell whether :func:`frame` reads this source.
+    """Check whether :func:`frame` reads this source.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def is_table(source: Any) -> bool:
 
 
 def _has_columns(source: Any) -> bool:
-    """Tell a data frame of polars or an Arrow table by what it can do."""
+    """Recognise a data frame of polars or an Arrow table by its methods."""
     if isinstance(source, pd.DataFrame | pd.Series | np.ndarray):
         return False
     return hasattr(source, "to_pydict") or (hasattr(source, "to_dict") and hasattr(source, "rows"))

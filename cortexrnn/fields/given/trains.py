@@ -1,4 +1,4 @@
-"""The one place where event times are read: whose they are, in which unit, on which clock.
+"""Read event times: of which neuron, in which unit, on which clock.
 
 Anything that names its neurons (a dictionary, a series, a table, a group of pynapple, the units of
 an NWB file) is aligned by the names; a list is taken in the order of `ids`. Times with a unit
@@ -165,8 +165,8 @@ def _listed(source: Any, where: str) -> list[Any]:
         return list(inside)
     except TypeError as error:
         raise FieldError(
-            f"{where}: {type(source).__name__} is no sequence ({error}); pass one array of seconds "
-            "for each neuron"
+            f"{where}: {type(source).__name__} is not a sequence ({error}); pass one array of "
+            "seconds for each neuron"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The one place where numbers leave their containers: units are converted, masked values refused.
+"""Turn values with units into plain arrays: units are converted, masked values are refused.
 
 Units are read from whatever carries them (quantities, neo, astropy, pint, unyt, the attribute
 ``units`` of xarray, pandas or HDF5, timedelta64 and datetime64 of numpy) by the attributes of the
@@ -110,7 +110,7 @@ def unit_of(values: Any) -> str | None:
 
 
 def _holds_numbers(values: Any) -> bool:
-    """Tell whether an object is an array of numbers; dates have a `unit` of their own kind."""
+    """Check whether an object is an array of numbers; dates have a `unit` of their own kind."""
     dtype = getattr(values, "dtype", None)
     return isinstance(dtype, np.dtype) and dtype.kind not in "mM"
 
@@ -178,14 +178,14 @@ def unit_within(values: Any, where: str) -> str | None:
 
 
 def _is_masked(values: Any) -> bool:
-    """Tell whether an object, or a part of a sequence, hides values."""
+    """Check whether an object, or a part of a sequence, is a masked array."""
     if isinstance(values, list | tuple):
         return any(_is_masked(part) for part in values)
     return np.ma.isMaskedArray(values)
 
 
 def _is_sequence(values: Any) -> bool:
-    """Tell whether to look into the parts of an object for units."""
+    """Check whether the parts of an object may carry units of their own."""
     objects = isinstance(values, np.ndarray) and values.dtype == object and values.ndim > 0
     return isinstance(values, list | tuple) or objects
 
@@ -285,7 +285,7 @@ def voxel_edges(value: Any, where: str) -> Any:
     Returns
     -------
     ndarray, or what was given where it is no array
-        What it may hold is checked by the field.
+        The field checks the values.
 
     Raises
     ------
@@ -403,12 +403,12 @@ def scalar(value: Any, name: str) -> Any:
     Returns
     -------
     float, datetime64, or what was given where it carries no unit
-        What it may be is checked by whoever uses it.
+        The caller checks what it may be.
 
     Raises
     ------
     FieldError
-        If the unit is not one of time.
+        If the unit is not one of time, or there is more than one time.
     """
     if isinstance(value, datetime.datetime | datetime.timedelta | np.datetime64 | np.timedelta64):
         value = np.array([value])

@@ -1,4 +1,4 @@
-"""A field out of your own data: arrays, sparse matrices, CSV files, data frames, graphs, trains.
+"""A field from your own data: arrays, sparse matrices, CSV files, data frames, graphs, trains.
 
 :func:`field_from_data` does all of it; its readers can be used alone. Sources are of two kinds.
 *Labelled* ones (data frames, series, CSV files, graphs, dictionaries, data arrays of xarray,
@@ -337,13 +337,13 @@ def _related(
     assert field.events is not None
     _check_duplicates(field, precision=precision)
     try:
-        counts = relations.bin_events(field.events, bin_s=bin_s, duration_s=duration_s)
-        computed = {
-            "correlation": relations.correlation(counts),
-            "sttc": relations.sttc(field.events, window_s=window_s, duration_s=duration_s),
-        }
-        if precision:
-            computed["precision"] = relations.precision(counts)
+        computed = relations.from_events(
+            field.events,
+            bin_s=bin_s,
+            window_s=window_s,
+            duration_s=duration_s,
+            with_precision=precision,
+        )
     except ValueError as error:
         raise FieldError(f"field {field.name!r}, relations: {error}") from error
     return _replaced(field, computed)

@@ -59,7 +59,7 @@ BASE_URL = (
     "https://raw.githubusercontent.com/neurovium/CorticalBlueprintRNN/8d5e241f/Model/DATA/info/"
 )
 
-#: The same folder under the full id of another commit, asked when the short id above is not
+#: The same folder under the full id of another commit, used when the short id above is not
 #: resolved. Digests decide in either case whether a file is the right one.
 SECOND_URL = BASE_URL.replace("8d5e241f", "97e2b14f635bba57a4c9923f9ba97a28ec119d81")
 
@@ -180,7 +180,7 @@ def load_published(
     files = _Files(name, folder)
     has_events = events is not False and (folder / f"spikes_{name}.npy").is_file()
     root_ids = files.plain(f"root_ids_{name}.npy")
-    # Content that a digest pins is taken as it is: no labels to follow, nothing to leave out.
+    # The digests fix this content, so there are no labels to follow and nothing to leave out.
     content: dict[str, Any] = dict(
         name=name,
         ids=files.plain(f"target_ids_{name}.npy"),

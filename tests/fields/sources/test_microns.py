@@ -174,7 +174,7 @@ def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class CaveServer:
-    """CAVE as far as it is asked here, answering from tables; keeps count of the questions."""
+    """The part of CAVE that is used here, answering from tables; counts the queries."""
 
     def __init__(self, truth: Truth) -> None:
         self.tables = truth.tables
@@ -437,7 +437,7 @@ def test_a_reply_of_the_largest_size_is_refused(
     server: CaveServer, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cave, "ROW_CAP", len(server.tables[cave.SYNAPSES]) - 2)
-    with pytest.raises(MicronsError, match=r"cuts replies off.*fewer segments per question"):
+    with pytest.raises(MicronsError, match=r"cuts replies off.*fewer segments per query"):
         microns.assemble(**QUIET, client=client, activity=None)
     assert not list(Store("cave-1300").folder.glob("synapses_*"))
 
@@ -495,7 +495,7 @@ def test_a_table_that_is_not_what_it_should_be_is_refused(
 
 def test_positions_in_another_unit_are_refused(server: CaveServer, client: Any) -> None:
     server.resolution = "8, 8, 40"
-    with pytest.raises(MicronsError, match=r"voxels of \[8\.0, 8\.0, 40\.0\] nm, asked for were"):
+    with pytest.raises(MicronsError, match=r"voxels of \[8\.0, 8\.0, 40\.0\] nm, requested were"):
         microns.assemble(**QUIET, client=client, activity=None)
 
 
@@ -783,7 +783,7 @@ def test_a_download_that_broke_off_goes_on_where_it_stopped(
     truth: Truth, public: type[Files]
 ) -> None:
     public.cut_after = 40
-    with pytest.raises(MicronsError, match=r"broke off.*goes on from there"):
+    with pytest.raises(MicronsError, match=r"broke off.*resume there"):
         microns.assemble(**QUIET, route="static", activity=None)
     public.cut_after = None
     public.asked.clear()

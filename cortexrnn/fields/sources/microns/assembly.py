@@ -107,8 +107,8 @@ def assemble(
 ) -> Assembly:
     """Build the field of any session, scan and imaging field from the MICrONS release.
 
-    Every answer is kept in the cache, by route and version, and not asked again; a run that was cut
-    off goes on where it stopped.
+    Every answer is kept in the cache, by route and version, and not requested again; a run that was
+    interrupted continues where it stopped.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def assemble(
     Raises
     ------
     MicronsError
-        For whatever is missing, refused or inconsistent; the message has the remedy.
+        If anything is missing, refused or inconsistent; the message has the remedy.
     """
     _check_place(session, scan, field)
     source = _source(route, version, client, progress=progress)
@@ -189,7 +189,10 @@ def assemble(
             f"field {session}_{scan}_{field} keeps {len(neurons)} of {len(rows)} coregistered "
             f"rows; the others: {left_out['reason'].value_counts().to_dict()}"
         )
-    relations: dict[str, Any] = _relations(trains, bin_s, window_s, duration_s, precision=precision)
+    settings: dict[str, Any] = {"bin_s": bin_s, "window_s": window_s, "duration_s": duration_s}
+    computed: dict[str, Any] = {}
+    if trains is not None:
+        computed = relations.from_events(trains, **settings, with_precision=precision)
     assembled = Field.from_arrays(
         name=field_name(session, scan, field, route=source.route, version=source.version),
         ids=neurons["nucleus"].to_numpy(),
@@ -200,9 +203,8 @@ def assemble(
         unit_ids=neurons["unit"].to_numpy(),
         events=trains,
         origin=source.route,
-        **relations,
+        **computed,
     )
-    settings = {"bin_s": bin_s, "window_s": window_s, "duration_s": duration_s}
     provenance = {
         "route": source.route,
         "version": source.version,
@@ -254,7 +256,7 @@ def named(name: str) -> Field:
 
 
 def _check_place(session: int, scan: int, field: int) -> None:
-    """Refuse scans that the release does not have before anyone is asked."""
+    """Refuse scans that the release does not have before a server is queried."""
     if scan not in SCANS.get(session, ()):
         known = "; ".join(f"{s}: {', '.join(map(str, k))}" for s, k in SCANS.items())
         raise MicronsError(
@@ -346,22 +348,3 @@ def _activity(
         "threshold": threshold,
     }
     return relations.trace_events(traces, frame_rate_hz=rate, threshold=threshold), provenance
-
-
-def _relations(
-    trains: list[NDArray[np.float64]] | None,
-    bin_s: float,
-    window_s: float,
-    duration_s: float | None,
-    *,
-    precision: bool,
-) -> dict[str, Any]:
-    """Functional relations of the events, by name."""
-    if trains is None:
-        return {}
-    counts = relations.bin_events(trains, bin_s=bin_s, duration_s=duration_s)
-    computed = {
-        "correlation": relations.correlation(counts),
-        "sttc": relations.sttc(trains, window_s=window_s, duration_s=duration_s),
-    }
-    return computed | ({"precision": relations.precision(counts)} if precision else {})

@@ -1,4 +1,4 @@
-"""Functional traces of a scan, streamed out of its NWB file on DANDI; no token.
+"""Functional traces of a scan, streamed from its NWB file on DANDI; no token.
 
 A file has about 71 GB, of which one imaging field needs some hundred MB: these are read over the
 network (remfile and h5py) and kept in the cache block by block. The files hold the fluorescence;

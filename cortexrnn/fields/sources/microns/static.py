@@ -1,8 +1,8 @@
 """Tables of the release as public files: no token, but only some versions.
 
 Compressed text without a header, beside a small file that names the columns. Synapses come as one
-file of all connected pairs of the volume (3 GB at version 1412). It is downloaded once, goes on
-where it broke off, and is read in chunks; only the pairs between coregistered neurons are kept.
+file of all connected pairs of the volume (3 GB at version 1412). It is downloaded once, resumed
+where it broke off, and read in chunks; only the pairs between coregistered neurons are kept.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Static:
         return coregistered(self._table(COREGISTRATION), COREGISTRATION)
 
     def _filtered_pairs(self) -> pd.DataFrame:
-        """Pairs between coregistered segments, out of those of the whole volume."""
+        """Pairs between coregistered segments, selected from those of the whole volume."""
         roots = np.unique(self._coregistration()["root"])
         roots = roots[roots > 0]
         path = self._file(f"{PAIRS}.csv.gz")
@@ -114,7 +114,7 @@ class Static:
                 ends = chunk[["pre_pt_root_id", "post_pt_root_id"]].to_numpy()
                 kept.append(chunk[np.isin(ends, roots).all(axis=1)])
         pairs = pd.concat(kept, ignore_index=True)
-        path.unlink()  # what is kept of it is all that is ever asked
+        path.unlink()  # nothing else of it is needed later
         renamed = {"pre_pt_root_id": "pre", "post_pt_root_id": "post", "n_syn": "n"}
         return pairs[list(renamed)].rename(columns=renamed)
 
@@ -135,7 +135,7 @@ class Static:
         return raw
 
     def _columns(self, name: str) -> list[str]:
-        """Column names out of a header file, whose rows are name and type."""
+        """Column names from a header file, whose rows are name and type."""
         text = self._file(name).read_text()
         names = pd.read_csv(io.StringIO(text), header=None, dtype=str)[0].tolist()
         return [str(column) for column in names]

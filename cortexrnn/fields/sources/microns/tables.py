@@ -63,7 +63,7 @@ def int64(frame: pd.DataFrame, column: str, table: str) -> NDArray[np.int64]:
     if values.isna().any():
         raise MicronsError(
             f"table {table}, column {column}: {int(values.isna().sum())} empty value(s); ids "
-            "cannot be empty, ask for the table again"
+            "cannot be empty, request the table again"
         )
     if values.dtype.kind == "f":
         raise MicronsError(
@@ -104,7 +104,7 @@ def coregistered(raw: pd.DataFrame, table: str) -> pd.DataFrame:
     if "id_ref" in raw and not np.array_equal(int64(raw, "id_ref", table), rows["nucleus"]):
         raise MicronsError(
             f"table {table}: target_id and the id of the joined nucleus differ; the join is not "
-            "the one on target_id, ask again with merge_reference"
+            "the one on target_id, request it again with merge_reference"
         )
     for column in ("score", "residual"):
         rows[column] = pd.to_numeric(raw[column]).to_numpy(dtype=np.float64)
