@@ -627,7 +627,7 @@ def test_a_server_that_is_too_old_is_told(truth: Truth) -> None:
     )
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         CaveServer(truth).install(mock)
-        with pytest.raises(MicronsError, match="server and caveclient do not fit"):
+        with pytest.raises(MicronsError, match="server and caveclient are not compatible"):
             microns.assemble(**QUIET, client=old, activity=None)
 
 
