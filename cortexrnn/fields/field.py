@@ -461,24 +461,24 @@ class Field:
     @classmethod
     def _from_saved(cls, arrays: dict[str, NDArray[Any]]) -> Field:
         """Turn the arrays of a saved file back into a field."""
-        strange = sorted(set(arrays) - set(SAVED))
-        if strange:
-            raise FieldError(f"it holds {', '.join(strange)}, which no field has")
+        unknown = sorted(set(arrays) - set(SAVED))
+        if unknown:
+            raise FieldError(f"it holds {', '.join(unknown)}, which no field has")
         if int(arrays["format"]) not in READABLE_FORMATS:
             known = " and ".join(map(str, READABLE_FORMATS))
             raise FieldError(f"its format is {arrays['format']}, this package reads {known}")
-        kept: dict[str, Any] = {
+        content: dict[str, Any] = {
             key: arrays[key] for key in ("ids", "positions", "voxel_size", "connectome")
         }
         optional = (*RELATION_NAMES, "measured", "root_ids", "unit_ids")
-        kept.update({key: arrays[key] for key in optional if key in arrays})
+        content.update({key: arrays[key] for key in optional if key in arrays})
         if "event_times" in arrays:
             stops = arrays["event_stops"]
             if len(stops) == 0 or stops[-1] != len(arrays["event_times"]):
                 raise FieldError("its event times and their stops disagree")
-            kept["events"] = np.split(arrays["event_times"], stops[:-1])
+            content["events"] = np.split(arrays["event_times"], stops[:-1])
         grid = tuple(arrays["grid"].tolist())
-        return cls(name=str(arrays["name"]), grid=grid, origin="file", **kept)
+        return cls(name=str(arrays["name"]), grid=grid, origin="file", **content)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         """Everything but the origin as plain arrays, as it is hashed and saved."""
@@ -645,8 +645,8 @@ class _Checker:
             raise self.error(key, f"holds {array.dtype}", remedy)
         values, counts = np.unique(array, return_counts=True)
         if unique and len(values) < n:
-            twice = values[counts > 1][0]
-            raise self.error(key, f"{twice} occurs twice", "keep one row for each neuron")
+            repeated = values[counts > 1][0]
+            raise self.error(key, f"{repeated} occurs twice", "keep one row for each neuron")
         return _frozen(self.whole(key, array))
 
     def voxel_size(self, value: ArrayLike) -> NDArray[Any]:
@@ -715,9 +715,9 @@ class _Checker:
 
     def symmetric(self, key: str, array: NDArray[np.float64]) -> None:
         """Check that a relation is the same in both directions, and missing in both or none."""
-        lonely = np.isnan(array) & ~np.isnan(array.T)
-        if lonely.any():
-            row, column = np.argwhere(lonely)[0]
+        one_sided = np.isnan(array) & ~np.isnan(array.T)
+        if one_sided.any():
+            row, column = np.argwhere(one_sided)[0]
             problem = f"not symmetric: [{column}, {row}] is measured, [{row}, {column}] is not"
             remedy = f"{key} has no direction: give both, or pass a directed one as response="
             raise self.error("measured", problem, remedy)

@@ -205,11 +205,11 @@ def known(ids: Ids, among: Ids, where: str, *, inside: str = "the neurons") -> N
     FieldError
         If an id is not among them.
     """
-    strange = ids[~np.isin(ids, among)]
-    if len(strange):
+    unknown = ids[~np.isin(ids, among)]
+    if len(unknown):
         raise FieldError(
-            f"{where}: neuron {strange[0]} is not among {inside} ({len(set(strange.tolist()))} such"
-            f" in all); leave it out or add it{rounded(strange) or rounded(among)}"
+            f"{where}: neuron {unknown[0]} is not among {inside} ({len(set(unknown.tolist()))} such"
+            f" in all); leave it out or add it{rounded(unknown) or rounded(among)}"
         )
 
 
@@ -525,10 +525,12 @@ def somata(source: Any, edges: Any, where: str) -> Rows:
     if _is_axes(names) and not _is_axes(axis_labels(source, 1)):
         source = source.T
         names = axis_labels(source, 0)
-    across: Any = axis_labels(source, 1) if getattr(source, "ndim", 0) == 2 else None
-    if _is_axes(across):
-        turn = [[str(name).strip().lower() for name in across].index(axis) for axis in "xyz"]
-        source = source[:, turn]
+    column_names: Any = axis_labels(source, 1) if getattr(source, "ndim", 0) == 2 else None
+    if _is_axes(column_names):
+        axis_order = [
+            [str(name).strip().lower() for name in column_names].index(axis) for axis in "xyz"
+        ]
+        source = source[:, axis_order]
     return _placed(source, ids_of(names, where), where, edges, unit, numbers_itself(names))
 
 
@@ -574,11 +576,11 @@ def _placed(
     values: Any, ids: Ids | None, where: str, edges: Any, unit: str | None, numbered: bool = False
 ) -> Rows:
     """Positions in voxels."""
-    held = units.unit_within(values, where) if unit is None else unit
-    voxels = units.lengths(values, edges, where, unit=held)
+    own_unit = units.unit_within(values, where) if unit is None else unit
+    voxels = units.lengths(values, edges, where, unit=own_unit)
     if ids is not None:
         unique(ids, where)
-    return Rows(voxels, ids, where, True, numbered, held is not None)
+    return Rows(voxels, ids, where, True, numbered, own_unit is not None)
 
 
 def square(source: Any, where: str) -> Square:

@@ -213,9 +213,9 @@ def convert(name: str, given: Any, default: Literal) -> Literal:
         if isinstance(default, list | tuple):
             items = given.split(",") if isinstance(given, str) else given
             items = items if isinstance(items, list | tuple) else [items]
-            kept = [i.strip() if isinstance(i, str) else i for i in items]
+            stripped = [i.strip() if isinstance(i, str) else i for i in items]
             kind = default[0] if default else ""
-            read = [convert(name, item, kind) for item in kept if item != ""]
+            read = [convert(name, item, kind) for item in stripped if item != ""]
             return read if isinstance(default, list) else tuple(read)
         return _scalar(given, default)
     except (KeyError, OverflowError, TypeError, ValueError) as error:

@@ -96,8 +96,8 @@ def frame(source: Any, what: str) -> tuple[pd.DataFrame, str]:
     if any(isinstance(name, str) and name != name.strip() for name in table.columns):
         table = table.rename(columns=lambda name: name.strip() if isinstance(name, str) else name)
     if table.columns.has_duplicates:
-        twice = table.columns[table.columns.duplicated()][0]
-        raise FieldError(f"{where}: column {twice} occurs twice; keep one")
+        repeated = table.columns[table.columns.duplicated()][0]
+        raise FieldError(f"{where}: column {repeated} occurs twice; keep one")
     return table, where
 
 
@@ -235,11 +235,11 @@ def besides(table: pd.DataFrame, used: Sequence[Any]) -> list[Any]:
     list
         Labels.
     """
-    left = [name for name in table.columns if name not in used]
-    if not left or not str(left[0]).startswith("Unnamed: "):  # what pandas writes of an index
-        return left
-    numbered = [str(item) for item in table[left[0]]] == [str(row) for row in range(len(table))]
-    return left[1:] if numbered else left
+    unused = [name for name in table.columns if name not in used]
+    if not unused or not str(unused[0]).startswith("Unnamed: "):  # what pandas writes of an index
+        return unused
+    numbered = [str(item) for item in table[unused[0]]] == [str(row) for row in range(len(table))]
+    return unused[1:] if numbered else unused
 
 
 def unread(table: pd.DataFrame, used: Sequence[Any], where: str) -> None:
@@ -254,10 +254,13 @@ def unread(table: pd.DataFrame, used: Sequence[Any], where: str) -> None:
     where : str
         Name of the table in the warning.
     """
-    left = [str(name) for name in besides(table, used)]
-    if left:
-        some = ", ".join(left[:6]) + (", ..." if len(left) > 6 else "")
-        warn(f"{where}: not used: column {some}; drop what is not meant, rename what is")
+    unused = [str(name) for name in besides(table, used)]
+    if unused:
+        listed = ", ".join(unused[:6]) + (", ..." if len(unused) > 6 else "")
+        warn(
+            f"{where}: not used: column {listed}; drop columns that are not needed, rename those "
+            "that are"
+        )
 
 
 def numbers(values: pd.Series, where: str) -> NDArray[np.float64]:

@@ -202,24 +202,26 @@ def _of_pairs(owners: Any, times: pd.Series, where: str) -> Trains:
 def _of_table(source: Any, where: str) -> Trains:
     """Trains from a table with columns id and time."""
     table, where = tables.frame(source, where)
-    when = tables.column(table, TIME, where)
-    if when is None:
+    time_column = tables.column(table, TIME, where)
+    if time_column is None:
         tables.columns(table, ("id", "time"), where)
-    (who,) = tables.columns(table, ("id",), where)
-    tables.unread(table, (who, when, "obs_intervals"), where)
-    times = table[when]
+    (id_column,) = tables.columns(table, ("id",), where)
+    tables.unread(table, (id_column, time_column, "obs_intervals"), where)
+    times = table[time_column]
     if table.attrs.get("units"):
         raise FieldError(
             f"{where}: attrs say that the unit is {table.attrs['units']!r}; convert the column "
-            f"{when} to seconds and delete the note"
+            f"{time_column} to seconds and delete the note"
         )
     if times.dtype == object and isinstance(times.iloc[0], list | tuple | np.ndarray):
-        _observed(table, who, where)
-        return read(pd.Series(times.to_list(), index=pd.Index(table[who], dtype=object)), where)
+        _observed(table, id_column, where)
+        return read(
+            pd.Series(times.to_list(), index=pd.Index(table[id_column], dtype=object)), where
+        )
     times = times.infer_objects()
     if times.dtype.kind not in "mM":
-        times = pd.Series(tables.numbers(times, f"{where}, column {when}"))
-    owners = labels.as_ids(table[who], f"{where}, column {who}")
+        times = pd.Series(tables.numbers(times, f"{where}, column {time_column}"))
+    owners = labels.as_ids(table[id_column], f"{where}, column {id_column}")
     return _of_pairs(owners, times, where)
 
 
@@ -231,10 +233,10 @@ def _of_units(source: Any, where: str) -> pd.DataFrame:
     return table.rename_axis("id").reset_index()
 
 
-def _observed(table: pd.DataFrame, who: str, where: str) -> None:
+def _observed(table: pd.DataFrame, id_column: str, where: str) -> None:
     """Refuse units that an NWB file says were observed with gaps."""
     if "obs_intervals" in table:
-        for unit, spans in zip(table[who], table["obs_intervals"], strict=True):
+        for unit, spans in zip(table[id_column], table["obs_intervals"], strict=True):
             one_span(len(np.atleast_2d(spans)), f"{where} of neuron {unit}")
 
 

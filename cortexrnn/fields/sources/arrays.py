@@ -180,9 +180,9 @@ def _carried(graph: nx.Graph, positions: Any, events: Any, active: bool) -> tupl
     """Positions and events that the nodes of a graph carry, where there are no others."""
     wanted = {"position": positions is None, "events": events is None and not active}
     present = {key for _, data in graph.nodes(data=True) for key in data}
-    left = sorted(str(key) for key in present if not wanted.get(key, False))
-    if left:
-        warn(f"graph: not used: node attribute {', '.join(left)}; drop what is not meant")
+    unused = sorted(str(key) for key in present if not wanted.get(key, False))
+    if unused:
+        warn(f"graph: not used: node attribute {', '.join(unused)}; drop those that are not needed")
     if wanted["position"]:
         positions = _attributes(graph, "position")
     if wanted["events"]:
@@ -351,8 +351,8 @@ def _related(
 
 def _replaced(field: Field, changes: Mapping[str, Any]) -> Field:
     """Return a field of the same neurons with other arrays."""
-    kept = ("name", "ids", "positions", "connectome", "voxel_size", "events")
-    same = {key: getattr(field, key) for key in kept}
+    names = ("name", "ids", "positions", "connectome", "voxel_size", "events")
+    same = {key: getattr(field, key) for key in names}
     return Field.from_arrays(**same | dict(changes), t_start=0.0)  # the clock was checked before
 
 
@@ -365,10 +365,10 @@ def _without_silent(field: Field, silent: Silent) -> Field:
     trains = field.events
     silent_ids = field.ids[~has_events]
     if silent == "refuse" or has_events.sum() < 2:
-        some = ", ".join(map(str, silent_ids[:5])) + (", ..." if len(silent_ids) > 5 else "")
+        listed = ", ".join(map(str, silent_ids[:5])) + (", ..." if len(silent_ids) > 5 else "")
         raise FieldError(
             f"field {field.name!r}, events: {len(silent_ids)} of {len(has_events)} neurons have "
-            f"none (ids {some}), so their relations are undefined; leave them out, "
+            f"none (ids {listed}), so their relations are undefined; leave them out, "
             "or pass silent='drop'"
         )
     keep = np.flatnonzero(has_events)
@@ -615,7 +615,8 @@ def _weight(graph: nx.Graph) -> Hashable | None:
             )
     if others:
         warn(
-            f"graph: not used: edge attribute {', '.join(map(str, others))}; drop what is not meant"
+            f"graph: not used: edge attribute {', '.join(map(str, others))}; drop those that are "
+            "not needed"
         )
     return named[0] if named else None
 
@@ -673,17 +674,17 @@ def _edge_list(table: pd.DataFrame, where: str) -> labels.Edges:
     pre, post = (labels.as_ids(table[side], f"{where}, column {side}") for side in sides)
     ids = np.unique(np.concatenate([pre, post]))
     key = tables.column(table, COUNT, where)
-    twice = pd.DataFrame({"pre": pre, "post": post}).duplicated()
+    is_repeated = pd.DataFrame({"pre": pre, "post": post}).duplicated()
     if key is None:
         count = np.ones(len(table))
         others = tables.besides(table, sides)
-        if not twice.any():
+        if not is_repeated.any():
             _not_counts(
                 [name for name in others if _holds_numbers(table[name])], f"{where}, column"
             )
     else:
         count = tables.numbers(table[key], f"{where}, column {key}")
-        _once(pre[twice], post[twice], where)
+        _once(pre[is_repeated], post[is_repeated], where)
     tables.unread(table, [*sides, key], where)
     return labels.Edges(pre, post, count, ids, where)
 
@@ -712,8 +713,8 @@ def _square_table(frame: pd.DataFrame, where: str) -> labels.Square:
             "post, count"
         )
     if frame.columns.has_duplicates:
-        twice = frame.columns[frame.columns.duplicated()][0]
-        raise FieldError(f"{where}: column {twice} occurs twice; keep one")
+        repeated = frame.columns[frame.columns.duplicated()][0]
+        raise FieldError(f"{where}: column {repeated} occurs twice; keep one")
     for labels_of, side in ((frame.index, "rows"), (frame.columns, "header")):
         labels.ids_of(labels_of, f"{where}, {side}")
     counts = [tables.numbers(frame.iloc[:, k], f"{where}, column {name}") for k, name in

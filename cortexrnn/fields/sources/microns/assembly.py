@@ -291,8 +291,8 @@ def _without(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Move the rows where `mask` holds to those that were left out."""
     moved = neurons[mask].assign(reason=reason)[left_out.columns]
-    kept = neurons[~mask].reset_index(drop=True)
-    return kept, moved if left_out.empty else pd.concat([left_out, moved], ignore_index=True)
+    remaining = neurons[~mask].reset_index(drop=True)
+    return remaining, moved if left_out.empty else pd.concat([left_out, moved], ignore_index=True)
 
 
 def _given(neurons: pd.DataFrame, events: Any) -> list[NDArray[np.float64]]:

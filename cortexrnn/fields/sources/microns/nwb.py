@@ -281,8 +281,8 @@ def _described(file: Any, field: int) -> dict[str, Any]:
 def _gaps(stamps: NDArray[np.float64]) -> list[list[float]]:
     """Find steps of the clock that frames at a constant rate do not make: when, and how long."""
     steps = np.diff(stamps)
-    odd = np.flatnonzero(np.abs(steps - np.median(steps)) > np.median(steps) / 2)
-    return [[float(stamps[k] - stamps[0]), float(steps[k])] for k in odd[:100]]
+    irregular = np.flatnonzero(np.abs(steps - np.median(steps)) > np.median(steps) / 2)
+    return [[float(stamps[k] - stamps[0]), float(steps[k])] for k in irregular[:100]]
 
 
 def _warn_of_gaps(gaps: list[list[float]], field: int) -> None:

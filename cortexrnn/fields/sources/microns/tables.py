@@ -118,9 +118,9 @@ def coregistered(raw: pd.DataFrame, table: str) -> pd.DataFrame:
 def _voxels(values: NDArray[np.float64], largest: int, column: str, table: str) -> NDArray[Any]:
     """Positions as whole voxels where they are whole, after a look at their unit."""
     if not np.isfinite(values).all() or (values < 0).any() or (values > largest).any():
-        odd = values[~((values >= 0) & (values <= largest))][0]
+        outside = values[~((values >= 0) & (values <= largest))][0]
         raise MicronsError(
-            f"table {table}, column {column}: {odd:g} is no voxel of 4 x 4 x 40 nm inside the "
+            f"table {table}, column {column}: {outside:g} is no voxel of 4 x 4 x 40 nm inside the "
             f"volume (0 to {largest}); positions in nm have to be divided by the voxel size"
         )
     whole = np.rint(values)
