@@ -70,7 +70,7 @@ def test_a_changed_relation_is_not_called_reproduced(surrogate: Field) -> None:
     assert reproduced["correlation"] and not reproduced["sttc"]
 
 
-def test_frames_are_found_and_times_off_them_are_told_apart() -> None:
+def test_frames_are_found_and_times_off_them_are_distinguished() -> None:
     rng = np.random.default_rng(0)
     on = [np.sort(rng.choice(4000, 300, replace=False)) * FRAME for _ in range(5)]
     grid = derivation.frame_grid(on)

@@ -365,7 +365,7 @@ def test_grid_needs_a_number_of_neurons(n: Any) -> None:
         grid_shape(n)
 
 
-# ---------------------------------------------------------------------------------- one door
+# ---------------------------------------------------------------------------------- load_field
 
 
 def test_load_field_reads_saved_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

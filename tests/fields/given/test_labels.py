@@ -60,7 +60,7 @@ def from_data(**changes: Any) -> Field:
 
 
 def arrays(**changes: Any) -> Field:
-    """The same field through the other door."""
+    """The same field through the other call."""
     relations = {"correlation": RIGHT.correlation, "sttc": RIGHT.sttc}
     return Field.from_arrays(**data() | {"voxel_size": UM} | relations | changes)
 
@@ -97,7 +97,7 @@ def in_order(mapping: dict[int, Any], order: Any) -> dict[int, Any]:
     return {int(IDS[k]): mapping[k] for k in order}
 
 
-def test_the_reference_is_the_same_through_both_doors() -> None:
+def test_the_reference_is_the_same_through_both_calls() -> None:
     assert arrays().content_hash == REFERENCE
 
 
@@ -474,10 +474,10 @@ def shifted(seconds: float, factor: float = 1.0) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("start", [600.0, 36_000.0, 1.7e9])
 def test_a_clock_that_starts_late_is_refused_until_its_start_is_said(start: float) -> None:
-    for door in (from_data, arrays):
+    for call in (from_data, arrays):
         with pytest.raises(FieldError, match=r"the first event is at .* pass t_start="):
-            door(events=shifted(start))
-        assert door(events=shifted(start), t_start=start).content_hash == REFERENCE
+            call(events=shifted(start))
+        assert call(events=shifted(start), t_start=start).content_hash == REFERENCE
     with pytest.raises(FieldError, match="first event is at"):
         read_events(shifted(start), ids=IDS)
     with pytest.raises(FieldError, match="lies before the start of the recording, t_start = 50"):
@@ -680,9 +680,9 @@ def test_a_matrix_that_would_not_fit_is_refused_before_it_is_made() -> None:
 
 def test_hidden_parts_of_rows_are_refused() -> None:
     hidden = [np.ma.masked_less(row, 100) for row in GIVEN["positions"]]
-    for door in (from_data, arrays):
+    for call in (from_data, arrays):
         with pytest.raises(FieldError, match="positions: masked values"):
-            door(positions=hidden)
+            call(positions=hidden)
     with pytest.raises(FieldError, match=r"events\[0\]: masked values"):
         from_data(events=[np.ma.masked_less(train, 1) for train in GIVEN["events"]])
 
@@ -704,9 +704,9 @@ def test_hidden_parts_of_rows_are_refused() -> None:
 )
 def test_rasters_and_counts_are_no_times(raster: Any) -> None:
     ones = (np.random.default_rng(4).random((N, 900)) < 0.05).astype(int)
-    for door in (from_data, arrays):
+    for call in (from_data, arrays):
         with pytest.raises(FieldError, match=r"a raster or counts .*numpy.flatnonzero\(row\)"):
-            door(events=raster(ones))
+            call(events=raster(ones))
     if isinstance(raster(ones), np.ndarray) and raster(ones).dtype != bool:
         with pytest.raises(ValueError, match="a raster or counts"):
             relations.sttc(raster(ones))
@@ -723,9 +723,9 @@ def test_a_raster_is_no_deconvolved_activity() -> None:
 def test_columns_and_rows_of_a_matrix_are_no_flat_trains() -> None:
     for shape, name in (((-1, 1), "column"), ((1, -1), "row")):
         trains = [train.reshape(shape) for train in GIVEN["events"]]
-        for door in (from_data, arrays):
+        for call in (from_data, arrays):
             with pytest.raises(FieldError, match=rf"a {name} of a matrix; .* train\.ravel\(\)"):
-                door(events=trains)
+                call(events=trains)
     with pytest.raises(ValueError, match=r"train\.ravel\(\)"):
         relations.bin_events([train[:, None] for train in GIVEN["events"]])
 
@@ -848,9 +848,9 @@ def test_files_of_other_kinds_are_refused_with_their_reader(tmp_path: Path, suff
 
 def test_no_field_has_synapses_of_a_neuron_onto_itself(tmp_path: Path) -> None:
     own = np.diag([2, 0, 0, 1, 0, 0])
-    for door in (from_data, arrays):
+    for call in (from_data, arrays):
         with pytest.warns(FieldWarning, match=r"3 synapse\(s\) of 2 neuron\(s\) onto themselves"):
-            made = door(connectome=GIVEN["connectome"] + own)
+            made = call(connectome=GIVEN["connectome"] + own)
         assert made.content_hash == REFERENCE
     # What was saved before stays what it was.
     same = {key: getattr(RIGHT, key) for key in ("name", "ids", "positions", "voxel_size", "grid")}

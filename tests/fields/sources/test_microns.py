@@ -526,7 +526,7 @@ def test_a_version_that_is_no_whole_number_is_refused(version: Any) -> None:
         microns.connect(version)
 
 
-def test_without_a_token_nobody_is_asked_and_the_remedy_is_told() -> None:
+def test_without_a_token_no_server_is_queried_and_the_remedy_is_named() -> None:
     with responses.RequestsMock() as mock, pytest.raises(MicronsError) as caught:
         microns.assemble(**QUIET)
     assert not mock.calls
@@ -545,7 +545,7 @@ def test_a_token_that_caveclient_keeps_is_used(
         assert microns.connect().auth.token == TOKEN
 
 
-def test_no_network_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_network_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MicronsError, match=r"cannot be reached.*Check the network.*published"):
         connect_with(monkeypatch, None)
 
@@ -563,7 +563,7 @@ def test_no_network_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         (500, '{"message": "database is down"}', "failed with status 500.*database is down"),
     ],
 )
-def test_what_the_server_refuses_is_told_with_a_remedy(
+def test_what_the_server_refuses_is_reported_with_a_remedy(
     status: int, text: str, message: str, truth: Truth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = CaveServer(truth)
@@ -605,7 +605,7 @@ def test_a_version_that_is_not_there_is_refused_before_any_table_is_asked(
     assert server.asked == []
 
 
-def test_an_unknown_table_is_told(server: CaveServer, client: Any) -> None:
+def test_an_unknown_table_is_reported(server: CaveServer, client: Any) -> None:
     del server.tables[cave.COREGISTRATION]
     with pytest.raises(
         MicronsError, match=r"coregistration_manual_v4 does not exist at version 13"
@@ -613,7 +613,7 @@ def test_an_unknown_table_is_told(server: CaveServer, client: Any) -> None:
         microns.assemble(**QUIET, client=client, activity=None)
 
 
-def test_a_server_that_is_too_old_is_told(truth: Truth) -> None:
+def test_a_server_that_is_too_old_is_reported(truth: Truth) -> None:
     from caveclient.tools.testing import CAVEclientMock
 
     old = CAVEclientMock(
@@ -791,7 +791,7 @@ def test_a_download_that_broke_off_goes_on_where_it_stopped(
     assert ("/v1412/connections_with_nuclei.csv.gz", "bytes=40-") in public.asked
 
 
-def test_a_download_killed_before_its_last_step_is_had_again(
+def test_a_download_killed_before_its_last_step_is_repeated(
     public: type[Files], files: tuple[str, type[Files]], tmp_path: Path
 ) -> None:
     name = f"/v1412/{cave.COREGISTRATION}_merged.csv.gz"
@@ -801,7 +801,7 @@ def test_a_download_killed_before_its_last_step_is_had_again(
     assert target.read_bytes() == public.contents[name]
 
 
-def test_a_damaged_public_file_is_removed_and_told(truth: Truth, public: type[Files]) -> None:
+def test_a_damaged_public_file_is_removed_and_reported(truth: Truth, public: type[Files]) -> None:
     name = f"/v1412/{cave.COREGISTRATION}_merged.csv.gz"
     whole = public.contents[name]
     public.contents[name] = whole[: len(whole) // 2]
@@ -811,7 +811,7 @@ def test_a_damaged_public_file_is_removed_and_told(truth: Truth, public: type[Fi
     truth.check(microns.assemble(**QUIET, route="static", activity=None))
 
 
-def test_a_version_that_is_not_public_is_told(public: type[Files]) -> None:
+def test_a_version_that_is_not_public_is_reported(public: type[Files]) -> None:
     with pytest.raises(MicronsError, match=r"nothing at .*v1300.*known to be public: 343, .* 1412"):
         microns.assemble(**QUIET, route="static", version=1300, activity=None)
 
@@ -825,13 +825,13 @@ def test_without_a_proofreading_file_the_status_is_unknown(
     assert set(made.neurons["axon"]) == {"unknown"}
 
 
-def test_public_files_out_of_reach_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_public_files_out_of_reach_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(static, "BASE_URL", "http://127.0.0.1:9")
     with pytest.raises(MicronsError, match=r"cannot be reached.*check the network"):
         microns.assemble(**QUIET, route="static", activity=None)
 
 
-def test_a_cache_that_cannot_be_written_is_told(
+def test_a_cache_that_cannot_be_written_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, public: type[Files]
 ) -> None:
     (tmp_path / "file").write_text("in the way")
@@ -1043,19 +1043,19 @@ def test_a_file_that_breaks_the_rule_is_refused(
         nwb.recording(6, 6, 2, truth.units, progress=False)
 
 
-def test_a_file_without_the_field_is_told(truth: Truth, scan: Any) -> None:
+def test_a_file_without_the_field_is_reported(truth: Truth, scan: Any) -> None:
     scan[0]()
     with pytest.raises(MicronsError, match="has another layout"):
         nwb.recording(6, 6, 4, truth.units, progress=False)
 
 
-def test_a_scan_that_dandi_does_not_list_is_told(truth: Truth, scan: Any) -> None:
+def test_a_scan_that_dandi_does_not_list_is_reported(truth: Truth, scan: Any) -> None:
     scan[0]()
     with pytest.raises(MicronsError, match=r"lists no .*ses-8-scan-5"):
         nwb.recording(8, 5, 2, truth.units, progress=False)
 
 
-def test_dandi_out_of_reach_is_told(truth: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dandi_out_of_reach_is_reported(truth: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nwb, "API", "http://127.0.0.1:9")
     with pytest.raises(MicronsError, match=r"cannot be reached.*check the network"):
         nwb.recording(6, 6, 2, truth.units, progress=False)

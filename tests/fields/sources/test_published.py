@@ -273,7 +273,7 @@ def test_one_altered_byte_is_refused(original: Path, file: str) -> None:
         published.load_published(NAME, directory=original)
 
 
-def test_the_message_tells_both_digests_and_the_remedy(original: Path) -> None:
+def test_the_message_names_both_digests_and_the_remedy(original: Path) -> None:
     file = original / "corr_matrix.npy"
     expected = hashlib.sha256(file.read_bytes()).hexdigest()
     file.write_bytes(b"")
@@ -285,7 +285,9 @@ def test_the_message_tells_both_digests_and_the_remedy(original: Path) -> None:
         published.load_published(NAME, directory=original)
 
 
-def test_incomplete_folders_are_told_apart_from_empty_ones(original: Path, tmp_path: Path) -> None:
+def test_incomplete_folders_are_distinguished_from_empty_ones(
+    original: Path, tmp_path: Path
+) -> None:
     (original / "sttc_matrix.npy").unlink()
     with pytest.raises(SourceError, match=r"incomplete, missing: sttc_matrix\.npy"):
         published.load_published(NAME, directory=original.parent)
@@ -394,7 +396,7 @@ def test_pickles_of_numpy_1_and_2_are_read(tmp_path: Path, module: str) -> None:
 # ---------------------------------------------------------------------------------- places
 
 
-def test_unknown_fields_are_told_what_is_near(cache: Path) -> None:
+def test_unknown_fields_are_refused_with_what_is_near(cache: Path) -> None:
     with pytest.raises(SourceError, match=r"'6_6_3'; did you mean .*6_6_2.*`cortexrnn fields`"):
         load_field("6_6_3")
     with pytest.raises(SourceError, match="no field called 'qqq'; `cortexrnn fields` lists the 56"):
@@ -501,7 +503,7 @@ def test_a_spoilt_download_never_reaches_the_cache(
     assert published.load_published(NAME).origin == "download"
 
 
-def test_damage_in_the_cache_is_told_and_fetch_mends_it(server: Server, cache: Path) -> None:
+def test_damage_in_the_cache_is_reported_and_fetch_mends_it(server: Server, cache: Path) -> None:
     assert published.fetch(NAME) == cache / NAME
     for file in (f"spikes_{NAME}.npy", "corr_matrix.npy"):
         with (cache / NAME / file).open("ab") as stream:

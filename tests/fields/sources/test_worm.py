@@ -273,7 +273,7 @@ def test_a_response_is_alone_even_beside_a_tiling_coefficient() -> None:
 
 
 @pytest.mark.parametrize("relation", ["correlation", "precision"])
-def test_a_relation_without_tiling_coefficient_is_taken_alone_and_that_is_told(
+def test_a_relation_without_tiling_coefficient_is_taken_alone_and_that_is_reported(
     relation: str,
 ) -> None:
     bare = replace(load_field("surrogate_20"), sttc=None)
@@ -461,7 +461,7 @@ def test_figures_are_labelled() -> None:
         assert sum(map(bool, texts)) >= 2 and all(axes.has_data() for axes in figure.axes)
 
 
-def test_somata_are_told_apart_by_what_was_measured() -> None:
+def test_somata_are_distinguished_by_what_was_measured() -> None:
     measured = np.zeros((N, N), bool)
     measured[0, [0, 1, 2]] = True  # 0 was stimulated, 1 and 2 were seen
     response = np.where(measured, 1.0, np.nan)
