@@ -321,7 +321,7 @@ class Rows:
     where : str
         Name of the source in messages.
     more : bool
-        Whether it may hold neurons besides those that are asked for.
+        Whether it may hold neurons besides those of the field.
     numbered : bool
         Whether the labels are only the default row numbers 0 ... N-1 of a table.
     with_unit : bool
@@ -488,6 +488,11 @@ def rows(source: Any, where: str, *, more: bool = False) -> Rows:
     Returns
     -------
     Rows
+
+    Raises
+    ------
+    FieldError
+        If its labels are not ids or repeat, or it carries a unit or masked values.
     """
     labels = axis_labels(source, 0)
     return Rows(
@@ -510,7 +515,12 @@ def somata(source: Any, edges: Any, where: str) -> Rows:
     Returns
     -------
     Rows
-        Of three numbers each; a source with names may hold more neurons than are asked for.
+        Of three numbers each; a labelled source may hold more neurons than are needed.
+
+    Raises
+    ------
+    FieldError
+        If columns are missing, ids repeat, or the unit is not one of length.
     """
     unit = units.unit_of(source)
     if isinstance(source, Mapping):
@@ -597,6 +607,11 @@ def square(source: Any, where: str) -> Square:
     Returns
     -------
     Square
+
+    Raises
+    ------
+    FieldError
+        If it is a graph or a table without labels, or its labels are not ids or repeat.
     """
     if tables.is_table(source) and not isinstance(source, pd.DataFrame | str):
         raise FieldError(

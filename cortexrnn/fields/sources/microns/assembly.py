@@ -80,6 +80,11 @@ def field(**settings: Any) -> Field:
     Returns
     -------
     Field
+
+    Raises
+    ------
+    MicronsError
+        As for `assemble`.
     """
     return assemble(**settings).field
 
