@@ -454,3 +454,21 @@ def test_correlation_of_counts_has_the_same_bits_whatever_the_order_of_sums() ->
     assert np.array_equal(relations.correlation(counts[:, rng.permutation(5000)]), coefficients)
     order = rng.permutation(30)
     assert np.array_equal(relations.correlation(counts[order]), coefficients[np.ix_(order, order)])
+
+
+def test_relations_of_events_follow_every_setting() -> None:
+    pytest.importorskip("sklearn")
+    rng = np.random.default_rng(3)
+    events = [np.sort(rng.uniform(0, 60, 80)) for _ in range(4)]
+    settings = {"bin_s": 0.5, "window_s": 0.05, "duration_s": 90.0}
+    computed = relations.from_events(events, **settings, with_precision=True)
+    counts = relations.bin_events(events, bin_s=0.5, duration_s=90.0)
+    tiling = relations.sttc(events, window_s=0.05, duration_s=90.0)
+    np.testing.assert_array_equal(computed["correlation"], relations.correlation(counts))
+    np.testing.assert_array_equal(computed["sttc"], tiling)
+    np.testing.assert_array_equal(computed["precision"], relations.precision(counts))
+    for name, other in (("bin_s", 0.2), ("window_s", 0.1), ("duration_s", 60.5)):
+        changed = relations.from_events(events, **settings | {name: other})
+        assert list(changed) == ["correlation", "sttc"]
+        differs = {key: bool((changed[key] != computed[key]).any()) for key in changed}
+        assert differs == {"correlation": name != "window_s", "sttc": name != "bin_s"}
