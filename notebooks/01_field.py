@@ -142,7 +142,7 @@ sparse = stated(
     density < 0.05 and not field.connectome.diagonal().any(),
     "Connections are few, and no neuron has a synapse on itself.",
     otherwise="In the published fields fewer than 5 % of the pairs are connected "
-    "and no neuron has a synapse on itself; this field differs.",
+    "and no neuron has a synapse on itself; this field is otherwise.",
 )
 glue("sparse", sparse)
 
