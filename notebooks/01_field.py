@@ -14,7 +14,7 @@
 # # A field of cortex
 #
 # A microscope looked at a thin sheet of mouse visual cortex while its neurons were active; the same
-# tissue was then cut and imaged with electrons, which shows who has a synapse on whom. One such
+# tissue was then cut and imaged with electrons, which shows which neuron has a synapse on which. One such
 # sheet, with every neuron found in both, is a *field*. This chapter asks what a field holds, how its
 # neurons lie, how few of them are connected, and whether near neighbours are connected more often.
 #
@@ -48,10 +48,10 @@ banner(field)
 # %% [markdown]
 # ```{admonition} How to read this book
 # :class: note
-# Sentences of three kinds are kept apart: a **fact** is so by construction or by the source that is
+# Sentences of three kinds are kept apart: a **fact** is true by construction or by the source that is
 # named, a **measurement** was computed on this page from the data above, an **interpretation** is what
 # we make of it. Numbers in the text are filled in when the page is built. What is said of the published
-# fields need not hold for a field of your own; what was measured on it is said where it is measured.
+# fields need not hold for a field of your own; each page states what was measured on it.
 # ```
 #
 # ## What a field holds
@@ -146,7 +146,7 @@ sparse = stated(
 )
 glue("sparse", sparse)
 
-# %% mystnb={"figure": {"name": "fig-degrees", "caption": "Partners per neuron, those it sends to and those it hears from (bars), beside a Poisson distribution with the same mean (points). Neurons are counted on a logarithmic axis; a bar that starts at one neuron would be invisible on a linear one."}, "image": {"alt": "Two bar charts of the number of partners per neuron with a Poisson distribution for comparison."}}
+# %% mystnb={"figure": {"name": "fig-degrees", "caption": "Partners per neuron, those it sends to and those it receives from (bars), beside a Poisson distribution with the same mean (points). Neurons are counted on a logarithmic axis; a bar that starts at one neuron would be invisible on a linear one."}, "image": {"alt": "Two bar charts of the number of partners per neuron with a Poisson distribution for comparison."}}
 figures.degrees(field.connectome)
 
 # %% [markdown]
@@ -159,7 +159,7 @@ figures.degrees(field.connectome)
 # ```{admonition} Fact
 # :class: fact
 # The released connectomes do not keep the order of the released positions and relations: their rows
-# stand in the order in which Python reads a `set` of the segment ids. The loader puts them in the order
+# are in the order in which Python reads a `set` of the segment ids. The loader puts them in the order
 # of the neurons. A synthetic field needs no such repair.
 # ```
 #
@@ -207,7 +207,7 @@ figures.connection_by_distance(distance, connectomes)
 # ```{admonition} Interpretation
 # :class: interpretation
 # On the published fields the two orders differ in just this: as released, wiring seems blind to distance; put
-# right, it follows distance as expected. The published networks are not touched: of the wiring they use
+# right, it follows distance as expected. The published networks are not affected: of the wiring they use
 # only the sorted values of a matrix ([chapter 3](03_priors.ipynb)), which no order changes.
 # ```
 #

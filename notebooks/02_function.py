@@ -14,7 +14,7 @@
 # %% [markdown]
 # # From activity to functional relations
 #
-# Two neurons that tend to be active together are said to be functionally related. This chapter
+# Two neurons that tend to be active together are called functionally related. This chapter
 # derives the matrices that networks will start from, step by step out of event times, sets them beside
 # those that were published, and asks what they measure when time comes in frames, and what becomes of the
 # weights when bin and window are chosen otherwise.
@@ -74,7 +74,7 @@ print(unusable or "events present")
 
 # %% [markdown]
 # Where events are absent, or where relations cannot be computed from them, the cells that need them say so and
-# the chapter goes on with the relations that the field brings.
+# the chapter goes on with the relations that the field carries.
 
 # %% mystnb={"figure": {"name": "fig-raster", "caption": "Events in the first minute of the recording, one row per neuron and one mark per event. Where there are no events to compute with, the figure says so."}, "image": {"alt": "Raster of events of all neurons over one minute."}}
 figures.event_raster(events, seconds=60.0)
@@ -116,12 +116,12 @@ figures.binned_counts(counts, bin_s=bin_s)
 # \mathrm{STTC} = \tfrac12 \left( \frac{P_A - T_B}{1 - P_A T_B} + \frac{P_B - T_A}{1 - P_B T_A} \right).
 # $$
 #
-# It is 1 for a train with itself, and near 0 for trains that meet as often as chance would have it.
+# It is 1 for a train with itself, and near 0 for trains that coincide as often as expected by chance.
 #
 # A third relation, **precision**, is the inverse of the covariance of the counts, made sparse: the
 # published one by a graphical lasso {cite}`friedman2008` whose penalty is chosen by cross-validation. An
-# entry tells what is left between two neurons when all others are accounted for, with reversed sign:
-# negative for neurons that go together.
+# entry is what is left between two neurons when all others are accounted for, with reversed sign:
+# negative for neurons that are active together.
 #
 # ## Computed and published, side by side
 #
@@ -139,9 +139,12 @@ settings = {"bin_s": bin_s, "window_s": window_s}
 made = None
 if has_events:
     made = derivation.derived(field, precision=with_lasso, **settings)
-print("computed:", ", ".join(made) if made else "nothing, for want of events")
+print(
+    "computed:",
+    ", ".join(made) if made else "nothing, as there are no usable events",
+)
 
-# %% mystnb={"figure": {"name": "fig-side-by-side", "caption": "Relations computed on this page from the events, the same as the field brought them, and the absolute difference of the two (logarithmic; white where they are equal to the last digit). The first two share a colour scale that ends at the first and last percentile of pairs. Where there are no events to compute with, the figure says so."}, "image": {"alt": "Heat maps of computed relations, of the field's own, and of their difference."}}
+# %% mystnb={"figure": {"name": "fig-side-by-side", "caption": "Relations computed on this page from the events, the same as the field carries them, and the absolute difference of the two (logarithmic; white where they are equal to the last digit). The first two share a colour scale that ends at the first and last percentile of pairs. Where there are no events to compute with, the figure says so."}, "image": {"alt": "Heat maps of computed relations, of the field's own, and of their difference."}}
 own = derivation.titled({k: getattr(field, k) for k in field.relations})
 computed = derivation.titled(made) if has_events else None
 figures.side_by_side(computed, own)
@@ -157,9 +160,9 @@ if has_events and set(made) & set(field.relations):
 rows_or(table, "This field has nothing to compare: events and a relation.")
 
 # %%
-told = "Nothing was compared on this field."
+reproduced = "Nothing was compared on this field."
 if len(table) and as_published:
-    told = stated(
+    reproduced = stated(
         field,
         table["reproduced"].all(),
         "The relations of this field are those computed from its events.",
@@ -167,14 +170,14 @@ if len(table) and as_published:
         "events; the table has the differences.",
     )
 elif len(table):
-    told = (
+    reproduced = (
         "Bin or window of this page are not the published ones; the table has "
     )
-    told += "what that changes."
-glue("reproduced", told)
+    reproduced += "what that changes."
+glue("reproduced", reproduced)
 
 # %% [markdown]
-# The same was done once for every real field whose events were at hand when this book was made. The table
+# The same was done once for every real field whose events were available when this book was made. The table
 # is read from a file that `tools/derive.py` wrote, with the digests of the files that were compared and
 # the versions of what computed it.
 
@@ -213,14 +216,14 @@ to_itself = [
     for name in whole
     if name in matrices
 ]
-told = stated(
+with_itself = stated(
     field,
     all(to_itself) and len(to_itself) == len(whole),
     "Correlation and STTC of a neuron with itself are 1.",
     otherwise="This field lacks correlation or STTC, or one of them is not 1 for "
     f"a neuron with itself; its relations are: {', '.join(field.relations) or 'none'}.",
 )
-glue("to_itself", told)
+glue("to_itself", with_itself)
 
 # %% mystnb={"figure": {"name": "fig-distributions", "caption": "Distribution of each relation that the field carries over all pairs of different neurons, on a logarithmic axis. Grey line: zero; dashed: mean. The title gives the diagonal, which is left out."}, "image": {"alt": "Histograms of the functional relations over pairs of neurons."}}
 figures.relation_distributions(matrices or None)
@@ -248,18 +251,18 @@ rows_or(facts.round(4) if matrices else pd.DataFrame(), "No relations.")
 agreement = np.nan
 if set(whole) <= set(matrices):
     agreement = pairs["correlation"].corr(pairs["STTC"])
-told = (
+agreement_text = (
     f"Over pairs, correlation and STTC are correlated with r = {agreement:.2f}"
 )
-told = stated(
+agreement_text = stated(
     field,
     agreement > 0,
-    f"{told}: they mostly rank pairs alike.",
-    otherwise=f"{told}: they do not rank pairs alike."
+    f"{agreement_text}: they mostly rank pairs alike.",
+    otherwise=f"{agreement_text}: they do not rank pairs alike."
     if np.isfinite(agreement)
     else "This field does not have both, or one of them does not vary.",
 )
-glue("agreement", told)
+glue("agreement", agreement_text)
 
 # %% mystnb={"figure": {"name": "fig-agreement", "caption": "Correlation and STTC of the same pairs of neurons; colour counts pairs on a logarithmic scale, grey lines mark zero, the title gives the number of pairs and the correlation of the two relations."}, "image": {"alt": "Density plot of STTC against correlation."}}
 figures.relation_against_relation(*map(matrices.get, whole), names=whole)
@@ -279,12 +282,12 @@ table = with_distance.rename("correlation with distance").to_frame().round(3)
 rows_or(table, "This field has no relation that could fall with distance.")
 
 # %%
-told = "Nothing was measured on this field."
+trend_text = "Nothing was measured on this field."
 for name, r in with_distance.head(1).items():
     trend = "falls" if r < 0 else "does not fall"
-    told = f"In this field the {name} of two neurons {trend} with their "
-    told += f"distance (r = {r:.2f} over pairs)."
-glue("with_distance", told)
+    trend_text = f"In this field the {name} of two neurons {trend} with their "
+    trend_text += f"distance (r = {r:.2f} over pairs)."
+glue("with_distance", trend_text)
 
 # %% mystnb={"figure": {"name": "fig-relation-distance", "caption": "Each relation against the distance of the two somata, in bins of 100 µm; bins of fewer than 50 pairs are left out. Points: median of the pairs; band: middle half. The title gives the correlation of relation and distance over all pairs."}, "image": {"alt": "Median relation against distance, one panel per relation."}}
 figures.relation_by_distance(distance, matrices or None)
@@ -314,14 +317,14 @@ if grid is not None and not grid.holds:
     print("These times do not lie on frames of 10 ms or more.")
 if frame:
     print(f"{1 / frame:.4f} frames a second, {1000 * frame:.1f} ms each")
-glue("frame_rate", f"{1 / frame:.4f}" if frame else "(no frames at hand)")
+glue("frame_rate", f"{1 / frame:.4f}" if frame else "(no frames here)")
 
 # %% mystnb={"figure": {"name": "fig-frames", "caption": "Top: time lags between events of different neurons (those among 12 neurons spread over the field) in steps of 5 ms; shaded is the window of the STTC. Bottom: number of different event times, over all neurons, in each of the first 40 bins of the correlation. Where there are no events to compute with, the figure says so."}, "image": {"alt": "Histogram of time lags with the coincidence window shaded, and number of event times per bin."}}
 figures.frame_grid(events, window_s=window_s, bin_s=bin_s)
 
 # %% [markdown]
 # A window shorter than a frame contains lag zero and no other. Is that so? Moving every event to the
-# middle of its frame and counting in bins of one frame tells which pairs of neurons share frames, without
+# middle of its frame and counting in bins of one frame shows which pairs of neurons share frames, without
 # any window. The coincidences of the STTC must be these.
 
 # %%
@@ -331,8 +334,8 @@ if frame:
     single = by_frame.max() <= 1
     stated(field, single, "A frame holds one event of a neuron.", otherwise="")
     stop = max(train[-1] for train in events) + 0.1
-    few = {"window_s": 0.98 * frame, "duration_s": stop}
-    narrow = relations.sttc(events[:20], **(few | {"window_s": 1e-6}))
+    one_frame = 0.98 * frame  # the longest window to be tried
+    narrow = relations.sttc(events[:20], window_s=1e-6, duration_s=stop)
     shared = by_frame @ by_frame.T / by_frame.sum(axis=1)[:, None]
     if single:
         assert np.abs(narrow - (shared + shared.T) / 2).max() < 0.01
@@ -345,8 +348,8 @@ if frame:
 # %%
 if frame:
     lower_20 = np.tril_indices(len(narrow), -1)
-    windows = [w for w in (1e-6, 0.05, 0.1) if w < few["window_s"]]
-    windows.append(few["window_s"])
+    windows = [w for w in (1e-6, 0.05, 0.1) if w < one_frame]
+    windows.append(one_frame)
     levels = [
         relations.sttc(events[:20], window_s=w, duration_s=stop)[
             lower_20
@@ -365,7 +368,7 @@ if frame:
 # :class: interpretation
 # On frames longer than the window, two events coincide when they fall into the same frame, whatever
 # the window says. The tiled share $T$ does grow with the window while the coincidences $P$ do not: so
-# the STTC sinks as the window grows, and the sign of its mean is a matter of the window.
+# the STTC sinks as the window grows, and the sign of its mean depends on the window.
 # ```
 #
 # ## What frames do to bins
@@ -375,7 +378,7 @@ if frame:
 # %%
 n_bins = counts.shape[1] if has_events else 0
 held = derivation.frames_in_bins(frame, bin_s, n_bins) if frame else None
-told = "This field came without events on frames, so nothing was measured."
+beat_text = "This field came without events on frames, so nothing was measured."
 if frame:
     share = pd.Series(held).value_counts(normalize=True).sort_index()
     beat = abs(1 / frame - round(bin_s / frame) / bin_s)
@@ -406,21 +409,21 @@ figures.beat(counts if frame else None, held, pairs_beat)
 # %%
 if frame:
     kinds = " or ".join(map(str, share.index))
-    told = (
+    beat_text = (
         f"Bins of {1000 * bin_s:g} ms hold {kinds} frames, a pattern that comes back {beat:.2f} times "
         f"a second. It adds {added:.4f} to a mean correlation of {means['with the beat']:.4f} "
         f"(product of couplings: {predicted:.4f}); over pairs, correlations with and without it agree "
         f"with r = {same:.3f}."
     )
     small = abs(added - predicted) < 0.1 * abs(predicted) + 1e-3
-    told += stated(
+    beat_text += stated(
         field,
         small and same > 0.9,
         " What it adds is what the couplings predict, and pairs keep their order.",
         otherwise=" Here couplings do not predict what it adds, or pairs do not "
         "keep their order.",
     )
-glue("beat", told)
+glue("beat", beat_text)
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -455,12 +458,12 @@ if has_events and not derivation.underivable(field):
 figures.settings(changed)
 
 # %%
-told = "Without usable events nothing was measured."
+settings_text = "Without usable events nothing was measured."
 if changed is not None:
     redrawn = changed.set_index("setting").loc["redraw", "weights_r"]
     varied = changed[changed["setting"] != "redraw"]
     least, most = varied["self_ratio"].min(), varied["self_ratio"].max()
-    told = (
+    settings_text = (
         f"Off the diagonal, weights of any setting agree with the published ones with r of at least "
         f"{varied['weights_r'].min():.2f}, another lognormal draw only with {redrawn:.2f}. A "
         f"self-connection is {least:.0f} to {most:.0f} times a connection to another neuron."
@@ -468,20 +471,20 @@ if changed is not None:
 
 # %%
 if changed is not None:
-    told = stated(
+    settings_text = stated(
         field,
         varied["weights_r"].min() > redrawn and most > 2 * least,
-        told,
-        otherwise=told.replace("only with", "with")
+        settings_text,
+        otherwise=settings_text.replace("only with", "with")
         + " In the published fields settings change less than a draw does, and "
         "self-connections more than twofold.",
     )
     undefined = varied.loc[varied["mean"].isna(), "seconds"]
     if len(undefined):
-        told += (
+        settings_text += (
             " Undefined in bins of (s): " + ", ".join(map(str, undefined)) + "."
         )
-glue("settings", told)
+glue("settings", settings_text)
 
 # %% [markdown]
 # ```{admonition} Measurement

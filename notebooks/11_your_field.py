@@ -16,8 +16,8 @@
 #
 # Nothing in this book needs the mouse of the paper. Whoever has positions of neurons, a connectome and
 # activity has a field. This chapter takes the same small example in as arrays, as CSV files and as a
-# graph, brings it through the whole pipeline to a trained network, shows the errors that you will meet
-# with what to do about each, and asks what a connectome says when not every axon was followed.
+# graph, brings it through the whole pipeline to a trained network, shows the errors that you may meet
+# and what to do about each, and asks what a connectome says when not every axon was followed.
 #
 # *Needs:* [A field of cortex](01_field.ipynb); [Eleven networks](05_networks.ipynb) for the training.
 # *Time:* about half a minute on two cores.
@@ -121,7 +121,7 @@ own = field_from_data(
 own
 
 # %% [markdown]
-# A scipy sparse matrix does as well as an array. Where there are deconvolved traces instead of events, pass
+# A scipy sparse matrix works as well as an array. Where there are deconvolved traces instead of events, pass
 # `activity=` and `frame_rate_hz=`: their local maxima become the events, as in the published fields. Where
 # there are relations already, use `Field.from_arrays`.
 #
@@ -137,7 +137,7 @@ print(saved.name, f"{saved.stat().st_size / 1e3:.0f} kB")
 # %% [markdown]
 # ## From CSV files
 #
-# Tables are labelled: rows may stand in any order, since every row says which neuron it means. Here the
+# Tables are labelled: rows may be in any order, since every row says which neuron it means. Here the
 # example is written as three tables, shuffled, and read back.
 
 # %%
@@ -348,24 +348,26 @@ print(audible.n_neurons, "of", n_own, "neurons")
 # absence {cite}`microns2025`.
 # ```
 #
-# What does the connectome of the field at hand look like from both ends?
+# What do the neurons of this chapter's field send, and what do they receive?
 
 # %%
 wired = connections(field.connectome).any()
-told = "No two neurons of this field are connected."
+partners = "No two neurons of this field are connected."
 if wired:
     sides = proofreading.describe(field.connectome)
     none, spread = sides["without partner"], sides["s.d. / mean"]
-    told = f"Of the neurons of this field {none['sends']:.0%} send to no other "
-    told += (
+    partners = (
+        f"Of the neurons of this field {none['sends']:.0%} send to no other "
+    )
+    partners += (
         f"and {none['receives']:.0%} receive from none. Numbers of partners "
     )
-    told += (
+    partners += (
         f"vary by {spread['sends']:.1f} of their mean on the sending side and "
     )
-    told += f"by {spread['receives']:.1f} on the receiving side."
-glue("sides", told)
-sides.round(3) if wired else remark(told)
+    partners += f"by {spread['receives']:.1f} on the receiving side."
+glue("sides", partners)
+sides.round(3) if wired else remark(partners)
 
 # %% mystnb={"figure": {"name": "fig-out-in", "caption": "Number of partners within the field that its neurons send to (left) and receive from (right). Orange: neurons with none."}, "image": {"alt": "Histograms of the numbers of partners that neurons send to and receive from."}}
 figures.out_and_in(field.connectome)
@@ -386,8 +388,8 @@ figures.out_and_in(field.connectome)
 # ### A simulation of missing axons
 #
 # What does less proofreading do to the wiring prior $\C^*$? Here **simulated**: all outgoing synapses of some
-# of the neurons that have any are taken away, at random. Beside the field at hand stands the made-up example
-# of above, where every axon is known.
+# of the neurons that have any are taken away, at random. The field of this chapter is compared with the made-up
+# example from above, where every axon is known.
 
 # %%
 sparse = {"this field": field.connectome, "made-up example": connectome}
@@ -407,7 +409,7 @@ by_share = {
 }
 pd.concat(by_share).style.format("{:.3g}")
 
-# %% mystnb={"figure": {"name": "fig-thinned", "caption": "Simulated incomplete proofreading: outgoing synapses of a share of the sending neurons were taken away, in the field at hand and in the made-up example. From top: connections that are left, share of neurons without output, mean entry of the communicability C* (logarithmic); points are random draws, lines their means, dashed is the mean of C* among neurons that have outputs. Shares and draws are in the parameters of the chapter."}, "image": {"alt": "Connections left, share of neurons without output and mean communicability against the share of axons removed."}}
+# %% mystnb={"figure": {"name": "fig-thinned", "caption": "Simulated incomplete proofreading: outgoing synapses of a share of the sending neurons were taken away, in the field of this chapter and in the made-up example. From top: connections that are left, share of neurons without output, mean entry of the communicability C* (logarithmic); points are random draws, lines their means, dashed is the mean of C* among neurons that have outputs. Shares and draws are in the parameters of the chapter."}, "image": {"alt": "Connections left, share of neurons without output and mean communicability against the share of axons removed."}}
 figures.thinned(thin)
 
 # %%
@@ -459,8 +461,8 @@ if wired:
 #
 # ### Which axons were proofread?
 #
-# MICrONS tells, in the table `proofreading_status_and_strategy` of its annotation service CAVE: one row per
-# neuron with `status_axon` (whether the axon was proofread), `strategy_axon` (how far: fully extended,
+# The table `proofreading_status_and_strategy` of CAVE, the annotation service of MICrONS, lists them: one row
+# per neuron with `status_axon` (whether the axon was proofread), `strategy_axon` (how far: fully extended,
 # partially, or only cleaned of false merges) and `valid_id` (the segment it was true of). It needs an account
 # and a token; how to get them, and how to build a field with the status of its axons, is on the page
 # *MICrONS* of this book (book/microns.md). Restrict a field to neurons with a proofread axon before you

@@ -107,9 +107,9 @@ def guarded(read: Any, spoilt: Any) -> Any:
     """Reader that hands no byte of a spoilt file on to whatever would parse it."""
 
     def reading(files: Any, file: str) -> Any:
-        found = read(files, file)
+        content = read(files, file)
         assert file not in spoilt, f"{file} was about to be parsed"
-        return found
+        return content
 
     return reading
 
@@ -207,7 +207,7 @@ def field(says: str, name: str = "", **changes: Any) -> tuple[str, Callable[[Lab
     return title, lambda _: Field.from_arrays(**arrays() | changes), says
 
 
-def mine(says: str, name: str = "", **changes: Any) -> tuple[str, Callable[[Lab], Any], str]:
+def own_data(says: str, name: str = "", **changes: Any) -> tuple[str, Callable[[Lab], Any], str]:
     """Case for field_from_data."""
     title = f"field_from_data {name or ' '.join(changes)}"
     return title, lambda _: field_from_data(**own() | changes), says
@@ -329,8 +329,8 @@ def wrong_dtype() -> Iterator[Any]:
     yield laid("holds <U", "corr_matrix.npy", np.full((N, N), "x"))
     yield laid("flat array", "spikes_*.npy", objects([["a", "b"]] * N))
     yield table("column count, row 0: 'many'", "words", f"pre,post,count\n{IDS[0]},{IDS[1]},many\n")
-    yield mine("edge attribute weight, row 0: 'strong'", connectome=graph(weight="strong"))
-    yield mine("activity: <U", events=None, activity=np.full((N, 9), "x"), frame_rate_hz=5)
+    yield own_data("edge attribute weight, row 0: 'strong'", connectome=graph(weight="strong"))
+    yield own_data("activity: <U", events=None, activity=np.full((N, 9), "x"), frame_rate_hz=5)
 
 
 def nan() -> Iterator[Any]:
@@ -354,11 +354,11 @@ def nan() -> Iterator[Any]:
             lambda v=value: relations.bin_events([[1.0]], duration_s=v),
         )
         yield table("column count, row 0", f"count {value}", f"pre,post,count\n1,2,{value}\n")
-        yield mine("weight, row 0", f"weight {value}", connectome=graph(weight=value))
+        yield own_data("weight, row 0", f"weight {value}", connectome=graph(weight=value))
     yield load("sttc: nan", sttc=np.full((N, N), np.nan))
     yield table("column x, row 0: ''", "empty cell", "id,x,y,z\n1,,2,3\n", read_positions)
     yield table("row 1", "no time", f"id,time\n{IDS[0]},1\n{IDS[1]},NA\n", read_events)
-    yield mine("activity: nan", events=None, activity=np.full((N, 5), np.nan), frame_rate_hz=5)
+    yield own_data("activity: nan", events=None, activity=np.full((N, 5), np.nan), frame_rate_hz=5)
     yield laid("not symmetric|nan", "corr_matrix.npy", np.triu(np.full((N, N), np.nan)))
 
 
@@ -375,11 +375,11 @@ def unsorted() -> Iterator[Any]:
             f"sttc train {k}",
             lambda t=train, k=k: relations.sttc(with_train(t, k)),
         )
-        yield mine(
+        yield own_data(
             rf"events\[{k}\]: times are not sorted", f"train {k}", events=with_train(train, k)
         )
     backward = {i: t[::-1] for i, t in zip(IDS.tolist(), arrays()["events"], strict=True)}
-    yield mine(r"events\[0\]: times are not sorted", "dictionary", events=backward)
+    yield own_data(r"events\[0\]: times are not sorted", "dictionary", events=backward)
     yield plain("not sorted", "bin_events", lambda: relations.bin_events([[3.0, 1.0], [2.0]]))
     stops = np.cumsum([9] * N)
     yield load("not sorted", event_times=np.arange(9.0 * N)[::-1], event_stops=stops)
@@ -420,15 +420,15 @@ def duplicate() -> Iterator[Any]:
         ids[k] = ids[0]
         yield field(f"ids: {ids[0]} occurs twice", f"ids {k}", ids=ids)
     twice = IDS[[0, 1, 2, 3, 4, 4]]
-    yield mine(f"ids: {twice[4]} occurs twice", ids=twice)
-    yield mine("positions: .* occurs twice", positions=somata().assign(id=twice), ids=None)
-    yield mine("rows: .* occurs twice", "rows", connectome=square().set_axis(twice), ids=None)
-    yield mine("column .* occurs twice", "header", connectome=square().set_axis(twice, axis=1))
-    yield mine("has two counts", "edges", connectome=pd.concat([edges(), edges().tail(1)]))
+    yield own_data(f"ids: {twice[4]} occurs twice", ids=twice)
+    yield own_data("positions: .* occurs twice", positions=somata().assign(id=twice), ids=None)
+    yield own_data("rows: .* occurs twice", "rows", connectome=square().set_axis(twice), ids=None)
+    yield own_data("column .* occurs twice", "header", connectome=square().set_axis(twice, axis=1))
+    yield own_data("has two counts", "edges", connectome=pd.concat([edges(), edges().tail(1)]))
     one = int(IDS[0])
-    yield mine(f"events: {one} occurs twice", events={one: [1.0], str(one): [2.0]})
-    yield mine("nodes of the graph: 1 occurs twice", connectome=nx.DiGraph([(1, "1")]))
-    yield mine(
+    yield own_data(f"events: {one} occurs twice", events={one: [1.0], str(one): [2.0]})
+    yield own_data("nodes of the graph: 1 occurs twice", connectome=nx.DiGraph([(1, "1")]))
+    yield own_data(
         "positions: .* occurs twice",
         "dictionary",
         ids=None,
@@ -480,12 +480,12 @@ def negative_times() -> Iterator[Any]:
     yield plain(
         "neuron 0 has an event at -1e-09", "bin_events", lambda: relations.bin_events([[-1e-9]])
     )
-    yield mine(r"events\[2\]: -3", events=with_train([-3.0]))
-    yield mine(r"events\[0\]: -1", "table", events=pd.DataFrame({"id": [IDS[0]], "time": [-1]}))
-    yield mine(r"events\[0\]: -1", "dictionary", events={int(IDS[0]): [-1.0, 1.0]})
+    yield own_data(r"events\[2\]: -3", events=with_train([-3.0]))
+    yield own_data(r"events\[0\]: -1", "table", events=pd.DataFrame({"id": [IDS[0]], "time": [-1]}))
+    yield own_data(r"events\[0\]: -1", "dictionary", events={int(IDS[0]): [-1.0, 1.0]})
     for setting in ("bin_s", "window_s", "duration_s"):
-        yield mine(f"{setting} is -0.1", **{setting: -0.1})
-    yield mine("frame_rate_hz is -5", events=None, activity=np.ones((N, 9)), frame_rate_hz=-5)
+        yield own_data(f"{setting} is -0.1", **{setting: -0.1})
+    yield own_data("frame_rate_hz is -5", events=None, activity=np.ones((N, 9)), frame_rate_hz=-5)
     yield load("before 0", event_times=np.arange(-9.0, 9.0 * N - 9), event_stops=np.cumsum([9] * N))
     shifted = objects([t - 60 for t in arrays()["events"]])
     yield (
@@ -513,7 +513,7 @@ def empty_neurons() -> Iterator[Any]:
             f"correlation {k}",
             lambda k=k: relations.correlation(relations.bin_events(with_train([], k))),
         )
-        yield mine(
+        yield own_data(
             rf"1 of 6 neurons have none \(ids {IDS[k]}\)", f"silent {k}", events=with_train([], k)
         )
     yield plain("no neuron has an event", "bin_events", lambda: relations.bin_events([[], []]))
@@ -521,12 +521,14 @@ def empty_neurons() -> Iterator[Any]:
     yield plain(
         "counts have shape", "correlation of nobody", lambda: relations.correlation(np.ones((0, 9)))
     )
-    yield mine("5 of 6 neurons have none", "all but one", silent="drop", events=[[1.0], *[[]] * 5])
-    yield mine(
+    yield own_data(
+        "5 of 6 neurons have none", "all but one", silent="drop", events=[[1.0], *[[]] * 5]
+    )
+    yield own_data(
         "has no positions|positions", "graph of nobody", connectome=nx.DiGraph(), positions=None
     )
-    yield mine("positions: 0 neurons|positions for", "nobody", positions=nobody)
-    yield mine("no rows", "empty edges", connectome=edges().head(0))
+    yield own_data("positions: 0 neurons|positions for", "nobody", positions=nobody)
+    yield own_data("no rows", "empty edges", connectome=edges().head(0))
     yield "read_connectome nobody", lambda _: read_connectome(np.zeros((0, 3))), r"shape \(0, 3\)"
     yield laid("positions", "positions_*.npy", objects([]))
     yield laid("spikes", "spikes_*.npy", objects([]))
@@ -558,13 +560,13 @@ def float_ids() -> Iterator[Any]:
             "column id: the id", f"soma {text!r}", f"id,x,y,z\n{text},1,2,3\n", read_positions
         )
     yield table("rows: the id '1.0'", "square table", ",1,2\n1.0,0,1\n2.0,1,0\n")
-    yield mine("ids: the id .*float.*int64", ids=IDS.astype(float))
-    yield mine("positions, column id", positions=somata().assign(id=IDS.astype(float)))
-    yield mine("column pre", "edges", connectome=edges().astype({"pre": float}))
-    yield mine("rows: the id", "square", connectome=square().set_axis(IDS.astype(float)))
-    yield mine("nodes of the graph: the id 1.5", connectome=nx.DiGraph([(1.5, 2)]))
-    yield mine("events: the id 1.0", events={1.0: [1.0]})
-    yield mine("events, column id", "event table", events=times().astype({"id": float}))
+    yield own_data("ids: the id .*float.*int64", ids=IDS.astype(float))
+    yield own_data("positions, column id", positions=somata().assign(id=IDS.astype(float)))
+    yield own_data("column pre", "edges", connectome=edges().astype({"pre": float}))
+    yield own_data("rows: the id", "square", connectome=square().set_axis(IDS.astype(float)))
+    yield own_data("nodes of the graph: the id 1.5", connectome=nx.DiGraph([(1.5, 2)]))
+    yield own_data("events: the id 1.0", events={1.0: [1.0]})
+    yield own_data("events, column id", "event table", events=times().astype({"id": float}))
     yield (
         "published ids",
         lambda lab: lab.layout({f"target_ids_{NAME}.npy": IDS.astype(float)}, known=True),
@@ -582,12 +584,12 @@ def mismatched() -> Iterator[Any]:
     yield field("events: 5 arrays for 6", events=arrays()["events"][1:])
     yield field("shape .*expected", "positions", positions=arrays()["positions"][:-1])
     yield field("positions: shape", "positions in a plane", positions=np.zeros((N, 2)))
-    yield mine("7 rows for 6 ids", "matrix", connectome=more)
-    yield mine("5 positions for 6 neurons", "somata", positions=arrays()["positions"][:-1])
-    yield mine("events: 7 arrays for 6", events=[*arrays()["events"], [1.0]])
-    yield mine("is not among the positions", positions=somata().head(4))
-    yield mine(r"activity: float64 of shape \(5, 9\)", events=None, activity=np.ones((5, 9)))
-    yield mine("lacks|is not among", connectome=square().iloc[:-1, :-1])
+    yield own_data("7 rows for 6 ids", "matrix", connectome=more)
+    yield own_data("5 positions for 6 neurons", "somata", positions=arrays()["positions"][:-1])
+    yield own_data("events: 7 arrays for 6", events=[*arrays()["events"], [1.0]])
+    yield own_data("is not among the positions", positions=somata().head(4))
+    yield own_data(r"activity: float64 of shape \(5, 9\)", events=None, activity=np.ones((5, 9)))
+    yield own_data("lacks|is not among", connectome=square().iloc[:-1, :-1])
     yield plain(
         "the signal",
         "signal_correlation",
@@ -620,8 +622,8 @@ def asymmetric() -> Iterator[Any]:
         file = {"correlation": "corr"}.get(key, key)
         yield laid("not symmetric", f"{file}_matrix.npy", changes["noise"])
         yield laid(DIGEST, f"{file}_matrix.npy", changes["noise"], known=False)
-    yield mine(r"connectome: shape \(6, 5\)", connectome=np.zeros((N, N - 1)))
-    yield mine("6 rows and 5 columns", "table", connectome=square().iloc[:, :-1])
+    yield own_data(r"connectome: shape \(6, 5\)", connectome=np.zeros((N, N - 1)))
+    yield own_data("6 rows and 5 columns", "table", connectome=square().iloc[:, :-1])
     yield table("is not among", "header of others", ",1,2\n1,0,1\n3,1,0\n")
     yield handled("sttc as released, lower triangle only", lambda lab: lab.layout(known=True))
     both = nx.Graph([(1, 2)])
@@ -654,12 +656,12 @@ def out_of_range() -> Iterator[Any]:
     )
     yield table("does not fit int64", "id", f"pre,post\n{10**20},1\n")
     yield table("row 0: '1e400'", "count", "pre,post,count\n1,2,1e400\n")
-    yield mine("a count of -2", "edges", connectome=edges().assign(count=-2))
-    yield mine(
+    yield own_data("a count of -2", "edges", connectome=edges().assign(count=-2))
+    yield own_data(
         "neuron 5 is not among the neurons", "stranger", connectome=edges().head(1).assign(post=5)
     )
-    yield mine("events: neuron 7 is not among", events={7: [1.0]})
-    yield mine("silent is 'keep'", silent="keep")
+    yield own_data("events: neuron 7 is not among", events={7: [1.0]})
+    yield own_data("silent is 'keep'", silent="keep")
     yield load("connectome: -", connectome=-np.ones((N, N), int))
     yield load("usable", "format", format=np.array(np.inf))
     yield load("usable", "grid", grid=np.array(5))
@@ -692,26 +694,26 @@ def strange_labels() -> Iterator[Any]:
         yield field(f"{key}: neuron .* is not among its rows", f"{key} fewer", **{key: fewer})
     for name, labels in others.items():
         trains = pd.Series(given["events"], index=labels)
-        yield mine("events: (neuron|the id)", f"series {name}", events=trains)
+        yield own_data("events: (neuron|the id)", f"series {name}", events=trains)
         yield field(
             r"root_ids: the (labels|id)", f"root_ids {name}", root_ids=pd.Series(IDS, labels)
         )
         table = somata().assign(id=labels)
-        yield mine("(positions|ids)", f"positions {name}", positions=table)
-    yield mine("names its neurons .* pass ids=", "graph, no ids", connectome=graph(), ids=None)
-    yield mine("names its neurons .* pass ids=", "edges, no ids", connectome=edges(), ids=None)
-    yield mine("names its neurons .* pass ids=", "frame, no ids", connectome=square(), ids=None)
-    yield mine("names its neurons .* pass ids=", "somata, no ids", positions=somata(), ids=None)
+        yield own_data("(positions|ids)", f"positions {name}", positions=table)
+    yield own_data("names its neurons .* pass ids=", "graph, no ids", connectome=graph(), ids=None)
+    yield own_data("names its neurons .* pass ids=", "edges, no ids", connectome=edges(), ids=None)
+    yield own_data("names its neurons .* pass ids=", "frame, no ids", connectome=square(), ids=None)
+    yield own_data("names its neurons .* pass ids=", "somata, no ids", positions=somata(), ids=None)
     yield field(
         "names its neurons .* pass ids=", "frame, no ids", ids=None, sttc=frame(given["sttc"])
     )
     for name in ("size", "strength", "n", "synapse"):
         renamed = edges().rename(columns={"count": name})
-        yield mine(f"column {name}: is it the number", f"count as {name}", connectome=renamed)
-    yield mine("mean the same", "two counts", connectome=edges().assign(n_syn=1))
-    yield mine("attribute strength: is it", "edge attribute", connectome=graph(strength=3))
-    yield mine("do not say who is presynaptic", "source and target", connectome=edges().set_axis(
-        ["source", "target", "weight"], axis=1))  # fmt: skip
+        yield own_data(f"column {name}: is it the number", f"count as {name}", connectome=renamed)
+    yield own_data("mean the same", "two counts", connectome=edges().assign(n_syn=1))
+    yield own_data("attribute strength: is it", "edge attribute", connectome=graph(strength=3))
+    unclear = edges().set_axis(["source", "target", "weight"], axis=1)
+    yield own_data("do not say who is presynaptic", "source and target", connectome=unclear)
     by_id = pd.Series(given["events"], index=IDS)
     yield handled(
         "series by id", lambda _: same(field_from_data(**own() | {"events": by_id[::-1]}))
@@ -743,32 +745,42 @@ def strange_units() -> Iterator[Any]:
     given = arrays()
     for unit in ("s", "mV", "voxel", "px", "Mm", "deg", "inch"):
         places = in_unit(given["positions"], unit)
-        yield mine(
-            f"positions: the unit '{unit}' is none of length", f"positions {unit}", positions=places
+        yield own_data(
+            f"positions: the unit '{unit}' is not a known unit of length",
+            f"positions {unit}",
+            positions=places,
         )
         yield field(
-            f"positions: the unit '{unit}' is none of length", f"positions {unit}", positions=places
+            f"positions: the unit '{unit}' is not a known unit of length",
+            f"positions {unit}",
+            positions=places,
         )
     for unit in ("um", "mV", "S", "frames", "Hz", "days"):
         trains = [in_unit(train, unit) for train in given["events"]]
-        yield mine(rf"events\[0\]: the unit '{unit}' is none of time", unit, events=trains)
+        yield own_data(
+            rf"events\[0\]: the unit '{unit}' is not a known unit of time", unit, events=trains
+        )
         yield field(
-            rf"events\[0\]: the unit '{unit}' is none of time", f"events {unit}", events=trains
+            rf"events\[0\]: the unit '{unit}' is not a known unit of time",
+            f"events {unit}",
+            events=trains,
         )
         yield plain(
-            f"the unit '{unit}' is none of time", f"sttc {unit}", lambda t=trains: relations.sttc(t)
+            f"the unit '{unit}' is not a known unit of time",
+            f"sttc {unit}",
+            lambda t=trains: relations.sttc(t),
         )
     for key in ("connectome", "correlation", "sttc", "precision"):
         yield field(f"{key}: has the unit 'mV'", f"{key} mV", **{key: in_unit(given[key], "mV")})
     for setting in ("bin_s", "window_s", "duration_s", "t_start"):
-        yield mine(f"{setting}: the unit 'um'", setting, **{setting: in_unit([1.0], "um")})
-    yield mine("voxel_size: the unit 's'", voxel_size=in_unit([1.0] * 3, "s"))
-    yield mine("ids: ids have no unit", ids=in_unit(IDS, "um"))
+        yield own_data(f"{setting}: the unit 'um'", setting, **{setting: in_unit([1.0], "um")})
+    yield own_data("voxel_size: the unit 's'", voxel_size=in_unit([1.0] * 3, "s"))
+    yield own_data("ids: ids have no unit", ids=in_unit(IDS, "um"))
     mixed = [
         in_unit(row, unit) for row, unit in zip(given["positions"], ["um", "mm"] * 3, strict=True)
     ]
-    yield mine("positions: units are mixed, 'um' and 'mm'", "mixed", positions=mixed)
-    yield mine(
+    yield own_data("positions: units are mixed, 'um' and 'mm'", "mixed", positions=mixed)
+    yield own_data(
         "positions: units are mixed, 'um' and 'none'",
         "some",
         positions=[*mixed[:1], *given["positions"][1:]],
@@ -787,41 +799,43 @@ def strange_clocks() -> Iterator[Any]:
     trains = arrays()["events"]
     for start in (200.0, 3_600.0, 36_000.0, 1e9, 1.7e9):
         late = [train + start for train in trains]
-        for call in (mine, field):
+        for call in (own_data, field):
             yield call("the first event is at .* pass t_start=", f"from {start:g}", events=late)
-        yield mine("lies before the start", f"t_start of {start:g}", t_start=start)
+        yield own_data("lies before the start", f"t_start of {start:g}", t_start=start)
     dates = [np.datetime64("2024-01-01") + (1e6 * t).astype("m8[us]") for t in trains]
-    yield mine("times are dates, .* pass t_start=", "dates", events=dates)
+    yield own_data("times are dates, .* pass t_start=", "dates", events=dates)
     yield field("times are dates, .* pass t_start=", "dates", events=dates)
-    yield mine("times are dates", "dates, start in seconds", events=dates, t_start=3.0)
-    yield mine("times are seconds", "start as a date", t_start=np.datetime64("2024-01-01"))
+    yield own_data("times are dates", "dates, start in seconds", events=dates, t_start=3.0)
+    yield own_data("times are seconds", "start as a date", t_start=np.datetime64("2024-01-01"))
     lost = [dates[0].copy(), *dates[1:]]
     lost[0][3] = np.datetime64("NaT")
-    yield mine("a time is missing", "a date is missing", events=lost, t_start=np.datetime64("2024"))
+    yield own_data(
+        "a time is missing", "a date is missing", events=lost, t_start=np.datetime64("2024")
+    )
     bare = [(9 * t).astype("m8") for t in trains]
-    yield mine("timedelta64 without a unit", "no unit", events=bare)
+    yield own_data("timedelta64 without a unit", "no unit", events=bare)
     ones = (rng.random((N, 300)) < 0.1).astype(int)
     rasters = {"ints": ones, "floats": 1.0 * ones, "bools": ones > 0, "sorted": np.sort(ones)}
     rasters |= {"counts": 2 * ones + ones[::-1], "sparse": scipy.sparse.csr_array(ones)}
     for name, raster in rasters.items():
-        yield mine("a raster or counts", f"raster of {name}", events=raster)
+        yield own_data("a raster or counts", f"raster of {name}", events=raster)
         yield field("a raster or counts", f"raster of {name}", events=raster)
     for name, shape in (("column", (-1, 1)), ("row", (1, -1))):
         turned = [train.reshape(shape) for train in trains]
-        yield mine(f"a {name} of a matrix", name, events=turned)
+        yield own_data(f"a {name} of a matrix", name, events=turned)
         yield field(f"a {name} of a matrix", name, events=turned)
         yield plain("have shape", f"sttc {name}", lambda t=turned: relations.sttc(t))
     double = [trains[0], *trains[:-1]]
-    yield mine(
+    yield own_data(
         "have the same events .* cannot be inverted", "one twice", events=double, precision=True
     )
     yield plain("have the same count in every bin", "precision of one twice",
                 lambda: relations.precision(relations.bin_events(double)))  # fmt: skip
     table = pd.DataFrame(rng.random((N, 90)), index=IDS, columns=np.r_[0:50, 70:110] / 10)
-    yield mine("frames are 0.1 s apart, but", "gap", events=None, activity=table)
+    yield own_data("frames are 0.1 s apart, but", "gap", events=None, activity=table)
     even = table.set_axis(np.arange(90) / 10, axis=1)
-    yield mine("frame_rate_hz is 30, but", "rate", events=None, activity=even, frame_rate_hz=30)
-    yield mine("is the table turned", "turned", events=None, activity=even.T)
+    yield own_data("frame_rate_hz is 30, but", "rate", events=None, activity=even, frame_rate_hz=30)
+    yield own_data("is the table turned", "turned", events=None, activity=even.T)
     yield handled(
         "t_start",
         lambda _: np.allclose(
@@ -961,7 +975,7 @@ KINDS: dict[str, Callable[[], Iterator[Any]]] = {
     "strange clocks": strange_clocks,
     "broken tables": broken_tables,
 }
-CASES = [Case(kind, *found) for kind, make in KINDS.items() for found in make()]
+CASES = [Case(kind, *parts) for kind, make in KINDS.items() for parts in make()]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}: {case.name}")

@@ -73,20 +73,18 @@ def derived(
     ------
     FieldError
         If the field has no events.
+    ImportError
+        If the precision is asked for and scikit-learn is missing.
     ValueError
         If a setting is not positive, or a neuron's relation is undefined with it.
     """
-    events = events_of(field)
-    counts = relations.bin_events(events, bin_s=bin_s)
-    made = {
-        "correlation": relations.correlation(counts),
-        "sttc": relations.sttc(events, window_s=window_s),
-    }
-    return made | ({"precision": relations.precision(counts)} if precision else {})
+    return relations.from_events(
+        events_of(field), bin_s=bin_s, window_s=window_s, with_precision=precision
+    )
 
 
 def underivable(field: Field, *, bin_s: float = 0.2, window_s: float = 0.1) -> str:
-    """Say why no relations can be computed from the events of a field.
+    """Return the reason why no relations can be computed from the events of a field.
 
     Parameters
     ----------
@@ -120,19 +118,19 @@ def titled(relations: Mapping[str, ArrayLike | None]) -> dict[str, Floats]:
     dict of str to ndarray, shape (N, N)
         Those that are there, by title: ``correlation``, ``STTC``, ``precision``.
     """
-    found = {title: relations.get(name) for name, title in TITLES.items()}
-    return {title: np.asarray(matrix) for title, matrix in found.items() if matrix is not None}
+    matrices = {title: relations.get(name) for name, title in TITLES.items()}
+    return {title: np.asarray(matrix) for title, matrix in matrices.items() if matrix is not None}
 
 
 def differences(field: Field, made: Mapping[str, ArrayLike]) -> pd.DataFrame:
-    """Compare relations computed from events with those that the field brought.
+    """Compare relations computed from events with those that the field carries.
 
     Parameters
     ----------
     field : Field
         The field.
     made : mapping of str to array, shape (N, N)
-        As :func:`derived` gives them; a relation that the field lacks is passed over, and so are
+        As :func:`derived` gives them; a relation that the field lacks is left out, and so are
         pairs that it did not measure.
 
     Returns
@@ -164,7 +162,7 @@ def differences(field: Field, made: Mapping[str, ArrayLike]) -> pd.DataFrame:
 
 
 def recorded() -> pd.DataFrame:
-    """Read what ``tools/derive.py`` found for published fields with events.
+    """Read what ``tools/derive.py`` computed for published fields with events.
 
     Returns
     -------
@@ -209,7 +207,7 @@ def frame_grid(events: Sequence[ArrayLike]) -> FrameGrid:
     Returns
     -------
     FrameGrid
-        The smallest step between two times, made exact by the latest time. Ask its ``holds``
+        The smallest step between two times, refined by the latest time. Its ``holds`` says
         whether there is such a grid.
 
     Raises
@@ -326,6 +324,6 @@ def events_of(field: Field) -> tuple[Floats, ...]:
     if field.events is None:
         raise FieldError(
             f"field {field.name!r} came without event times, from which its relations would be "
-            "computed; take a place that has its spikes file, or another field"
+            "computed; load it from a place that has its spikes file, or take another field"
         )
     return field.events

@@ -1,11 +1,11 @@
-"""What is said about data that cannot be used as they are, or that look wrong."""
+"""Errors and warnings about data that cannot be used as they are, or that look wrong."""
 
 from __future__ import annotations
 
 import sys
 import warnings
 
-__all__ = ["FieldError", "FieldWarning", "tell"]
+__all__ = ["FieldError", "FieldWarning", "warn"]
 
 
 class FieldError(ValueError):
@@ -13,11 +13,11 @@ class FieldError(ValueError):
 
 
 class FieldWarning(UserWarning):
-    """Something about the data of a field that can be right and more often is not."""
+    """Something about the data of a field that may be right but usually is not."""
 
 
-def tell(message: str) -> None:
-    """Warn of the data, at the line outside this package that handed them in.
+def warn(message: str) -> None:
+    """Warn about data, at the line outside this package that passed them in.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """One imaged field of cortex: who the neurons are, where they sit, how they fire, how they connect.
 
 A :class:`Field` is what every later stage starts from. It is checked once, when it is made, and
-cannot be changed afterwards, so nothing downstream has to ask again whether the arrays agree.
+cannot be changed afterwards, so nothing downstream has to check again whether the arrays agree.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cortexrnn.fields.errors import FieldError, tell
+from cortexrnn.fields.errors import FieldError, warn
 from cortexrnn.fields.given import labels, trains, units
 
 __all__ = ["RELATION_NAMES", "Field", "grid_shape"]
@@ -68,8 +68,8 @@ def grid_shape(n: int) -> tuple[int, int, int]:
     -------
     tuple of three int
         Sides in descending order. Their product is `n` and their surface the smallest possible.
-        A prime `n` has no such box worth the name; it gets the next larger number whose box has
-        no side of length one, and uses the first `n` of its points.
+        A prime `n` has only the box n x 1 x 1; it gets that of the next larger number that has one
+        without a side of length one, and uses the first `n` of its points.
 
     Raises
     ------
@@ -122,23 +122,23 @@ class Field:
     connectome : array of int64, shape (N, N)
         Synapse counts; the row is the presynaptic neuron.
     correlation, sttc, precision : array of float64, shape (N, N), optional
-        Symmetric functional relations. NaN is allowed where `measured` says so and only there.
+        Symmetric functional relations, NaN exactly where `measured` is False.
     events : sequence of N arrays of float64, optional
         Sorted event times of each neuron in seconds.
     root_ids, unit_ids : array of int64, shape (N,), optional
         Segment ids of the electron microscopy and unit ids of the functional scan. They may
         repeat, and 0 means that there is none.
     origin : str
-        How the field was had: ``"surrogate"``, ``"directory"``, ``"mirror"``, ``"cache"``,
+        Where the field comes from: ``"surrogate"``, ``"directory"``, ``"mirror"``, ``"cache"``,
         ``"download"``, ``"cave"``, ``"static"``, ``"package"``, ``"file"`` or ``"arrays"``. Not
         part of the content hash.
     response : array of float64, shape (N, N), optional
-        What one neuron does when another is stimulated: the row is the stimulated neuron, the
+        Response of one neuron to the stimulation of another: the row is the stimulated neuron, the
         column the one that responds, as in the connectome. Need not be symmetric; its diagonal is
         a neuron's response to its own stimulation.
     measured : array of bool, shape (N, N), optional
         False for pairs that were not measured. Every relation then holds NaN at these pairs and
-        nowhere else. A mask that is True throughout is the same as none. What stands in for the
+        nowhere else. A mask that is True everywhere is the same as none. What stands in for the
         missing values is decided by :func:`cortexrnn.networks.priors.impute_unmeasured`, not here.
 
     Raises
@@ -178,7 +178,7 @@ class Field:
         }
         measured = None if self.measured is None else check.measured(self.measured, n)
         if measured is not None and not self.relations:
-            raise check.error("measured", "there is no relation that it tells of", "pass one")
+            raise check.error("measured", "there is no relation to which it applies", "pass one")
         for key in RELATION_NAMES:
             value = getattr(self, key)
             checked[key] = None if value is None else check.relation(key, value, n, measured)
@@ -212,8 +212,8 @@ class Field:
     ) -> Field:
         """Make a field from arrays of your own.
 
-        What is labelled (data frames, series, dictionaries, data arrays of xarray) is put into the
-        order of `ids` by its labels; plain arrays are taken in this order. Units are converted.
+        Labelled inputs (data frames, series, dictionaries, data arrays of xarray) are put into the
+        order of `ids` by their labels; plain arrays must be in this order. Units are converted.
 
         Parameters
         ----------
@@ -229,7 +229,8 @@ class Field:
             As for the class. Events are taken as by
             :func:`cortexrnn.fields.sources.arrays.read_events`.
         t_start : float, optional
-            When the recording began on the clock of the events, in seconds or, for dates, as one.
+            When the recording began on the clock of the events, in seconds, or a date
+            where events are dates.
 
         Returns
         -------
@@ -243,7 +244,7 @@ class Field:
         Warns
         -----
         FieldWarning
-            If something can be right and more often is not, such as times that are hardly seconds.
+            If something may be right but usually is not, such as times that can hardly be seconds.
 
         Notes
         -----
@@ -264,28 +265,28 @@ class Field:
         if ids is not None:
             ids = check.ids("ids", ids, len(somata) if somata.labels is None else -1, unique=True)
         order = labels.order(list(sources.values()), ids, where)
-        found = {"events": events} | {key: each.align(order) for key, each in sources.items()}
+        arrays = {"events": events} | {key: each.align(order) for key, each in sources.items()}
         if _whole_table(positions):
-            found["positions"] = found["positions"].astype(np.int64)
+            arrays["positions"] = arrays["positions"].astype(np.int64)
         if "events" in sources:
             start = units.scalar(t_start, f"{where}t_start")
-            found["events"] = sources["events"].on_clock(found["events"], start)
+            arrays["events"] = sources["events"].on_clock(arrays["events"], start)
         sides = grid_shape(check.at_least_two(len(order))) if grid is None else grid
-        made = cls(name=name, ids=order, voxel_size=edges, grid=sides, origin=origin, **found)  # type: ignore[arg-type]
-        return made._without_autapses()
+        arrays |= {"name": name, "ids": order, "voxel_size": edges, "grid": sides}
+        return cls(**arrays, origin=origin)._without_autapses()
 
     def _without_autapses(self) -> Field:
-        """Return the field without synapses of a neuron onto itself, and say how many there were.
+        """Return the field without synapses of a neuron onto itself, and warn of their number.
 
         Returns the same field where there are none.
         """
         own = self.connectome.diagonal()
         if not own.any():
             return self
-        tell(
+        warn(
             f"field {self.name!r}, connectome: {own.sum()} synapse(s) of {np.count_nonzero(own)} "
             "neuron(s) onto themselves are left out, as in every field; set the diagonal to 0 "
-            "yourself if you know of them"
+            "to avoid this warning"
         )
         return dataclasses.replace(self, connectome=self.connectome - np.diag(own))
 
@@ -310,7 +311,7 @@ class Field:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 over the whole content, events included, origin not."""
+        """SHA-256 over the whole content, including events but not the origin."""
         return _digest(self._arrays())
 
     def relation(self, name: Relation) -> NDArray[np.float64]:
@@ -460,24 +461,24 @@ class Field:
     @classmethod
     def _from_saved(cls, arrays: dict[str, NDArray[Any]]) -> Field:
         """Turn the arrays of a saved file back into a field."""
-        strange = sorted(set(arrays) - set(SAVED))
-        if strange:
-            raise FieldError(f"it holds {', '.join(strange)}, which no field has")
+        unknown = sorted(set(arrays) - set(SAVED))
+        if unknown:
+            raise FieldError(f"it holds {', '.join(unknown)}, which no field has")
         if int(arrays["format"]) not in READABLE_FORMATS:
             known = " and ".join(map(str, READABLE_FORMATS))
             raise FieldError(f"its format is {arrays['format']}, this package reads {known}")
-        kept: dict[str, Any] = {
+        content: dict[str, Any] = {
             key: arrays[key] for key in ("ids", "positions", "voxel_size", "connectome")
         }
         optional = (*RELATION_NAMES, "measured", "root_ids", "unit_ids")
-        kept.update({key: arrays[key] for key in optional if key in arrays})
+        content.update({key: arrays[key] for key in optional if key in arrays})
         if "event_times" in arrays:
             stops = arrays["event_stops"]
             if len(stops) == 0 or stops[-1] != len(arrays["event_times"]):
                 raise FieldError("its event times and their stops disagree")
-            kept["events"] = np.split(arrays["event_times"], stops[:-1])
+            content["events"] = np.split(arrays["event_times"], stops[:-1])
         grid = tuple(arrays["grid"].tolist())
-        return cls(name=str(arrays["name"]), grid=grid, origin="file", **kept)
+        return cls(name=str(arrays["name"]), grid=grid, origin="file", **content)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         """Everything but the origin as plain arrays, as it is hashed and saved."""
@@ -516,21 +517,21 @@ class Field:
 def _read_all(
     matrices: Mapping[str, Any], rows: Mapping[str, Any], events: Any, where: str
 ) -> dict[str, Any]:
-    """Read with its labels whatever was given besides the positions, by its name."""
-    found: dict[str, Any] = {}
+    """Read all arrays that were given besides the positions, with their labels."""
+    sources: dict[str, Any] = {}
     for key, value in matrices.items():
         if value is not None:
-            found[key] = labels.square(value, f"{where}{key}")
+            sources[key] = labels.square(value, f"{where}{key}")
     for key, value in rows.items():
         if value is not None:
-            found[key] = labels.rows(value, f"{where}{key}")
-    if isinstance(events, Iterable):  # what is none is refused where the field is made
-        found["events"] = trains.read(events, f"{where}events")
-    return found
+            sources[key] = labels.rows(value, f"{where}{key}")
+    if isinstance(events, Iterable):  # anything else is refused by the constructor
+        sources["events"] = trains.read(events, f"{where}events")
+    return sources
 
 
 def _whole_table(positions: Any) -> bool:
-    """Tell a data frame whose columns hold whole numbers by type, which stay such."""
+    """Check for a data frame with columns of integer types only; its positions stay integers."""
     return isinstance(positions, pd.DataFrame) and all(
         getattr(dtype, "kind", "O") in "iu" for dtype in positions.dtypes
     )
@@ -597,7 +598,7 @@ class _Checker:
         if array.dtype.kind not in "biuf" or (array.dtype == bool and key not in MAY_BE_BOOLEAN):
             raise self.error(key, f"holds {array.dtype}", f"pass plain numbers of shape {want}")
         wrong = array.ndim != len(shape) or any(
-            have != side for have, side in zip(array.shape, shape, strict=True) if side >= 0
+            length != side for length, side in zip(array.shape, shape, strict=True) if side >= 0
         )
         if wrong:
             remedy = "give every array the same neurons in the same order"
@@ -606,7 +607,7 @@ class _Checker:
             where = np.argwhere(~np.isfinite(array))[0]
             remedy = "drop the neurons concerned or fill in the values by a rule you can state"
             if key in RELATION_NAMES:
-                remedy += ", or tell with measured= which pairs were not measured"
+                remedy += ", or mark with measured= the pairs that were not measured"
             raise self.error(key, f"{array[tuple(where)]} at {where.tolist()}", remedy)
         return array
 
@@ -614,8 +615,8 @@ class _Checker:
         """Check for whole numbers that fit into int64."""
         if array.dtype.kind == "f" and (array != np.round(array)).any():
             where = np.argwhere(array != np.round(array))[0]
-            remedy = "pass integers"
-            raise self.error(key, f"{array[tuple(where)]} at {where.tolist()} is no count", remedy)
+            problem = f"{array[tuple(where)]} at {where.tolist()} is no whole number"
+            raise self.error(key, problem, "pass integers")
         # 2.0 ** 63 is the first float beyond int64, whose own maximum no float can hold.
         largest = 2.0**63 if array.dtype.kind == "f" else np.iinfo(np.int64).max + 1
         if array.size and array.max().item() >= largest:
@@ -644,8 +645,8 @@ class _Checker:
             raise self.error(key, f"holds {array.dtype}", remedy)
         values, counts = np.unique(array, return_counts=True)
         if unique and len(values) < n:
-            twice = values[counts > 1][0]
-            raise self.error(key, f"{twice} occurs twice", "keep one row for each neuron")
+            repeated = values[counts > 1][0]
+            raise self.error(key, f"{repeated} occurs twice", "keep one row for each neuron")
         return _frozen(self.whole(key, array))
 
     def voxel_size(self, value: ArrayLike) -> NDArray[Any]:
@@ -714,9 +715,9 @@ class _Checker:
 
     def symmetric(self, key: str, array: NDArray[np.float64]) -> None:
         """Check that a relation is the same in both directions, and missing in both or none."""
-        lonely = np.isnan(array) & ~np.isnan(array.T)
-        if lonely.any():
-            row, column = np.argwhere(lonely)[0]
+        one_sided = np.isnan(array) & ~np.isnan(array.T)
+        if one_sided.any():
+            row, column = np.argwhere(one_sided)[0]
             problem = f"not symmetric: [{column}, {row}] is measured, [{row}, {column}] is not"
             remedy = f"{key} has no direction: give both, or pass a directed one as response="
             raise self.error("measured", problem, remedy)

@@ -2,7 +2,7 @@
 
 A reconstruction finds synapses where an axon was followed to them. Dendrites are mostly complete
 without a person's help, axons are not: a neuron whose axon was not proofread receives, and seems
-to send nothing. Which axons were is known to the data set, not to a matrix of counts; here the
+to send nothing. Which axons were is recorded in the data set, not in a matrix of counts; here the
 matrix is described, and incomplete proofreading is *simulated* by taking the outputs of some
 neurons away.
 """
@@ -63,7 +63,7 @@ def dropped(connectome: ArrayLike, share: float, *, rng: np.random.Generator) ->
     share : float
         Share of sending neurons that lose their outputs, from 0 to 1.
     rng : numpy.random.Generator
-        Chooses them.
+        Chooses the neurons.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def dropped(connectome: ArrayLike, share: float, *, rng: np.random.Generator) ->
 
 
 def check_connectome(connectome: ArrayLike) -> NDArray[np.int64]:
-    """Return synapse counts, or say why they are none."""
+    """Return synapse counts, or an error that says what is wrong with them."""
     counts = np.asarray(connectome)
     square = counts.ndim == 2 and counts.shape[0] == counts.shape[1]
     if not square or counts.dtype.kind not in "iuf" or not np.isfinite(counts).all():

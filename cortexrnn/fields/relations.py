@@ -6,7 +6,7 @@ after the last event of the field, counts are taken in 200 ms bins, and two even
 they are at most 100 ms apart.
 
 Events come from deconvolved traces: `trace_events` takes their local maxima. Where only the
-fluorescence is to be had, `redeconvolve` deconvolves it once more; the result is never the trace
+fluorescence is available, `redeconvolve` deconvolves it once more; the result is never the trace
 that the release deconvolved, and carries a name of its own for that reason.
 """
 
@@ -30,8 +30,48 @@ Floats = NDArray[np.float64]
 #: Seconds between the last event of a field and the end of its recording.
 TAIL_S = 0.1
 
-#: Most counts (neurons times bins) that are made, 4 GB; the largest published field has 20 million.
+#: Largest number of counts (neurons times bins) that are made, 4 GB; the largest published
+#: field has 20 million.
 MOST_COUNTS = 500_000_000
+
+
+def from_events(
+    events: Sequence[ArrayLike],
+    *,
+    bin_s: float = 0.2,
+    window_s: float = 0.1,
+    duration_s: float | None = None,
+    with_precision: bool = False,
+) -> dict[str, Floats]:
+    """Compute the functional relations of a field from its events.
+
+    Parameters
+    ----------
+    events : sequence of N arrays
+        Event times of each neuron in seconds, sorted, none empty.
+    bin_s, window_s, duration_s : float
+        In seconds, as in `bin_events` and `sttc`.
+    with_precision : bool
+        Whether to compute the precision too, which needs scikit-learn and seconds to minutes.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (N, N)
+        ``correlation``, ``sttc`` and, if asked for, ``precision``.
+
+    Raises
+    ------
+    ImportError
+        If the precision is asked for and scikit-learn is missing.
+    ValueError
+        As in `bin_events`, `correlation`, `sttc` and `precision`.
+    """
+    counts = bin_events(events, bin_s=bin_s, duration_s=duration_s)
+    computed = {
+        "correlation": correlation(counts),
+        "sttc": sttc(events, window_s=window_s, duration_s=duration_s),
+    }
+    return computed | ({"precision": precision(counts)} if with_precision else {})
 
 
 def redeconvolve(fluorescence: ArrayLike, *, order: Literal[1, 2] = 2) -> Floats:
@@ -75,11 +115,11 @@ def redeconvolve(fluorescence: ArrayLike, *, order: Literal[1, 2] = 2) -> Floats
     except ImportError as error:
         raise ImportError(
             "deconvolution needs oasis-deconv: pip install -e '.[microns]'; events can also "
-            "be had from a trace that is deconvolved already, with trace_events"
+            "be taken from a trace that is already deconvolved, with trace_events"
         ) from error
     rise = 0 if order == 1 else None
-    found = [deconvolve(row, tau_r=rise, b_nonneg=False)[1] for row in traces]
-    return np.maximum(np.asarray(found, dtype=np.float64), 0.0)
+    activity = [deconvolve(row, tau_r=rise, b_nonneg=False)[1] for row in traces]
+    return np.maximum(np.asarray(activity, dtype=np.float64), 0.0)
 
 
 def trace_events(
@@ -141,7 +181,7 @@ def bin_events(
 ) -> Floats:
     """Count the events of every neuron in consecutive time bins.
 
-    Edges stand at 0, ``bin_s``, 2 ``bin_s``, ... strictly below the end of the recording. What
+    Edges are at 0, ``bin_s``, 2 ``bin_s``, ... strictly below the end of the recording. What
     follows the last edge is not counted: less than a bin, or one bin where the recording is a
     whole number of bins long.
 
@@ -164,7 +204,7 @@ def bin_events(
     ValueError
         If a train is unsorted, negative or not finite, if no neuron has an event, if an event
         lies after ``duration_s``, or if the recording is shorter than one bin or has so many bins
-        that the times are hardly seconds.
+        that the times can hardly be in seconds.
     """
     trains = _checked_trains(events)
     width = _checked_positive(bin_s, "bin_s")
@@ -381,7 +421,7 @@ def _coincidence_counts(trains: list[Floats], window: float) -> NDArray[np.int64
     for neuron, train in enumerate(trains):
         start = np.searchsorted(pooled, train - window, side="left")
         end = np.searchsorted(pooled, train + window, side="right")
-        # Windows that overlap are cut where the one before ends: nobody is counted twice.
+        # Windows that overlap are cut where the one before ends: no event is counted twice.
         start[1:] = np.maximum(start[1:], end[:-1])
         lengths = end - start
         offsets = np.repeat(start - np.cumsum(lengths) + lengths, lengths)
@@ -449,12 +489,12 @@ def _in_seconds(events: Any) -> Any:
         )
     if not any(unit_of(train) or hasattr(train, "time_support") for train in events):
         return events
-    found = read(events, "events")
-    return [since(train, found.start, "events") for train in found.items]
+    trains = read(events, "events")
+    return [since(train, trains.start, "events") for train in trains.items]
 
 
 def _checked_numbers(values: ArrayLike, name: str) -> Floats:
-    """Real numbers as float64, or an error: text, booleans and masked values are not taken."""
+    """Real numbers as float64, or an error: text, booleans and masked values are refused."""
     try:
         array = np.asarray(values)
     except (ValueError, TypeError) as error:

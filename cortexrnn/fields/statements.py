@@ -1,8 +1,8 @@
-"""Sentences that the book says of a field, and what it says where they do not hold.
+"""Statements that the book makes about a field, and what it says where they do not hold.
 
-Some sentences are about cortex: connections are few, near neighbours are connected more often. For
-the fields that the book is about they are promises, and a page on which one fails must not appear.
-Any other field is free to be otherwise; its page says what was found.
+Some statements are about cortex: connections are few, near neighbours are connected more often.
+They must hold for the published fields and their surrogate: a page on which one fails is not built.
+Any other field may differ; its page states what was computed there.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 __all__ = ["is_known", "stated"]
 
-#: Where a field comes from that is the published one, digest by digest.
+#: Origins of a published field, whose files were checked by their digests.
 PUBLISHED_ORIGINS = ("directory", "mirror", "cache", "download")
 
-#: Neurons of the smallest published field: a smaller surrogate resembles none.
+#: Neurons of the smallest published field: a smaller surrogate does not resemble them.
 FEWEST_NEURONS = int(FIELDS["n_neurons"].min())
 
 
 def is_known(field: Field) -> bool:
-    """Tell whether a field is one of those that the book makes statements about.
+    """Check whether a field is one of those that the book makes statements about.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def is_known(field: Field) -> bool:
     -------
     bool
         True for a published field as it was released, and for a surrogate that is no smaller than
-        the smallest of these. A field of one's own is none, whatever its name.
+        the smallest of these. False for a field of one's own, whatever its name.
     """
     if field.origin == "surrogate":
         return field.n_neurons >= FEWEST_NEURONS
@@ -54,7 +54,7 @@ def stated(field: Field, holds: object, sentence: str, *, otherwise: str) -> str
     sentence : str
         What the book says of cortex.
     otherwise : str
-        What was found where that is not so.
+        What to say where it is not true.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def stated(field: Field, holds: object, sentence: str, *, otherwise: str) -> str
     Raises
     ------
     AssertionError
-        If the sentence is not true of a field for which the book promises it.
+        If the sentence is not true of a field for which it must hold.
     """
     if bool(holds):
         return sentence

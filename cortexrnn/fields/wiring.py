@@ -12,7 +12,7 @@ __all__ = ["connections", "nearness"]
 
 
 def connections(connectome: ArrayLike) -> NDArray[np.bool_]:
-    """Tell which ordered pairs of different neurons have a synapse.
+    """Find the ordered pairs of different neurons that have a synapse.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def nearness(distance: NDArray[np.float64], connectomes: Mapping[str, ArrayLike]
     DataFrame
         One row for each connectome that has a connection: ``mean distance (µm)`` of connected
         neurons, and ``z against all pairs``, the difference to the mean of all pairs in standard
-        errors, not a number where all pairs are equally far apart.
+        errors; NaN where all pairs are equally far apart.
     """
     apart = distance[~np.eye(len(distance), dtype=bool)]
     rows = {}

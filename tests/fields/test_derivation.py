@@ -49,10 +49,10 @@ def test_the_table_is_what_the_fields_give(name: str, mirror: Path) -> None:
     lasso = name == "5_3_8"  # the worst of all; the others would take a minute
     if lasso:
         pytest.importorskip("sklearn", reason="the extra cortexrnn[microns] is not installed")
-    found = derivation.differences(field, derivation.derived(field, precision=lasso))
+    compared = derivation.differences(field, derivation.derived(field, precision=lasso))
     table = derivation.recorded().set_index(["field", "relation"]).loc[name]
-    assert found["reproduced"].all()
-    for relation, row in found.iterrows():
+    assert compared["reproduced"].all()
+    for relation, row in compared.iterrows():
         bound = 1e-13 if relation != "precision" else 0.1 * table.loc[relation, "difference"]
         assert row["difference"] == pytest.approx(table.loc[relation, "difference"], abs=bound)
         assert row["largest_entry"] == pytest.approx(table.loc[relation, "largest_entry"], rel=1e-5)
@@ -66,11 +66,11 @@ def test_a_changed_relation_is_not_called_reproduced(surrogate: Field) -> None:
     made = derivation.derived(surrogate, precision=False)
     assert derivation.differences(surrogate, made)["reproduced"].all()
     made["sttc"] = made["sttc"] + 1e-8
-    found = derivation.differences(surrogate, made)["reproduced"]
-    assert found["correlation"] and not found["sttc"]
+    reproduced = derivation.differences(surrogate, made)["reproduced"]
+    assert reproduced["correlation"] and not reproduced["sttc"]
 
 
-def test_frames_are_found_and_times_off_them_are_told_apart() -> None:
+def test_frames_are_found_and_times_off_them_are_distinguished() -> None:
     rng = np.random.default_rng(0)
     on = [np.sort(rng.choice(4000, 300, replace=False)) * FRAME for _ in range(5)]
     grid = derivation.frame_grid(on)
@@ -92,12 +92,12 @@ def test_frames_in_bins_are_those_that_binning_counts() -> None:
 def test_a_window_below_a_frame_sees_common_frames_only(surrogate: Field) -> None:
     assert surrogate.events is not None
     stop = max(t[-1] for t in surrogate.events) + 0.1
-    found = relations.sttc(surrogate.events, window_s=1e-9, duration_s=stop)
+    coefficients = relations.sttc(surrogate.events, window_s=1e-9, duration_s=stop)
     shifted = [t + FRAME / 2 for t in surrogate.events]
     frames = relations.bin_events(shifted, bin_s=FRAME, duration_s=stop + 2 * FRAME)
     shared = frames @ frames.T / frames.sum(axis=1)[:, None]
-    off = ~np.eye(len(found), dtype=bool)
-    assert np.abs(found - (shared + shared.T) / 2)[off].max() < 1e-5
+    off = ~np.eye(len(coefficients), dtype=bool)
+    assert np.abs(coefficients - (shared + shared.T) / 2)[off].max() < 1e-5
 
 
 def test_the_beat_adds_the_product_of_couplings() -> None:

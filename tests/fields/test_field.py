@@ -246,8 +246,8 @@ def test_a_saved_field_comes_back_as_it_was(
     assert again.relations == field.relations
     assert (again.events is None) == ("events" in dropped)
     if again.events is not None and field.events is not None:
-        for mine, theirs in zip(again.events, field.events, strict=True):
-            np.testing.assert_array_equal(mine, theirs)
+        for read, saved in zip(again.events, field.events, strict=True):
+            np.testing.assert_array_equal(read, saved)
 
 
 def test_saving_replaces_whole_files_and_leaves_nothing_else(
@@ -365,7 +365,7 @@ def test_grid_needs_a_number_of_neurons(n: Any) -> None:
         grid_shape(n)
 
 
-# ---------------------------------------------------------------------------------- one door
+# ---------------------------------------------------------------------------------- load_field
 
 
 def test_load_field_reads_saved_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,11 +51,11 @@ def tiling_by_hand(a: np.ndarray, b: np.ndarray, window: float, stop: float) -> 
 @given(events=fields, window=windows)
 def test_sttc_is_the_definition(events: list[np.ndarray], window: float) -> None:
     stop = max(train[-1] for train in events) + 0.1
-    found = relations.sttc(events, window_s=window)
+    coefficients = relations.sttc(events, window_s=window)
     for i, a in enumerate(events):
         for j, b in enumerate(events):
             by_hand = 1.0 if i == j else tiling_by_hand(a, b, window, stop)
-            assert found[i, j] == pytest.approx(by_hand, abs=1e-12)
+            assert coefficients[i, j] == pytest.approx(by_hand, abs=1e-12)
 
 
 @settings(max_examples=50, deadline=None)
@@ -63,13 +63,13 @@ def test_sttc_is_the_definition(events: list[np.ndarray], window: float) -> None
 def test_sttc_is_symmetric_bounded_and_follows_the_neurons(
     events: list[np.ndarray], window: float, data: st.DataObject
 ) -> None:
-    found = relations.sttc(events, window_s=window)
-    assert np.array_equal(found, found.T)
-    assert np.array_equal(found.diagonal(), np.ones(len(events)))
-    assert np.abs(found).max() <= 1
+    coefficients = relations.sttc(events, window_s=window)
+    assert np.array_equal(coefficients, coefficients.T)
+    assert np.array_equal(coefficients.diagonal(), np.ones(len(events)))
+    assert np.abs(coefficients).max() <= 1
     order = data.draw(st.permutations(range(len(events))))
     shuffled = relations.sttc([events[k] for k in order], window_s=window)
-    assert np.array_equal(shuffled, found[np.ix_(order, order)])
+    assert np.array_equal(shuffled, coefficients[np.ix_(order, order)])
 
 
 def test_sttc_of_known_pairs() -> None:
@@ -85,8 +85,8 @@ def test_sttc_of_known_pairs() -> None:
 
 
 def test_sttc_counts_events_exactly_one_window_apart() -> None:
-    found = relations.sttc([[1.0], [1.25]], window_s=0.25, duration_s=4.0)
-    assert found[0, 1] == pytest.approx((1 - 0.125) / (1 - 0.125))
+    coefficients = relations.sttc([[1.0], [1.25]], window_s=0.25, duration_s=4.0)
+    assert coefficients[0, 1] == pytest.approx((1 - 0.125) / (1 - 0.125))
     assert relations.sttc([[1.0], [1.2501]], window_s=0.25, duration_s=4.0)[0, 1] < 0
 
 
@@ -115,14 +115,16 @@ def test_a_duration_sets_the_number_of_bins() -> None:
 def test_correlation_is_pearsons(seed: int, whole: bool, data: st.DataObject) -> None:
     rng = np.random.default_rng(seed)
     counts = rng.poisson(1.0, (5, 60)).astype(float) if whole else rng.normal(1e4, 1, (5, 60))
-    found = relations.correlation(counts)
-    assert np.abs(found - np.corrcoef(counts)).max() < 1e-10
-    assert np.array_equal(found, found.T)
-    assert np.array_equal(found.diagonal(), np.ones(5))
-    assert np.abs(found).max() <= 1
+    coefficients = relations.correlation(counts)
+    assert np.abs(coefficients - np.corrcoef(counts)).max() < 1e-10
+    assert np.array_equal(coefficients, coefficients.T)
+    assert np.array_equal(coefficients.diagonal(), np.ones(5))
+    assert np.abs(coefficients).max() <= 1
     if whole:
         order = data.draw(st.permutations(range(5)))
-        assert np.array_equal(relations.correlation(counts[order]), found[np.ix_(order, order)])
+        assert np.array_equal(
+            relations.correlation(counts[order]), coefficients[np.ix_(order, order)]
+        )
 
 
 def test_sttc_is_elephants() -> None:
@@ -136,12 +138,12 @@ def test_sttc_is_elephants() -> None:
         np.sort(rng.choice(np.arange(1, 1200), k, replace=False)) / 6.3009 for k in (9, 80, 300)
     ]
     stop = 195.0
-    found = relations.sttc(events, duration_s=stop)
+    coefficients = relations.sttc(events, duration_s=stop)
     trains = [neo.SpikeTrain(train, units="s", t_stop=stop) for train in events]
     for i, a in enumerate(trains):
         for j, b in enumerate(trains):
             other = elephant.spike_time_tiling_coefficient(a, b, dt=0.1 * quantities.s)
-            assert found[i, j] == pytest.approx(other, abs=1e-12)
+            assert coefficients[i, j] == pytest.approx(other, abs=1e-12)
 
 
 def test_every_published_setting_is_a_default_and_a_parameter() -> None:
@@ -181,14 +183,14 @@ def test_precision_hands_every_setting_on(monkeypatch: pytest.MonkeyPatch) -> No
         "assume_centered": True,
         "n_jobs": 1,
     }
-    found = relations.precision(counts, **settings)
+    estimate = relations.precision(counts, **settings)
     assert {name: made[0].get_params()[name] for name in settings} == settings
-    assert np.array_equal(found, (made[0].precision_ + made[0].precision_.T) / 2)
+    assert np.array_equal(estimate, (made[0].precision_ + made[0].precision_.T) / 2)
 
 
 def maxima_by_hand(trace: list[int], threshold: float) -> list[int]:
     """Frames of local maxima, one frame at a time."""
-    found = []
+    frames = []
     for k in range(1, len(trace) - 1):
         after = k
         while after < len(trace) and trace[after] == trace[k]:
@@ -196,8 +198,8 @@ def maxima_by_hand(trace: list[int], threshold: float) -> list[int]:
         rises = trace[k - 1] < trace[k]
         falls = after < len(trace) and trace[after] < trace[k]
         if rises and falls and trace[k] > threshold:
-            found.append(k)
-    return found
+            frames.append(k)
+    return frames
 
 
 @settings(max_examples=200, deadline=None)
@@ -206,22 +208,22 @@ def maxima_by_hand(trace: list[int], threshold: float) -> list[int]:
     threshold=st.integers(0, 3),
 )
 def test_events_are_local_maxima_above_the_threshold(trace: list[int], threshold: int) -> None:
-    (found,) = relations.trace_events([trace], frame_rate_hz=8.0, threshold=threshold)
-    assert (found * 8).tolist() == maxima_by_hand(trace, threshold)
-    assert (np.diff(found) >= 2 / 8).all()
+    (times,) = relations.trace_events([trace], frame_rate_hz=8.0, threshold=threshold)
+    assert (times * 8).tolist() == maxima_by_hand(trace, threshold)
+    assert (np.diff(times) >= 2 / 8).all()
 
 
 def test_a_plateau_counts_once_at_its_first_frame_and_only_if_it_falls() -> None:
     traces = [[0, 3, 3, 3, 1, 0, 0], [0, 2, 2, 5, 5, 5, 5], [4, 1, 0, 0, 0, 1, 4]]
-    found = relations.trace_events(traces, frame_rate_hz=1.0)
-    assert [train.tolist() for train in found] == [[1.0], [], []]
+    events = relations.trace_events(traces, frame_rate_hz=1.0)
+    assert [train.tolist() for train in events] == [[1.0], [], []]
 
 
 def test_event_times_are_frames_over_the_frame_rate() -> None:
     trace = np.zeros(40_000)
     trace[[2, 4, 39_998]] = 1.0
-    (found,) = relations.trace_events([trace], frame_rate_hz=6.3009)
-    assert found.tolist() == [2 / 6.3009, 4 / 6.3009, 39_998 / 6.3009]
+    (times,) = relations.trace_events([trace], frame_rate_hz=6.3009)
+    assert times.tolist() == [2 / 6.3009, 4 / 6.3009, 39_998 / 6.3009]
 
 
 def test_redeconvolution_finds_the_events_of_a_made_up_trace() -> None:
@@ -235,14 +237,14 @@ def test_redeconvolution_finds_the_events_of_a_made_up_trace() -> None:
     for order, kernel in ((1, decay), (2, rise_and_decay)):
         calcium = np.convolve(events, kernel)[:1500]
         noisy = calcium / calcium.max() - 0.5 + 0.02 * rng.normal(size=1500)
-        found = relations.redeconvolve([noisy, 2 * noisy], order=order)
-        assert found.shape == (2, 1500) and (found >= 0).all()
-        assert np.allclose(found[1], 2 * found[0], atol=1e-2)
-        (times,) = relations.trace_events(found[:1], frame_rate_hz=1.0, threshold=0.2)
+        activity = relations.redeconvolve([noisy, 2 * noisy], order=order)
+        assert activity.shape == (2, 1500) and (activity >= 0).all()
+        assert np.allclose(activity[1], 2 * activity[0], atol=1e-2)
+        (times,) = relations.trace_events(activity[:1], frame_rate_hz=1.0, threshold=0.2)
         assert len(times) == len(frames)
         assert np.abs(times - frames).max() <= 1
         other = relations.redeconvolve([noisy], order=3 - order)
-        assert np.abs(other - found[:1]).max() > 0.05  # one has a rise and the other has none
+        assert np.abs(other - activity[:1]).max() > 0.05  # one has a rise and the other has none
 
 
 @pytest.mark.parametrize(
@@ -307,9 +309,9 @@ def test_published_precision_is_reproduced(mirror: Path) -> None:
     pytest.importorskip("sklearn", reason="the extra cortexrnn[microns] is not installed")
     published = np.load(mirror / "5_3_8" / "precision_matrix.npy")
     events = load_published("5_3_8", directory=mirror).events
-    found = relations.precision(relations.bin_events(events))
-    assert np.array_equal(found, found.T)
-    assert np.abs(found - published).max() < 1e-3 * published.max()
+    estimate = relations.precision(relations.bin_events(events))
+    assert np.array_equal(estimate, estimate.T)
+    assert np.abs(estimate - published).max() < 1e-3 * published.max()
 
 
 def test_precision_without_scikit_learn_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -386,8 +388,8 @@ def test_the_smallest_recordings_that_there_are() -> None:
     assert relations.bin_events([[0.25]], bin_s=0.25, duration_s=0.3).tolist() == [[1]]
     assert relations.correlation([[1.0, 2.0]]).tolist() == [[1.0]]
     assert relations.sttc([[0.0]]).tolist() == [[1.0]]
-    (found,) = relations.trace_events([[0.0, 1.0, 0.0]], frame_rate_hz=2.0)
-    assert found.tolist() == [0.5]
+    (times,) = relations.trace_events([[0.0, 1.0, 0.0]], frame_rate_hz=2.0)
+    assert times.tolist() == [0.5]
     for empty in (np.empty((0, 5)), np.empty((0, 2))):
         with pytest.raises(ValueError, match=r"shape \(0, "):
             relations.correlation(empty)
@@ -448,7 +450,25 @@ def test_a_recording_of_whole_bins_leaves_its_last_bin_uncounted() -> None:
 def test_correlation_of_counts_has_the_same_bits_whatever_the_order_of_sums() -> None:
     rng = np.random.default_rng(0)
     counts = rng.poisson(0.3, (30, 5000))
-    found = relations.correlation(counts)
-    assert np.array_equal(relations.correlation(counts[:, rng.permutation(5000)]), found)
+    coefficients = relations.correlation(counts)
+    assert np.array_equal(relations.correlation(counts[:, rng.permutation(5000)]), coefficients)
     order = rng.permutation(30)
-    assert np.array_equal(relations.correlation(counts[order]), found[np.ix_(order, order)])
+    assert np.array_equal(relations.correlation(counts[order]), coefficients[np.ix_(order, order)])
+
+
+def test_relations_of_events_follow_every_setting() -> None:
+    pytest.importorskip("sklearn")
+    rng = np.random.default_rng(3)
+    events = [np.sort(rng.uniform(0, 60, 80)) for _ in range(4)]
+    settings = {"bin_s": 0.5, "window_s": 0.05, "duration_s": 90.0}
+    computed = relations.from_events(events, **settings, with_precision=True)
+    counts = relations.bin_events(events, bin_s=0.5, duration_s=90.0)
+    tiling = relations.sttc(events, window_s=0.05, duration_s=90.0)
+    np.testing.assert_array_equal(computed["correlation"], relations.correlation(counts))
+    np.testing.assert_array_equal(computed["sttc"], tiling)
+    np.testing.assert_array_equal(computed["precision"], relations.precision(counts))
+    for name, other in (("bin_s", 0.2), ("window_s", 0.1), ("duration_s", 60.5)):
+        changed = relations.from_events(events, **settings | {name: other})
+        assert list(changed) == ["correlation", "sttc"]
+        differs = {key: bool((changed[key] != computed[key]).any()) for key in changed}
+        assert differs == {"correlation": name != "window_s", "sttc": name != "bin_s"}

@@ -1,4 +1,4 @@
-"""The one place where labels are read: whatever names its neurons is put in their order.
+"""Read sources with or without labels, and put them in one order of neurons.
 
 Every source is first read as it is, into one of three forms: :class:`Rows` (positions, ids of other
 kinds, activity), :class:`Square` (connectome, relations, masks) and :class:`Edges` (pairs with a
@@ -6,8 +6,8 @@ count). Each knows the labels that it came with, or that it had none. Then :func
 which neurons there are and in which order, and each form is aligned to it.
 
 The rules: labels that are ids are followed. Labels that number the rows, ``0 ... N-1`` in order,
-say nothing, and the rows are taken in the order of `ids`, like those of a plain array. All other
-labels are refused, and so is a mixture of labelled and plain sources without `ids`.
+carry no information, and the rows are taken in the order of `ids`, like those of a plain array. All
+other labels are refused, and so is a mixture of labelled and plain sources without `ids`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = [
 
 Ids = NDArray[np.int64]
 
-#: Most pairs of neurons for which a matrix is made, 4 GB; the largest published field has 0.4
+#: Largest number of pairs for which a matrix is made, 4 GB; the largest published field has 0.4
 #: million.
 MOST_PAIRS = 500_000_000
 
@@ -53,7 +53,7 @@ EXACT = 2**53
 #: Texts that mean that there is no id.
 MISSING = {"", "<na>", "nan", "na", "n/a", "none", "null", "nat"}
 
-#: Axes of a matrix whose second one is the presynaptic neuron.
+#: Names of the axes of a matrix whose columns are the presynaptic neurons.
 TURNED = ("post", "pre")
 
 
@@ -68,7 +68,7 @@ def as_ids(values: Any, where: str) -> Ids:
     values
         Anything that lists whole numbers or their digits.
     where : str
-        How to call them in messages.
+        Their name in messages.
 
     Returns
     -------
@@ -90,12 +90,12 @@ def as_ids(values: Any, where: str) -> Ids:
         items = list(listed)
     except TypeError:
         raise FieldError(f"{where}: {values!r:.60} is no list of ids") from None
-    found = [_as_id(item, row, where) for row, item in enumerate(items)]
+    numbers = [_as_id(item, row, where) for row, item in enumerate(items)]
     limits = np.iinfo(np.int64)
-    for number in found:
+    for number in numbers:
         if not limits.min <= number <= limits.max:
             raise FieldError(f"{where}: the id {number} does not fit int64; number your neurons")
-    return np.array(found, dtype=np.int64)
+    return np.array(numbers, dtype=np.int64)
 
 
 def _as_id(item: Any, row: int, where: str) -> int:
@@ -115,7 +115,7 @@ def _as_id(item: Any, row: int, where: str) -> int:
 
 
 def _cure(item: Any) -> str:
-    """Say what to do about an id that is none."""
+    """Say what to do about something that is no id."""
     if not isinstance(item, str) or _is_number(item):
         return "floats keep 15 digits and ids have 18: read them as int64 or text"
     bare = item.strip().strip("'\"`’‘")
@@ -139,7 +139,7 @@ def _is_number(text: str) -> bool:
 
 
 def rounded(ids: Ids) -> str:
-    """Say that ids look as if they had gone through floats or a spreadsheet, or nothing.
+    """Return a hint if ids look as if floats or a spreadsheet had rounded them.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def rounded(ids: Ids) -> str:
     Returns
     -------
     str
-        End of a message, empty where there is nothing to say.
+        End of a message, empty where they do not look so.
     """
     large = ids[np.abs(ids.astype(np.float64)) > EXACT]
     if not large.size:
@@ -171,7 +171,7 @@ def unique(ids: Ids, where: str) -> Ids:
     ids : ndarray of int64
         The ids.
     where : str
-        How to call them in messages.
+        Their name in messages.
 
     Returns
     -------
@@ -191,30 +191,30 @@ def unique(ids: Ids, where: str) -> Ids:
 
 
 def known(ids: Ids, among: Ids, where: str, *, inside: str = "the neurons") -> None:
-    """Refuse ids that are not among others.
+    """Refuse ids that are not among known ones.
 
     Parameters
     ----------
     ids, among : ndarray of int64
-        Ids, and those that there are.
+        Ids to check, and known ids.
     where, inside : str
-        How to call them in messages.
+        Their name in messages.
 
     Raises
     ------
     FieldError
-        If there is a stranger.
+        If an id is not among them.
     """
-    strange = ids[~np.isin(ids, among)]
-    if len(strange):
+    unknown = ids[~np.isin(ids, among)]
+    if len(unknown):
         raise FieldError(
-            f"{where}: neuron {strange[0]} is not among {inside} ({len(set(strange.tolist()))} such"
-            f" in all); leave it out or add it{rounded(strange) or rounded(among)}"
+            f"{where}: neuron {unknown[0]} is not among {inside} ({len(set(unknown.tolist()))} such"
+            f" in all); leave it out or add it{rounded(unknown) or rounded(among)}"
         )
 
 
 def places(ids: Ids, order: Ids) -> NDArray[np.intp]:
-    """Tell where each id stands in the order, which holds all of them."""
+    """Return the position of each id in `order`, which must hold all of them."""
     ranks = np.argsort(order)
     return ranks[np.searchsorted(order, ids, sorter=ranks)]
 
@@ -227,7 +227,7 @@ def room(n: int, where: str) -> None:
     n : int
         Number of neurons.
     where : str
-        How to call the source in messages.
+        Name of the source in messages.
 
     Raises
     ------
@@ -272,7 +272,7 @@ def axis_labels(source: Any, axis: int) -> Any:
 
 
 def ids_of(labels: Any, where: str) -> Ids | None:
-    """Return ids out of labels, or None where they number the rows."""
+    """Return labels as ids, or None where they only number the rows."""
     if labels is None or numbers_itself(labels):
         return None
     if isinstance(labels, pd.MultiIndex):
@@ -281,7 +281,7 @@ def ids_of(labels: Any, where: str) -> Ids | None:
 
 
 def numbers_itself(labels: Any) -> bool:
-    """Tell whether labels are those that a table gives by itself, 0 ... N-1 in order."""
+    """Check whether labels are the default ones of a table, 0 ... N-1 in order."""
     return isinstance(labels, pd.RangeIndex) and _counts_up(labels)
 
 
@@ -294,7 +294,7 @@ class Labelled(Protocol):
 
     @property
     def where(self) -> str:
-        """How it is called in messages."""
+        """Its name in messages."""
 
     @property
     def labels(self) -> Ids | None:
@@ -302,7 +302,7 @@ class Labelled(Protocol):
 
     @property
     def complete(self) -> bool:
-        """Whether its labels are all of its neurons, in an order of its own."""
+        """Whether its labels name all neurons of the field, so that they can define the order."""
 
     def __len__(self) -> int:
         """Count its neurons."""
@@ -317,13 +317,13 @@ class Rows:
     values : ndarray, shape (N, ...)
         In the order of the source.
     labels : ndarray of int64, shape (N,), or None
-        Whose they are.
+        Ids of their neurons; None where the source does not name them.
     where : str
-        How to call the source in messages.
+        Name of the source in messages.
     more : bool
-        Whether it may hold neurons besides those that are asked for.
+        Whether it may hold neurons besides those of the field.
     numbered : bool
-        Whether a table numbers its rows 0 ... N-1 by itself.
+        Whether the labels are only the default row numbers 0 ... N-1 of a table.
     with_unit : bool
         Whether the numbers came with a unit and were converted.
     complete : bool
@@ -343,14 +343,14 @@ class Rows:
 
     def align(self, ids: Ids) -> Any:
         """Return the rows in the order of the neurons, shape (N, ...)."""
-        not_two_things(self.numbered, ids, self.where)
-        mine = _followed(self.labels, ids, self.where)
-        if mine is None:
+        refuse_ambiguous_numbers(self.numbered, ids, self.where)
+        row_ids = _followed(self.labels, ids, self.where)
+        if row_ids is None:
             return self.values
-        known(ids, mine, "ids", inside=f"the {self.where.rpartition(', ')[2]}")
+        known(ids, row_ids, "ids", inside=f"the {self.where.rpartition(', ')[2]}")
         if not self.more:
-            known(mine, ids, self.where)
-        return self.values[places(ids, mine)]
+            known(row_ids, ids, self.where)
+        return self.values[places(ids, row_ids)]
 
 
 @dataclass(frozen=True)
@@ -362,9 +362,11 @@ class Square:
     values : ndarray
         In the order of the source; its shape is checked by the field.
     rows, columns : ndarray of int64 or None
-        Whose they are.
+        Ids of the neurons of either side; None where the source does not name them.
     where : str
-        How to call the source in messages.
+        Name of the source in messages.
+    numbered, complete : bool
+        As for :class:`Rows`.
     """
 
     values: NDArray[Any]
@@ -384,14 +386,14 @@ class Square:
 
     def align(self, ids: Ids) -> NDArray[Any]:
         """Return the matrix in the order of the neurons, shape (N, N)."""
-        not_two_things(self.numbered, ids, self.where)
+        refuse_ambiguous_numbers(self.numbered, ids, self.where)
         sides = [(self.rows, f"{self.where}, rows"), (self.columns, f"{self.where}, header")]
-        found = [_followed(labels, ids, where) for labels, where in sides]
-        if all(labels is None for labels in found):
+        side_ids = [_followed(labels, ids, where) for labels, where in sides]
+        if all(labels is None for labels in side_ids):
             return self.values
-        for labels, (_, where) in zip(found, sides, strict=True):
+        for labels, (_, where) in zip(side_ids, sides, strict=True):
             if labels is None:
-                labelled = next(mine for mine in found if mine is not None)
+                labelled = next(ids_of_side for ids_of_side in side_ids if ids_of_side is not None)
                 if np.array_equal(labelled, ids) and len(self.values) == len(ids):
                     return self.values
                 raise FieldError(
@@ -400,7 +402,7 @@ class Square:
                 )
             known(ids, labels, self.where, inside=f"its {where.rpartition(', ')[2]}")
             known(labels, ids, where)
-        return self.values[np.ix_(*[places(ids, labels) for labels in found])]  # type: ignore[arg-type]
+        return self.values[np.ix_(*[places(ids, labels) for labels in side_ids])]  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -416,7 +418,7 @@ class Edges:
     labels : ndarray of int64
         Neurons that occur.
     where : str
-        How to call the source in messages.
+        Name of the source in messages.
     """
 
     pre: Ids
@@ -443,13 +445,13 @@ class Edges:
 
 
 def _followed(labels: Ids | None, ids: Ids, where: str) -> Ids | None:
-    """Return the labels if they are ids, None if they say nothing, or refuse them."""
+    """Return the labels if they are ids, None if they only number the rows, or refuse them."""
     if labels is None or np.isin(ids, labels).all():
         return labels
     if len(labels) == len(ids) and _counts_up(labels):
         return None
     if np.isin(labels, ids).any():
-        return labels  # what is missing is named by whoever looks for it
+        return labels  # the caller names what is missing
     raise FieldError(
         f"{where}: the labels {_some(labels)} are neither ids ({_some(ids)}) nor 0 ... "
         f"{len(ids) - 1} in order, so no row is among the neurons; label with ids, or pass the "
@@ -457,12 +459,12 @@ def _followed(labels: Ids | None, ids: Ids, where: str) -> Ids | None:
     )
 
 
-def not_two_things(numbered: bool, ids: Ids, where: str) -> None:
-    """Refuse rows that a table numbers by itself where such numbers are ids in another order."""
+def refuse_ambiguous_numbers(numbered: bool, ids: Ids, where: str) -> None:
+    """Refuse default row numbers where the ids are the same numbers in another order."""
     if numbered and not _counts_up(ids) and _counts_up(np.sort(ids)):
         raise FieldError(
-            f"{where}: rows are numbered 0 ... {len(ids) - 1}, which may be ids or places; set the "
-            "index to the ids, or pass the bare array in the order of ids"
+            f"{where}: rows are numbered 0 ... {len(ids) - 1}, which may be ids or row "
+            "numbers; set the index to the ids, or pass the bare array in the order of ids"
         )
 
 
@@ -479,13 +481,18 @@ def rows(source: Any, where: str, *, more: bool = False) -> Rows:
     source
         An array, or something labelled, see :func:`axis_labels`.
     where : str
-        How to call it in messages.
+        Its name in messages.
     more : bool
         Whether it may hold further neurons.
 
     Returns
     -------
     Rows
+
+    Raises
+    ------
+    FieldError
+        If its labels are not ids or repeat, or it carries a unit or masked values.
     """
     labels = axis_labels(source, 0)
     return Rows(
@@ -503,60 +510,67 @@ def somata(source: Any, edges: Any, where: str) -> Rows:
     edges : array, shape (3,)
         Edges of a voxel in nm, for positions with a unit.
     where : str
-        How to call it in messages.
+        Its name in messages.
 
     Returns
     -------
     Rows
-        Of three numbers each; a source with names may hold more neurons than are asked for.
+        Of three numbers each; a labelled source may hold more neurons than are needed.
+
+    Raises
+    ------
+    FieldError
+        If columns are missing, ids repeat, or the unit is not one of length.
     """
     unit = units.unit_of(source)
     if isinstance(source, Mapping):
-        own, values = as_ids(list(source), where), list(source.values())
+        ids, values = as_ids(list(source), where), list(source.values())
         for place in values:
             if np.shape(place) != (3,):
-                raise FieldError(f"{where}: {place!r:.60} is no position; give x, y and z")
-        return _placed(values, own, where, edges, unit)
+                raise FieldError(f"{where}: {place!r:.60} is not a position; give x, y and z")
+        return _placed(values, ids, where, edges, unit)
     if tables.is_table(source) and not _unnamed(source):
         return _of_table(source, where, edges, unit)
     names = axis_labels(source, 0)
     if _is_axes(names) and not _is_axes(axis_labels(source, 1)):
         source = source.T
         names = axis_labels(source, 0)
-    across: Any = axis_labels(source, 1) if getattr(source, "ndim", 0) == 2 else None
-    if _is_axes(across):
-        turn = [[str(name).strip().lower() for name in across].index(axis) for axis in "xyz"]
-        source = source[:, turn]
+    column_names: Any = axis_labels(source, 1) if getattr(source, "ndim", 0) == 2 else None
+    if _is_axes(column_names):
+        axis_order = [
+            [str(name).strip().lower() for name in column_names].index(axis) for axis in "xyz"
+        ]
+        source = source[:, axis_order]
     return _placed(source, ids_of(names, where), where, edges, unit, numbers_itself(names))
 
 
 def _is_axes(names: Any) -> bool:
-    """Tell whether labels are x, y and z in some order."""
+    """Check whether labels are x, y and z in some order."""
     return names is not None and sorted(str(name).strip().lower() for name in names) == list("xyz")
 
 
 def _unnamed(source: Any) -> bool:
-    """Tell a data frame whose columns are only numbered."""
+    """Check for a data frame whose columns are only numbered."""
     return isinstance(source, pd.DataFrame) and numbers_itself(source.columns)
 
 
 def _of_table(source: Any, where: str, edges: Any, unit: str | None) -> Rows:
-    """Positions out of a table with columns x, y, z and the ids as a column or the index."""
-    made, where = tables.frame(source, where)
-    key = tables.column(made, ("id",), where)
+    """Positions from a table with columns x, y, z and the ids as a column or the index."""
+    table, where = tables.frame(source, where)
+    key = tables.column(table, ("id",), where)
     labelled = isinstance(source, pd.DataFrame) and _index_of(source) is not None
     if key is None and not labelled:
-        tables.columns(made, ("id", "x", "y", "z"), where)
-    axes = tables.columns(made, ("x", "y", "z"), where)
+        tables.columns(table, ("id", "x", "y", "z"), where)
+    axes = tables.columns(table, ("x", "y", "z"), where)
     if key is not None:
-        index: Any = made[key]
-        own: Ids | None = as_ids(index, f"{where}, column {key}")
+        index: Any = table[key]
+        ids: Ids | None = as_ids(index, f"{where}, column {key}")
     else:
         index = _index_of(source)
-        own = ids_of(index, f"{where}, index")
-    tables.unread(made, [key, *axes, *_level_names(source)], where)
-    values = np.stack([tables.numbers(made[axis], f"{where}, column {axis}") for axis in axes], 1)
-    return _placed(values, own, where, edges, unit, key is None and numbers_itself(index))
+        ids = ids_of(index, f"{where}, index")
+    tables.unread(table, [key, *axes, *_level_names(source)], where)
+    values = np.stack([tables.numbers(table[axis], f"{where}, column {axis}") for axis in axes], 1)
+    return _placed(values, ids, where, edges, unit, key is None and numbers_itself(index))
 
 
 def _index_of(frame: pd.DataFrame) -> Any:
@@ -569,14 +583,14 @@ def _level_names(source: Any) -> list[Any]:
 
 
 def _placed(
-    values: Any, own: Ids | None, where: str, edges: Any, unit: str | None, numbered: bool = False
+    values: Any, ids: Ids | None, where: str, edges: Any, unit: str | None, numbered: bool = False
 ) -> Rows:
     """Positions in voxels."""
-    held = units.unit_within(values, where) if unit is None else unit
-    found = units.lengths(values, edges, where, unit=held)
-    if own is not None:
-        unique(own, where)
-    return Rows(found, own, where, True, numbered, held is not None)
+    own_unit = units.unit_within(values, where) if unit is None else unit
+    voxels = units.lengths(values, edges, where, unit=own_unit)
+    if ids is not None:
+        unique(ids, where)
+    return Rows(voxels, ids, where, True, numbered, own_unit is not None)
 
 
 def square(source: Any, where: str) -> Square:
@@ -586,13 +600,18 @@ def square(source: Any, where: str) -> Square:
     ----------
     source
         An array, or something labelled, see :func:`axis_labels`. Where the axes are named ``post``
-        and ``pre`` in this order, it is turned round.
+        and ``pre`` in this order, it is transposed.
     where : str
-        How to call it in messages.
+        Its name in messages.
 
     Returns
     -------
     Square
+
+    Raises
+    ------
+    FieldError
+        If it is a graph or a table without labels, or its labels are not ids or repeat.
     """
     if tables.is_table(source) and not isinstance(source, pd.DataFrame | str):
         raise FieldError(
@@ -608,12 +627,12 @@ def square(source: Any, where: str) -> Square:
         values = _settled(source, where)
     if values.ndim != 2:
         return Square(values, None, None, where)
-    found = [ids_of(axis_labels(source, axis), f"{where}, {side}")
+    axis_ids = [ids_of(axis_labels(source, axis), f"{where}, {side}")
              for axis, side in enumerate(("rows", "header"))]  # fmt: skip
     if _axis_names(source) == TURNED:
-        values, found = values.T, found[::-1]
+        values, axis_ids = values.T, axis_ids[::-1]
     numbered = any(numbers_itself(axis_labels(source, axis)) for axis in (0, 1))
-    return Square(values, found[0], found[1], where, numbered)
+    return Square(values, axis_ids[0], axis_ids[1], where, numbered)
 
 
 def _settled(frame: pd.DataFrame, where: str) -> NDArray[Any]:
@@ -649,11 +668,11 @@ def order(sources: Sequence[Labelled], ids: Any, where: str) -> Ids:
     Parameters
     ----------
     sources : sequence of Labelled
-        Everything that was given, the most telling first.
+        Everything that was given; the first decides on the order.
     ids : array of int, optional
-        The neurons, where the caller says it.
+        The neurons, where the caller names them.
     where : str
-        How to call the field in messages.
+        Name of the field in messages.
 
     Returns
     -------
@@ -664,7 +683,7 @@ def order(sources: Sequence[Labelled], ids: Any, where: str) -> Ids:
     Raises
     ------
     FieldError
-        If some sources name their neurons and others do not: nobody knows which row is whose.
+        If some sources name their neurons and others do not, so that rows have no known neuron.
     """
     if ids is not None:
         return unique(as_ids(ids, f"{where}ids"), f"{where}ids")

@@ -1,7 +1,7 @@
-"""What was asked for in words: lists of names and numbers, and the parameters of a chapter.
+"""Read what a caller asks for: lists of names and numbers, and the parameters of a chapter.
 
-A list may come as one thing, or as a text with commas between, since that is how a command line and
-papermill pass it on. Whatever cannot be read so is refused with its name and the form expected.
+A list may be given as a single item, or as text with commas between, which is how a command line
+and papermill pass it. Anything else is refused with its name and the form expected.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Literal", "convert", "names", "numbers", "seeds", "settle"]
 Choice = TypeVar("Choice")
 
 Literal = bool | int | float | str | None | list["Literal"] | tuple["Literal", ...]
-"""What may stand in the parameters cell of a chapter."""
+"""Type of the values in the parameters cell of a chapter."""
 
 INJECTED = "# Parameters\n"
 """First line of the cell in which papermill puts its values, right after that of the defaults."""
@@ -43,12 +43,12 @@ def names(
     least : int
         How many there must be.
     kinds : type or tuple of types
-        Other things than names that may stand for themselves, alone or in the list.
+        Types that are accepted besides names, alone or in the list.
 
     Returns
     -------
     list
-        Names and things, each once.
+        Names and objects of `kinds`, each once.
 
     Raises
     ------
@@ -62,16 +62,16 @@ def names(
         given = [given]
     if not isinstance(given, Iterable):
         raise ValueError(f"{what} is {given!r}; give names, as a list or with commas between")
-    found = list(given)
-    for one in found:
-        if not isinstance(one, kinds):
-            raise ValueError(f"{what} holds {one!r}, which is no name; give names, such as a list")
-    if len(found) < least:
+    items = list(given)
+    for item in items:
+        if not isinstance(item, kinds):
+            raise ValueError(f"{what} holds {item!r}, which is no name; give names, such as a list")
+    if len(items) < least:
         raise ValueError(f"{what} is empty; name at least one")
-    twice = [one for one in found if found.count(one) > 1]
-    if twice:
-        raise ValueError(f"{what} holds {str(twice[0])!r} more than once; name it once")
-    return found
+    repeated = [item for item in items if items.count(item) > 1]
+    if repeated:
+        raise ValueError(f"{what} holds {str(repeated[0])!r} more than once; name it once")
+    return items
 
 
 def numbers(what: str, given: Any, *, least: int = 0, whole: bool = False) -> list[Any]:
@@ -98,22 +98,22 @@ def numbers(what: str, given: Any, *, least: int = 0, whole: bool = False) -> li
     ValueError
         If there are fewer, or something is no such number.
     """
-    asked = given
+    original = given
     if isinstance(given, str):
         given = [word.strip() for word in given.split(",")]
     elif isinstance(given, bytes | bytearray):
-        given = None  # which would be read as the numbers of its signs
+        given = None  # whose bytes would be read as numbers
     elif np.ndim(given) == 0 and not isinstance(given, Iterable):
         given = [given]
     kind = "whole numbers" if whole else "numbers"
     try:
-        found = [_number(one, whole=whole) for one in given]
+        values = [_number(item, whole=whole) for item in given]
     except (OverflowError, TypeError, ValueError):
-        problem = f"{what} is {asked!r}; give {kind}, as a list or with commas between"
+        problem = f"{what} is {original!r}; give {kind}, as a list or with commas between"
         raise ValueError(problem) from None
-    if len(found) < least:
+    if len(values) < least:
         raise ValueError(f"{what} is empty; give at least one")
-    return found
+    return values
 
 
 def seeds(given: Any, *, least: int = 0) -> list[int]:
@@ -139,18 +139,18 @@ def seeds(given: Any, *, least: int = 0) -> list[int]:
     """
     if np.ndim(given) == 0 and isinstance(given, int | float | np.number):
         raise ValueError(f"seeds is {given!r}, a number; give range({given}) or [{given}]")
-    found = numbers("seeds", given, least=least, whole=True)
-    if wrong := [seed for seed in found if not 0 <= seed < SEED_LIMIT]:
+    values = numbers("seeds", given, least=least, whole=True)
+    if wrong := [seed for seed in values if not 0 <= seed < SEED_LIMIT]:
         raise ValueError(
             f"seeds hold {shown(wrong[0])}; give whole numbers of at least 0 and less than 2**63"
         )
-    if len(set(found)) < len(found):
-        raise ValueError(f"seeds are {found}; give every seed once")
-    return found
+    if len(set(values)) < len(values):
+        raise ValueError(f"seeds are {values}; give every seed once")
+    return values
 
 
 def shown(value: Any) -> str:
-    """Give a value for a message; a number that would fill pages in words.
+    """Return a value as text for a message; a huge number is only described.
 
     Parameters
     ----------
@@ -160,40 +160,42 @@ def shown(value: Any) -> str:
     Returns
     -------
     str
-        Its representation, or of how many digits it is at least.
+        Its representation, or a note that it has more than 30 digits.
     """
     if isinstance(value, int) and abs(value) >= 10**30:
         return "a number of more than 30 digits"
     return repr(value)
 
 
-def _number(one: Any, *, whole: bool) -> int | float:
-    """Read one number; text as Python does, but for underscores, which names have as well.
+def _number(value: Any, *, whole: bool) -> int | float:
+    """Read one number; text as Python does, but without underscores, which names of fields have.
 
-    Digits are those of ASCII: others look like these and would be read all the same.
+    Only ASCII digits are accepted: Python would also read others, which look like these.
     """
-    if isinstance(one, bool | np.bool_):
+    if isinstance(value, bool | np.bool_):
         raise ValueError
-    if isinstance(one, str) and ("_" in one or not one.isascii()):
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
         raise ValueError
-    number = int(one) if whole else float(one)
-    if (not whole and not math.isfinite(number)) or (not isinstance(one, str) and number != one):
+    number = int(value) if whole else float(value)
+    if (not whole and not math.isfinite(number)) or (
+        not isinstance(value, str) and number != value
+    ):
         raise ValueError
     return number
 
 
 def convert(name: str, given: Any, default: Literal) -> Literal:
-    """Give what was asked for the type of the default that it replaces.
+    """Convert a given value to the type of the default that it replaces.
 
     Text stays text, whatever it looks like: the field `6_6_2` is never the number 662. A list is
-    written with commas: `TASKS=one_choice,perceptual`; one thing stands for a list of one.
+    written with commas: `TASKS=one_choice,perceptual`; a single item is a list of one.
 
     Parameters
     ----------
     name : str
         The parameter.
     given : object
-        Text from a command line, or a value that somebody has read off it.
+        Text from a command line, or a value that was already read from it.
     default : literal
         The value that it replaces.
 
@@ -211,9 +213,9 @@ def convert(name: str, given: Any, default: Literal) -> Literal:
         if isinstance(default, list | tuple):
             items = given.split(",") if isinstance(given, str) else given
             items = items if isinstance(items, list | tuple) else [items]
-            kept = [i.strip() if isinstance(i, str) else i for i in items]
+            stripped = [i.strip() if isinstance(i, str) else i for i in items]
             kind = default[0] if default else ""
-            read = [convert(name, item, kind) for item in kept if item != ""]
+            read = [convert(name, item, kind) for item in stripped if item != ""]
             return read if isinstance(default, list) else tuple(read)
         return _scalar(given, default)
     except (KeyError, OverflowError, TypeError, ValueError) as error:
@@ -270,7 +272,7 @@ def settle() -> None:
 
 
 def settled(cells: Sequence[str], values: Mapping[str, Any]) -> dict[str, Literal]:
-    """Find what papermill put in, and give it the type of the defaults.
+    """Find the parameters that papermill set, and convert them to the type of the defaults.
 
     Parameters
     ----------

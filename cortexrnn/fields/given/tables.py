@@ -1,7 +1,7 @@
-"""Tables from anywhere as data frames, with columns found by name and nothing left unread.
+"""Read tables of several kinds as data frames, find columns by name, and report unused ones.
 
 A table is a data frame of pandas or polars, an Arrow table, an array with named fields or the path
-of a CSV file. Columns are found whatever their capitals; those that nobody asked for are named in a
+of a CSV file. Names of columns are compared without regard to case; unused columns are named in a
 warning.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cortexrnn.fields.errors import FieldError, tell
+from cortexrnn.fields.errors import FieldError, warn
 
 __all__ = ["besides", "column", "columns", "frame", "is_table", "numbers", "unread"]
 
@@ -38,7 +38,7 @@ OTHERS = {
 
 
 def is_table(source: Any) -> bool:
-    """Tell whether :func:`frame` reads this source.
+    """Check whether :func:`frame` reads this source.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def is_table(source: Any) -> bool:
 
 
 def _has_columns(source: Any) -> bool:
-    """Tell a data frame of polars or an Arrow table by what it can do."""
+    """Recognise a data frame of polars or an Arrow table by its methods."""
     if isinstance(source, pd.DataFrame | pd.Series | np.ndarray):
         return False
     return hasattr(source, "to_pydict") or (hasattr(source, "to_dict") and hasattr(source, "rows"))
@@ -83,22 +83,22 @@ def frame(source: Any, what: str) -> tuple[pd.DataFrame, str]:
         If the file cannot be read, the table is empty or two columns have one name.
     """
     if isinstance(source, pd.DataFrame):
-        made, where = source, what
+        table, where = source, what
     elif isinstance(source, str | os.PathLike):
-        made, where = _csv(source, what), str(source)
+        table, where = _csv(source, what), str(source)
     else:
-        made, where = _unpacked(source), what
-    named = [name for name in made.index.names if isinstance(name, str)]
-    if named and not set(named) & set(made.columns):
-        made = made.reset_index(named)
-    if len(made) == 0 or len(made.columns) == 0:
+        table, where = _unpacked(source), what
+    named = [name for name in table.index.names if isinstance(name, str)]
+    if named and not set(named) & set(table.columns):
+        table = table.reset_index(named)
+    if len(table) == 0 or len(table.columns) == 0:
         raise FieldError(f"{where}: no rows; give at least one besides the header")
-    if any(isinstance(name, str) and name != name.strip() for name in made.columns):
-        made = made.rename(columns=lambda name: name.strip() if isinstance(name, str) else name)
-    if made.columns.has_duplicates:
-        twice = made.columns[made.columns.duplicated()][0]
-        raise FieldError(f"{where}: column {twice} occurs twice; keep one")
-    return made, where
+    if any(isinstance(name, str) and name != name.strip() for name in table.columns):
+        table = table.rename(columns=lambda name: name.strip() if isinstance(name, str) else name)
+    if table.columns.has_duplicates:
+        repeated = table.columns[table.columns.duplicated()][0]
+        raise FieldError(f"{where}: column {repeated} occurs twice; keep one")
+    return table, where
 
 
 def _unpacked(source: Any) -> pd.DataFrame:
@@ -109,8 +109,10 @@ def _unpacked(source: Any) -> pd.DataFrame:
         columns = source.to_dict(as_series=False)
     else:
         columns = {name: source[name].tolist() for name in source.dtype.names}
-    made = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
-    return made.infer_objects() if not made.isna().to_numpy().any() else made
+    table = pd.DataFrame(
+        {name: pd.Series(values, dtype=object) for name, values in columns.items()}
+    )
+    return table.infer_objects() if not table.isna().to_numpy().any() else table
 
 
 def _csv(source: str | os.PathLike[str], what: str) -> pd.DataFrame:
@@ -122,7 +124,7 @@ def _csv(source: str | os.PathLike[str], what: str) -> pd.DataFrame:
         )
     try:
         _separated(path, where, what)
-        made = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
     except FileNotFoundError as error:
         raise FieldError(f"there is no file {where} ({what}); check the path") from error
     except FieldError:
@@ -133,12 +135,12 @@ def _csv(source: str | os.PathLike[str], what: str) -> pd.DataFrame:
             "header, commas and UTF-8, and with points in decimal numbers"
         ) from error
     # pandas makes an index of surplus first columns: lines longer than the header.
-    if not isinstance(made.index, pd.RangeIndex):
+    if not isinstance(table.index, pd.RangeIndex):
         raise FieldError(
             f"{where} ({what}): lines have more entries than the header; name every column, and "
             "write decimal numbers with a point, as a comma separates"
         )
-    return made
+    return table
 
 
 def _separated(path: Path, where: str, what: str) -> None:
@@ -155,17 +157,17 @@ def _separated(path: Path, where: str, what: str) -> None:
             )
 
 
-def column(made: pd.DataFrame, names: Sequence[str], where: str) -> str | None:
+def column(table: pd.DataFrame, names: Sequence[str], where: str) -> str | None:
     """Find the one column that has one of several names.
 
     Parameters
     ----------
-    made : DataFrame
+    table : DataFrame
         The table.
     names : sequence of str
-        Names in small letters that mean the same.
+        Names in lower case that mean the same.
     where : str
-        How to call the table in messages.
+        Name of the table in messages.
 
     Returns
     -------
@@ -177,26 +179,26 @@ def column(made: pd.DataFrame, names: Sequence[str], where: str) -> str | None:
     FieldError
         If two columns have such names.
     """
-    found = [name for name in made.columns if isinstance(name, str) and name.lower() in names]
-    if len(found) > 1:
+    matches = [name for name in table.columns if isinstance(name, str) and name.lower() in names]
+    if len(matches) > 1:
         raise FieldError(
-            f"{where}: columns {' and '.join(found)} mean the same, one of {', '.join(names)}; "
+            f"{where}: columns {' and '.join(matches)} mean the same, one of {', '.join(names)}; "
             "keep one"
         )
-    return found[0] if found else None
+    return matches[0] if matches else None
 
 
-def columns(made: pd.DataFrame, names: Sequence[str], where: str) -> list[str]:
+def columns(table: pd.DataFrame, names: Sequence[str], where: str) -> list[str]:
     """Find columns that must be there.
 
     Parameters
     ----------
-    made : DataFrame
+    table : DataFrame
         The table.
     names : sequence of str
-        Names in small letters.
+        Names in lower case.
     where : str
-        How to call the table in messages.
+        Name of the table in messages.
 
     Returns
     -------
@@ -208,54 +210,57 @@ def columns(made: pd.DataFrame, names: Sequence[str], where: str) -> list[str]:
     FieldError
         If one is missing.
     """
-    found = {name: column(made, (name,), where) for name in names}
-    missing = [name for name, label in found.items() if label is None]
+    found_labels = {name: column(table, (name,), where) for name in names}
+    missing = [name for name, label in found_labels.items() if label is None]
     if missing:
         raise FieldError(
             f"{where}: no column {', '.join(missing)}; there are "
-            f"{', '.join(map(str, made.columns[:8]))}; rename them"
+            f"{', '.join(map(str, table.columns[:8]))}; rename them"
         )
-    return [label for label in found.values() if label is not None]
+    return [label for label in found_labels.values() if label is not None]
 
 
-def besides(made: pd.DataFrame, used: Sequence[Any]) -> list[Any]:
-    """List the columns that were not used, but for a nameless one that only numbers the rows.
+def besides(table: pd.DataFrame, used: Sequence[Any]) -> list[Any]:
+    """List the unused columns, except for a nameless one that only numbers the rows.
 
     Parameters
     ----------
-    made : DataFrame
+    table : DataFrame
         The table.
     used : sequence
-        Labels of the columns that were.
+        Labels of the columns that were used.
 
     Returns
     -------
     list
         Labels.
     """
-    left = [name for name in made.columns if name not in used]
-    if not left or not str(left[0]).startswith("Unnamed: "):  # what pandas writes of an index
-        return left
-    numbered = [str(item) for item in made[left[0]]] == [str(row) for row in range(len(made))]
-    return left[1:] if numbered else left
+    unused = [name for name in table.columns if name not in used]
+    if not unused or not str(unused[0]).startswith("Unnamed: "):  # what pandas writes of an index
+        return unused
+    numbered = [str(item) for item in table[unused[0]]] == [str(row) for row in range(len(table))]
+    return unused[1:] if numbered else unused
 
 
-def unread(made: pd.DataFrame, used: Sequence[Any], where: str) -> None:
-    """Warn of columns that nobody read.
+def unread(table: pd.DataFrame, used: Sequence[Any], where: str) -> None:
+    """Warn of unused columns.
 
     Parameters
     ----------
-    made : DataFrame
+    table : DataFrame
         The table.
     used : sequence
-        Labels of the columns that were.
+        Labels of the columns that were used.
     where : str
-        How to call the table in the warning.
+        Name of the table in the warning.
     """
-    left = [str(name) for name in besides(made, used)]
-    if left:
-        some = ", ".join(left[:6]) + (", ..." if len(left) > 6 else "")
-        tell(f"{where}: not used: column {some}; drop what is not meant, rename what is")
+    unused = [str(name) for name in besides(table, used)]
+    if unused:
+        listed = ", ".join(unused[:6]) + (", ..." if len(unused) > 6 else "")
+        warn(
+            f"{where}: not used: column {listed}; drop columns that are not needed, rename those "
+            "that are"
+        )
 
 
 def numbers(values: pd.Series, where: str) -> NDArray[np.float64]:
@@ -266,7 +271,7 @@ def numbers(values: pd.Series, where: str) -> NDArray[np.float64]:
     values : Series
         The column.
     where : str
-        How to call it in messages.
+        Its name in messages.
 
     Returns
     -------
@@ -277,16 +282,16 @@ def numbers(values: pd.Series, where: str) -> NDArray[np.float64]:
     FieldError
         If an entry is no finite number; the message names it.
     """
-    found = np.empty(len(values))
+    array = np.empty(len(values))
     for row, item in enumerate(values.tolist()):
         usable = isinstance(item, int | float | str | np.number) and not isinstance(item, complex)
         try:
-            found[row] = float(item) if usable and "_" not in str(item) else np.nan
+            array[row] = float(item) if usable and "_" not in str(item) else np.nan
         except (ValueError, OverflowError):
-            found[row] = np.nan
-        if not np.isfinite(found[row]):
+            array[row] = np.nan
+        if not np.isfinite(array[row]):
             raise FieldError(f"{where}, row {row}: {item!r:.40} is no finite number; {_cure(item)}")
-    return found
+    return array
 
 
 def _cure(item: Any) -> str:

@@ -1,9 +1,9 @@
-"""The one place where event times are read: whose they are, in which unit, on which clock.
+"""Read event times: of which neuron, in which unit, on which clock.
 
 Anything that names its neurons (a dictionary, a series, a table, a group of pynapple, the units of
 an NWB file) is aligned by the names; a list is taken in the order of `ids`. Times with a unit
 become seconds, and a train that knows when its recording began (neo) is counted from there. Whether
-plain numbers can be seconds of one recording is looked at in :func:`on_clock`.
+plain numbers can be seconds of one recording is checked in :func:`on_clock`.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cortexrnn.fields.errors import FieldError, tell
+from cortexrnn.fields.errors import FieldError, warn
 from cortexrnn.fields.given import labels, tables, units
 
 __all__ = ["RASTER", "Trains", "is_raster", "on_clock", "one_span", "read", "seconds"]
 
-#: Events from which on it is judged whether times look like seconds of one recording.
+#: Fewest events by which to judge whether times are seconds of one recording.
 ENOUGH = 20
 
 #: Seconds after which no recording begins by its own clock: three years. Unix time is beyond.
 CALENDAR_S = 1e8
 
-#: A recording of more seconds than LONG_S, a quarter of a day, in which hardly ever a neuron had
-#: two events within CLOSE_S, was counted in another unit: in milliseconds refractory periods are
-#: longer than 1, and frames follow each other at 1.
+#: A recording of more seconds than LONG_S, a quarter of a day, in which a neuron hardly ever
+#: had two events within CLOSE_S, was counted in another unit: in milliseconds refractory periods
+#: are longer than 1, and frames follow each other at 1.
 LONG_S = 21_600.0
 CLOSE_S = 0.9
 
-#: Names of the column of times, in small letters.
+#: Names of the column of times, in lower case.
 TIME = ("time", "times", "spike_times")
 
-#: Coarsest steps in which times may be stored, in seconds, before that is pointed out.
+#: Coarsest steps, in seconds, in which times may be stored without a warning.
 COARSE_S = 0.01
 
 
@@ -49,16 +49,18 @@ class Trains:
     items : list of N
         Times as :func:`seconds` gives them.
     labels : ndarray of int64, shape (N,), or None
-        Whose they are.
+        Ids of their neurons; None where the source does not name them.
     where : str
-        How to call the source in messages.
+        Name of the source in messages.
     start, stop : float or None
         When the recording began and ended, in seconds on the clock of the times, where the source
         says so.
     numbered : bool
-        Whether a table numbers its rows by itself.
+        Whether the labels are only the default row numbers of a table.
     with_unit : bool
-        Whether the times carried a unit, which leaves nothing to guess.
+        Whether the times carried a unit, so that it need not be guessed.
+    complete : bool
+        See :class:`~cortexrnn.fields.given.labels.Labelled`. False: silent neurons may be missing.
     """
 
     items: list[NDArray[Any]]
@@ -68,14 +70,14 @@ class Trains:
     stop: float | None = None
     numbered: bool = False
     with_unit: bool = False
-    complete: bool = False  # who is silent does not occur
+    complete: bool = False
 
     def __len__(self) -> int:
         return len(self.items)
 
     def align(self, ids: NDArray[np.int64]) -> list[NDArray[Any]]:
-        """Return the trains in the order of the neurons; who does not occur has no events."""
-        labels.not_two_things(self.numbered, ids, self.where)
+        """Return the trains in the order of the neurons; one that does not occur has no events."""
+        labels.refuse_ambiguous_numbers(self.numbered, ids, self.where)
         if self.labels is None:
             if len(self.items) != len(ids):
                 raise FieldError(
@@ -88,11 +90,11 @@ class Trains:
         return [by_id.get(i, np.empty(0)) for i in ids.tolist()]
 
     def on_clock(
-        self, aligned: Sequence[NDArray[Any]], start: Any, *, said: bool = False
+        self, aligned: Sequence[NDArray[Any]], start: Any, *, in_seconds: bool = False
     ) -> list[NDArray[Any]]:
         """Count aligned trains from the start of the recording, see :func:`on_clock`."""
         begin = self.start if start is None else start
-        return on_clock(aligned, self.where, start=begin, said=said or self.with_unit)
+        return on_clock(aligned, self.where, start=begin, in_seconds=in_seconds or self.with_unit)
 
     @property
     def duration(self) -> float | None:
@@ -110,7 +112,7 @@ def read(source: Any, where: str) -> Trains:
     source
         See the top of the module.
     where : str
-        How to call it in messages.
+        Its name in messages.
 
     Returns
     -------
@@ -137,14 +139,14 @@ def read(source: Any, where: str) -> Trains:
         names = labels.axis_labels(source, 0) if getattr(source, "ndim", 0) == 1 else None
         numbered = labels.numbers_itself(names)
         items = _listed(source, where)
-    own = names if names is not None else _annotated(items)
-    mine = None if own is None else labels.ids_of(own, where)
-    called = [f"{where}[{k}]" for k in range(len(items))]
-    if mine is not None:
-        called = [f"{where} of neuron {i}" for i in mine.tolist()]
-    sure = any(units.unit_of(item) is not None for item in items)
-    made = _with_base(Trains([], mine, where, numbered=numbered, with_unit=sure), items)
-    return replace(made, items=[seconds(t, w) for t, w in zip(items, called, strict=True)])
+    neuron_names = names if names is not None else _annotated(items)
+    ids = None if neuron_names is None else labels.ids_of(neuron_names, where)
+    titles = [f"{where}[{k}]" for k in range(len(items))]
+    if ids is not None:
+        titles = [f"{where} of neuron {i}" for i in ids.tolist()]
+    with_unit = any(units.unit_of(item) is not None for item in items)
+    trains = _with_base(Trains([], ids, where, numbered=numbered, with_unit=with_unit), items)
+    return replace(trains, items=[seconds(t, w) for t, w in zip(items, titles, strict=True)])
 
 
 def _listed(source: Any, where: str) -> list[Any]:
@@ -163,8 +165,8 @@ def _listed(source: Any, where: str) -> list[Any]:
         return list(inside)
     except TypeError as error:
         raise FieldError(
-            f"{where}: {type(source).__name__} is no sequence ({error}); pass one array of seconds "
-            "for each neuron"
+            f"{where}: {type(source).__name__} is not a sequence ({error}); pass one array of "
+            "seconds for each neuron"
         ) from error
 
 
@@ -177,60 +179,64 @@ def _annotated(items: Sequence[Any]) -> list[Any] | None:
 
 
 def _is_long(source: Any) -> bool:
-    """Tell a series with one row for each event, whose index says whose it is."""
+    """Check for a series with one row for each event and the neuron as its index."""
     return isinstance(source, pd.Series) and source.dtype != object and source.index.nlevels == 1
 
 
 def _of_pairs(owners: Any, times: pd.Series, where: str) -> Trains:
-    """Trains out of one row for each event."""
+    """Trains from one row for each event."""
     if labels.numbers_itself(owners):
         raise FieldError(
-            f"{where}: a flat series of {len(times)} numbers does not say whose they are; set its "
+            f"{where}: a flat series of {len(times)} numbers does not name their neurons; set its "
             "index to ids, or pass one array for each neuron"
         )
-    who = labels.as_ids(owners, where)
-    when = seconds(times, where) if times.dtype.kind in "mMiuf" else tables.numbers(times, where)
-    sequence = np.lexsort((when, who))
-    mine, starts = np.unique(who[sequence], return_index=True)
-    return Trains(np.split(when[sequence], starts[1:]), mine, where)
+    owner_ids = labels.as_ids(owners, where)
+    event_times = (
+        seconds(times, where) if times.dtype.kind in "mMiuf" else tables.numbers(times, where)
+    )
+    order = np.lexsort((event_times, owner_ids))
+    ids, starts = np.unique(owner_ids[order], return_index=True)
+    return Trains(np.split(event_times[order], starts[1:]), ids, where)
 
 
 def _of_table(source: Any, where: str) -> Trains:
-    """Trains out of a table with columns id and time."""
-    made, where = tables.frame(source, where)
-    when = tables.column(made, TIME, where)
-    if when is None:
-        tables.columns(made, ("id", "time"), where)
-    (who,) = tables.columns(made, ("id",), where)
-    tables.unread(made, (who, when, "obs_intervals"), where)
-    times = made[when]
-    if made.attrs.get("units"):
+    """Trains from a table with columns id and time."""
+    table, where = tables.frame(source, where)
+    time_column = tables.column(table, TIME, where)
+    if time_column is None:
+        tables.columns(table, ("id", "time"), where)
+    (id_column,) = tables.columns(table, ("id",), where)
+    tables.unread(table, (id_column, time_column, "obs_intervals"), where)
+    times = table[time_column]
+    if table.attrs.get("units"):
         raise FieldError(
-            f"{where}: attrs say that the unit is {made.attrs['units']!r}; convert the column "
-            f"{when} to seconds and delete the note"
+            f"{where}: attrs say that the unit is {table.attrs['units']!r}; convert the column "
+            f"{time_column} to seconds and delete the note"
         )
     if times.dtype == object and isinstance(times.iloc[0], list | tuple | np.ndarray):
-        _observed(made, who, where)
-        return read(pd.Series(times.to_list(), index=pd.Index(made[who], dtype=object)), where)
+        _observed(table, id_column, where)
+        return read(
+            pd.Series(times.to_list(), index=pd.Index(table[id_column], dtype=object)), where
+        )
     times = times.infer_objects()
     if times.dtype.kind not in "mM":
-        times = pd.Series(tables.numbers(times, f"{where}, column {when}"))
-    owners = labels.as_ids(made[who], f"{where}, column {who}")
+        times = pd.Series(tables.numbers(times, f"{where}, column {time_column}"))
+    owners = labels.as_ids(table[id_column], f"{where}, column {id_column}")
     return _of_pairs(owners, times, where)
 
 
 def _of_units(source: Any, where: str) -> pd.DataFrame:
     """Table of the units of an NWB file."""
-    made = source.to_dataframe()
-    if "spike_times" not in made:
+    table = source.to_dataframe()
+    if "spike_times" not in table:
         raise FieldError(f"{where}: the units have no spike_times; there is nothing to read")
-    return made.rename_axis("id").reset_index()
+    return table.rename_axis("id").reset_index()
 
 
-def _observed(made: pd.DataFrame, who: str, where: str) -> None:
+def _observed(table: pd.DataFrame, id_column: str, where: str) -> None:
     """Refuse units that an NWB file says were observed with gaps."""
-    if "obs_intervals" in made:
-        for unit, spans in zip(made[who], made["obs_intervals"], strict=True):
+    if "obs_intervals" in table:
+        for unit, spans in zip(table[id_column], table["obs_intervals"], strict=True):
             one_span(len(np.atleast_2d(spans)), f"{where} of neuron {unit}")
 
 
@@ -242,7 +248,7 @@ def one_span(n: int, where: str) -> None:
     n : int
         Number of spans of time that were recorded.
     where : str
-        How to call the source in messages.
+        Name of the source in messages.
 
     Raises
     ------
@@ -256,29 +262,29 @@ def one_span(n: int, where: str) -> None:
         )
 
 
-def _with_base(made: Trains, items: Sequence[Any]) -> Trains:
+def _with_base(trains: Trains, items: Sequence[Any]) -> Trains:
     """Read when the recording began and ended, and that it has no gaps."""
     bases = []
     for item in items:
         support = getattr(item, "time_support", None)
         if support is not None:
-            one_span(len(support), made.where)
+            one_span(len(support), trains.where)
         span = [getattr(item, name, None) for name in ("t_start", "t_stop")]
         if span[0] is not None and span[1] is not None:
-            bases.append(tuple(units.scalar(edge, f"{made.where}, t_start") for edge in span))
+            bases.append(tuple(units.scalar(edge, f"{trains.where}, t_start") for edge in span))
     if not bases:
-        return made
+        return trains
     if len(bases) < len(items) or len(set(bases)) > 1:
         raise FieldError(
-            f"{made.where}: trains were recorded over different times ({_spans(bases)}); cut all "
+            f"{trains.where}: trains were recorded over different times ({_spans(bases)}); cut all "
             "to the same t_start and t_stop"
         )
-    return replace(made, start=float(bases[0][0]), stop=float(bases[0][1]))
+    return replace(trains, start=float(bases[0][0]), stop=float(bases[0][1]))
 
 
 def _spans(bases: Sequence[tuple[Any, ...]]) -> str:
-    found = [f"{start:g} to {stop:g} s" for start, stop in dict.fromkeys(bases)]
-    return ", ".join(found[:3]) if len(found) > 1 else f"{found[0]}, others do not say"
+    spans = [f"{start:g} to {stop:g} s" for start, stop in dict.fromkeys(bases)]
+    return ", ".join(spans[:3]) if len(spans) > 1 else f"{spans[0]}, unknown for others"
 
 
 # ------------------------------------------------------------------------------------- one train
@@ -299,17 +305,17 @@ def seconds(train: Any, where: str) -> NDArray[Any]:
         Times, see :func:`cortexrnn.fields.given.units.times`; of an object with times and values
         (pynapple) the times.
     where : str
-        How to call it in messages.
+        Its name in messages.
 
     Returns
     -------
     ndarray, shape (n,)
-        Seconds on the clock of the source; what is wrong with them is said by the field.
+        Seconds on the clock of the source; the field checks their values.
 
     Raises
     ------
     FieldError
-        If it holds something else than times.
+        If it holds anything but times.
     """
     if hasattr(train, "time_support") and hasattr(train, "t"):
         train = train.t
@@ -333,12 +339,12 @@ def seconds(train: Any, where: str) -> NDArray[Any]:
     if times.ndim != 1:
         raise FieldError(f"{where}: shape {times.shape}; pass a flat array of seconds")
     if is_raster(times):
-        raise FieldError(f"{where}: holds whole numbers again and again: {RASTER}")
+        raise FieldError(f"{where}: repeats the same whole numbers: {RASTER}")
     return times
 
 
 def is_raster(times: NDArray[Any]) -> bool:
-    """Tell counts of bins from times: whole, repeated, and up and down.
+    """Recognise counts of bins among times: whole numbers that repeat, rise and fall.
 
     Parameters
     ----------
@@ -363,20 +369,20 @@ def is_raster(times: NDArray[Any]) -> bool:
 
 
 def on_clock(
-    trains: Sequence[NDArray[Any]], where: str, *, start: Any = None, said: bool = False
+    trains: Sequence[NDArray[Any]], where: str, *, start: Any = None, in_seconds: bool = False
 ) -> list[NDArray[Any]]:
-    """Count times from the start of the recording, and look whether they can be seconds of one.
+    """Count times from the start of the recording, and check that they can be seconds of one.
 
     Parameters
     ----------
     trains : sequence of N arrays
         As :func:`seconds` gives them.
     where : str
-        How to call them in messages.
+        Their name in messages.
     start : float, datetime64 or None
         When the recording began, in the clock of the times. None is 0.
-    said : bool
-        Whether the caller has said in another way that these are seconds of one recording.
+    in_seconds : bool
+        Whether the times are known to be seconds of one recording, so that no check is needed.
 
     Returns
     -------
@@ -385,25 +391,25 @@ def on_clock(
     Raises
     ------
     FieldError
-        If an event lies before the start, or if the recording would be silent for longer than it
-        lasts before its first event and nobody has said where it begins.
+        If an event lies before the start, or if no start is given and the first event comes so
+        late that the clock can hardly have started with the recording.
 
     Warns
     -----
     FieldWarning
-        If times are hardly seconds.
+        If the times can hardly be seconds.
     """
     if start is None or start != 0:
         _fine_enough(trains, where)
     counted = [units.since(train, start, where) if train.size else train for train in trains]
-    if start is not None and start != 0:  # before 0 nothing can be, says the field
+    if start is not None and start != 0:  # the field itself refuses events before 0
         _after_start(counted, trains, start, where)
     usable = [train for train in counted if train.size and train.dtype.kind in "iuf"]
     if not usable or not all(np.isfinite(train).all() for train in usable):
         return counted
     if start is None:
         _not_late(usable, where)
-    if start is None and not said:
+    if start is None and not in_seconds:
         _like_seconds(usable, where)
     return counted
 
@@ -411,7 +417,7 @@ def on_clock(
 def _after_start(
     counted: Sequence[NDArray[Any]], trains: Sequence[NDArray[Any]], start: Any, where: str
 ) -> None:
-    """Refuse events before the start that was said."""
+    """Refuse events before the given start."""
     for shifted, train in zip(counted, trains, strict=True):
         if shifted.size and np.isfinite(shifted).all() and shifted.min() < 0:
             raise FieldError(
@@ -435,7 +441,7 @@ def _not_late(trains: Sequence[NDArray[Any]], where: str) -> None:
 
 
 def _like_seconds(trains: Sequence[NDArray[Any]], where: str) -> None:
-    """Warn of times that are hardly seconds."""
+    """Warn of times that can hardly be seconds."""
     n = sum(train.size for train in trains)
     gaps = np.concatenate([np.diff(np.sort(train.astype(np.float64))) for train in trains])
     last = float(max(train.max() for train in trains))
@@ -445,22 +451,22 @@ def _like_seconds(trains: Sequence[NDArray[Any]], where: str) -> None:
     whole = n >= 5 * ENOUGH and all((train == np.rint(train)).all() for train in trains)
     if (last > LONG_S and close >= CLOSE_S) or whole:
         sign = (
-            "all of them whole numbers" if whole else f"hardly two of a neuron within {close:g} s"
+            "all of them whole numbers" if whole else f"hardly two in a neuron within {close:g} s"
         )
-        tell(
+        warn(
             f"{where}: {n} events up to {last:g} s ({last / 3600:.3g} h), {sign}. Are these "
             "milliseconds, samples or frames? Divide them by the number in a second; if they are "
-            "seconds, say so by t_start=0"
+            "seconds, confirm it with t_start=0"
         )
 
 
 def _fine_enough(trains: Sequence[NDArray[Any]], where: str) -> None:
-    """Warn of floats too short for the times that they hold."""
+    """Warn of floats that are too imprecise for the times that they hold."""
     for train in trains:
         if train.size and train.dtype.kind == "f" and train.dtype.itemsize < 8:
             step = float(np.spacing(np.abs(train).max()))
             if step > COARSE_S:
-                tell(
+                warn(
                     f"{where}: {train.dtype} keeps times near {float(train.max()):g} s in steps "
                     f"of {step:g} s; pass float64 from the start"
                 )

@@ -1,9 +1,9 @@
-"""The one place where numbers leave their containers: units are converted, hidden parts refused.
+"""Turn values with units into plain arrays: units are converted, masked values are refused.
 
 Units are read from whatever carries them (quantities, neo, astropy, pint, unyt, the attribute
 ``units`` of xarray, pandas or HDF5, timedelta64 and datetime64 of numpy) by the attributes of the
-object; none of these libraries has to be installed. A number without a unit is one of the unit that
-the documentation names.
+object; none of these libraries has to be installed. A number without a unit is taken to be in the
+unit that the documentation names.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cortexrnn.fields.errors import FieldError, tell
+from cortexrnn.fields.errors import FieldError, warn
 
 __all__ = [
     "LENGTHS",
     "TIMES",
+    "check_extent",
     "lengths",
     "plain",
     "rate",
     "scalar",
-    "seems_right",
     "since",
     "times",
     "unit_of",
@@ -66,13 +66,13 @@ SPELLINGS = {
     "metre": "m", "hertz": "Hz", "kilohertz": "kHz",
 }  # fmt: skip
 
-#: Largest and smallest extent in micrometres that a field is given without a word, where the unit
-#: of the positions was named, where it was not, and where all of them are whole numbers besides.
+#: Largest and smallest extent in micrometres that a field may have without a warning, where the
+#: unit of the positions is known, where it is not, and where all are whole numbers besides.
 LARGEST_UM, SMALLEST_UM = 100_000.0, 0.1
 LARGE_UM, SMALL_UM = 10_000.0, 20.0
 LARGE_WHOLE_UM = 2_000.0
 
-#: Texts for having no unit.
+#: Texts that mean that there is no unit.
 NONE = {"", "1", "dimensionless", "none", "a.u.", "au", "n.a."}
 
 #: Digits that a conversion keeps: all that a float has, so that 300 ms are 0.3 s to the last one.
@@ -93,37 +93,37 @@ def unit_of(values: Any) -> str | None:
         Such as ``"ms"``; None where there is none, and for a sequence of objects with units of
         their own.
     """
-    found: Any = None
+    unit: Any = None
     if isinstance(values, str | Mapping | list | tuple) or np.isscalar(values):
         return None
     attributes: Any = getattr(values, "attrs", None)  # xarray, pandas, h5py, zarr
     if hasattr(attributes, "get"):
-        found = attributes.get("units", attributes.get("unit"))
+        unit = attributes.get("units", attributes.get("unit"))
     elif hasattr(getattr(values, "dimensionality", None), "string"):  # quantities, neo
-        found = values.dimensionality.string
+        unit = values.dimensionality.string
     elif hasattr(values, "get_best_unit"):  # Brian: numbers are in SI units
-        found = str(values.dim)
+        unit = str(values.dim)
     elif hasattr(values, "magnitude") or _holds_numbers(values):
-        found = getattr(values, "units", getattr(values, "unit", None))  # pint, unyt, astropy
-    text = None if found is None else str(found).strip()
+        unit = getattr(values, "units", getattr(values, "unit", None))  # pint, unyt, astropy
+    text = None if unit is None else str(unit).strip()
     return None if text is None or text.lower() in NONE else text
 
 
 def _holds_numbers(values: Any) -> bool:
-    """Tell whether an object is an array of numbers; dates have a `unit` of their own kind."""
+    """Check whether an object is an array of numbers; dates have a `unit` of their own kind."""
     dtype = getattr(values, "dtype", None)
     return isinstance(dtype, np.dtype) and dtype.kind not in "mM"
 
 
 def plain(values: Any, where: str) -> NDArray[Any]:
-    """Return an array without units or hidden parts.
+    """Return an array of numbers that carry no unit and no mask.
 
     Parameters
     ----------
     values
         Whatever numpy makes an array of.
     where : str
-        How to call it in messages.
+        Its name in messages.
 
     Returns
     -------
@@ -132,13 +132,13 @@ def plain(values: Any, where: str) -> NDArray[Any]:
     Raises
     ------
     FieldError
-        If it carries a unit, hides values behind a mask or makes no array.
+        If it carries a unit, has masked values or cannot be made an array.
     """
     unit = unit_within(values, where)
     if unit is not None:
         raise FieldError(
-            f"{where}: has the unit {unit!r}, but these are numbers without one; convert them and "
-            "pass the plain numbers"
+            f"{where}: has the unit {unit!r}, but numbers without a unit are expected; convert "
+            "them and pass the plain numbers"
         )
     return _array(values, where)
 
@@ -152,14 +152,14 @@ def _array(values: Any, where: str) -> NDArray[Any]:
     try:
         if magnitude is None and any(unit_within(part, where) for part in parts):
             return np.stack([_array(part, where) for part in parts])
-        found = np.asarray(values if magnitude is None else magnitude)
+        array = np.asarray(values if magnitude is None else magnitude)
     except (ValueError, TypeError, RuntimeError) as error:
         raise FieldError(f"{where}: not an array ({error}); give rows of one length") from error
-    if found.dtype == object and found.ndim == 0:
+    if array.dtype == object and array.ndim == 0:
         lazy = "; collect() it first" if hasattr(values, "collect") else ""
         kind = type(values).__name__
         raise FieldError(f"{where}: holds object, a {kind}; pass an array of plain numbers{lazy}")
-    return found
+    return array
 
 
 def unit_within(values: Any, where: str) -> str | None:
@@ -167,10 +167,10 @@ def unit_within(values: Any, where: str) -> str | None:
     own = unit_of(values)
     if own is not None or not _is_sequence(values):
         return own
-    found = [unit_within(part, where) for part in values]
-    first = next((unit for unit in found if unit is not None), None)
-    if first is not None and any(unit != first for unit in found):
-        other = next(unit for unit in found if unit != first)
+    part_units = [unit_within(part, where) for part in values]
+    first = next((unit for unit in part_units if unit is not None), None)
+    if first is not None and any(unit != first for unit in part_units):
+        other = next(unit for unit in part_units if unit != first)
         raise FieldError(
             f"{where}: units are mixed, {first!r} and {other or 'none'!r}; convert all to one"
         )
@@ -178,14 +178,14 @@ def unit_within(values: Any, where: str) -> str | None:
 
 
 def _is_masked(values: Any) -> bool:
-    """Tell whether an object, or a part of a sequence, hides values."""
+    """Check whether an object, or a part of a sequence, is a masked array."""
     if isinstance(values, list | tuple):
         return any(_is_masked(part) for part in values)
     return np.ma.isMaskedArray(values)
 
 
 def _is_sequence(values: Any) -> bool:
-    """Tell whether to look into the parts of an object for units."""
+    """Check whether the parts of an object may carry units of their own."""
     objects = isinstance(values, np.ndarray) and values.dtype == object and values.ndim > 0
     return isinstance(values, list | tuple) or objects
 
@@ -198,8 +198,8 @@ def _factor(unit: str, table: Mapping[str, Fraction], where: str, kind: str) -> 
         if name is not None and name in table:
             return table[name]
     raise FieldError(
-        f"{where}: the unit {unit!r} is none of {kind} that is known ({', '.join(table)}); convert "
-        "to one of these"
+        f"{where}: the unit {unit!r} is not a known unit of {kind}; convert to one of "
+        f"{', '.join(table)}"
     )
 
 
@@ -222,8 +222,7 @@ def scaled(values: NDArray[Any], factor: Fraction) -> Floats:
     numbers = values.astype(np.float64)
     if factor == 1 or not np.isfinite(numbers).all():
         return numbers * float(factor)
-    found = numbers * float(factor.numerator) / float(factor.denominator)
-    return _rounded(found)
+    return _rounded(numbers * float(factor.numerator) / float(factor.denominator))
 
 
 def _rounded(numbers: Floats) -> Floats:
@@ -245,7 +244,7 @@ def lengths(values: Any, voxel_size: Any, where: str, *, unit: str | None = None
     voxel_size : array, shape (3,)
         Edges of a voxel in nm.
     where : str
-        How to call it in messages.
+        Its name in messages.
     unit : str, optional
         Unit of `values`, where what they were taken from carried it.
 
@@ -281,12 +280,12 @@ def voxel_edges(value: Any, where: str) -> Any:
     value
         Three numbers, lengths with a unit, or a dictionary or Series of x, y and z.
     where : str
-        How to call it in messages.
+        Its name in messages.
 
     Returns
     -------
     ndarray, or what was given where it is no array
-        What it may hold is checked by the field.
+        The field checks the values.
 
     Raises
     ------
@@ -313,12 +312,12 @@ def times(values: Any, where: str) -> NDArray[Any]:
     values
         Numbers, which are taken for seconds; times with a unit; timedelta64 or datetime64.
     where : str
-        How to call it in messages.
+        Its name in messages.
 
     Returns
     -------
     ndarray
-        Seconds; for points of a calendar datetime64 in UTC, which :func:`since` makes seconds of.
+        Seconds; dates as datetime64 in UTC, which :func:`since` converts to seconds.
 
     Raises
     ------
@@ -359,17 +358,17 @@ def since(values: NDArray[Any], start: Any, where: str) -> NDArray[Any]:
     start : float, datetime64 or None
         Start of the recording on the clock of the times, see :func:`scalar`.
     where : str
-        How to call it in messages.
+        Its name in messages.
 
     Returns
     -------
     ndarray
-        Without digits that the clock did not have. Without a start the times as they are.
+        Rounded to the digits that the clock had. Without a start, the times as they are.
 
     Raises
     ------
     FieldError
-        If one of the two is a point of the calendar and the other is not.
+        If the times are dates and the start is not, or the other way round.
     """
     calendar = values.dtype.kind == "M"
     if start is None and not calendar:
@@ -399,30 +398,30 @@ def scalar(value: Any, name: str) -> Any:
     value
         A number, a time with a unit, a timedelta or a date; None stays None.
     name : str
-        How to call it in messages.
+        Its name in messages.
 
     Returns
     -------
     float, datetime64, or what was given where it carries no unit
-        What it may be is checked by whoever uses it.
+        The caller checks what it may be.
 
     Raises
     ------
     FieldError
-        If the unit is not one of time.
+        If the unit is not one of time, or there is more than one time.
     """
     if isinstance(value, datetime.datetime | datetime.timedelta | np.datetime64 | np.timedelta64):
         value = np.array([value])
     elif unit_of(value) is None:
         return value
-    found = times(value, name).ravel()
-    if len(found) != 1:
-        raise FieldError(f"{name}: {len(found)} times; give one")
-    return found[0] if found.dtype.kind == "M" else float(found[0])
+    time_values = times(value, name).ravel()
+    if len(time_values) != 1:
+        raise FieldError(f"{name}: {len(time_values)} times; give one")
+    return time_values[0] if time_values.dtype.kind == "M" else float(time_values[0])
 
 
-def seems_right(positions: Any, edges: Any, where: str, *, said: bool) -> None:
-    """Warn of a field that is far larger or smaller than somata make one.
+def check_extent(positions: Any, edges: Any, where: str, *, unit_known: bool) -> None:
+    """Warn of a field that is improbably large or small for positions of somata.
 
     Parameters
     ----------
@@ -431,19 +430,19 @@ def seems_right(positions: Any, edges: Any, where: str, *, said: bool) -> None:
     edges : array, shape (3,)
         Of a voxel, in nm.
     where : str
-        How to call the positions in the warning.
-    said : bool
+        Name of the positions in the warning.
+    unit_known : bool
         Whether the caller has named the unit, by `voxel_size` or with the positions.
     """
     extent = np.ptp(np.asarray(positions, dtype=np.float64), axis=0) * np.asarray(edges) / 1000
-    largest, smallest = (LARGEST_UM, SMALLEST_UM) if said else (LARGE_UM, SMALL_UM)
-    whole = not said and np.array_equal(positions, np.rint(positions))
+    largest, smallest = (LARGEST_UM, SMALLEST_UM) if unit_known else (LARGE_UM, SMALL_UM)
+    whole = not unit_known and np.array_equal(positions, np.rint(positions))
     size = float(extent.max())
     if size > largest or (whole and size > LARGE_WHOLE_UM) or 0 < size < smallest:
         shown = " x ".join(f"{side:.3g}" for side in extent)
         numbers = ", all of them whole numbers as of voxels" if whole else ""
-        taken = "" if said else " if positions are in micrometres, as is taken for granted"
-        tell(
+        taken = "" if unit_known else " if positions are in micrometres, as is assumed here"
+        warn(
             f"{where}: the field is {shown} micrometres{taken}{numbers}; pass voxel_size=, the "
             "edges in nm of the unit in which they are counted"
         )
@@ -457,7 +456,7 @@ def rate(value: Any, name: str) -> Any:
     value
         A number, or a rate with a unit.
     name : str
-        How to call it in messages.
+        Its name in messages.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Where fields come from; :func:`load_field` is the one door to all of them."""
+"""Sources of fields; :func:`load_field` loads a field from any of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def load_field(
     name : str or path
         ``"surrogate"`` or ``"surrogate_<N>"`` for a synthetic field of 96 or N neurons; a
         published name such as ``"6_6_2"``; ``"microns_6_6_2"`` for the same imaging field built
-        from the release itself (:func:`cortexrnn.fields.sources.microns.field_name` tells the
+        from the release itself (:func:`cortexrnn.fields.sources.microns.field_name` has the
         forms); ``"worm"`` for C. elegans, which needs the extra ``cortexrnn[worm]``; or the path of
         a file that :meth:`~cortexrnn.fields.field.Field.save` wrote.
     directory : path, optional
@@ -34,18 +34,18 @@ def load_field(
     Returns
     -------
     Field
-        Its ``origin`` says how it was had.
+        Its ``origin`` says where it comes from.
 
     Raises
     ------
     FieldError
-        If there is no such field, or it is damaged. A real field that cannot be had is never
+        If there is no such field, or it is damaged. A real field that cannot be loaded is never
         replaced by a surrogate.
     """
     text = _name_as_text(name)
-    made = text == "worm" or text.startswith(("surrogate", "microns_"))
-    made = made and text not in _published()
-    if not made and (text in _published() or not _looks_like_file(text)):
+    is_built = text == "worm" or text.startswith(("surrogate", "microns_"))
+    is_built = is_built and text not in _published()
+    if not is_built and (text in _published() or not _looks_like_file(text)):
         return load_published(text, directory=directory)
     if directory is not None:
         raise FieldError(

@@ -1,7 +1,7 @@
-"""A field out of your own data: arrays, sparse matrices, CSV files, data frames, graphs, trains.
+"""A field from your own data: arrays, sparse matrices, CSV files, data frames, graphs, trains.
 
-:func:`field_from_data` is the door; the readers behind it can be used alone. Sources are of two
-kinds. *Labelled* ones (data frames, series, CSV files, graphs, dictionaries, data arrays of xarray,
+:func:`field_from_data` does all of it; its readers can be used alone. Sources are of two kinds.
+*Labelled* ones (data frames, series, CSV files, graphs, dictionaries, data arrays of xarray,
 groups of pynapple) say which neuron they mean, and are put in one order. *Plain* ones (arrays,
 sparse matrices, lists) are taken in the order of `ids`. Where some are labelled and others are not,
 `ids` has to be passed. Units are converted; a column or attribute that was not used is named in a
@@ -25,7 +25,7 @@ import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
 from cortexrnn.fields import relations
-from cortexrnn.fields.errors import FieldError, tell
+from cortexrnn.fields.errors import FieldError, warn
 from cortexrnn.fields.field import Field
 from cortexrnn.fields.given import labels, tables, trains, units
 
@@ -37,7 +37,7 @@ Trains = list[NDArray[np.float64]]
 #: Voxel edges in nm with which positions are in micrometres.
 MICROMETRES = (1000.0, 1000.0, 1000.0)
 
-#: Names of the columns of an edge list, in small letters.
+#: Names of the columns of an edge list, in lower case.
 PRE = ("pre", "pre_id", "pre_root_id", "pre_pt_root_id", "bodyid_pre")
 POST = ("post", "post_id", "post_root_id", "post_pt_root_id", "bodyid_post")
 COUNT = (
@@ -100,7 +100,7 @@ def field_from_data(
         ``0 ... N-1`` if nothing is, or if all labels are these numbers.
     voxel_size : three float, optional
         Edges in nm of the unit in which positions are counted. By default positions are in
-        micrometres, and a field of improbable size is pointed out.
+        micrometres, and a field of improbable size causes a warning.
     bin_s, window_s, duration_s : float
         Settings of the relations in seconds, see :mod:`cortexrnn.fields.relations`. Trains of neo
         bring their own duration. Like the other times they may carry a unit.
@@ -127,8 +127,9 @@ def field_from_data(
     Warns
     -----
     FieldWarning
-        If something can be right and more often is not: columns that were not used, times that are
-        hardly seconds, positions that are hardly in micrometres, two neurons with the same events.
+        If something may be right but usually is not: columns that were not used, times that can
+        hardly be seconds, positions that can hardly be micrometres, two neurons with the same
+        events.
     """
     if silent not in get_args(Silent):
         raise FieldError(f"silent is {silent!r}; choose one of {', '.join(get_args(Silent))}")
@@ -141,9 +142,9 @@ def field_from_data(
     edges = units.voxel_edges(MICROMETRES if voxel_size is None else voxel_size, "voxel_size")
     somata = labels.somata(positions, edges, "positions")
     synapses = _synapses(connectome)
-    heard = None if events is None else trains.read(events, "events")
+    recorded = None if events is None else trains.read(events, "events")
     traces = None if activity is None else _activity(activity, frame_rate_hz)
-    sources = [each for each in (somata, synapses, heard, traces) if each is not None]
+    sources = [each for each in (somata, synapses, recorded, traces) if each is not None]
     order = _order(somata, synapses, sources, ids, name)
     plain = Field.from_arrays(
         name=name,
@@ -152,20 +153,22 @@ def field_from_data(
         connectome=synapses.align(order),
         voxel_size=edges,
     )
-    known = voxel_size is not None or somata.with_unit
-    units.seems_right(plain.positions, plain.voxel_size, f"field {name!r}, positions", said=known)
+    unit_known = voxel_size is not None or somata.with_unit
+    units.check_extent(
+        plain.positions, plain.voxel_size, f"field {name!r}, positions", unit_known=unit_known
+    )
     length = units.scalar(duration_s, "duration_s")
-    if heard is not None:
+    if recorded is not None:
         start = units.scalar(t_start, "t_start")
-        found = heard.on_clock(heard.align(order), start, said=length is not None)
-        length = heard.duration if length is None else length
+        event_times = recorded.on_clock(recorded.align(order), start, in_seconds=length is not None)
+        length = recorded.duration if length is None else length
     elif traces is not None:
-        found = _maxima(traces.align(order), traces.rate, len(order))
+        event_times = _maxima(traces.align(order), traces.rate, len(order))
     else:
         return plain
-    plain = _replaced(plain, {"events": found})
+    plain = _replaced(plain, {"events": event_times})
     return _related(
-        _audible(plain, silent),
+        _without_silent(plain, silent),
         precision=precision,
         bin_s=units.scalar(bin_s, "bin_s"),
         window_s=units.scalar(window_s, "window_s"),
@@ -177,9 +180,9 @@ def _carried(graph: nx.Graph, positions: Any, events: Any, active: bool) -> tupl
     """Positions and events that the nodes of a graph carry, where there are no others."""
     wanted = {"position": positions is None, "events": events is None and not active}
     present = {key for _, data in graph.nodes(data=True) for key in data}
-    left = sorted(str(key) for key in present if not wanted.get(key, False))
-    if left:
-        tell(f"graph: not used: node attribute {', '.join(left)}; drop what is not meant")
+    unused = sorted(str(key) for key in present if not wanted.get(key, False))
+    if unused:
+        warn(f"graph: not used: node attribute {', '.join(unused)}; drop those that are not needed")
     if wanted["position"]:
         positions = _attributes(graph, "position")
     if wanted["events"]:
@@ -249,14 +252,16 @@ def read_connectome(source: Any, *, ids: ArrayLike | None = None) -> tuple[NDArr
 
     Notes
     -----
-    Nothing tells that the last lines of an edge list are missing. Compare the number of synapses,
-    ``field.connectome.sum()``, with what you expect.
+    An edge list whose last lines are missing is not recognised as incomplete. Compare the number
+    of synapses, ``field.connectome.sum()``, with what you expect.
     """
-    found = _synapses(source)
-    order = labels.order([found], ids, "")
-    if found.labels is None and len(found) != len(order):
-        raise FieldError(f"connectome: {len(found)} rows for {len(order)} ids; give one for each")
-    return found.align(order), order
+    synapses = _synapses(source)
+    order = labels.order([synapses], ids, "")
+    if synapses.labels is None and len(synapses) != len(order):
+        raise FieldError(
+            f"connectome: {len(synapses)} rows for {len(order)} ids; give one for each"
+        )
+    return synapses.align(order), order
 
 
 def read_positions(
@@ -287,11 +292,11 @@ def read_positions(
     FieldError
         If the source cannot be read, lacks a neuron or repeats one.
     """
-    found = labels.somata(source, units.voxel_edges(voxel_size, "voxel_size"), "positions")
+    somata = labels.somata(source, units.voxel_edges(voxel_size, "voxel_size"), "positions")
     if ids is None:
-        return found.values, found.labels
+        return somata.values, somata.labels
     order = labels.unique(labels.as_ids(ids, "ids"), "ids")
-    return found.align(order), order
+    return somata.align(order), order
 
 
 def read_events(source: Any, *, ids: ArrayLike, t_start: Any = None) -> Trains:
@@ -321,8 +326,8 @@ def read_events(source: Any, *, ids: ArrayLike, t_start: Any = None) -> Trains:
         at a time that cannot be the start of a recording.
     """
     order = labels.unique(labels.as_ids(ids, "ids"), "ids")
-    found = trains.read(source, "events")
-    return found.on_clock(found.align(order), units.scalar(t_start, "t_start"))
+    recorded = trains.read(source, "events")
+    return recorded.on_clock(recorded.align(order), units.scalar(t_start, "t_start"))
 
 
 def _related(
@@ -330,42 +335,43 @@ def _related(
 ) -> Field:
     """Add the relations that follow from the field's own events."""
     assert field.events is not None
-    _not_alike(field, precision=precision)
+    _check_duplicates(field, precision=precision)
     try:
-        counts = relations.bin_events(field.events, bin_s=bin_s, duration_s=duration_s)
-        made = {
-            "correlation": relations.correlation(counts),
-            "sttc": relations.sttc(field.events, window_s=window_s, duration_s=duration_s),
-        }
-        if precision:
-            made["precision"] = relations.precision(counts)
+        computed = relations.from_events(
+            field.events,
+            bin_s=bin_s,
+            window_s=window_s,
+            duration_s=duration_s,
+            with_precision=precision,
+        )
     except ValueError as error:
         raise FieldError(f"field {field.name!r}, relations: {error}") from error
-    return _replaced(field, made)
+    return _replaced(field, computed)
 
 
 def _replaced(field: Field, changes: Mapping[str, Any]) -> Field:
     """Return a field of the same neurons with other arrays."""
-    kept = ("name", "ids", "positions", "connectome", "voxel_size", "events")
-    same = {key: getattr(field, key) for key in kept}
-    return Field.from_arrays(**same | dict(changes), t_start=0.0)  # the clock was looked at
+    names = ("name", "ids", "positions", "connectome", "voxel_size", "events")
+    same = {key: getattr(field, key) for key in names}
+    return Field.from_arrays(**same | dict(changes), t_start=0.0)  # the clock was checked before
 
 
-def _audible(field: Field, silent: Silent) -> Field:
+def _without_silent(field: Field, silent: Silent) -> Field:
     """Refuse or drop neurons without events."""
     assert field.events is not None
-    heard = np.array([len(train) > 0 for train in field.events])
-    if heard.all():
+    has_events = np.array([len(train) > 0 for train in field.events])
+    if has_events.all():
         return field
     trains = field.events
-    lost = field.ids[~heard]
-    if silent == "refuse" or heard.sum() < 2:
-        some = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
+    silent_ids = field.ids[~has_events]
+    if silent == "refuse" or has_events.sum() < 2:
+        listed = ", ".join(map(str, silent_ids[:5])) + (", ..." if len(silent_ids) > 5 else "")
         raise FieldError(
-            f"field {field.name!r}, events: {len(lost)} of {len(heard)} neurons have none (ids "
-            f"{some}), so their relations are undefined; leave them out, or pass silent='drop'"
+            f"field {field.name!r}, events: {len(silent_ids)} of {len(has_events)} neurons have "
+            f"none (ids {listed}), so their relations are undefined; leave them out, "
+            "or pass silent='drop'"
         )
-    keep = np.flatnonzero(heard)
+    keep = np.flatnonzero(has_events)
     changes = {
         "ids": field.ids[keep],
         "positions": field.positions[keep],
@@ -375,8 +381,8 @@ def _audible(field: Field, silent: Silent) -> Field:
     return _replaced(field, changes)
 
 
-def _not_alike(field: Field, *, precision: bool) -> None:
-    """Tell of neurons with the same events: one unit twice, or two masks of one cell."""
+def _check_duplicates(field: Field, *, precision: bool) -> None:
+    """Warn of neurons with the same events; refuse them where the precision is asked for."""
     assert field.events is not None
     first: dict[bytes, int] = {}
     pairs = []
@@ -395,12 +401,12 @@ def _not_alike(field: Field, *, precision: bool) -> None:
             f"{message}, so the covariance cannot be inverted; keep one of each, or leave the "
             "precision out"
         )
-    tell(f"{message}; is that one neuron under two ids? Then keep one")
+    warn(f"{message}; is that one neuron under two ids? Then keep one")
 
 
 @dataclass(frozen=True)
 class _Traces(labels.Rows):
-    """Activity in rows of neurons, with its frames in a second."""
+    """Activity, one row per neuron, with its frame rate in Hz."""
 
     rate: Any = None
 
@@ -421,13 +427,13 @@ def _activity(source: Any, frame_rate_hz: Any) -> _Traces:
         )
     values, names, times, own = _timed(source, where)
     try:
-        mine = labels.ids_of(names, where)
+        ids = labels.ids_of(names, where)
     except FieldError as error:
         raise FieldError(
             f"{error} (rows are neurons; is the table turned? Then pass table.T)"
         ) from None
     rate = _agreed(given, _rate(times, where) if own is None else own)
-    return _Traces(values, mine, where, numbered=labels.numbers_itself(names), rate=rate)
+    return _Traces(values, ids, where, numbered=labels.numbers_itself(names), rate=rate)
 
 
 def _timed(source: Any, where: str) -> tuple[NDArray[Any], Any, Any, Any]:
@@ -474,7 +480,7 @@ def _agreed(given: Any, own: float | None) -> Any:
         return own if given is None else given
     if isinstance(given, int | float | np.number) and abs(given - own) > 0.01 * own:
         raise FieldError(
-            f"frame_rate_hz is {given:g}, but the activity says {own:.6g} frames in a second; "
+            f"frame_rate_hz is {given:g}, but the times of the activity give {own:.6g}; "
             "leave frame_rate_hz out or take the times away"
         )
     return given
@@ -497,7 +503,7 @@ def _maxima(traces: NDArray[Any], frame_rate_hz: Any, n: int) -> Trains:
         )
     rate = _positive(frame_rate_hz, "frame_rate_hz", "frames a second, which activity needs")
     if traces.size > n and np.isin(traces, (0, 1)).all():
-        tell(
+        warn(
             "activity: holds only 0 and 1. Of a raster local maxima are the first of each run of "
             "ones; if every one is an event, pass events=[numpy.flatnonzero(row) / frame_rate_hz "
             "for row in raster]"
@@ -506,7 +512,7 @@ def _maxima(traces: NDArray[Any], frame_rate_hz: Any, n: int) -> Trains:
 
 
 def _positive(value: Any, name: str, what: str) -> float:
-    """Return a positive number, or say that it is none."""
+    """Return a positive number, or an error that says what is expected."""
     if isinstance(value, int | float | np.number) and np.isfinite(value) and value > 0:
         return float(value)
     raise FieldError(f"{name} is {value!r}; give a positive number of {what}")
@@ -528,11 +534,11 @@ def _synapses(source: Any) -> labels.Square | labels.Edges:
         return _from_table(pd.DataFrame(dict(source)), where)
     if scipy.sparse.issparse(source):
         source = _dense(source, where)
-    found = labels.square(source, where)
-    shape = found.values.shape
+    square = labels.square(source, where)
+    shape = square.values.shape
     if len(shape) != 2 or shape[0] != shape[1]:
         raise FieldError(f"{where}: shape {shape}, expected a square (N, N)")
-    return found
+    return square
 
 
 def _dense(matrix: Any, where: str) -> NDArray[Any]:
@@ -543,12 +549,12 @@ def _dense(matrix: Any, where: str) -> NDArray[Any]:
         matrix = matrix.astype(np.int64)
     elif kind == "f":
         matrix = matrix.astype(np.float64)
-    found: NDArray[Any] = matrix.toarray()
-    return found
+    array: NDArray[Any] = matrix.toarray()
+    return array
 
 
 def _pairs(source: pd.Series, where: str) -> pd.DataFrame:
-    """Table out of a series whose index holds pairs, as a groupby makes it."""
+    """Table from a series whose index holds pairs, as a groupby makes it."""
     if source.index.nlevels != 2 or None in source.index.names:
         raise FieldError(
             f"{where}: a series needs pairs of neurons as its index, with the names pre and post"
@@ -558,14 +564,14 @@ def _pairs(source: pd.Series, where: str) -> pd.DataFrame:
 
 def _attributes(graph: nx.Graph, key: str) -> dict[Hashable, Any] | None:
     """Attribute of every node, or None where no node has it."""
-    found = {node: data[key] for node, data in graph.nodes(data=True) if key in data}
-    if found and len(found) < len(graph):
-        node = next(node for node in graph if node not in found)
+    values = {node: data[key] for node, data in graph.nodes(data=True) if key in data}
+    if values and len(values) < len(graph):
+        node = next(node for node in graph if node not in values)
         raise FieldError(
             f"graph: node {node!r} has no attribute {key!r}, others have it; give it to all "
             f"{len(graph)} nodes"
         )
-    return found or None
+    return values or None
 
 
 def _graph_edges(graph: nx.Graph) -> labels.Edges:
@@ -573,9 +579,9 @@ def _graph_edges(graph: nx.Graph) -> labels.Edges:
     where = "nodes of the graph"
     nodes = labels.unique(labels.as_ids(list(graph.nodes), where), where)
     key = _weight(graph)
-    found = [(pre, post, 1 if key is None else data[key]) for pre, post, data in
+    edge_rows = [(pre, post, 1 if key is None else data[key]) for pre, post, data in
              graph.edges(data=True)]  # fmt: skip
-    edges = pd.DataFrame(found, columns=["pre", "post", "count"], dtype=object)
+    edges = pd.DataFrame(edge_rows, columns=["pre", "post", "count"], dtype=object)
     if not graph.is_directed():
         back = edges.rename(columns={"pre": "post", "post": "pre"})
         edges = pd.concat([edges, back[back["pre"] != back["post"]]], ignore_index=True)
@@ -586,20 +592,20 @@ def _graph_edges(graph: nx.Graph) -> labels.Edges:
 
 def _weight(graph: nx.Graph) -> Hashable | None:
     """Name of the edge attribute that holds the counts, None where there is none."""
-    having: dict[Hashable, int] = {}
+    edges_with: dict[Hashable, int] = {}
     for *_, data in graph.edges(data=True):
         for key in data:
-            having[key] = having.get(key, 0) + 1
-    named = [key for key in having if str(key).strip().lower() in COUNT]
-    others = [key for key in having if key not in named]
+            edges_with[key] = edges_with.get(key, 0) + 1
+    named = [key for key in edges_with if str(key).strip().lower() in COUNT]
+    others = [key for key in edges_with if key not in named]
     if len(named) > 1:
         raise FieldError(
             f"graph: edge attributes {' and '.join(map(str, named))} may both be the count; keep "
             "one"
         )
-    if named and having[named[0]] < graph.number_of_edges():
+    if named and edges_with[named[0]] < graph.number_of_edges():
         raise FieldError(
-            f"graph: {having[named[0]]} of {graph.number_of_edges()} edges have the attribute "
+            f"graph: {edges_with[named[0]]} of {graph.number_of_edges()} edges have the attribute "
             f"{named[0]!r}; give it to all or to none"
         )
     if not named:
@@ -608,8 +614,9 @@ def _weight(graph: nx.Graph) -> Hashable | None:
                 [key for key in others if _is_number(data.get(key))], "graph, edge attribute"
             )
     if others:
-        tell(
-            f"graph: not used: edge attribute {', '.join(map(str, others))}; drop what is not meant"
+        warn(
+            f"graph: not used: edge attribute {', '.join(map(str, others))}; drop those that are "
+            "not needed"
         )
     return named[0] if named else None
 
@@ -634,12 +641,12 @@ def _from_table(source: Any, where: str) -> labels.Square | labels.Edges:
         if not _is_edge_list(names, source.index.names):
             _clear(names, where)
             return _square_table(source, where)
-    made, where = tables.frame(source, where)
-    names = {str(name).strip().lower() for name in made.columns}
+    table, where = tables.frame(source, where)
+    names = {str(name).strip().lower() for name in table.columns}
     if _is_edge_list(names, ()):
-        return _edge_list(made, where)
+        return _edge_list(table, where)
     _clear(names, where)
-    return _square_table(made.set_index(made.columns[0]), where)
+    return _square_table(table.set_index(table.columns[0]), where)
 
 
 def _clear(columns: set[str], where: str) -> None:
@@ -653,40 +660,42 @@ def _clear(columns: set[str], where: str) -> None:
 
 
 def _is_edge_list(columns: set[str], index: Sequence[Any]) -> bool:
-    """Tell an edge list by its columns, which may stand in the index in part."""
+    """Recognise an edge list by its columns, some of which may be in the index."""
     levels = {str(name).strip().lower() for name in index}
     sides = (set(PRE), set(POST))
     return any(columns & side for side in sides) or all(levels & side for side in sides)
 
 
-def _edge_list(made: pd.DataFrame, where: str) -> labels.Edges:
+def _edge_list(table: pd.DataFrame, where: str) -> labels.Edges:
     """Read one row for each pair or synapse."""
-    sides = [tables.column(made, names, where) for names in (PRE, POST)]
+    sides = [tables.column(table, names, where) for names in (PRE, POST)]
     if None in sides:
-        tables.columns(made, ("pre", "post"), where)
-    pre, post = (labels.as_ids(made[side], f"{where}, column {side}") for side in sides)
-    own = np.unique(np.concatenate([pre, post]))
-    key = tables.column(made, COUNT, where)
-    twice = pd.DataFrame({"pre": pre, "post": post}).duplicated()
+        tables.columns(table, ("pre", "post"), where)
+    pre, post = (labels.as_ids(table[side], f"{where}, column {side}") for side in sides)
+    ids = np.unique(np.concatenate([pre, post]))
+    key = tables.column(table, COUNT, where)
+    is_repeated = pd.DataFrame({"pre": pre, "post": post}).duplicated()
     if key is None:
-        count = np.ones(len(made))
-        others = tables.besides(made, sides)
-        if not twice.any():
-            _not_counts([name for name in others if _holds_numbers(made[name])], f"{where}, column")
+        count = np.ones(len(table))
+        others = tables.besides(table, sides)
+        if not is_repeated.any():
+            _not_counts(
+                [name for name in others if _holds_numbers(table[name])], f"{where}, column"
+            )
     else:
-        count = tables.numbers(made[key], f"{where}, column {key}")
-        _once(pre[twice], post[twice], where)
-    tables.unread(made, [*sides, key], where)
-    return labels.Edges(pre, post, count, own, where)
+        count = tables.numbers(table[key], f"{where}, column {key}")
+        _once(pre[is_repeated], post[is_repeated], where)
+    tables.unread(table, [*sides, key], where)
+    return labels.Edges(pre, post, count, ids, where)
 
 
 def _holds_numbers(values: pd.Series) -> bool:
-    """Tell whether a column holds numbers, as text or as such."""
+    """Check whether a column holds numbers, also as text."""
     return bool(pd.to_numeric(values, errors="coerce").notna().all())
 
 
 def _once(pre: Ids, post: Ids, where: str) -> None:
-    """Refuse second counts of pairs: nobody knows whether they add up."""
+    """Refuse second counts of pairs, since it is not known whether they add up."""
     if not len(pre):
         return
     hint = labels.rounded(pre) or labels.rounded(post)
@@ -704,11 +713,11 @@ def _square_table(frame: pd.DataFrame, where: str) -> labels.Square:
             "post, count"
         )
     if frame.columns.has_duplicates:
-        twice = frame.columns[frame.columns.duplicated()][0]
-        raise FieldError(f"{where}: column {twice} occurs twice; keep one")
+        repeated = frame.columns[frame.columns.duplicated()][0]
+        raise FieldError(f"{where}: column {repeated} occurs twice; keep one")
     for labels_of, side in ((frame.index, "rows"), (frame.columns, "header")):
         labels.ids_of(labels_of, f"{where}, {side}")
     counts = [tables.numbers(frame.iloc[:, k], f"{where}, column {name}") for k, name in
               enumerate(frame.columns)]  # fmt: skip
-    made = pd.DataFrame(np.stack(counts, 1), index=frame.index, columns=frame.columns)
-    return labels.square(made, where)
+    table = pd.DataFrame(np.stack(counts, 1), index=frame.index, columns=frame.columns)
+    return labels.square(table, where)

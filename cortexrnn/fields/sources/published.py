@@ -4,10 +4,10 @@ Source: github.com/neurovium/CorticalBlueprintRNN at the pinned commit, folder
 ``Model/DATA/info`` (MIT licence); data of the MICrONS Consortium (2025),
 doi 10.1038/s41586-025-08790-w.
 
-Places are tried in this order, and ``Field.origin`` tells which one served:
+Places are tried in this order, and ``Field.origin`` names the one that was used:
 an explicit directory (``"directory"``), the mirror named by ``CORTEXRNN_DATA`` (``"mirror"``), the
 cache (``"cache"``), the public source (``"download"``). Every file is compared with the digest in
-``data/registry.csv`` before anything looks inside it.
+``data/registry.csv`` before it is parsed.
 
 Event files are large and not part of every copy. A directory or a mirror may lack them, the field
 then has ``events=None``; a download brings them along unless ``events=False``.
@@ -59,7 +59,7 @@ BASE_URL = (
     "https://raw.githubusercontent.com/neurovium/CorticalBlueprintRNN/8d5e241f/Model/DATA/info/"
 )
 
-#: The same folder under the full id of another commit, asked when the short id above is not
+#: The same folder under the full id of another commit, used when the short id above is not
 #: resolved. Digests decide in either case whether a file is the right one.
 SECOND_URL = BASE_URL.replace("8d5e241f", "97e2b14f635bba57a4c9923f9ba97a28ec119d81")
 
@@ -73,7 +73,7 @@ FIELDS = pd.read_csv(_DATA / "fields.csv")
 
 
 class SourceError(FieldError):
-    """A published field that cannot be had, or a file that is not the published one."""
+    """A published field that cannot be loaded, or a file that is not the published one."""
 
 
 @dataclass(frozen=True)
@@ -111,14 +111,14 @@ class FileEntry:
             If the digest differs.
         """
         if self.sha256 is not None:
-            kind, expected, found = "SHA-256", self.sha256, hashlib.sha256(data).hexdigest()
+            kind, expected, actual = "SHA-256", self.sha256, hashlib.sha256(data).hexdigest()
         else:
-            kind, expected, found = "git blob id", str(self.git_blob), _git_blob(data)
-        if found != expected:
+            kind, expected, actual = "git blob id", str(self.git_blob), _git_blob(data)
+        if actual != expected:
             length = "" if self.n_bytes is None else f" of {self.n_bytes} bytes"
             raise SourceError(
                 f"{place} is not the published file{length}: expected {kind} {expected}, found "
-                f"{found} in {len(data)} bytes; delete it and fetch it again "
+                f"{actual} in {len(data)} bytes; delete it and fetch it again "
                 f"(`cortexrnn fetch {self.path.split('/')[0]}`, or from {BASE_URL}{self.path})"
             )
 
@@ -180,7 +180,7 @@ def load_published(
     files = _Files(name, folder)
     has_events = events is not False and (folder / f"spikes_{name}.npy").is_file()
     root_ids = files.plain(f"root_ids_{name}.npy")
-    # Content that a digest pins is taken as it is: no labels to follow, nothing to leave out.
+    # The digests fix this content, so there are no labels to follow and nothing to leave out.
     content: dict[str, Any] = dict(
         name=name,
         ids=files.plain(f"target_ids_{name}.npy"),
@@ -200,7 +200,7 @@ def load_published(
 
 
 def is_available(name: str) -> bool:
-    """Tell whether a published field can be read without a network, apart from its events.
+    """Check whether a published field can be read without a network, apart from its events.
 
     Parameters
     ----------
@@ -222,9 +222,9 @@ def is_available(name: str) -> bool:
 
 
 def released_order(root_ids: ArrayLike) -> NDArray[np.int64]:
-    """Tell which neuron each row and column of a released connectome belongs to.
+    """Find which neuron each row and column of a released connectome belongs to.
 
-    The released connectomes do not list the neurons as the other files do. Their rows stand in
+    The released connectomes do not list the neurons as the other files do. Their rows are in
     the order in which CPython reads a ``set`` of the segment ids. In that order connected
     neurons are near neighbours, in all eleven fields looked at; taken as stored, connections
     would ignore distance altogether. The published results do not depend on it, since they use
@@ -243,12 +243,12 @@ def released_order(root_ids: ArrayLike) -> NDArray[np.int64]:
     Raises
     ------
     SourceError
-        If an id occurs twice, so that the order cannot be told.
+        If an id occurs twice, so that the order cannot be recovered.
     """
     ids = np.asarray(root_ids, dtype=np.int64).tolist()
     place = {root_id: neuron for neuron, root_id in enumerate(ids)}
     if len(place) < len(ids):
-        raise SourceError("two neurons share a segment id: the order of the rows cannot be told")
+        raise SourceError("two neurons share a segment id, so the order of the rows is not known")
     return np.array([place[root_id] for root_id in set(ids)], dtype=np.int64)
 
 
@@ -265,7 +265,7 @@ def _aligned(released: NDArray[Any], root_ids: NDArray[Any], name: str) -> NDArr
 
 
 def check_name(name: str) -> None:
-    """Refuse what is no published field.
+    """Refuse a name that no published field has.
 
     Parameters
     ----------
@@ -283,7 +283,7 @@ def check_name(name: str) -> None:
 def fetch(name: str, *, events: bool = True, progress: bool = True) -> Path:
     """Bring every file of a published field into the cache.
 
-    Files that are there and right stay; files that are there and wrong are replaced.
+    Correct files in the cache are kept, damaged ones are replaced.
 
     Parameters
     ----------
@@ -348,9 +348,9 @@ def _row(name: str) -> pd.Series:
 
 def _entries(name: str, *, events: bool) -> list[FileEntry]:
     """Files of one field, events last."""
-    mine = [entry for path, entry in REGISTRY.items() if path.startswith(f"{name}/")]
+    entries = [entry for path, entry in REGISTRY.items() if path.startswith(f"{name}/")]
     spikes = f"{name}/spikes_{name}.npy"
-    core = [entry for entry in mine if entry.path != spikes]
+    core = [entry for entry in entries if entry.path != spikes]
     return [*core, REGISTRY[spikes]] if events else core
 
 
@@ -393,8 +393,8 @@ def _complete(name: str, folders: list[Path], *, events: bool | None) -> Path:
 
 def _nowhere(name: str, reason: str) -> str:
     return (
-        f"field {name!r} cannot be had ({reason}). Remedies: set CORTEXRNN_DATA to a mirror that "
-        f"holds a folder {name}; or give the folder yourself (--directory, directory=...); or "
+        f"field {name!r} cannot be loaded ({reason}). Remedies: set CORTEXRNN_DATA to a mirror "
+        f"that holds a folder {name}; or give the folder yourself (--directory, directory=...); or "
         f"connect to the network and run `cortexrnn fetch {name}`, which continues where it "
         "stopped. A surrogate is never put in its place"
     )
@@ -552,7 +552,7 @@ class _NumpyUnpickler(pickle.Unpickler):
 
 
 def _object_array(stream: io.BytesIO, *, n: int, place: str) -> NDArray[np.object_]:
-    """Read an ``.npy`` object array without giving its pickle any power."""
+    """Read an ``.npy`` object array without letting its pickle run any code."""
     try:
         version = npy.read_magic(stream)
         read_header = npy.read_array_header_1_0 if version[0] == 1 else npy.read_array_header_2_0

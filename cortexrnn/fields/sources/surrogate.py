@@ -138,19 +138,19 @@ RECIPE = Recipe(
 def surrogate_field(n_neurons: int = DEFAULT_NEURONS, *, seed: int = 0) -> Field:
     """Draw a synthetic field.
 
-    The same number of neurons and seed give the same field; the two draw nothing from numpy's
-    global state. ``correlation`` and ``sttc`` are those of ``events``
+    The same number of neurons and seed give the same field; numpy's global random state is not
+    used. ``correlation`` and ``sttc`` are those of ``events``
     (`cortexrnn.fields.relations`). ``precision`` is not a graphical lasso, which needs an extra
     package and minutes: it is the inverse of the covariance of the same counts, shrunk a little
-    towards its diagonal, with partial correlations pulled towards zero by `Recipe.sparsity` (those
+    towards its diagonal, with partial correlations shrunk towards zero by `Recipe.sparsity` (those
     below it vanish) and rounded to six decimals.
 
     Parameters
     ----------
     n_neurons : int
-        At least 8. The embedded default is 96.
+        At least 8.
     seed : int
-        Not negative.
+        A whole number of at least 0.
 
     Returns
     -------

@@ -7,8 +7,8 @@ its atlas class would call a web service. Each file is compared with a SHA-256 b
 Neurons
     The 300 of the package, in the order of ``funatlas.h5``, which is alphabetical. Ids are their
     places in that order, names in :func:`neuron_names`. The two canal-associated neurons (CANL,
-    CANR) are not among them. The anatomy knows AWCL and AWCR, the recordings tell the two apart by
-    what they do (AWCOFF, AWCON); as in the package, AWCL stands for AWCOFF and AWCR for AWCON.
+    CANR) are not among them. The anatomy distinguishes AWCL and AWCR by place, the recordings by
+    activity (AWCOFF, AWCON); as in the package, AWCL stands for AWCOFF and AWCR for AWCON.
 Positions
     ``anatlas_neuron_positions.txt``: left-right, along the body (head negative), and across. The
     file names neither unit nor source. The neurons span 7.2 of its units, those of a worm about
@@ -47,7 +47,7 @@ __all__ = ["SHA256", "available", "neuron_names", "worm_field"]
 
 PACKAGE = "wormneuroatlas"
 
-#: What the files of version 0.0.7.3 must be.
+#: SHA-256 of the files of version 0.0.7.3.
 SHA256 = {
     "funatlas.h5": "53a99055667b853e1d3d6be573ec2613d38c9f6989f302ec38ecd38dd50c7975",
     "anatlas_neuron_positions.txt": (
@@ -98,7 +98,7 @@ def worm_field() -> Field:
 
 
 def available() -> bool:
-    """Tell whether what the worm is read from and with is installed: the extra ``worm``."""
+    """Check whether the packages of the extra ``worm``, which the worm needs, are installed."""
     return all(find_spec(name) is not None for name in (PACKAGE, "h5py"))
 
 
@@ -152,12 +152,12 @@ def _connectome(names: list[str]) -> NDArray[np.int64]:
 
 def _content(name: str) -> bytes:
     """Content of a data file of the package, once it is known to be the right one."""
-    found = find_spec(PACKAGE)  # finds the package without running it
-    if found is None or not found.submodule_search_locations:
+    package = find_spec(PACKAGE)  # finds the package without running it
+    if package is None or not package.submodule_search_locations:
         raise SourceError(
             f"field 'worm' is read from the package {PACKAGE}, missing here; {REMEDY}"
         )
-    path = Path(found.submodule_search_locations[0]) / "data" / name
+    path = Path(package.submodule_search_locations[0]) / "data" / name
     try:
         content = path.read_bytes()
     except OSError as error:

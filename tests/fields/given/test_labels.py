@@ -55,12 +55,12 @@ RIGHT = field_from_data(**data())
 REFERENCE = RIGHT.content_hash
 
 
-def mine(**changes: Any) -> Field:
+def from_data(**changes: Any) -> Field:
     return field_from_data(**data() | changes)
 
 
 def arrays(**changes: Any) -> Field:
-    """The same field through the other door."""
+    """The same field through the other call."""
     relations = {"correlation": RIGHT.correlation, "sttc": RIGHT.sttc}
     return Field.from_arrays(**data() | {"voxel_size": UM} | relations | changes)
 
@@ -97,7 +97,7 @@ def in_order(mapping: dict[int, Any], order: Any) -> dict[int, Any]:
     return {int(IDS[k]): mapping[k] for k in order}
 
 
-def test_the_reference_is_the_same_through_both_doors() -> None:
+def test_the_reference_is_the_same_through_both_calls() -> None:
     assert arrays().content_hash == REFERENCE
 
 
@@ -135,7 +135,7 @@ def exact(seconds: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", EVENTS)
 def test_events_are_aligned_by_whatever_names_them(kind: str) -> None:
-    assert mine(events=EVENTS[kind]()).content_hash == REFERENCE
+    assert from_data(events=EVENTS[kind]()).content_hash == REFERENCE
     assert arrays(events=EVENTS[kind]()).content_hash == REFERENCE
 
 
@@ -178,12 +178,12 @@ def one_each() -> pd.DataFrame:
 
 @pytest.mark.parametrize("kind", CONNECTOMES)
 def test_counts_are_aligned_and_used(kind: str) -> None:
-    assert mine(connectome=CONNECTOMES[kind]()).content_hash == REFERENCE
+    assert from_data(connectome=CONNECTOMES[kind]()).content_hash == REFERENCE
 
 
 def test_a_frame_of_positions_is_read_by_its_columns() -> None:
     turned = somata().iloc[TURN][["z", "x", "y"]]
-    assert mine(positions=turned).content_hash == REFERENCE
+    assert from_data(positions=turned).content_hash == REFERENCE
     assert arrays(positions=turned).content_hash == REFERENCE
     plain = turned.loc[IDS].reset_index(drop=True)
     assert arrays(positions=plain).content_hash == REFERENCE
@@ -226,7 +226,7 @@ def test_rows_that_were_moved_and_numbered_are_refused() -> None:
     relation = {"correlation": RIGHT.correlation[np.ix_(TURN, TURN)], "sttc": None}
     expected = arrays(**few, **relation)
     assert arrays(**few, sttc=None, correlation=moved).content_hash == expected.content_hash
-    with pytest.raises(FieldError, match="which may be ids or places"):
+    with pytest.raises(FieldError, match="which may be ids or row numbers"):
         arrays(**few, sttc=None, correlation=pd.DataFrame(RIGHT.correlation))
 
 
@@ -246,32 +246,32 @@ def test_names_beside_rows_without_names_need_ids(kind: str) -> None:
         "positions": {"positions": somata()},
         "events": {"events": trains_by(TURN)},
     }[kind]
-    assert mine(**change).content_hash == REFERENCE
+    assert from_data(**change).content_hash == REFERENCE
     with pytest.raises(FieldError, match=r"names its neurons .* without names; pass ids="):
-        mine(**change, ids=None)
+        from_data(**change, ids=None)
     if kind not in ("graph", "edges"):
         with pytest.raises(FieldError, match=r"names its neurons .* without names; pass ids="):
             arrays(**change, ids=None)
 
 
 def test_labels_that_are_places_need_no_ids() -> None:
-    expected = mine(ids=None)
+    expected = from_data(ids=None)
     places = dict(zip(IDS.tolist(), range(N), strict=True))
     numbered = edges().replace({"pre": places, "post": places})
-    assert mine(ids=None, connectome=numbered).content_hash == expected.content_hash
+    assert from_data(ids=None, connectome=numbered).content_hash == expected.content_hash
     moved = nx.relabel_nodes(graph(), places)
-    assert mine(ids=None, connectome=moved).content_hash == expected.content_hash
+    assert from_data(ids=None, connectome=moved).content_hash == expected.content_hash
     trains = {k: GIVEN["events"][k] for k in TURN.tolist()}
-    assert mine(ids=None, events=trains).content_hash == expected.content_hash
+    assert from_data(ids=None, events=trains).content_hash == expected.content_hash
     with pytest.raises(FieldError, match="names its neurons"):  # numbered from 1
-        mine(ids=None, connectome=numbered.assign(pre=numbered["pre"] + 1))
+        from_data(ids=None, connectome=numbered.assign(pre=numbered["pre"] + 1))
     with pytest.raises(FieldError, match="names its neurons"):  # somebody is missing
-        mine(ids=None, connectome=numbered[(numbered[["pre", "post"]] != 2).all(axis=1)])
+        from_data(ids=None, connectome=numbered[(numbered[["pre", "post"]] != 2).all(axis=1)])
 
 
 def test_everything_labelled_needs_no_ids_and_follows_the_positions() -> None:
     source = {"connectome": edges(), "events": times(), "ids": None}
-    made = mine(positions=somata().iloc[TURN], **source)
+    made = from_data(positions=somata().iloc[TURN], **source)
     assert made.ids.tolist() == IDS[TURN].tolist()
     assert made.permuted(np.argsort(TURN)).content_hash == REFERENCE
 
@@ -318,10 +318,10 @@ def test_a_graph_has_counts_on_all_edges_or_on_none() -> None:
     ],
 )
 def test_what_was_not_used_is_named(change: dict[str, Any], says: str) -> None:
-    with pytest.warns(FieldWarning, match=says) as told:
-        made = mine(**{key: make() for key, make in change.items()})
+    with pytest.warns(FieldWarning, match=says) as warned:
+        made = from_data(**{key: make() for key, make in change.items()})
     assert made.content_hash == REFERENCE
-    assert [Path(each.filename) for each in told] == [Path(__file__)], "at the caller's own line"
+    assert [Path(each.filename) for each in warned] == [Path(__file__)], "at the caller's own line"
 
 
 def typed() -> nx.DiGraph:
@@ -354,15 +354,17 @@ def coloured() -> nx.DiGraph:
 )
 def test_spoilt_ids_are_refused_with_their_cause(change: Any, says: str) -> None:
     with pytest.raises(FieldError, match=f"(?s){says}"):
-        mine(connectome=change(edges()))
+        from_data(connectome=change(edges()))
 
 
 def test_rounded_ids_of_neurons_are_named_as_such() -> None:
     rounded = IDS.astype(float).astype(np.int64)
     with pytest.raises(FieldError, match=r"occurs twice; these ids look rounded"):
-        mine(positions=somata().set_axis(rounded), ids=None, connectome=edges(), events=times())
+        from_data(
+            positions=somata().set_axis(rounded), ids=None, connectome=edges(), events=times()
+        )
     with pytest.raises(FieldError, match="occurs twice; keep one of each neuron"):
-        mine(ids=[1, 1, 2, 3, 4, 5])
+        from_data(ids=[1, 1, 2, 3, 4, 5])
 
 
 # ----------------------------------------------------------------------------------- units
@@ -387,20 +389,20 @@ def bearing(values: Any, unit: str) -> np.ndarray:
 @given(unit=st.sampled_from(sorted(FACTORS)), seed=st.integers(0, 99))
 def test_any_unit_of_length_gives_the_same_field(unit: str, seed: int) -> None:
     places = np.round(np.random.default_rng(seed).uniform(0, 900, (N, 3)), 3)
-    expected = mine(positions=places)
-    made = mine(positions=bearing(places * FACTORS[unit], unit))
+    expected = from_data(positions=places)
+    made = from_data(positions=bearing(places * FACTORS[unit], unit))
     assert made.content_hash == expected.content_hash
     rows = [bearing(row * FACTORS[unit], unit) for row in places]
-    assert mine(positions=rows).content_hash == expected.content_hash
+    assert from_data(positions=rows).content_hash == expected.content_hash
     single = tuple(tuple(bearing(number, unit) for number in row) for row in places * FACTORS[unit])
-    assert mine(positions=single).content_hash == expected.content_hash
+    assert from_data(positions=single).content_hash == expected.content_hash
     by_id = dict(zip(IDS.tolist(), rows, strict=True))
-    assert mine(positions=by_id).content_hash == expected.content_hash
+    assert from_data(positions=by_id).content_hash == expected.content_hash
     noted = pd.DataFrame(places * FACTORS[unit], columns=list("xyz"), index=IDS)
     noted.attrs["units"] = unit
-    assert mine(positions=noted).content_hash == expected.content_hash
+    assert from_data(positions=noted).content_hash == expected.content_hash
     edges_nm = bearing(np.array(UM) / 1e3 * FACTORS[unit], unit)
-    assert mine(positions=places, voxel_size=edges_nm).content_hash == expected.content_hash
+    assert from_data(positions=places, voxel_size=edges_nm).content_hash == expected.content_hash
 
 
 @settings(max_examples=40, deadline=None)
@@ -408,34 +410,34 @@ def test_any_unit_of_length_gives_the_same_field(unit: str, seed: int) -> None:
 def test_any_unit_of_time_gives_the_same_field(unit: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     trains = [np.sort(np.round(rng.uniform(0, 90, 30), 4)) for _ in range(N)]
-    expected = mine(events=trains)
+    expected = from_data(events=trains)
     factor = PER_SECOND[unit]
     given_: list[Any] = [bearing(train * factor, unit) for train in trains]
-    assert mine(events=given_).content_hash == expected.content_hash
-    assert mine(events=dict(zip(IDS.tolist(), given_, strict=True))).content_hash == (
+    assert from_data(events=given_).content_hash == expected.content_hash
+    assert from_data(events=dict(zip(IDS.tolist(), given_, strict=True))).content_hash == (
         expected.content_hash
     )
     whole = [np.rint(train * 1e6).astype("m8[us]").astype(f"m8[{unit}]") for train in trains]
     if unit in ("us", "ns"):
-        assert mine(events=whole).content_hash == expected.content_hash
+        assert from_data(events=whole).content_hash == expected.content_hash
     bin_s, window_s = bearing([0.2 * factor], unit), bearing([0.1 * factor], unit)
-    made = mine(events=trains, bin_s=bin_s, window_s=window_s)
+    made = from_data(events=trains, bin_s=bin_s, window_s=window_s)
     assert made.content_hash == expected.content_hash
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"positions": bearing(GIVEN["positions"], "s")}, "positions: the unit 's' is none of len"),
-        ({"positions": bearing(GIVEN["positions"], "voxel")}, "the unit 'voxel' is none of length"),
-        ({"events": [bearing(t, "mV") for t in GIVEN["events"]]}, "the unit 'mV' is none of time"),
-        ({"events": [bearing(t, "um") for t in GIVEN["events"]]}, "the unit 'um' is none of time"),
+        ({"positions": bearing(GIVEN["positions"], "s")}, "positions: the unit 's' is not a known"),
+        ({"positions": bearing(GIVEN["positions"], "voxel")}, "'voxel' is not a known unit"),
+        ({"events": [bearing(t, "mV") for t in GIVEN["events"]]}, "'mV' is not a known unit"),
+        ({"events": [bearing(t, "um") for t in GIVEN["events"]]}, "'um' is not a known unit"),
         ({"connectome": bearing(GIVEN["connectome"], "mV")}, "connectome: has the unit 'mV'"),
-        ({"positions": bearing(GIVEN["positions"], "Mm")}, "the unit 'Mm' is none of length"),
-        ({"events": [bearing(t, "S") for t in GIVEN["events"]]}, "the unit 'S' is none of time"),
+        ({"positions": bearing(GIVEN["positions"], "Mm")}, "'Mm' is not a known unit of length"),
+        ({"events": [bearing(t, "S") for t in GIVEN["events"]]}, "'S' is not a known unit of time"),
         ({"ids": bearing(IDS, "s")}, "ids have no unit"),
-        ({"bin_s": bearing([1.0], "um")}, "bin_s: the unit 'um' is none of time"),
-        ({"voxel_size": bearing([1.0] * 3, "ms")}, "voxel_size: the unit 'ms' is none of length"),
+        ({"bin_s": bearing([1.0], "um")}, "'um' is not a known unit of time"),
+        ({"voxel_size": bearing([1.0] * 3, "ms")}, "'ms' is not a known unit of length"),
         (
             {"positions": [bearing(r, u) for r, u in zip(GIVEN["positions"], ["mm", "um"] * 3,
                                                          strict=True)]},
@@ -445,7 +447,7 @@ def test_any_unit_of_time_gives_the_same_field(unit: str, seed: int) -> None:
 )  # fmt: skip
 def test_units_of_something_else_are_refused(change: dict[str, Any], says: str) -> None:
     with pytest.raises(FieldError, match=says):
-        mine(**change)
+        from_data(**change)
 
 
 def test_relations_have_no_unit() -> None:
@@ -456,11 +458,11 @@ def test_relations_have_no_unit() -> None:
 
 def test_edges_of_a_voxel_are_read_by_their_axes() -> None:
     for given_ in ({"z": 40, "x": 4, "y": 5}, pd.Series([40, 5, 4], index=["Z", "y", "x"])):
-        assert mine(voxel_size=given_).voxel_size.tolist() == [4, 5, 40]
+        assert from_data(voxel_size=given_).voxel_size.tolist() == [4, 5, 40]
     with pytest.raises(FieldError, match="voxel_size: labels x, y; expected x, y and z"):
-        mine(voxel_size={"x": 4, "y": 4})
+        from_data(voxel_size={"x": 4, "y": 4})
     with pytest.raises(FieldError, match="voxel_size: holds bool"):
-        mine(voxel_size=[True, True, True])
+        from_data(voxel_size=[True, True, True])
 
 
 # ----------------------------------------------------------------------------------- clocks
@@ -472,15 +474,15 @@ def shifted(seconds: float, factor: float = 1.0) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("start", [600.0, 36_000.0, 1.7e9])
 def test_a_clock_that_starts_late_is_refused_until_its_start_is_said(start: float) -> None:
-    for door in (mine, arrays):
+    for call in (from_data, arrays):
         with pytest.raises(FieldError, match=r"the first event is at .* pass t_start="):
-            door(events=shifted(start))
-        assert door(events=shifted(start), t_start=start).content_hash == REFERENCE
+            call(events=shifted(start))
+        assert call(events=shifted(start), t_start=start).content_hash == REFERENCE
     with pytest.raises(FieldError, match="first event is at"):
         read_events(shifted(start), ids=IDS)
     with pytest.raises(FieldError, match="lies before the start of the recording, t_start = 50"):
-        mine(t_start=50)
-    late = mine(events=shifted(300), t_start=0)  # it is said that this is meant
+        from_data(t_start=50)
+    late = from_data(events=shifted(300), t_start=0)  # it is said that this is meant
     assert late.events is not None and late.events[0][0] > 300
 
 
@@ -490,25 +492,25 @@ def test_times_in_milliseconds_or_samples_are_pointed_out(factor: float, rate: f
     rng = np.random.default_rng(3)
     trains = [np.cumsum(0.0015 + rng.exponential(1 / rate, int(60 * rate) + 9)) for _ in range(3)]
     three = {"ids": None, "connectome": np.zeros((3, 3)), "positions": np.eye(3) * 30}
-    seconds = mine(events=trains, **three)
+    seconds = from_data(events=trains, **three)
     with pytest.warns(FieldWarning, match=r"Are these milliseconds, samples or frames\?"):
-        mine(events=[factor * train for train in trains], **three, bin_s=50, window_s=20)
+        from_data(events=[factor * train for train in trains], **three, bin_s=50, window_s=20)
     with pytest.warns(FieldWarning, match="milliseconds"):
         Field.from_arrays(name="mine", voxel_size=UM, **three, events=[1e3 * t for t in trains])
     assert seconds.n_neurons == 3
     # Who says that these are seconds is believed.
-    mine(events=[1e3 * t for t in trains], **three, bin_s=50, window_s=20, t_start=0)
+    from_data(events=[1e3 * t for t in trains], **three, bin_s=50, window_s=20, t_start=0)
 
 
 def test_numbers_of_frames_are_pointed_out() -> None:
     frames = [np.unique(np.rint(30 * train)) for train in GIVEN["events"]]
     with pytest.warns(FieldWarning, match="all of them whole numbers"):
-        mine(events=frames)
+        from_data(events=frames)
 
 
 def test_floats_too_short_for_the_clock_are_pointed_out() -> None:
     with pytest.warns(FieldWarning, match="float16 keeps times near"):
-        mine(events=[train.astype(np.float16) for train in GIVEN["events"]])
+        from_data(events=[train.astype(np.float16) for train in GIVEN["events"]])
     with pytest.warns(FieldWarning, match="float32 keeps times near 1.7e\\+09 s in steps of 128 s"):
         read_events([t.astype(np.float32) for t in shifted(1.7e9)], ids=IDS, t_start=1.7e9 - 200)
 
@@ -516,17 +518,17 @@ def test_floats_too_short_for_the_clock_are_pointed_out() -> None:
 def test_dates_need_the_date_of_the_start() -> None:
     start = np.datetime64("2024-01-01T10:00")
     dates = [start + exact(train) for train in GIVEN["events"]]
-    assert mine(events=dates, t_start=start).content_hash == REFERENCE
+    assert from_data(events=dates, t_start=start).content_hash == REFERENCE
     moment = datetime.datetime(2024, 1, 1, 10)
-    assert mine(events=dates, t_start=moment).content_hash == REFERENCE
+    assert from_data(events=dates, t_start=moment).content_hash == REFERENCE
     zoned = [pd.DatetimeIndex(train).tz_localize("UTC") for train in dates]
     there = pd.Timestamp("2024-01-01T11:00", tz="Europe/Berlin")
-    assert mine(events=zoned, t_start=there).content_hash == REFERENCE
+    assert from_data(events=zoned, t_start=there).content_hash == REFERENCE
     for wrong in (None, 36_000.0):
         with pytest.raises(FieldError, match=r"times are dates, .* pass t_start= as the date"):
-            mine(events=dates, t_start=wrong)
+            from_data(events=dates, t_start=wrong)
     with pytest.raises(FieldError, match="times are seconds, t_start is"):
-        mine(t_start=start)
+        from_data(t_start=start)
 
 
 @pytest.mark.parametrize(
@@ -541,7 +543,7 @@ def test_dates_need_the_date_of_the_start() -> None:
 )
 def test_long_fast_slow_and_sparse_recordings_are_taken_without_a_word(trains: Any) -> None:
     four = {"ids": None, "connectome": np.zeros((4, 4)), "positions": 30 * np.eye(4)[:, :3]}
-    made = mine(events=trains(np.random.default_rng(0)), **four)
+    made = from_data(events=trains(np.random.default_rng(0)), **four)
     assert made.relations == ("correlation", "sttc")
 
 
@@ -551,17 +553,17 @@ def test_long_fast_slow_and_sparse_recordings_are_taken_without_a_word(trains: A
 def test_voxels_taken_for_micrometres_are_pointed_out() -> None:
     voxels = np.rint(GIVEN["positions"] / 0.004)
     with pytest.warns(FieldWarning, match=r"the field is .* micrometres if positions are in micro"):
-        mine(positions=voxels)
+        from_data(positions=voxels)
     with pytest.warns(FieldWarning, match=r"e\+04 micrometres if"):
-        mine(positions=voxels + 0.5 * (np.arange(3) == 1))
+        from_data(positions=voxels + 0.5 * (np.arange(3) == 1))
     with pytest.warns(FieldWarning, match="whole numbers as of voxels"):
-        mine(positions=np.rint(GIVEN["positions"] * 10))
+        from_data(positions=np.rint(GIVEN["positions"] * 10))
     with pytest.warns(FieldWarning, match=r"0\.\d+ .* micrometres if"):
-        mine(positions=GIVEN["positions"] / 1000)  # millimetres
-    mine(positions=voxels, voxel_size=(4, 4, 4))
-    mine(positions=voxels, voxel_size=UM)  # it is said that this is meant
-    mine(positions=np.rint(GIVEN["positions"]))  # whole micrometres of a small field
-    mine(positions=GIVEN["positions"] * 25)  # a large field
+        from_data(positions=GIVEN["positions"] / 1000)  # millimetres
+    from_data(positions=voxels, voxel_size=(4, 4, 4))
+    from_data(positions=voxels, voxel_size=UM)  # it is said that this is meant
+    from_data(positions=np.rint(GIVEN["positions"]))  # whole micrometres of a small field
+    from_data(positions=GIVEN["positions"] * 25)  # a large field
 
 
 def test_real_fields_and_the_worm_raise_no_alarm(mirror: Path) -> None:
@@ -624,7 +626,7 @@ def test_any_whole_type_gives_the_same_counts(kind: Any, form: str, seed: int) -
     }[form]()
     if form == "edges" and not len(pre):
         return
-    made = mine(connectome=source)
+    made = from_data(connectome=source)
     assert made.connectome.dtype == np.int64
     assert np.array_equal(made.connectome, counts)
     if form in ("array", "frame", "float16"):
@@ -649,8 +651,8 @@ def test_repeated_entries_add_up_in_every_type(kind: Any, times_: int) -> None:
 def test_any_whole_type_of_activity_gives_the_same_events(kind: Any) -> None:
     traces = np.random.default_rng(5).integers(0, 120, (N, 300))
     more = {"events": None, "frame_rate_hz": 10}
-    expected = mine(activity=traces.astype(float), **more)
-    assert mine(activity=traces.astype(kind), **more).content_hash == expected.content_hash
+    expected = from_data(activity=traces.astype(float), **more)
+    assert from_data(activity=traces.astype(kind), **more).content_hash == expected.content_hash
 
 
 def test_booleans_are_numbers_only_where_they_can_be() -> None:
@@ -678,11 +680,11 @@ def test_a_matrix_that_would_not_fit_is_refused_before_it_is_made() -> None:
 
 def test_hidden_parts_of_rows_are_refused() -> None:
     hidden = [np.ma.masked_less(row, 100) for row in GIVEN["positions"]]
-    for door in (mine, arrays):
+    for call in (from_data, arrays):
         with pytest.raises(FieldError, match="positions: masked values"):
-            door(positions=hidden)
+            call(positions=hidden)
     with pytest.raises(FieldError, match=r"events\[0\]: masked values"):
-        mine(events=[np.ma.masked_less(train, 1) for train in GIVEN["events"]])
+        from_data(events=[np.ma.masked_less(train, 1) for train in GIVEN["events"]])
 
 
 # ----------------------------------------------------------------------------------- trains
@@ -702,9 +704,9 @@ def test_hidden_parts_of_rows_are_refused() -> None:
 )
 def test_rasters_and_counts_are_no_times(raster: Any) -> None:
     ones = (np.random.default_rng(4).random((N, 900)) < 0.05).astype(int)
-    for door in (mine, arrays):
+    for call in (from_data, arrays):
         with pytest.raises(FieldError, match=r"a raster or counts .*numpy.flatnonzero\(row\)"):
-            door(events=raster(ones))
+            call(events=raster(ones))
     if isinstance(raster(ones), np.ndarray) and raster(ones).dtype != bool:
         with pytest.raises(ValueError, match="a raster or counts"):
             relations.sttc(raster(ones))
@@ -713,17 +715,17 @@ def test_rasters_and_counts_are_no_times(raster: Any) -> None:
 def test_a_raster_is_no_deconvolved_activity() -> None:
     ones = (np.random.default_rng(4).random((N, 900)) < 0.05).astype(int)
     with pytest.warns(FieldWarning, match="activity: holds only 0 and 1"):
-        mine(events=None, activity=ones, frame_rate_hz=10)
+        from_data(events=None, activity=ones, frame_rate_hz=10)
     with pytest.raises(FieldError, match="activity: holds bool: a raster"):
-        mine(events=None, activity=ones > 0, frame_rate_hz=10)
+        from_data(events=None, activity=ones > 0, frame_rate_hz=10)
 
 
 def test_columns_and_rows_of_a_matrix_are_no_flat_trains() -> None:
     for shape, name in (((-1, 1), "column"), ((1, -1), "row")):
         trains = [train.reshape(shape) for train in GIVEN["events"]]
-        for door in (mine, arrays):
+        for call in (from_data, arrays):
             with pytest.raises(FieldError, match=rf"a {name} of a matrix; .* train\.ravel\(\)"):
-                door(events=trains)
+                call(events=trains)
     with pytest.raises(ValueError, match=r"train\.ravel\(\)"):
         relations.bin_events([train[:, None] for train in GIVEN["events"]])
 
@@ -731,15 +733,15 @@ def test_columns_and_rows_of_a_matrix_are_no_flat_trains() -> None:
 def test_a_series_whose_index_is_its_times_is_no_train() -> None:
     index = pd.to_timedelta(GIVEN["events"][0], unit="s")
     with pytest.raises(FieldError, match="a series whose index is its times"):
-        mine(events=[pd.Series(1.0, index=index), *GIVEN["events"][1:]])
+        from_data(events=[pd.Series(1.0, index=index), *GIVEN["events"][1:]])
 
 
 def test_one_unit_under_two_ids_is_named() -> None:
     twice = [GIVEN["events"][0], *GIVEN["events"][:1], *GIVEN["events"][2:]]
     with pytest.warns(FieldWarning, match=rf"neurons {IDS[0]} and {IDS[1]} have the same events"):
-        mine(events=twice)
+        from_data(events=twice)
     with pytest.raises(FieldError, match=rf"neurons {IDS[0]} and {IDS[1]} .* cannot be inverted"):
-        mine(events=twice, precision=True)
+        from_data(events=twice, precision=True)
     with pytest.raises(ValueError, match="neurons 0 and 1 have the same count in every bin"):
         relations.precision(relations.bin_events(twice))
 
@@ -761,20 +763,26 @@ FRAMES = np.arange(300) / 10
 
 
 def test_activity_brings_its_labels_and_its_rate() -> None:
-    plain = mine(events=None, activity=TRACES, frame_rate_hz=10)
+    plain = from_data(events=None, activity=TRACES, frame_rate_hz=10)
     table = pd.DataFrame(TRACES, index=IDS, columns=FRAMES)
     for given_ in (table, table.iloc[TURN], table.set_axis(pd.to_timedelta(FRAMES, "s"), axis=1)):
-        assert mine(events=None, activity=given_).content_hash == plain.content_hash
+        assert from_data(events=None, activity=given_).content_hash == plain.content_hash
     numbered = pd.DataFrame(TRACES, index=IDS).iloc[TURN]
-    assert mine(events=None, activity=numbered, frame_rate_hz=10).content_hash == plain.content_hash
+    assert (
+        from_data(events=None, activity=numbered, frame_rate_hz=10).content_hash
+        == plain.content_hash
+    )
     for wrong, says in (
         ({"activity": numbered}, "frame_rate_hz is None"),
-        ({"activity": table, "frame_rate_hz": 30}, "frame_rate_hz is 30, but the activity says 10"),
+        (
+            {"activity": table, "frame_rate_hz": 30},
+            "frame_rate_hz is 30, but the times of the activity give 10",
+        ),
         ({"activity": table.T}, "is the table turned"),
         ({"activity": table.drop(columns=FRAMES[100:150])}, "frames are 0.1 s apart, but 5.1 s"),
     ):
         with pytest.raises(FieldError, match=says):
-            mine(events=None, **wrong)
+            from_data(events=None, **wrong)
 
 
 # ----------------------------------------------------------------------------------- CSV
@@ -814,14 +822,14 @@ def test_broken_csv_files_are_refused_with_their_cause(
 def test_headers_are_read_with_blanks_capitals_and_marks(tmp_path: Path, header: str) -> None:
     rows = edges().to_csv(index=False, header=False)
     (tmp_path / "edges.csv").write_text(f"{header}\n{rows}", encoding="utf-8")
-    assert mine(connectome=tmp_path / "edges.csv").content_hash == REFERENCE
+    assert from_data(connectome=tmp_path / "edges.csv").content_hash == REFERENCE
 
 
 def test_row_numbers_that_pandas_wrote_are_no_column(tmp_path: Path) -> None:
     edges().to_csv(tmp_path / "edges.csv")
     times().reset_index(drop=True).to_csv(tmp_path / "events.csv")
     files = {"connectome": tmp_path / "edges.csv", "events": tmp_path / "events.csv"}
-    assert mine(**files).content_hash == REFERENCE
+    assert from_data(**files).content_hash == REFERENCE
     pairs = edges()[["pre", "post"]]
     pairs.to_csv(tmp_path / "edges.csv")
     assert read_connectome(tmp_path / "edges.csv")[0].sum() == len(pairs)
@@ -840,9 +848,9 @@ def test_files_of_other_kinds_are_refused_with_their_reader(tmp_path: Path, suff
 
 def test_no_field_has_synapses_of_a_neuron_onto_itself(tmp_path: Path) -> None:
     own = np.diag([2, 0, 0, 1, 0, 0])
-    for door in (mine, arrays):
+    for call in (from_data, arrays):
         with pytest.warns(FieldWarning, match=r"3 synapse\(s\) of 2 neuron\(s\) onto themselves"):
-            made = door(connectome=GIVEN["connectome"] + own)
+            made = call(connectome=GIVEN["connectome"] + own)
         assert made.content_hash == REFERENCE
     # What was saved before stays what it was.
     same = {key: getattr(RIGHT, key) for key in ("name", "ids", "positions", "voxel_size", "grid")}
@@ -865,23 +873,25 @@ def test_a_saved_field_with_strange_arrays_is_refused(tmp_path: Path) -> None:
 def test_polars() -> None:
     pl = pytest.importorskip("polars", reason="an optional library")
     somata_ = pl.from_pandas(somata().iloc[TURN].rename_axis("id").reset_index())
-    assert mine(positions=somata_).content_hash == REFERENCE
+    assert from_data(positions=somata_).content_hash == REFERENCE
     assert arrays(positions=somata_).content_hash == REFERENCE
     shuffled = edges().sample(frac=1, random_state=1)
-    assert mine(connectome=pl.from_pandas(shuffled)).content_hash == REFERENCE
+    assert from_data(connectome=pl.from_pandas(shuffled)).content_hash == REFERENCE
     narrow = pl.from_pandas(shuffled).with_columns(pl.col("count").cast(pl.UInt8))
-    assert mine(connectome=narrow).content_hash == REFERENCE
+    assert from_data(connectome=narrow).content_hash == REFERENCE
     wide = square(GIVEN["connectome"]).iloc[TURN].rename_axis("id").reset_index()
-    assert mine(connectome=pl.from_pandas(wide.rename(columns=str))).content_hash == REFERENCE
+    assert from_data(connectome=pl.from_pandas(wide.rename(columns=str))).content_hash == REFERENCE
     table = pl.from_pandas(times())
-    assert mine(events=table).content_hash == REFERENCE
+    assert from_data(events=table).content_hash == REFERENCE
     lists = table.sort("time").group_by("id").agg("time")
-    assert mine(events=lists).content_hash == REFERENCE
-    assert mine(events=pl.Series(GIVEN["events"]), ids=pl.Series(IDS)).content_hash == REFERENCE
+    assert from_data(events=lists).content_hash == REFERENCE
+    assert (
+        from_data(events=pl.Series(GIVEN["events"]), ids=pl.Series(IDS)).content_hash == REFERENCE
+    )
     spans = table.with_columns(
         pl.duration(microseconds=(1e6 * pl.col("time")).round().cast(pl.Int64)).alias("time")
     )
-    assert mine(events=spans).content_hash == REFERENCE
+    assert from_data(events=spans).content_hash == REFERENCE
     missing = pl.from_pandas(edges()).with_columns(
         pl.when(pl.col("count") > 1).then(pl.col("pre")).alias("pre")
     )
@@ -894,7 +904,7 @@ def test_polars() -> None:
         ({"activity": pl.DataFrame(TRACES), "events": None}, "a table without labels of its rows"),
     ):
         with pytest.raises(FieldError, match=says):
-            mine(**change)
+            from_data(**change)
     with pytest.raises(FieldError, match="correlation: a table without labels of its rows"):
         arrays(correlation=pl.DataFrame(RIGHT.correlation.copy()))
 
@@ -902,10 +912,10 @@ def test_polars() -> None:
 def test_arrow() -> None:
     pa = pytest.importorskip("pyarrow")
     table = pa.Table.from_pandas(edges(), preserve_index=False)
-    assert mine(connectome=table).content_hash == REFERENCE
+    assert from_data(connectome=table).content_hash == REFERENCE
     somata_ = somata().iloc[TURN].rename_axis("id").reset_index()
-    assert mine(positions=pa.Table.from_pandas(somata_)).content_hash == REFERENCE
-    assert mine(events=pa.Table.from_pandas(times().reset_index(drop=True))).content_hash == (
+    assert from_data(positions=pa.Table.from_pandas(somata_)).content_hash == REFERENCE
+    assert from_data(events=pa.Table.from_pandas(times().reset_index(drop=True))).content_hash == (
         REFERENCE
     )
 
@@ -918,7 +928,7 @@ def test_xarray() -> None:
 
     counts = pairs(GIVEN["connectome"])
     for given_ in (counts, counts[TURN, ::-1], counts.transpose("post", "pre")[TURN]):
-        assert mine(connectome=given_).content_hash == REFERENCE
+        assert from_data(connectome=given_).content_hash == REFERENCE
         assert arrays(connectome=given_).content_hash == REFERENCE
     relation = pairs(RIGHT.correlation, ("a", "b"))[TURN, TURN]
     assert arrays(correlation=relation).content_hash == REFERENCE
@@ -926,35 +936,38 @@ def test_xarray() -> None:
         GIVEN["positions"], dims=("id", "axis"), coords={"id": IDS, "axis": list("xyz")}
     )
     for given_ in (places, places[TURN, [2, 0, 1]], places[TURN].T):
-        assert mine(positions=given_).content_hash == REFERENCE
-    assert mine(positions=(places / 1000).assign_attrs(units="mm")).content_hash == REFERENCE
+        assert from_data(positions=given_).content_hash == REFERENCE
+    assert from_data(positions=(places / 1000).assign_attrs(units="mm")).content_hash == REFERENCE
     trains = np.empty(N, dtype=object)
     trains[:] = GIVEN["events"]
     named = xr.DataArray(trains, dims="id", coords={"id": IDS})[TURN]
-    assert mine(events=named, ids=xr.DataArray(IDS)).content_hash == REFERENCE
-    plain = mine(events=None, activity=TRACES, frame_rate_hz=10)
+    assert from_data(events=named, ids=xr.DataArray(IDS)).content_hash == REFERENCE
+    plain = from_data(events=None, activity=TRACES, frame_rate_hz=10)
     traces = xr.DataArray(TRACES, dims=("id", "time"), coords={"id": IDS, "time": FRAMES})[TURN]
     for given_ in (traces, traces.T):
-        assert mine(events=None, activity=given_).content_hash == plain.content_hash
+        assert from_data(events=None, activity=given_).content_hash == plain.content_hash
     for change, says in (
         ({"connectome": counts.assign_coords(pre=IDS + 90, post=IDS + 90)}, "are neither ids"),
-        ({"positions": places.assign_attrs(units="voxel")}, "none of length"),
+        ({"positions": places.assign_attrs(units="voxel")}, "not a known unit of length"),
         ({"connectome": xr.Dataset({"counts": counts})}, "connectome: not an array"),
         ({"connectome": counts.assign_attrs(units="mV")}, "has the unit 'mV'"),
     ):
         with pytest.raises(FieldError, match=says):
-            mine(**change)
+            from_data(**change)
 
 
 def test_quantities_and_neo() -> None:
     pq = pytest.importorskip("quantities", reason="an optional library")
     neo = pytest.importorskip("neo", reason="an optional library")
     for places in (GIVEN["positions"] / 1e3 * pq.mm, GIVEN["positions"] * 1e3 * pq.nm):
-        assert mine(positions=places).content_hash == REFERENCE
+        assert from_data(positions=places).content_hash == REFERENCE
         assert arrays(positions=places).content_hash == REFERENCE
-        assert mine(positions=list(places)).content_hash == REFERENCE
-    assert mine(events=[1e3 * train * pq.ms for train in GIVEN["events"]]).content_hash == REFERENCE
-    assert mine(
+        assert from_data(positions=list(places)).content_hash == REFERENCE
+    assert (
+        from_data(events=[1e3 * train * pq.ms for train in GIVEN["events"]]).content_hash
+        == REFERENCE
+    )
+    assert from_data(
         bin_s=200 * pq.ms, window_s=0.1 * pq.s, voxel_size=[1] * 3 * pq.um
     ).content_hash == (REFERENCE)
 
@@ -968,24 +981,30 @@ def test_quantities_and_neo() -> None:
         ]  # fmt: skip
 
     for start in (0.0, 36_000.0):
-        assert mine(events=trains(start=start)).content_hash == REFERENCE
+        assert from_data(events=trains(start=start)).content_hash == REFERENCE
         assert arrays(events=trains(start=start)).content_hash == REFERENCE
-    assert mine(events=trains(TURN, id=IDS)).content_hash == REFERENCE
-    whole = mine(events=trains(), duration_s=120 * pq.s)
-    assert whole.content_hash == mine(duration_s=120).content_hash != REFERENCE
+    assert from_data(events=trains(TURN, id=IDS)).content_hash == REFERENCE
+    whole = from_data(events=trains(), duration_s=120 * pq.s)
+    assert whole.content_hash == from_data(duration_s=120).content_hash != REFERENCE
     for change, says in (
         ({"events": [*trains()[:3], *trains(start=5)[3:]]}, "recorded over different times"),
-        ({"events": [t * pq.mV for t in GIVEN["events"]]}, "the unit 'mV' is none of time"),
-        ({"positions": GIVEN["positions"] * pq.s}, "the unit 's' is none of length"),
+        (
+            {"events": [t * pq.mV for t in GIVEN["events"]]},
+            "'mV' is not a known unit of time",
+        ),
+        ({"positions": GIVEN["positions"] * pq.s}, "'s' is not a known unit of length"),
         ({"events": trains(TURN, id=IDS + 90)}, "is not among the neurons"),
     ):
         with pytest.raises(FieldError, match=says):
-            mine(**change)
-    plain = mine(events=None, activity=TRACES, frame_rate_hz=10)
+            from_data(**change)
+    plain = from_data(events=None, activity=TRACES, frame_rate_hz=10)
     signal = neo.AnalogSignal(TRACES.T * pq.dimensionless, sampling_rate=10 * pq.Hz)
-    assert mine(events=None, activity=signal).content_hash == plain.content_hash
+    assert from_data(events=None, activity=signal).content_hash == plain.content_hash
     rate = 0.01 * pq.kHz
-    assert mine(events=None, activity=TRACES, frame_rate_hz=rate).content_hash == plain.content_hash
+    assert (
+        from_data(events=None, activity=TRACES, frame_rate_hz=rate).content_hash
+        == plain.content_hash
+    )
     assert np.array_equal(
         relations.bin_events(trains(start=36_000.0)), relations.bin_events(GIVEN["events"])
     )
@@ -1007,12 +1026,14 @@ def with_unit(library: str) -> Callable[[Any, str], Any]:
 def test_other_libraries_of_units(library: str) -> None:
     made = with_unit(library)
     for unit, factor in FACTORS.items():
-        assert mine(positions=made(GIVEN["positions"] * factor, unit)).content_hash == REFERENCE
+        assert (
+            from_data(positions=made(GIVEN["positions"] * factor, unit)).content_hash == REFERENCE
+        )
     for unit, factor in PER_SECOND.items():
         trains = [made(train * factor, unit) for train in GIVEN["events"]]
-        assert mine(events=trains, bin_s=made(0.2 * factor, unit)).content_hash == REFERENCE
-    with pytest.raises(FieldError, match="none of time"):
-        mine(events=[made(train, "mV") for train in GIVEN["events"]])
+        assert from_data(events=trains, bin_s=made(0.2 * factor, unit)).content_hash == REFERENCE
+    with pytest.raises(FieldError, match="not a known unit of time"):
+        from_data(events=[made(train, "mV") for train in GIVEN["events"]])
 
 
 def test_pynapple() -> None:
@@ -1027,9 +1048,9 @@ def test_pynapple() -> None:
         [nap.Ts(train) for train in GIVEN["events"]],
         [nap.Tsd(t=train, d=np.ones(40)) for train in GIVEN["events"]],
     ):
-        assert mine(events=given_).content_hash == REFERENCE
+        assert from_data(events=given_).content_hash == REFERENCE
         assert arrays(events=given_).content_hash == REFERENCE
-    assert mine(events=group(36_000.0), t_start=36_000).content_hash == REFERENCE
+    assert from_data(events=group(36_000.0), t_start=36_000).content_hash == REFERENCE
     spans = nap.IntervalSet([0, 50], [40, 100])
     for change, says in (
         ({"events": group(time_support=spans)}, "observed in 2 spans of time"),
@@ -1037,13 +1058,13 @@ def test_pynapple() -> None:
         ({"events": nap.Ts(GIVEN["events"][0])}, "events: one Ts; pass one array"),
     ):
         with pytest.raises(FieldError, match=says):
-            mine(**change)
-    plain = mine(events=None, activity=TRACES, frame_rate_hz=10)
+            from_data(**change)
+    plain = from_data(events=None, activity=TRACES, frame_rate_hz=10)
     frame = nap.TsdFrame(t=FRAMES, d=TRACES[TURN].T, columns=IDS[TURN])
-    assert mine(events=None, activity=frame).content_hash == plain.content_hash
+    assert from_data(events=None, activity=frame).content_hash == plain.content_hash
     cut = nap.TsdFrame(t=FRAMES, d=TRACES.T, columns=IDS, time_support=nap.IntervalSet([0, 20], [9, 99]))  # fmt: skip  # noqa: E501
     with pytest.raises(FieldError, match="activity: observed in 2 spans"):
-        mine(events=None, activity=cut)
+        from_data(events=None, activity=cut)
 
 
 def test_pynwb() -> None:
@@ -1058,8 +1079,8 @@ def test_pynwb() -> None:
 
     units_ = file().units
     for given_ in (units_, units_.to_dataframe(), units_.to_dataframe()["spike_times"]):
-        assert mine(events=given_).content_hash == REFERENCE
-    assert mine(events=file(obs_intervals=[[0, 100]]).units).content_hash == REFERENCE
+        assert from_data(events=given_).content_hash == REFERENCE
+    assert from_data(events=file(obs_intervals=[[0, 100]]).units).content_hash == REFERENCE
     series = pynwb.TimeSeries(name="a", data=TRACES.T, unit="a", rate=10.0)
     for change, says in (
         ({"events": file(obs_intervals=[[0, 40], [50, 90]]).units}, "observed in 2 spans of time"),
@@ -1067,12 +1088,12 @@ def test_pynwb() -> None:
         ({"events": None, "activity": series}, r"stores frames as rows; pass series\.data\[:\]\.T"),
     ):
         with pytest.raises(FieldError, match=says):
-            mine(**change)
+            from_data(**change)
 
 
 def test_torch() -> None:
     torch = pytest.importorskip("torch")
-    made = mine(
+    made = from_data(
         connectome=torch.tensor(GIVEN["connectome"]), positions=torch.tensor(GIVEN["positions"])
     )
     assert made.content_hash == REFERENCE
@@ -1151,15 +1172,15 @@ def test_every_mixture_of_forms_gives_the_same_field_or_asks_for_ids(data_: Any)
     chosen = {key: data_.draw(st.sampled_from(sorted(ways)), label=key) for key, ways in
               every.items()}  # fmt: skip
     given_ = {key: every[key][way]() for key, way in chosen.items()}
-    assert mine(**given_).content_hash == REFERENCE
+    assert from_data(**given_).content_hash == REFERENCE
     bare = [way in PLAIN for way in chosen.values()]
     if all(bare):
-        assert mine(**given_, ids=None).ids.tolist() == list(range(N))
+        assert from_data(**given_, ids=None).ids.tolist() == list(range(N))
     elif any(bare):
         with pytest.raises(FieldError, match="pass ids="):
-            mine(**given_, ids=None)
+            from_data(**given_, ids=None)
     else:
-        made = mine(**given_, ids=None)
+        made = from_data(**given_, ids=None)
         back = [made.ids.tolist().index(i) for i in IDS.tolist()]
         assert made.permuted(back).content_hash == REFERENCE
 
@@ -1195,7 +1216,7 @@ def test_spoilt_labels_are_never_taken_for_others(seed: int) -> None:
         for broken in spoilt(ways[way](), rng):
             with pytest.raises(FieldError) as refused, warnings.catch_warnings():
                 warnings.simplefilter("ignore", FieldWarning)
-                made = mine(**{key: broken})
+                made = from_data(**{key: broken})
                 # A neuron that does not occur in an edge list or among the events is silent there.
                 assert made.content_hash != REFERENCE
                 raise FieldError(f"{key}: fewer events or synapses")

@@ -26,7 +26,7 @@ FIELD = load_field("surrogate_16")
 
 
 @pytest.mark.parametrize(
-    ("given", "found"),
+    ("given", "expected"),
     [
         ("go_nogo", ["go_nogo"]),
         ("go_nogo, perceptual,", ["go_nogo", "perceptual"]),
@@ -37,8 +37,8 @@ FIELD = load_field("surrogate_16")
         ([], []),
     ],
 )
-def test_names_come_as_one_with_commas_or_as_a_list(given, found):
-    assert parameters.names("tasks", given) == found
+def test_names_come_as_one_with_commas_or_as_a_list(given, expected):
+    assert parameters.names("tasks", given) == expected
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_what_is_no_list_of_names_is_refused_in_words(given, message):
 
 
 @pytest.mark.parametrize(
-    ("given", "found"),
+    ("given", "expected"),
     [
         (0.5, [0.5]),
         ("0.5", [0.5]),
@@ -68,8 +68,8 @@ def test_what_is_no_list_of_names_is_refused_in_words(given, message):
         (range(3), [0.0, 1.0, 2.0]),
     ],
 )
-def test_numbers_come_as_one_with_commas_or_as_a_list(given, found):
-    assert parameters.numbers("shares", given) == found
+def test_numbers_come_as_one_with_commas_or_as_a_list(given, expected):
+    assert parameters.numbers("shares", given) == expected
 
 
 @pytest.mark.parametrize(
@@ -147,13 +147,13 @@ def test_a_plan_refuses_in_words(asked, message):
 
 def test_functions_that_take_names_take_one():
     runs = load_archive()
-    mine = runs[(runs["field"] == "5_3_4") & (runs["arm"] == "corr")]
-    mine = mine[(mine["protocol"] == "published") & mine["variant"].isin(list(VARIANTS))]
-    mine = mine.drop_duplicates(["variant", "task", "seed"])
-    one = rank_correlations.rank_correlations(mine, metrics="entropy")
-    assert one.equals(rank_correlations.rank_correlations(mine, metrics=["entropy"]))
-    both = equivalence.equivalence(mine, mine, by="task", metrics="accuracy")
-    assert list(both["task"]) == list(dict.fromkeys(mine["task"]))
+    cells = runs[(runs["field"] == "5_3_4") & (runs["arm"] == "corr")]
+    cells = cells[(cells["protocol"] == "published") & cells["variant"].isin(list(VARIANTS))]
+    cells = cells.drop_duplicates(["variant", "task", "seed"])
+    correlated = rank_correlations.rank_correlations(cells, metrics="entropy")
+    assert correlated.equals(rank_correlations.rank_correlations(cells, metrics=["entropy"]))
+    both = equivalence.equivalence(cells, cells, by="task", metrics="accuracy")
+    assert list(both["task"]) == list(dict.fromkeys(cells["task"]))
     assert set(control_tables.findings(runs, fields="5_3_4")["field"]) == {"5_3_4"}
 
 
@@ -180,7 +180,7 @@ def settled(**given):
 
 
 @pytest.mark.parametrize(
-    ("given", "found"),
+    ("given", "expected"),
     [
         ({"tasks": "go_nogo"}, {"tasks": ["go_nogo"]}),
         ({"tasks": "go_nogo,one"}, {"tasks": ["go_nogo", "one"]}),
@@ -191,10 +191,10 @@ def settled(**given):
         ({"is_on": False}, {"is_on": False}),
     ],
 )
-def test_a_parameter_gets_the_type_of_its_default(given, found):
+def test_a_parameter_gets_the_type_of_its_default(given, expected):
     converted = settled(**given)
-    assert converted == found
-    assert [type(value) for value in converted.values()] == [type(v) for v in found.values()]
+    assert converted == expected
+    assert [type(value) for value in converted.values()] == [type(v) for v in expected.values()]
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class CaveServer:
-    """CAVE as far as it is asked here, answering from tables; keeps count of the questions."""
+    """The part of CAVE that is used here, answering from tables; counts the queries."""
 
     def __init__(self, truth: Truth) -> None:
         self.tables = truth.tables
@@ -437,7 +437,7 @@ def test_a_reply_of_the_largest_size_is_refused(
     server: CaveServer, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cave, "ROW_CAP", len(server.tables[cave.SYNAPSES]) - 2)
-    with pytest.raises(MicronsError, match=r"cuts replies off.*fewer segments per question"):
+    with pytest.raises(MicronsError, match=r"cuts replies off.*fewer segments per query"):
         microns.assemble(**QUIET, client=client, activity=None)
     assert not list(Store("cave-1300").folder.glob("synapses_*"))
 
@@ -495,7 +495,7 @@ def test_a_table_that_is_not_what_it_should_be_is_refused(
 
 def test_positions_in_another_unit_are_refused(server: CaveServer, client: Any) -> None:
     server.resolution = "8, 8, 40"
-    with pytest.raises(MicronsError, match=r"voxels of \[8\.0, 8\.0, 40\.0\] nm, asked for were"):
+    with pytest.raises(MicronsError, match=r"voxels of \[8\.0, 8\.0, 40\.0\] nm, requested were"):
         microns.assemble(**QUIET, client=client, activity=None)
 
 
@@ -526,7 +526,7 @@ def test_a_version_that_is_no_whole_number_is_refused(version: Any) -> None:
         microns.connect(version)
 
 
-def test_without_a_token_nobody_is_asked_and_the_remedy_is_told() -> None:
+def test_without_a_token_no_server_is_queried_and_the_remedy_is_named() -> None:
     with responses.RequestsMock() as mock, pytest.raises(MicronsError) as caught:
         microns.assemble(**QUIET)
     assert not mock.calls
@@ -545,7 +545,7 @@ def test_a_token_that_caveclient_keeps_is_used(
         assert microns.connect().auth.token == TOKEN
 
 
-def test_no_network_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_network_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MicronsError, match=r"cannot be reached.*Check the network.*published"):
         connect_with(monkeypatch, None)
 
@@ -563,7 +563,7 @@ def test_no_network_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         (500, '{"message": "database is down"}', "failed with status 500.*database is down"),
     ],
 )
-def test_what_the_server_refuses_is_told_with_a_remedy(
+def test_what_the_server_refuses_is_reported_with_a_remedy(
     status: int, text: str, message: str, truth: Truth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = CaveServer(truth)
@@ -581,7 +581,7 @@ def test_being_sent_to_the_login_means_the_token_is_not_valid(
         mock.add(responses.GET, login, body="please log in")
         everything = re.compile(r"https://global\..*")
         mock.add(responses.GET, everything, status=302, headers={"Location": login})
-        with pytest.raises(MicronsError, match="sent us to its login, so the token is not valid"):
+        with pytest.raises(MicronsError, match="redirects to its login: the token is not valid"):
             microns.connect()
 
 
@@ -605,7 +605,7 @@ def test_a_version_that_is_not_there_is_refused_before_any_table_is_asked(
     assert server.asked == []
 
 
-def test_an_unknown_table_is_told(server: CaveServer, client: Any) -> None:
+def test_an_unknown_table_is_reported(server: CaveServer, client: Any) -> None:
     del server.tables[cave.COREGISTRATION]
     with pytest.raises(
         MicronsError, match=r"coregistration_manual_v4 does not exist at version 13"
@@ -613,7 +613,7 @@ def test_an_unknown_table_is_told(server: CaveServer, client: Any) -> None:
         microns.assemble(**QUIET, client=client, activity=None)
 
 
-def test_a_server_that_is_too_old_is_told(truth: Truth) -> None:
+def test_a_server_that_is_too_old_is_reported(truth: Truth) -> None:
     from caveclient.tools.testing import CAVEclientMock
 
     old = CAVEclientMock(
@@ -627,7 +627,7 @@ def test_a_server_that_is_too_old_is_told(truth: Truth) -> None:
     )
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         CaveServer(truth).install(mock)
-        with pytest.raises(MicronsError, match="server and caveclient do not fit"):
+        with pytest.raises(MicronsError, match="server and caveclient are not compatible"):
             microns.assemble(**QUIET, client=old, activity=None)
 
 
@@ -646,7 +646,7 @@ def test_the_token_is_in_no_message_no_log_and_no_file(
 ) -> None:
     monkeypatch.setenv("CAVE_TOKEN", TOKEN)
     caplog.set_level(logging.DEBUG)
-    server, told = CaveServer(truth), []
+    server, texts = CaveServer(truth), []
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         server.install(mock)
         made = microns.assemble(**PLACE, activity=None)
@@ -657,11 +657,11 @@ def test_the_token_is_in_no_message_no_log_and_no_file(
             server.fail[cave.COREGISTRATION] = (status, f'{{"error": "bad token {TOKEN}"}}')
             with pytest.raises(MicronsError) as caught:
                 microns.assemble(session=6, scan=6, field=4, activity=None)
-            told.append("".join(traceback.format_exception(caught.value)))
+            texts.append("".join(traceback.format_exception(caught.value)))
     captured = capfd.readouterr()
-    told += [captured.out, captured.err, caplog.text, repr(made.provenance)]
-    told += [repr(record.__dict__) for record in caplog.records]
-    assert not any(TOKEN in text for text in told)
+    texts += [captured.out, captured.err, caplog.text, repr(made.provenance)]
+    texts += [repr(record.__dict__) for record in caplog.records]
+    assert not any(TOKEN in text for text in texts)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert files and not any(TOKEN.encode() in path.read_bytes() for path in files)
 
@@ -783,7 +783,7 @@ def test_a_download_that_broke_off_goes_on_where_it_stopped(
     truth: Truth, public: type[Files]
 ) -> None:
     public.cut_after = 40
-    with pytest.raises(MicronsError, match=r"broke off.*goes on from there"):
+    with pytest.raises(MicronsError, match=r"broke off.*resume there"):
         microns.assemble(**QUIET, route="static", activity=None)
     public.cut_after = None
     public.asked.clear()
@@ -791,7 +791,7 @@ def test_a_download_that_broke_off_goes_on_where_it_stopped(
     assert ("/v1412/connections_with_nuclei.csv.gz", "bytes=40-") in public.asked
 
 
-def test_a_download_killed_before_its_last_step_is_had_again(
+def test_a_download_killed_before_its_last_step_is_repeated(
     public: type[Files], files: tuple[str, type[Files]], tmp_path: Path
 ) -> None:
     name = f"/v1412/{cave.COREGISTRATION}_merged.csv.gz"
@@ -801,7 +801,7 @@ def test_a_download_killed_before_its_last_step_is_had_again(
     assert target.read_bytes() == public.contents[name]
 
 
-def test_a_damaged_public_file_is_removed_and_told(truth: Truth, public: type[Files]) -> None:
+def test_a_damaged_public_file_is_removed_and_reported(truth: Truth, public: type[Files]) -> None:
     name = f"/v1412/{cave.COREGISTRATION}_merged.csv.gz"
     whole = public.contents[name]
     public.contents[name] = whole[: len(whole) // 2]
@@ -811,7 +811,7 @@ def test_a_damaged_public_file_is_removed_and_told(truth: Truth, public: type[Fi
     truth.check(microns.assemble(**QUIET, route="static", activity=None))
 
 
-def test_a_version_that_is_not_public_is_told(public: type[Files]) -> None:
+def test_a_version_that_is_not_public_is_reported(public: type[Files]) -> None:
     with pytest.raises(MicronsError, match=r"nothing at .*v1300.*known to be public: 343, .* 1412"):
         microns.assemble(**QUIET, route="static", version=1300, activity=None)
 
@@ -825,13 +825,13 @@ def test_without_a_proofreading_file_the_status_is_unknown(
     assert set(made.neurons["axon"]) == {"unknown"}
 
 
-def test_public_files_out_of_reach_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_public_files_out_of_reach_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(static, "BASE_URL", "http://127.0.0.1:9")
     with pytest.raises(MicronsError, match=r"cannot be reached.*check the network"):
         microns.assemble(**QUIET, route="static", activity=None)
 
 
-def test_a_cache_that_cannot_be_written_is_told(
+def test_a_cache_that_cannot_be_written_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, public: type[Files]
 ) -> None:
     (tmp_path / "file").write_text("in the way")
@@ -903,15 +903,15 @@ def test_streamed_traces_are_those_that_were_written(chunks: Any, truth: Truth, 
     publish, handler = scan
     traces = publish(chunks=chunks)
     units = truth.units[[4, 0, 7, 2, 1, 3, 6, 5]]
-    found = nwb.recording(6, 6, 2, units, progress=False)
-    assert np.array_equal(found.fluorescence, traces[1][:, units - MASKS[0] - 1].T)
-    assert found.fluorescence.dtype == np.float32
-    assert found.frame_rate_hz == pytest.approx(RATE)
-    assert found.masks == MASKS[:2]
+    recording = nwb.recording(6, 6, 2, units, progress=False)
+    assert np.array_equal(recording.fluorescence, traces[1][:, units - MASKS[0] - 1].T)
+    assert recording.fluorescence.dtype == np.float32
+    assert recording.frame_rate_hz == pytest.approx(RATE)
+    assert recording.masks == MASKS[:2]
     assert any(ranged for _, ranged in handler.asked)  # streamed, not downloaded
     handler.asked.clear()
     again = nwb.recording(6, 6, 2, units, progress=False)
-    assert np.array_equal(again.fluorescence, found.fluorescence)
+    assert np.array_equal(again.fluorescence, recording.fluorescence)
     assert handler.asked == []
 
 
@@ -959,10 +959,10 @@ def test_a_file_that_pynwb_wrote_gives_back_its_traces(
     data = write_with_pynwb(tmp_path / "scan.nwb")
     files[1].contents["/scan.nwb"] = (tmp_path / "scan.nwb").read_bytes()
     url = f"{files[0]}/scan.nwb"
-    found = nwb.recording(6, 6, 2, truth.units, url=url, progress=False)
-    assert np.array_equal(found.fluorescence, data[:, truth.units - MASKS[0] - 1].T)
-    assert found.masks == MASKS[:2]
-    assert found.frame_rate_hz == pytest.approx(RATE)
+    recording = nwb.recording(6, 6, 2, truth.units, url=url, progress=False)
+    assert np.array_equal(recording.fluorescence, data[:, truth.units - MASKS[0] - 1].T)
+    assert recording.masks == MASKS[:2]
+    assert recording.frame_rate_hz == pytest.approx(RATE)
 
 
 def test_a_field_gets_its_activity_from_the_recording(
@@ -993,9 +993,9 @@ def test_another_file_of_the_scan_is_not_taken_for_the_first(
         file["processing/ophys/Fluorescence/RoiResponseSeries2/data"][:] += 1
     files[1].contents["/other.nwb"] = (tmp_path / "scan.nwb").read_bytes()
     url = f"{files[0]}/other.nwb"
-    found = nwb.recording(6, 6, 2, truth.units, url=url, progress=False)
+    recording = nwb.recording(6, 6, 2, truth.units, url=url, progress=False)
     columns = truth.units - MASKS[0] - 1
-    assert np.array_equal(found.fluorescence, traces[1][:, columns].T + np.float32(1))
+    assert np.array_equal(recording.fluorescence, traces[1][:, columns].T + np.float32(1))
 
 
 def test_blocks_that_arrived_are_not_asked_again(truth: Truth, scan: Any) -> None:
@@ -1007,10 +1007,10 @@ def test_blocks_that_arrived_are_not_asked_again(truth: Truth, scan: Any) -> Non
     assert len(blocks) > 2
     np.save(blocks[0], np.load(blocks[0]) + 1)  # seen again: it was not read anew
     blocks[1].unlink()
-    found = nwb.recording(6, 6, 2, truth.units, progress=False).fluorescence
+    fluorescence = nwb.recording(6, 6, 2, truth.units, progress=False).fluorescence
     expected = traces[1][:, truth.units - MASKS[0] - 1].T.copy()
     expected[:, : len(np.load(blocks[0]))] += 1
-    assert np.array_equal(found, expected)
+    assert np.array_equal(fluorescence, expected)
 
 
 @pytest.mark.parametrize("unit", [MASKS[0], MASKS[0] + MASKS[1] + 1])
@@ -1043,19 +1043,19 @@ def test_a_file_that_breaks_the_rule_is_refused(
         nwb.recording(6, 6, 2, truth.units, progress=False)
 
 
-def test_a_file_without_the_field_is_told(truth: Truth, scan: Any) -> None:
+def test_a_file_without_the_field_is_reported(truth: Truth, scan: Any) -> None:
     scan[0]()
-    with pytest.raises(MicronsError, match="laid out otherwise"):
+    with pytest.raises(MicronsError, match="has another layout"):
         nwb.recording(6, 6, 4, truth.units, progress=False)
 
 
-def test_a_scan_that_dandi_does_not_list_is_told(truth: Truth, scan: Any) -> None:
+def test_a_scan_that_dandi_does_not_list_is_reported(truth: Truth, scan: Any) -> None:
     scan[0]()
     with pytest.raises(MicronsError, match=r"lists no .*ses-8-scan-5"):
         nwb.recording(8, 5, 2, truth.units, progress=False)
 
 
-def test_dandi_out_of_reach_is_told(truth: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dandi_out_of_reach_is_reported(truth: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nwb, "API", "http://127.0.0.1:9")
     with pytest.raises(MicronsError, match=r"cannot be reached.*check the network"):
         nwb.recording(6, 6, 2, truth.units, progress=False)
@@ -1124,9 +1124,9 @@ def test_axon_status_of_old_and_new_tables(status: Any, strategy: Any, word: str
     frame = pd.DataFrame({"pt_root_id": [4], "status_axon": [status]})
     if strategy is not None:
         frame["strategy_axon"] = strategy
-    found = tables.axon_status([3, 4], frame)
-    assert found["axon"].tolist() == ["not proofread", word]
-    assert found["axon_current"].tolist() == [False, True]
+    status = tables.axon_status([3, 4], frame)
+    assert status["axon"].tolist() == ["not proofread", word]
+    assert status["axon_current"].tolist() == [False, True]
     assert tables.axon_status([3], None)["axon"].tolist() == ["unknown"]
 
 

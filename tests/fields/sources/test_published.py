@@ -102,7 +102,7 @@ def original(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves a folder; can be told to spoil what it sends."""
+    """Serves a folder; can be set to corrupt what it sends."""
 
     root: Path
     spoil: str = ""
@@ -216,8 +216,8 @@ def test_a_field_is_read_as_it_was_laid_out(
     np.testing.assert_allclose(field.correlation, truth["relation"], rtol=0, atol=1e-15)
     np.testing.assert_allclose(field.precision, truth["relation"] * 2, rtol=0, atol=1e-15)
     assert field.events is not None
-    for mine, theirs in zip(field.events, truth["events"], strict=True):
-        np.testing.assert_array_equal(mine, theirs)
+    for train, expected in zip(field.events, truth["events"], strict=True):
+        np.testing.assert_array_equal(train, expected)
 
 
 def test_the_directory_may_be_the_fields_own_folder(original: Path) -> None:
@@ -273,21 +273,27 @@ def test_one_altered_byte_is_refused(original: Path, file: str) -> None:
         published.load_published(NAME, directory=original)
 
 
-def test_the_message_tells_both_digests_and_the_remedy(original: Path) -> None:
+def test_the_message_names_both_digests_and_the_remedy(original: Path) -> None:
     file = original / "corr_matrix.npy"
     expected = hashlib.sha256(file.read_bytes()).hexdigest()
     file.write_bytes(b"")
-    found = hashlib.sha256(b"").hexdigest()
-    message = f"expected SHA-256 {expected}, found {found} in 0 bytes; delete it and fetch it again"
+    actual = hashlib.sha256(b"").hexdigest()
+    message = (
+        f"expected SHA-256 {expected}, found {actual} in 0 bytes; delete it and fetch it again"
+    )
     with pytest.raises(SourceError, match=message):
         published.load_published(NAME, directory=original)
 
 
-def test_incomplete_folders_are_told_apart_from_empty_ones(original: Path, tmp_path: Path) -> None:
+def test_incomplete_folders_are_distinguished_from_empty_ones(
+    original: Path, tmp_path: Path
+) -> None:
     (original / "sttc_matrix.npy").unlink()
     with pytest.raises(SourceError, match=r"incomplete, missing: sttc_matrix\.npy"):
         published.load_published(NAME, directory=original.parent)
-    with pytest.raises(SourceError, match=r"cannot be had .*CORTEXRNN_DATA.*--directory.*network"):
+    with pytest.raises(
+        SourceError, match=r"cannot be loaded .*CORTEXRNN_DATA.*--directory.*network"
+    ):
         published.load_published(NAME, directory=tmp_path)
 
 
@@ -390,7 +396,7 @@ def test_pickles_of_numpy_1_and_2_are_read(tmp_path: Path, module: str) -> None:
 # ---------------------------------------------------------------------------------- places
 
 
-def test_unknown_fields_are_told_what_is_near(cache: Path) -> None:
+def test_unknown_fields_are_refused_with_what_is_near(cache: Path) -> None:
     with pytest.raises(SourceError, match=r"'6_6_3'; did you mean .*6_6_2.*`cortexrnn fields`"):
         load_field("6_6_3")
     with pytest.raises(SourceError, match="no field called 'qqq'; `cortexrnn fields` lists the 56"):
@@ -485,10 +491,10 @@ def test_a_spoilt_download_never_reaches_the_cache(
     server.spoil = spoil
     digest = "SHA-256" if kind == "sha256" else "git blob id"
     message = {
-        "cut": "cannot be had",
+        "cut": "cannot be loaded",
         "short": f"is not the published file.*expected {digest}",
         "altered": f"is not the published file.*expected {digest}",
-        "absent": "cannot be had .*404",
+        "absent": "cannot be loaded .*404",
     }[spoil]
     with pytest.raises(SourceError, match=message):
         published.load_published(NAME)
@@ -497,7 +503,7 @@ def test_a_spoilt_download_never_reaches_the_cache(
     assert published.load_published(NAME).origin == "download"
 
 
-def test_damage_in_the_cache_is_told_and_fetch_mends_it(server: Server, cache: Path) -> None:
+def test_damage_in_the_cache_is_reported_and_fetch_mends_it(server: Server, cache: Path) -> None:
     assert published.fetch(NAME) == cache / NAME
     for file in (f"spikes_{NAME}.npy", "corr_matrix.npy"):
         with (cache / NAME / file).open("ab") as stream:

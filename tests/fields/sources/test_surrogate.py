@@ -65,7 +65,7 @@ def statistics(field: Field) -> dict[str, float]:
     scale = np.sqrt(np.outer(field.precision.diagonal(), field.precision.diagonal()))
     partial = -(field.precision / scale)[pairs]
     sending, receiving = edges.sum(axis=1), edges.sum(axis=0)
-    found = {
+    measures = {
         "correlation mean": relation.mean(),
         "correlation sd": relation.std(),
         "correlation 5 %": np.quantile(relation, 0.05),
@@ -93,18 +93,18 @@ def statistics(field: Field) -> dict[str, float]:
     }
     if field.events is not None:
         rates = np.log([train.size for train in field.events])
-        found |= {"log rate mean": rates.mean(), "log rate sd": rates.std()}
-    return {name: float(value) for name, value in found.items()}
+        measures |= {"log rate mean": rates.mean(), "log rate sd": rates.std()}
+    return {name: float(value) for name, value in measures.items()}
 
 
 @pytest.mark.parametrize("name", ["6_6_8", "6_6_2"])
 def test_it_resembles_fields_that_did_not_shape_it(name: str, mirror: Path) -> None:
     real = load_published(name, directory=mirror)
-    wanted, found = statistics(real), statistics(surrogate(real.n_neurons))
+    wanted, drawn = statistics(real), statistics(surrogate(real.n_neurons))
     misses = {
-        key: f"{found[key]:.4f} for {value:.4f}, allowed {TOLERANCES[key]}"
+        key: f"{drawn[key]:.4f} for {value:.4f}, allowed {TOLERANCES[key]}"
         for key, value in wanted.items()
-        if not abs(found[key] - value) <= TOLERANCES[key]
+        if not abs(drawn[key] - value) <= TOLERANCES[key]
     }
     assert not misses
 

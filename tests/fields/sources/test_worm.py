@@ -115,10 +115,12 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_mask_that_does_not_fit_is_refused_by_name(case: str) -> None:
     given_arrays, message = REFUSED[case]
-    with pytest.raises(FieldError, match=message) as told:
+    with pytest.raises(FieldError, match=message) as raised:
         Field.from_arrays(**given_arrays)
-    assert str(told.value).startswith(("field 'masked', response: ", "field 'masked', measured: "))
-    assert "; " in str(told.value)  # a remedy follows
+    assert str(raised.value).startswith(
+        ("field 'masked', response: ", "field 'masked', measured: ")
+    )
+    assert "; " in str(raised.value)  # a remedy follows
 
 
 def test_a_symmetric_relation_must_be_so_where_it_was_measured() -> None:
@@ -271,7 +273,7 @@ def test_a_response_is_alone_even_beside_a_tiling_coefficient() -> None:
 
 
 @pytest.mark.parametrize("relation", ["correlation", "precision"])
-def test_a_relation_without_tiling_coefficient_is_taken_alone_and_that_is_told(
+def test_a_relation_without_tiling_coefficient_is_taken_alone_and_that_is_reported(
     relation: str,
 ) -> None:
     bare = replace(load_field("surrogate_20"), sttc=None)
@@ -385,9 +387,9 @@ def test_reading_the_worm_runs_none_of_the_package_and_opens_no_connection(monke
 
 
 def package_data() -> Path:
-    found = importlib.util.find_spec("wormneuroatlas")
-    assert found is not None and found.submodule_search_locations
-    return Path(found.submodule_search_locations[0]) / "data"
+    package = importlib.util.find_spec("wormneuroatlas")
+    assert package is not None and package.submodule_search_locations
+    return Path(package.submodule_search_locations[0]) / "data"
 
 
 @needs_package
@@ -459,7 +461,7 @@ def test_figures_are_labelled() -> None:
         assert sum(map(bool, texts)) >= 2 and all(axes.has_data() for axes in figure.axes)
 
 
-def test_somata_are_told_apart_by_what_was_measured() -> None:
+def test_somata_are_distinguished_by_what_was_measured() -> None:
     measured = np.zeros((N, N), bool)
     measured[0, [0, 1, 2]] = True  # 0 was stimulated, 1 and 2 were seen
     response = np.where(measured, 1.0, np.nan)
@@ -490,5 +492,5 @@ def test_the_chapter_runs_with_the_package_and_without(installed: bool, monkeypa
         monkeypatch.setattr(worm, "find_spec", lambda name: None)
     names = runpy.run_path(str(ROOT / "notebooks" / "12_worm.py"))
     assert (names["worm"] is not None) == installed
-    assert bool(names["told"]) == installed
+    assert ("contents" in names) == installed
     assert len(names["runs"]) == 165

@@ -49,7 +49,7 @@ _NAME = re.compile(r"microns_(\d+)_(\d+)_(\d+)(?:_(v|static)(\d+))?")
 
 @dataclass(frozen=True)
 class Assembly:
-    """A field, and what a field has no place for.
+    """A field, and tables about it that a field cannot hold.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Assembly:
     left_out : pandas.DataFrame
         Coregistered rows that are no neuron of the field, each with its ``reason``.
     provenance : dict
-        Route, version, what the activity is, frame rate and every setting.
+        Route, version, kind of activity, frame rate and every setting.
     """
 
     field: Field
@@ -80,6 +80,11 @@ def field(**settings: Any) -> Field:
     Returns
     -------
     Field
+
+    Raises
+    ------
+    MicronsError
+        As for `assemble`.
     """
     return assemble(**settings).field
 
@@ -107,8 +112,8 @@ def assemble(
 ) -> Assembly:
     """Build the field of any session, scan and imaging field from the MICrONS release.
 
-    Every answer is kept in the cache, by route and version, and not asked again; a run that was cut
-    off goes on where it stopped.
+    Every answer is kept in the cache, by route and version, and not requested again; a run that was
+    interrupted continues where it stopped.
 
     Parameters
     ----------
@@ -155,7 +160,7 @@ def assemble(
     Raises
     ------
     MicronsError
-        For whatever is missing, refused or inconsistent; the message has the remedy.
+        If anything is missing, refused or inconsistent; the message has the remedy.
     """
     _check_place(session, scan, field)
     source = _source(route, version, client, progress=progress)
@@ -170,7 +175,7 @@ def assemble(
     if excitatory_only:
         other = neurons["classification"] != "excitatory_neuron"
         neurons, left_out = _without(neurons, left_out, other, "not classified as excitatory")
-    trains, told = _activity(
+    trains, activity_provenance = _activity(
         (session, scan, field),
         neurons,
         activity if events is None else events,
@@ -189,8 +194,11 @@ def assemble(
             f"field {session}_{scan}_{field} keeps {len(neurons)} of {len(rows)} coregistered "
             f"rows; the others: {left_out['reason'].value_counts().to_dict()}"
         )
-    relations: dict[str, Any] = _relations(trains, bin_s, window_s, duration_s, precision=precision)
-    made = Field.from_arrays(
+    settings: dict[str, Any] = {"bin_s": bin_s, "window_s": window_s, "duration_s": duration_s}
+    computed: dict[str, Any] = {}
+    if trains is not None:
+        computed = relations.from_events(trains, **settings, with_precision=precision)
+    assembled = Field.from_arrays(
         name=field_name(session, scan, field, route=source.route, version=source.version),
         ids=neurons["nucleus"].to_numpy(),
         positions=neurons[["x", "y", "z"]].to_numpy(),
@@ -200,11 +208,15 @@ def assemble(
         unit_ids=neurons["unit"].to_numpy(),
         events=trains,
         origin=source.route,
-        **relations,
+        **computed,
     )
-    settings = {"bin_s": bin_s, "window_s": window_s, "duration_s": duration_s}
-    provenance = {"route": source.route, "version": source.version, **told, **settings}
-    return Assembly(made, neurons, left_out, provenance)
+    provenance = {
+        "route": source.route,
+        "version": source.version,
+        **activity_provenance,
+        **settings,
+    }
+    return Assembly(assembled, neurons, left_out, provenance)
 
 
 def field_name(session: int, scan: int, field: int, *, route: str, version: int) -> str:
@@ -249,7 +261,7 @@ def named(name: str) -> Field:
 
 
 def _check_place(session: int, scan: int, field: int) -> None:
-    """Refuse scans that the release does not have before anyone is asked."""
+    """Refuse scans that the release does not have before a server is queried."""
     if scan not in SCANS.get(session, ()):
         known = "; ".join(f"{s}: {', '.join(map(str, k))}" for s, k in SCANS.items())
         raise MicronsError(
@@ -284,21 +296,21 @@ def _without(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Move the rows where `mask` holds to those that were left out."""
     moved = neurons[mask].assign(reason=reason)[left_out.columns]
-    kept = neurons[~mask].reset_index(drop=True)
-    return kept, moved if left_out.empty else pd.concat([left_out, moved], ignore_index=True)
+    remaining = neurons[~mask].reset_index(drop=True)
+    return remaining, moved if left_out.empty else pd.concat([left_out, moved], ignore_index=True)
 
 
 def _given(neurons: pd.DataFrame, events: Any) -> list[NDArray[np.float64]]:
     """Event times that the caller gave, in the order of the neurons."""
     units = neurons["unit"].tolist()
     try:
-        found = trains.read(events, "events")
-        if found.labels is None:
+        read = trains.read(events, "events")
+        if read.labels is None:
             raise MicronsError("events name no units; pass a dictionary or series by unit id")
-        timed = found.on_clock(found.items, None)
+        timed = read.on_clock(read.items, None)
     except FieldError as error:
         raise MicronsError(str(error)) from error
-    by_unit = dict(zip(found.labels.tolist(), timed, strict=True))
+    by_unit = dict(zip(read.labels.tolist(), timed, strict=True))
     missing = [unit for unit in units if unit not in by_unit]
     if missing:
         raise MicronsError(
@@ -319,7 +331,7 @@ def _activity(
     threshold: float,
     progress: bool,
 ) -> tuple[list[NDArray[np.float64]] | None, dict[str, Any]]:
-    """Events of the neurons from wherever they come, and what to say about them."""
+    """Events of the neurons from wherever they come, and their provenance."""
     if source is None:
         return None, {"activity": None}
     if not isinstance(source, str):
@@ -327,36 +339,17 @@ def _activity(
     if source != "nwb":
         raise MicronsError(f"activity is {source!r}; choose 'nwb' or None, or give events=...")
     units = neurons["unit"].to_numpy()
-    found = nwb.recording(*place, units, url=url, progress=progress)
-    rate = found.frame_rate_hz if frame_rate_hz is None else frame_rate_hz
+    recording = nwb.recording(*place, units, url=url, progress=progress)
+    rate = recording.frame_rate_hz if frame_rate_hz is None else frame_rate_hz
     traces = nwb.kept_in(*place, url).array(
         f"redeconvolved_{order}_{digest(units)}",
-        lambda: relations.redeconvolve(found.fluorescence, order=order),
+        lambda: relations.redeconvolve(recording.fluorescence, order=order),
     )
-    told = {
+    provenance = {
         "activity": "re-deconvolved",
         "recording": url or f"dandiset {nwb.DANDISET} {nwb.DANDI_VERSION}",
         "order": order,
         "frame_rate_hz": rate,
         "threshold": threshold,
     }
-    return relations.trace_events(traces, frame_rate_hz=rate, threshold=threshold), told
-
-
-def _relations(
-    trains: list[NDArray[np.float64]] | None,
-    bin_s: float,
-    window_s: float,
-    duration_s: float | None,
-    *,
-    precision: bool,
-) -> dict[str, Any]:
-    """Functional relations of the events, by name."""
-    if trains is None:
-        return {}
-    counts = relations.bin_events(trains, bin_s=bin_s, duration_s=duration_s)
-    made = {
-        "correlation": relations.correlation(counts),
-        "sttc": relations.sttc(trains, window_s=window_s, duration_s=duration_s),
-    }
-    return made | ({"precision": relations.precision(counts)} if precision else {})
+    return relations.trace_events(traces, frame_rate_hz=rate, threshold=threshold), provenance

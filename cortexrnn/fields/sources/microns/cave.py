@@ -1,7 +1,7 @@
 """Tables of the release through CAVE, the annotation service: needs a token, allows any version.
 
 The token is read from ``CAVE_TOKEN`` or from the file where caveclient keeps it. It is handed to
-caveclient and to nothing else: it is in no message, no log and no file of ours.
+caveclient and to nothing else: it appears in no message, log or file of this package.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ PROOFREADING = (
 #: Rows at which the server cuts a reply off, saying so only in a header.
 ROW_CAP = 500_000
 
-#: Postsynaptic segments in one question.
+#: Postsynaptic segments in one query.
 CHUNK = 500
 
-#: Seconds to wait before asking again when the server fails.
+#: Seconds to wait before the next query when the server fails.
 RETRY_WAITS_S = (2.0, 10.0)
 
 REMEDY_WITHOUT = (
@@ -96,9 +96,9 @@ def connect(version: int = CAVE_VERSION) -> Any:
 
 
 def check_version(client: Any, version: int) -> None:
-    """Raise unless the server still answers questions about this version.
+    """Raise unless the server still answers queries for this version.
 
-    A client can be made for an expired version and fails later, hence this look before.
+    A client can be made for an expired version and would only fail later.
     """
     live = sorted(int(v) for v in client.materialize.get_versions())
     if version in live:
@@ -121,7 +121,7 @@ class Cave:
         Your own. Without one, `connect` makes it when the cache lacks an answer, so that a
         finished field needs neither token nor network.
     version : int
-        Materialization that every question names; looked for at the server before the first one.
+        Materialization that every query names; checked at the server before the first one.
     progress : bool
         Whether to show a progress bar.
     """
@@ -193,9 +193,9 @@ class Cave:
         ends = ends[ends["pre"] != ends["post"]]
         return ends.groupby(["pre", "post"]).size().rename("n").reset_index()
 
-    def _kept(self, key: str, table: str, **question: Any) -> pd.DataFrame:
-        """Reply from the cache, or asked now and then kept."""
-        return self._store.table(key, lambda: self._asked(table, **question))
+    def _kept(self, key: str, table: str, **query: Any) -> pd.DataFrame:
+        """Reply from the cache, or from the server and then kept."""
+        return self._store.table(key, lambda: self._queried(table, **query))
 
     def _connected(self) -> Any:
         """Client that is known to answer for the version."""
@@ -207,9 +207,9 @@ class Cave:
             self._checked = True
         return self._client
 
-    def _asked(self, table: str, **question: Any) -> pd.DataFrame:
-        """Ask the server, several times if it fails, and refuse a reply that was cut off."""
-        positions = "desired_resolution" in question
+    def _queried(self, table: str, **query: Any) -> pd.DataFrame:
+        """Query the server, several times if it fails, and refuse a reply that was cut off."""
+        positions = "desired_resolution" in query
         client = self._connected()
         with explained(f"table {table}", token=client.auth.token, version=self.version):
             frame: pd.DataFrame = _patiently(
@@ -218,19 +218,19 @@ class Cave:
                     split_positions=True,
                     materialization_version=self.version,
                     metadata=positions,
-                    **question,
+                    **query,
                 )
             )
         if len(frame) >= ROW_CAP:
             raise MicronsError(
                 f"table {table} answered with {len(frame)} rows, where the server cuts replies off "
-                f"({ROW_CAP}); ask for less at a time, such as fewer segments per question "
+                f"({ROW_CAP}); request less at a time, such as fewer segments per query "
                 "(cortexrnn.fields.sources.microns.cave.CHUNK)"
             )
         unit = frame.attrs.get("dataframe_resolution")
         if positions and isinstance(unit, list | tuple) and list(unit) != list(VOXEL_SIZE):
             raise MicronsError(
-                f"table {table} came with positions in voxels of {list(unit)} nm, asked for were "
+                f"table {table} came with positions in voxels of {list(unit)} nm, requested were "
                 f"{list(VOXEL_SIZE)}; update caveclient"
             )
         return frame
@@ -249,18 +249,18 @@ def named_cell_types(raw: pd.DataFrame, table: str) -> pd.DataFrame:
     return rows.drop_duplicates("nucleus").reset_index(drop=True)
 
 
-def _patiently(ask: Any) -> Any:
-    """Ask again after a pause when the connection or the server failed."""
+def _patiently(query: Any) -> Any:
+    """Query again after a pause when the connection or the server failed."""
     for wait in RETRY_WAITS_S:
         try:
-            return ask()
+            return query()
         except requests.ConnectionError:
             pass
         except requests.HTTPError as error:
             if error.response is None or error.response.status_code < 500:
                 raise
         time.sleep(wait)
-    return ask()
+    return query()
 
 
 def checked_version(version: Any) -> int:
@@ -309,14 +309,14 @@ def _message(error: Exception, what: str, version: int | None) -> str:
     if isinstance(error, requests.ConnectionError | requests.Timeout):
         return (
             f"{what}: the CAVE server cannot be reached ({type(error).__name__}). Check the "
-            "network and try again: finished questions stay in the cache and are not asked again; "
+            "network and try again: finished queries stay in the cache and are not repeated; "
             f"{REMEDY_WITHOUT}"
         )
     kind = type(error).__name__
     if kind == "AuthException":
-        return f"{what}: the server sent us to its login, so the token is not valid. {_no_token()}"
+        return f"{what}: the server redirects to its login: the token is not valid. {_no_token()}"
     if kind == "ServerIncompatibilityError":
-        return f"{what}: server and caveclient do not fit: {error}. Update caveclient"
+        return f"{what}: server and caveclient are not compatible: {error}. Update caveclient"
     return (
         f"{what}: unexpected {kind}: {error}. Try again later, or compare your caveclient with the "
         "pinned one in constraints.txt"
@@ -345,5 +345,5 @@ def _http_message(reply: requests.Response, what: str, version: int | None) -> s
         )
     return (
         f"{what}: the server failed with status {status}: {reply.text[:200]}. Try again later: "
-        "finished questions stay in the cache and are not asked again"
+        "finished queries stay in the cache and are not repeated"
     )

@@ -1,4 +1,4 @@
-"""Functional traces of a scan, streamed out of its NWB file on DANDI; no token.
+"""Functional traces of a scan, streamed from its NWB file on DANDI; no token.
 
 A file has about 71 GB, of which one imaging field needs some hundred MB: these are read over the
 network (remfile and h5py) and kept in the cache block by block. The files hold the fluorescence;
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cortexrnn.fields.errors import tell
+from cortexrnn.fields.errors import warn
 from cortexrnn.fields.sources.microns.store import MicronsError, Store, digest, get, steps
 
 __all__ = ["DANDI_VERSION", "Recording", "asset_url", "mask_columns", "recording"]
@@ -40,7 +40,7 @@ BLOCK_VALUES = 6_000_000
 
 @dataclass(frozen=True)
 class Recording:
-    """Fluorescence of the asked units of one imaging field.
+    """Fluorescence of the requested units of one imaging field.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def recording(
     """Stream the traces of some units of one imaging field.
 
     The whole imaging field is read, since a unit alone costs as much, and kept in the cache. Blocks
-    that arrived are not asked again.
+    that arrived are not requested again.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def recording(
     Raises
     ------
     MicronsError
-        If h5py or remfile is missing, the file cannot be reached or is laid out otherwise, or a
+        If h5py or remfile is missing, the file cannot be reached or has another layout, or a
         unit lies outside the masks of the field.
 
     Warns
@@ -104,10 +104,11 @@ def recording(
     store = kept_in(session, scan, field, url)
     source = _Lazily(lambda: _opened(url or asset_url(session, scan)))
     try:
-        about = _about(store, source, field)
-        _tell_gaps(about.get("gaps", []), field)  # notes of older versions do not have them
-        columns = mask_columns(units, about["masks"], field)
-        axis, edges = about["axis"], about["edges"]
+        description = _about(store, source, field)
+        # Descriptions that older versions kept in the cache have no gaps.
+        _warn_of_gaps(description.get("gaps", []), field)
+        columns = mask_columns(units, description["masks"], field)
+        axis, edges = description["axis"], description["edges"]
         parts = []
         blocks = list(itertools.pairwise(edges))
         for start, stop in steps(blocks, "Traces", progress=progress):
@@ -118,17 +119,17 @@ def recording(
             if axis == 0:
                 parts.append(block[:, columns].T)
             else:
-                mine = (columns >= start) & (columns < stop)
-                parts.append(block[:, columns[mine] - start].T)
+                inside = (columns >= start) & (columns < stop)
+                parts.append(block[:, columns[inside] - start].T)
     finally:
         source.close()
     if axis == 0:
         traces = np.concatenate(parts, axis=1)
     else:  # blocks of masks: put rows back into the order of the units
-        traces = np.empty((len(units), about["n_frames"]), dtype=np.float32)
+        traces = np.empty((len(units), description["n_frames"]), dtype=np.float32)
         traces[np.argsort(np.digitize(columns, edges), kind="stable")] = np.concatenate(parts)
-    rate = float(about["frame_rate_hz"])
-    return Recording(np.ascontiguousarray(traces), units, rate, tuple(about["masks"]))
+    rate = float(description["frame_rate_hz"])
+    return Recording(np.ascontiguousarray(traces), units, rate, tuple(description["masks"]))
 
 
 def kept_in(session: int, scan: int, field: int, url: str | None) -> Store:
@@ -167,7 +168,7 @@ def mask_columns(unit_ids: ArrayLike, masks: ArrayLike, field: int) -> NDArray[n
         raise MicronsError(
             f"unit {outside[0]} and {outside.size - 1} more lie outside field {field}, whose masks "
             f"are the units {before + 1} to {last[field - 1]}: the rule from units to masks does "
-            "not hold here, so no trace is given to anyone. Take events from elsewhere "
+            "not hold here, so no trace is assigned. Take events from elsewhere "
             "(events=...)"
         )
     return units - before - 1
@@ -183,8 +184,8 @@ def asset_url(session: int, scan: int) -> str:
     """
     path = f"sub-{SUBJECT}/sub-{SUBJECT}_ses-{session}-scan-{scan}_behavior+image+ophys.nwb"
     listing = f"{API}/dandisets/{DANDISET}/versions/{DANDI_VERSION}/assets/"
-    found = get(listing, params={"path": path}).json().get("results", [])
-    exact = [asset for asset in found if asset.get("path") == path]
+    assets = get(listing, params={"path": path}).json().get("results", [])
+    exact = [asset for asset in assets if asset.get("path") == path]
     if not exact:
         raise MicronsError(
             f"dandiset {DANDISET} {DANDI_VERSION} lists no {path}; check session {session} and "
@@ -236,7 +237,7 @@ def _streaming(what: str) -> Iterator[None]:
         raise
     except KeyError as error:
         raise MicronsError(
-            f"{what} is laid out otherwise than the scans of dandiset {DANDISET}: {error}"
+            f"{what} has another layout than the scans of dandiset {DANDISET}: {error}"
         ) from error
     except Exception as error:
         raise MicronsError(
@@ -249,12 +250,12 @@ def _about(store: Store, source: Callable[[], Any], field: int) -> dict[str, Any
     """Return what is to be known before traces are read, from the cache or the file."""
     path = store.folder / "about.json"
     try:
-        found: dict[str, Any] = json.loads(path.read_text())
+        description: dict[str, Any] = json.loads(path.read_text())
     except (OSError, ValueError):
         with _streaming(f"field {field}"):
-            found = _described(source(), field)
-        store.write(path, lambda file: file.write(json.dumps(found).encode()))
-    return found
+            description = _described(source(), field)
+        store.write(path, lambda file: file.write(json.dumps(description).encode()))
+    return description
 
 
 def _described(file: Any, field: int) -> dict[str, Any]:
@@ -266,8 +267,7 @@ def _described(file: Any, field: int) -> dict[str, Any]:
     n_frames, n_columns = series["data"].shape
     if n_columns != masks[-1]:
         raise MicronsError(
-            f"field {field} has {n_columns} traces but {masks[-1]} masks; no trace is given to "
-            "anyone"
+            f"field {field} has {n_columns} traces but {masks[-1]} masks; no trace is assigned"
         )
     stamps = np.asarray(series["timestamps"][:n_frames], dtype=np.float64)
     if not stamps[-1] > stamps[0]:
@@ -281,15 +281,15 @@ def _described(file: Any, field: int) -> dict[str, Any]:
 def _gaps(stamps: NDArray[np.float64]) -> list[list[float]]:
     """Find steps of the clock that frames at a constant rate do not make: when, and how long."""
     steps = np.diff(stamps)
-    odd = np.flatnonzero(np.abs(steps - np.median(steps)) > np.median(steps) / 2)
-    return [[float(stamps[k] - stamps[0]), float(steps[k])] for k in odd[:100]]
+    irregular = np.flatnonzero(np.abs(steps - np.median(steps)) > np.median(steps) / 2)
+    return [[float(stamps[k] - stamps[0]), float(steps[k])] for k in irregular[:100]]
 
 
-def _tell_gaps(gaps: list[list[float]], field: int) -> None:
-    """Warn of frames that are not where their number says."""
+def _warn_of_gaps(gaps: list[list[float]], field: int) -> None:
+    """Warn of frames whose time does not follow from their number."""
     if gaps:
         when, step = max(gaps, key=lambda gap: gap[1])
-        tell(
+        warn(
             f"field {field}: {len(gaps)} step(s) between frames differ from the others, the "
             f"longest is {step:g} s at {when:g} s; events are timed by the number of their frame, "
             "so those after a gap come early"
@@ -302,7 +302,7 @@ def _n_masks(segmentation: Any, plane: int) -> int:
     if not np.array_equal(ids, np.arange(1, len(ids) + 1)):
         raise MicronsError(
             f"masks of field {plane} are not numbered 1 to {len(ids)}: the rule from units to "
-            "masks does not hold here, so no trace is given to anyone. Take events from elsewhere"
+            "masks does not hold here, so no trace is assigned. Take events from elsewhere"
         )
     return len(ids)
 

@@ -1,8 +1,8 @@
 """Tables of the release as public files: no token, but only some versions.
 
 Compressed text without a header, beside a small file that names the columns. Synapses come as one
-file of all connected pairs of the volume (3 GB at version 1412). It is downloaded once, goes on
-where it broke off, and is read in chunks; only the pairs between coregistered neurons are kept.
+file of all connected pairs of the volume (3 GB at version 1412). It is downloaded once, resumed
+where it broke off, and read in chunks; only the pairs between coregistered neurons are kept.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ class Static:
     def coregistration(self, session: int, scan: int, field: int) -> pd.DataFrame:
         """Rows of one imaging field."""
         rows = self._coregistration()
-        mine = (rows["session"] == session) & (rows["scan"] == scan) & (rows["field"] == field)
-        return rows[mine].reset_index(drop=True)
+        of_field = (rows["session"] == session) & (rows["scan"] == scan) & (rows["field"] == field)
+        return rows[of_field].reset_index(drop=True)
 
     def cell_types(self, nuclei: NDArray[np.int64]) -> pd.DataFrame:
         """Class and type of each nucleus that was classified."""
@@ -103,7 +103,7 @@ class Static:
         return coregistered(self._table(COREGISTRATION), COREGISTRATION)
 
     def _filtered_pairs(self) -> pd.DataFrame:
-        """Pairs between coregistered segments, out of those of the whole volume."""
+        """Pairs between coregistered segments, selected from those of the whole volume."""
         roots = np.unique(self._coregistration()["root"])
         roots = roots[roots > 0]
         path = self._file(f"{PAIRS}.csv.gz")
@@ -114,7 +114,7 @@ class Static:
                 ends = chunk[["pre_pt_root_id", "post_pt_root_id"]].to_numpy()
                 kept.append(chunk[np.isin(ends, roots).all(axis=1)])
         pairs = pd.concat(kept, ignore_index=True)
-        path.unlink()  # what is kept of it is all that is ever asked
+        path.unlink()  # nothing else of it is needed later
         renamed = {"pre_pt_root_id": "pre", "post_pt_root_id": "post", "n_syn": "n"}
         return pairs[list(renamed)].rename(columns=renamed)
 
@@ -135,7 +135,7 @@ class Static:
         return raw
 
     def _columns(self, name: str) -> list[str]:
-        """Column names out of a header file, whose rows are name and type."""
+        """Column names from a header file, whose rows are name and type."""
         text = self._file(name).read_text()
         names = pd.read_csv(io.StringIO(text), header=None, dtype=str)[0].tolist()
         return [str(column) for column in names]
@@ -173,6 +173,6 @@ def usable(path: Path) -> Iterator[None]:
     except (OSError, EOFError, ValueError, zlib.error) as error:
         path.unlink(missing_ok=True)
         raise MicronsError(
-            f"{path.name} is damaged or laid out otherwise ({error}); it was removed from the "
+            f"{path.name} is damaged or has another layout ({error}); it was removed from the "
             "cache, run this again"
         ) from error

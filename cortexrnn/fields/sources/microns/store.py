@@ -1,4 +1,4 @@
-"""Finished pieces of the release in the cache: written whole or not at all, none asked twice."""
+"""Finished pieces of the release in the cache: written whole or not at all, and kept."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Store:
         key : str
             Name of the file without its ending.
         make : callable
-            Asked only if there is no such table, or it is damaged.
+            Called only if there is no such table, or it is damaged.
 
         Returns
         -------
@@ -93,7 +93,7 @@ class Store:
         path = self.folder / f"{key}.parquet"
         try:
             return pd.read_parquet(path, page_checksum_verification=True)
-        except Exception:  # absent, or damaged in one of many ways: in either case ask again
+        except Exception:  # absent, or damaged in one of many ways: in either case request it again
             frame = make().reset_index(drop=True)
             frame.attrs = {}
             self.write(path, lambda file: frame.to_parquet(file, write_page_checksum=True))
@@ -142,7 +142,7 @@ def get(url: str, *, fine: tuple[int, ...] = (200, 206), **arguments: Any) -> re
     except requests.RequestException as error:
         raise MicronsError(
             f"{url} cannot be reached ({type(error).__name__}); check the network and try again: "
-            "what is finished stays in the cache and is not asked again"
+            "what is finished stays in the cache and is not requested again"
         ) from error
     if reply.status_code in (403, 404):
         raise NothingThereError(
@@ -159,9 +159,9 @@ def download(url: str, target: Path, *, progress: bool) -> Path:
     Parameters
     ----------
     url : str
-        Where it is; no credentials are sent.
+        Address of the file; no credentials are sent.
     target : Path
-        Where it goes. It appears under this name when its length is the announced one.
+        Path in the cache. The file appears there when its length is the announced one.
     progress : bool
         Whether to show a progress bar.
 
@@ -185,23 +185,22 @@ def download(url: str, target: Path, *, progress: bool) -> Path:
         encoding = "gzip" if target.suffix == ".gz" else "identity"
         headers = {"Accept-Encoding": encoding} | ({"Range": f"bytes={start}-"} if start else {})
         reply = get(url, fine=(200, 206, 416), headers=headers)
-        if reply.status_code == 416:  # nothing left to ask for: killed just before the renaming,
+        if reply.status_code == 416:  # nothing left to fetch: killed just before the renaming,
             part.unlink()  # or not the same file; begin again
             return download(url, target, progress=progress)
         resumed = reply.status_code == 206
         total = int(reply.headers.get("Content-Length", 0)) + (start if resumed else 0)
         with part.open("ab" if resumed else "wb") as file:
             _pour(reply, file, target.name, start if resumed else 0, total, progress=progress)
-        have = part.stat().st_size
-        if total and have != total:
+        n_bytes = part.stat().st_size
+        if total and n_bytes != total:
             raise MicronsError(
-                f"{url} broke off after {have} of {total} bytes; run it again, it goes on from "
-                "there"
+                f"{url} broke off after {n_bytes} of {total} bytes; run it again to resume there"
             )
         part.replace(target)
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise MicronsError(
-            f"{url} broke off ({type(error).__name__}); run it again, it goes on from there"
+            f"{url} broke off ({type(error).__name__}); run it again to resume there"
         ) from error
     except OSError as error:
         raise MicronsError(

@@ -1,4 +1,4 @@
-"""What the tables of the release mean: neurons, pairs, axons. Both routes end here.
+"""What the tables of the release mean: neurons, pairs, axons. Both routes use this.
 
 A row of the coregistration table says that one unit of a functional scan is one nucleus of the
 electron microscopy. Its ``id`` numbers the row; the nucleus is ``target_id``.
@@ -19,8 +19,8 @@ __all__ = ["Source", "axon_sparsity", "axon_status", "coregistered", "select", "
 #: Edge lengths in nm of the voxels in which positions are stored.
 VOXEL_SIZE = (4.0, 4.0, 40.0)
 
-#: Largest position that can be one, in these voxels, generously. In nm all of the volume lies
-#: beyond it, so that a wrong unit is seen.
+#: Generous upper bounds of positions in these voxels. Positions in nm exceed them everywhere in the
+#: volume, so that a wrong unit is detected.
 LARGEST_POSITION = (500_000, 400_000, 30_000)
 
 #: Axon status of a neuron about whose axon the proofreading tables say nothing.
@@ -28,7 +28,7 @@ UNPROOFREAD = "not proofread"
 
 
 class Source(Protocol):
-    """What a route has to answer. Ids are int64 throughout."""
+    """What a route to the tables provides. Ids are int64 throughout."""
 
     route: str
     version: int
@@ -63,7 +63,7 @@ def int64(frame: pd.DataFrame, column: str, table: str) -> NDArray[np.int64]:
     if values.isna().any():
         raise MicronsError(
             f"table {table}, column {column}: {int(values.isna().sum())} empty value(s); ids "
-            "cannot be empty, ask for the table again"
+            "cannot be empty, request the table again"
         )
     if values.dtype.kind == "f":
         raise MicronsError(
@@ -82,7 +82,7 @@ def coregistered(raw: pd.DataFrame, table: str) -> pd.DataFrame:
         Joined with the nucleus table, positions in columns ending in x, y, z, in voxels of
         4 x 4 x 40 nm.
     table : str
-        For messages.
+        Its name in messages.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def coregistered(raw: pd.DataFrame, table: str) -> pd.DataFrame:
     if "id_ref" in raw and not np.array_equal(int64(raw, "id_ref", table), rows["nucleus"]):
         raise MicronsError(
             f"table {table}: target_id and the id of the joined nucleus differ; the join is not "
-            "the one on target_id, ask again with merge_reference"
+            "the one on target_id, request it again with merge_reference"
         )
     for column in ("score", "residual"):
         rows[column] = pd.to_numeric(raw[column]).to_numpy(dtype=np.float64)
@@ -118,9 +118,9 @@ def coregistered(raw: pd.DataFrame, table: str) -> pd.DataFrame:
 def _voxels(values: NDArray[np.float64], largest: int, column: str, table: str) -> NDArray[Any]:
     """Positions as whole voxels where they are whole, after a look at their unit."""
     if not np.isfinite(values).all() or (values < 0).any() or (values > largest).any():
-        odd = values[~((values >= 0) & (values <= largest))][0]
+        outside = values[~((values >= 0) & (values <= largest))][0]
         raise MicronsError(
-            f"table {table}, column {column}: {odd:g} is no voxel of 4 x 4 x 40 nm inside the "
+            f"table {table}, column {column}: {outside:g} is no voxel of 4 x 4 x 40 nm inside the "
             f"volume (0 to {largest}); positions in nm have to be divided by the voxel size"
         )
     whole = np.rint(values)
@@ -132,8 +132,8 @@ def select(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     In this order: of several rows for one nucleus, or for one unit, the one with the highest score
     stays; a nucleus whose point lies outside the segmentation (segment 0) is left out, since
-    nothing is known of its synapses; so are nuclei that share a segment, since nobody can tell
-    whose synapses these are.
+    nothing is known of its synapses; so are nuclei that share a segment, since it is not
+    known whose synapses these are.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def synapse_counts(pairs: pd.DataFrame, roots: ArrayLike) -> NDArray[np.int64]:
     Parameters
     ----------
     pairs : pandas.DataFrame
-        Columns ``pre``, ``post``, ``n``; other segments and self-connections are passed over.
+        Columns ``pre``, ``post``, ``n``; other segments and self-connections are ignored.
     roots : array of int64, shape (N,)
         Segments in the order of the neurons, all different.
 
@@ -184,7 +184,7 @@ def synapse_counts(pairs: pd.DataFrame, roots: ArrayLike) -> NDArray[np.int64]:
 
 
 def axon_status(roots: ArrayLike, proofreading: pd.DataFrame | None) -> pd.DataFrame:
-    """Tell for each segment what was done to its axon.
+    """Find for each segment whether and how its axon was proofread.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def axon_status(roots: ArrayLike, proofreading: pd.DataFrame | None) -> pd.DataF
 
 
 def _current(proofreading: pd.DataFrame, roots: pd.Series) -> ArrayLike:
-    """Tell which rows still name the segment that was checked."""
+    """Find the rows that still name the segment that was checked."""
     if "valid_id" not in proofreading:
         return np.ones(len(roots), dtype=bool)
     checked = proofreading["valid_id"]
@@ -237,7 +237,7 @@ def _axon(row: dict[Any, Any]) -> str:
 
 
 def axon_sparsity(connectome: ArrayLike, axon: ArrayLike) -> pd.DataFrame:
-    """Count outgoing connections by what was done to the axon they leave from.
+    """Count outgoing connections by the proofreading status of their axons.
 
     Most axons of the release were never proofread and end early: a zero in the connectome is weak
     evidence where the row is such an axon.
