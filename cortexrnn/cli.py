@@ -500,7 +500,7 @@ def _check_stored(out: Path | None, runs: pd.DataFrame) -> bool:
     if unrecorded:
         _say(f"no record of a plan says what was in {', '.join(unrecorded)}")
     rows = consistency.check_rows(runs)
-    problems += [f"run {identity}: {what}" for identity, found in rows.items() for what in found]
+    problems += [f"run {identity}: {what}" for identity, faults in rows.items() for what in faults]
     for problem in problems[:MOST_TOLD]:
         _say(f"WRONG: {problem}")
     if len(problems) > MOST_TOLD:
@@ -588,7 +588,7 @@ def measure_cost(
         resolve_device(device)
         all_cores = cores()
         counts = [1] if quick or all_cores == 1 else [1, all_cores]
-        wanted = measure.points(
+        points = measure.points(
             measure.QUICK_SIZES if quick else _numbers(sizes, "--sizes"),
             members=measure.QUICK_MEMBERS if quick else _numbers(members, "--members"),
             threads=_numbers(threads, "--threads") if threads else counts,
@@ -596,7 +596,7 @@ def measure_cost(
             device=device,
         )
         budget = measure.QUICK_BUDGET_S if quick else measure.BUDGET_S
-        record = measure.run(wanted, out=out, budget=budget, limit=limit, tell=_say)
+        record = measure.run(points, out=out, budget=budget, limit=limit, tell=_say)
     _show_cost(report.load(out))
     if record["failed"]:
         _stop(f"{len(record['failed'])} points failed; give the same command again", FAILED)

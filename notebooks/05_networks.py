@@ -234,9 +234,9 @@ ended = [result for result in results if not result.diverged]
 assert all(0 <= r.metrics["validation_accuracy"] <= 1 for r in ended)
 losses = [r.history["loss"] for r in ended]
 fell = sum(loss[-1] <= loss[0] for loss in losses)
-told = f"In {fell} of {len(results)} runs the loss of the last epoch is no "
-told += "larger than that of the first."
-glue("fell", stated(field, fell == len(ended), told, otherwise=told))
+text = f"In {fell} of {len(results)} runs the loss of the last epoch is no "
+text += "larger than that of the first."
+glue("fell", stated(field, fell == len(ended), text, otherwise=text))
 
 # %% [markdown]
 # ```{admonition} Measurement

@@ -151,21 +151,21 @@ def faults(site: Site) -> list[str]:
     site : Site
         A site that was read by :func:`read_site`.
     """
-    found = {f"{sheet}: loads {url}" for sheet, url in _style_sheet_loads(site.root)}
+    lines = {f"{sheet}: loads {url}" for sheet, url in _style_sheet_loads(site.root)}
     for page in site.pages.values():
-        found |= {f"{page.name}: loads {url}" for url in page.loads}
-        found |= {fault for link in page.links if (fault := _dead(link, page, site))}
+        lines |= {f"{page.name}: loads {url}" for url in page.loads}
+        lines |= {fault for link in page.links if (fault := _dead(link, page, site))}
         if not page.has_banner and not _is_redirect(page):
-            found.add(f"{page.name}: does not tell which data it shows")
+            lines.add(f"{page.name}: does not tell which data it shows")
         if page.n_errors:
-            found.add(f"{page.name}: {page.n_errors} cell output(s) with an error")
+            lines.add(f"{page.name}: {page.n_errors} cell output(s) with an error")
         if page.n_warnings:
-            found.add(f"{page.name}: {page.n_warnings} warning(s) of the code among the outputs")
+            lines.add(f"{page.name}: {page.n_warnings} warning(s) of the code among the outputs")
         if page.n_split_words:
-            found.add(
+            lines.add(
                 f"{page.name}: emphasis within {page.n_split_words} word(s); escape asterisks"
             )
-    return sorted(found)
+    return sorted(lines)
 
 
 def _is_redirect(page: Page) -> bool:
@@ -209,9 +209,9 @@ def main(arguments: list[str] | None = None) -> int:
     except FileNotFoundError as error:
         print(error, file=sys.stderr)
         return 1
-    found = faults(site)
-    print("\n".join(found) or f"{len(site.pages)} pages, {site.n_local_links} links within: fine")
-    return int(bool(found))
+    lines = faults(site)
+    print("\n".join(lines) or f"{len(site.pages)} pages, {site.n_local_links} links within: fine")
+    return int(bool(lines))
 
 
 if __name__ == "__main__":

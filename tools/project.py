@@ -96,8 +96,8 @@ class Project:
 def _files(entry: object) -> list[str]:
     """Collect the values of every `file` key in a table of contents, in order."""
     if isinstance(entry, Mapping):
-        own = [str(entry["file"])] if "file" in entry else []
-        return own + [name for value in entry.values() for name in _files(value)]
+        files = [str(entry["file"])] if "file" in entry else []
+        return files + [name for value in entry.values() for name in _files(value)]
     if isinstance(entry, list):
         return [name for value in entry for name in _files(value)]
     return []

@@ -121,8 +121,8 @@ def build_html(project: Project, *, strict: bool) -> None:
             shutil.rmtree(project.build / folder, ignore_errors=True)
         command += ["-W", "-n", "--keep-going"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    told = plain(done.stdout)
+    output = plain(done.stdout)
     if done.returncode or not (project.html / "index.html").exists():
-        raise BuildError(f"{told}\nSphinx stopped (status {done.returncode}), see above")
+        raise BuildError(f"{output}\nSphinx stopped (status {done.returncode}), see above")
     if not strict:
-        print(told, end="")
+        print(output, end="")

@@ -122,7 +122,7 @@ class Defined:
     def _code(self) -> str:
         """Digest of the code, 32 hexadecimal digits."""
         cls, declared = type(self), {field.name for field in fields(self)}  # type: ignore[arg-type]
-        kept = {
+        undeclared = {
             key: value
             for key, value in vars(self).items()
             if key not in declared
@@ -136,7 +136,7 @@ class Defined:
                     "power: float = 2.0"
                 )
         code = _sent[cls] if cls in _sent else _Reader(cls).digest()
-        return code if not kept else _Reader(cls).digest_of([code, dict(sorted(kept.items()))])
+        return code if not undeclared else _Reader(cls).digest_of([code, dict(sorted(undeclared.items()))])
 
     def __str__(self) -> str:
         """Name, and the settings that differ from their defaults."""
@@ -232,9 +232,9 @@ def _received(key: str, code: str, content: bytes, state: dict[str, Any]) -> Any
         cls = known[1] if known and known[0] == code else pickle.loads(content)
         assert cls is not None
         _came[key], _keys[cls], _sent[cls] = (code, cls), key, code
-    made = object.__new__(cls)
-    vars(made).update(state)
-    return made
+    instance = object.__new__(cls)
+    vars(instance).update(state)
+    return instance
 
 
 def _top(module: str | None) -> str:
@@ -266,8 +266,8 @@ def _is_library(module: str | None) -> bool:
     """
     if not module or module == "__main__":
         return False
-    found = sys.modules.get(module) or sys.modules.get(_top(module))
-    file = getattr(found, "__file__", None)
+    loaded = sys.modules.get(module) or sys.modules.get(_top(module))
+    file = getattr(loaded, "__file__", None)
     if file is None:
         return _top(module) in {"cortexrnn", "builtins", *sys.stdlib_module_names}
     return _is_library_file(file)
@@ -275,10 +275,10 @@ def _is_library(module: str | None) -> bool:
 
 def _at(module: str | None, name: str) -> Any:
     """Find what stands in a module under a name with dots, or None."""
-    found: Any = sys.modules.get(module or "")
+    value: Any = sys.modules.get(module or "")
     for part in name.split("."):
-        found = getattr(found, part, None)
-    return found
+        value = getattr(value, part, None)
+    return value
 
 
 def _is_of_library(cls: type) -> bool:
@@ -345,7 +345,7 @@ def _inner(code: types.CodeType) -> list[types.CodeType]:
 def _uses(code: types.CodeType) -> frozenset[tuple[str, tuple[str, ...]]]:
     """Names that a function and those inside of it look up around it, with their attributes."""
     steps = [step for step in dis.get_instructions(code) if step.opname != "EXTENDED_ARG"]
-    found = set()
+    names = set()
     for i, step in enumerate(steps):
         if step.opname == "LOAD_NAME" or (
             step.opname.startswith("LOAD_") and step.opname.endswith(("GLOBAL", "GLOBALS", "DEREF"))
@@ -353,20 +353,20 @@ def _uses(code: types.CodeType) -> frozenset[tuple[str, tuple[str, ...]]]:
             chain = itertools.takewhile(
                 lambda after: after.opname in ("LOAD_ATTR", "LOAD_METHOD"), steps[i + 1 :]
             )
-            found.add((step.argval, tuple(after.argval for after in chain)))
-    return frozenset(found).union(*map(_uses, _inner(code)))
+            names.add((step.argval, tuple(after.argval for after in chain)))
+    return frozenset(names).union(*map(_uses, _inner(code)))
 
 
 @functools.lru_cache(maxsize=4096)
 def _imports(code: types.CodeType) -> frozenset[tuple[str, int]]:
     """Modules that a function and those inside of it import, with the level of a relative name."""
     steps = [step for step in dis.get_instructions(code) if step.opname != "EXTENDED_ARG"]
-    found = {
+    names = {
         (step.argval, steps[i - 2].argval)
         for i, step in enumerate(steps)
         if step.opname == "IMPORT_NAME"
     }
-    return frozenset(found).union(*map(_imports, _inner(code)))
+    return frozenset(names).union(*map(_imports, _inner(code)))
 
 
 def _absolute(name: str, level: int, package: str | None) -> str:
@@ -376,19 +376,19 @@ def _absolute(name: str, level: int, package: str | None) -> str:
 
 def _imported_by(module: types.ModuleType, text: str) -> list[str]:
     """Full names of what the text of a module imports when it is imported, in order."""
-    found: set[str] = set()
+    imported: set[str] = set()
     waiting: list[Any] = list(ast.parse(text).body)
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
+            imported.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             name = _absolute(node.module or "", node.level, module.__package__)
-            found.update([name, *(f"{name}.{alias.name}" for alias in node.names)])
+            imported.update([name, *(f"{name}.{alias.name}" for alias in node.names)])
         elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             is_for_types = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
             waiting += node.orelse if is_for_types else ast.iter_child_nodes(node)
-    parts = {name[:i] for name in found for i, c in enumerate(name + ".") if c == "."}
+    parts = {name[:i] for name in imported for i, c in enumerate(name + ".") if c == "."}
     return sorted(parts)
 
 
@@ -432,8 +432,8 @@ class _Reader:
         return False
 
     def _is_library(self, module: str | None) -> bool:
-        own = self._top not in ("cortexrnn", "builtins") and _top(module) == self._top
-        return not own and _is_library(module)
+        is_own = self._top not in ("cortexrnn", "builtins") and _top(module) == self._top
+        return not is_own and _is_library(module)
 
     def _read(self, value: Any, where: str) -> None:
         """Read anything that code may refer to, or refuse it."""
@@ -673,12 +673,12 @@ class _Reader:
         if module in sys.modules or _top(module) in sys.modules:
             return self._is_library(module)
         try:
-            found = importlib.util.find_spec(_top(module))
+            spec = importlib.util.find_spec(_top(module))
         except (ImportError, ValueError):
             return True
-        if found is None or found.origin in ("built-in", "frozen"):
+        if spec is None or spec.origin in ("built-in", "frozen"):
             return True
-        return found.origin is not None and _is_library_file(found.origin)
+        return spec.origin is not None and _is_library_file(spec.origin)
 
     def _class(self, cls: type) -> None:
         """Read a class: its methods and attributes, and those of its bases."""
@@ -749,20 +749,20 @@ def _text(module: types.ModuleType) -> str:
 
 def _enclosed(function: types.FunctionType) -> dict[str, Any]:
     """Values that a function takes from the functions around it."""
-    found = {}
+    values = {}
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     for name, cell in cells:
         if name != "__class__":
             with contextlib.suppress(ValueError):  # an empty cell
-                found[name] = cell.cell_contents
-    return found
+                values[name] = cell.cell_contents
+    return values
 
 
 def _captured(function: types.FunctionType) -> dict[str, Any]:
     """Values that a function takes from around it."""
-    found = {
+    values = {
         name: function.__globals__[name]
         for name, _ in _uses(function.__code__)
         if name in function.__globals__
     }
-    return found | _enclosed(function)
+    return values | _enclosed(function)

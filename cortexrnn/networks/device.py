@@ -80,10 +80,10 @@ def products(device: torch.device | str) -> str:
 def _product_library() -> str:
     """Library of torch's products on the processor, with its version."""
     built = torch.__config__.show()
-    if found := re.search(r"Math Kernel Library Version (\d+(?:\.\d+)*)", built):
-        return f"MKL {found[1]}"
-    found = re.search(r"BLAS_INFO=(\w+)", built)
-    return found[1] if found else "BLAS"
+    if match := re.search(r"Math Kernel Library Version (\d+(?:\.\d+)*)", built):
+        return f"MKL {match[1]}"
+    match = re.search(r"BLAS_INFO=(\w+)", built)
+    return match[1] if match else "BLAS"
 
 
 @functools.cache
@@ -93,8 +93,8 @@ def _processor() -> str:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         text = ""
-    found = re.search(r"model name\s*:\s*(.+)", text)
-    return found[1].strip() if found else platform.processor() or platform.machine()
+    match = re.search(r"model name\s*:\s*(.+)", text)
+    return match[1].strip() if match else platform.processor() or platform.machine()
 
 
 @contextlib.contextmanager

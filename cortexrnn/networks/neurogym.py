@@ -136,15 +136,15 @@ class GymTask(Task):
         with warnings.catch_warnings():
             # Environments do not say how they can be rendered, which nobody asks them.
             warnings.filterwarnings("ignore", message=".*render_modes")
-            made = neurogym.make(self.environment, timing=timing, **self.keywords, **settings)
-        return made.unwrapped
+            environment = neurogym.make(self.environment, timing=timing, **self.keywords, **settings)
+        return environment.unwrapped
 
     def _check_trial(self, environment: Any) -> None:
         """Refuse a trial that does not have the periods and channels of this task."""
         periods = {name: (start, stop) for name, start, stop in self.periods}
-        own = {theirs: name for name, theirs in self.renamed.items()}
+        setting_names = {period: name for name, period in self.renamed.items()}
         drawn = {
-            own.get(name, name): (start, environment.end_ind[name])
+            setting_names.get(name, name): (start, environment.end_ind[name])
             for name, start in environment.start_ind.items()
         }
         for name in {**drawn, **periods}:
@@ -202,8 +202,8 @@ class RingTask(GymTask):
         super().__post_init__()
         self.check_integers(dim_ring=self.smallest_ring)
         directions = tuple(f"{360 * k / self.dim_ring:g}°" for k in range(self.dim_ring))
-        seen = (ring + direction for ring in self.rings for direction in directions)
-        object.__setattr__(self, "channel_names", ("fixation", *seen, *self.cues))
+        ring_channels = (ring + direction for ring in self.rings for direction in directions)
+        object.__setattr__(self, "channel_names", ("fixation", *ring_channels, *self.cues))
         if not hasattr(type(self), "class_names"):
             object.__setattr__(self, "class_names", directions)
 

@@ -65,13 +65,13 @@ def sweep(
     for setting, values in (("bin", bins_s), ("window", windows_s)):
         name = "correlation" if setting == "bin" else "sttc"
         for seconds in values:
-            made = _relation_by(setting, seconds, events)
-            if made is None:
+            relation = _relation_by(setting, seconds, events)
+            if relation is None:
                 rows.append({"setting": setting, "seconds": float(seconds)})
                 continue
-            row = {"setting": setting, "seconds": float(seconds), "mean": _others(made).mean()}
-            row["relation_r"] = _r(made, base[name])
-            rows.append(row | _compared(_weights(field, base | {name: made}, seed), reference))
+            row = {"setting": setting, "seconds": float(seconds), "mean": _others(relation).mean()}
+            row["relation_r"] = _r(relation, base[name])
+            rows.append(row | _compared(_weights(field, base | {name: relation}, seed), reference))
     again = {"setting": "redraw", "seconds": np.nan, "mean": np.nan, "relation_r": 1.0}
     rows.append(again | _compared(_weights(field, base, seed + 1), reference))
     return pd.DataFrame(rows)
@@ -91,7 +91,7 @@ def _relation_by(setting: str, seconds: float, events: Sequence[ArrayLike]) -> F
 
 def _weights(field: Field, relations: dict[str, Floats], seed: int) -> Floats:
     """Functional weights of a field that has these relations instead of its own."""
-    other = dataclasses.replace(
+    changed = dataclasses.replace(
         field,
         correlation=relations["correlation"],
         sttc=relations["sttc"],
@@ -99,16 +99,16 @@ def _weights(field: Field, relations: dict[str, Floats], seed: int) -> Floats:
         response=None,
         measured=None,  # all pairs are, by their events
     )
-    return functional_start(other, seed=seed)
+    return functional_start(changed, seed=seed)
 
 
 def _compared(weights: Floats, reference: Floats) -> dict[str, float]:
     """Tell how weights stand to those of the published settings."""
-    own = np.diag(weights)
+    diagonal = np.diag(weights)
     return {
         "weights_r": _r(weights, reference),
-        "self_ratio": float(own.mean() / _others(weights).mean()),
-        "radius_rest": priors.spectral_radius(weights - np.diag(own)),
+        "self_ratio": float(diagonal.mean() / _others(weights).mean()),
+        "radius_rest": priors.spectral_radius(weights - np.diag(diagonal)),
     }
 
 
@@ -155,14 +155,14 @@ def simulate_missing_axons(
     for share in shares:
         for draw in range(draws):
             rng = np.random.default_rng([seed, draw])
-            left = dropped(counts, share, rng=rng)
-            sends = left.sum(axis=1) > 0
-            wiring = empirical_communicability(left)
+            remaining = dropped(counts, share, rng=rng)
+            sends = remaining.sum(axis=1) > 0
+            wiring = empirical_communicability(remaining)
             rows.append(
                 {
                     "share": share,
                     "draw": draw,
-                    "density": np.count_nonzero(left) / (n * (n - 1)),
+                    "density": np.count_nonzero(remaining) / (n * (n - 1)),
                     "silent": float((~sends).mean()),
                     "mean": wiring.mean(),
                     "largest": wiring.max(),

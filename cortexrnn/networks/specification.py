@@ -148,8 +148,8 @@ def _whole(owner: Any, name: str, *, least: int) -> int:
     """Read a whole number; equal numbers are one specification, whatever their type."""
     value = getattr(owner, name)
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        wanted = "a positive whole number" if least else "a whole number >= 0"
-        raise ValueError(f"{name} must be {wanted}, not {parameters.shown(value)}")
+        expected = "a positive whole number" if least else "a whole number >= 0"
+        raise ValueError(f"{name} must be {expected}, not {parameters.shown(value)}")
     if value >= parameters.SEED_LIMIT:
         raise ValueError(f"{name} must be less than 2**63, not {parameters.shown(value)}")
     return int(value)
@@ -411,12 +411,12 @@ def _read_back(row: Mapping[str, Any]) -> RunSpec:
             f"custom_tasks of the specification is {definitions!r}, expected definitions by name; "
             f"{AS_WRITTEN}"
         )
-    if not _are_settings(given := plain["task_settings"]) or not all(
+    if not _are_settings(settings := plain["task_settings"]) or not all(
         isinstance(value, str | int | float | list | tuple | None)
-        for _, value in dict(given).items()
+        for _, value in dict(settings).items()
     ):
         raise ValueError(
-            f"task_settings of the specification is {_brief(given)}, expected pairs of a name and "
+            f"task_settings of the specification is {_brief(settings)}, expected pairs of a name and "
             f"a value; {AS_WRITTEN}"
         )
     plain |= {
@@ -447,8 +447,8 @@ def _columns(row: Any) -> dict[str, Any]:
             f"row is {_brief(row)}; give a row of load_archive(), such as runs.iloc[0]"
         )
     names = ("specification", "field", "relation", "protocol")
-    given = {name: row[name] for name in names if name in row.keys()}  # noqa: SIM118  (a Series)
-    present = {k: v for k, v in given.items() if v is not None and not _is_nan(v)}
+    values = {name: row[name] for name in names if name in row.keys()}  # noqa: SIM118  (a Series)
+    present = {k: v for k, v in values.items() if v is not None and not _is_nan(v)}
     for name in ("specification", "field"):
         if name not in present:
             raise ValueError(f"the row has no {name}; give a row of load_archive()")
@@ -503,11 +503,11 @@ def _members(
 
 def _named_protocol(switches: dict[str, Any], name: str | None) -> Protocol:
     """Make a protocol of its switches; a known name stands for what it says and nothing else."""
-    made = Protocol(name=OWN_PROTOCOL, **switches)
+    protocol = Protocol(name=OWN_PROTOCOL, **switches)
     if name is None:
-        alike = (one for one in PROTOCOLS.values() if replace(one, name=OWN_PROTOCOL) == made)
-        return next(alike, made)
-    named = replace(made, name=name)
+        alike = (one for one in PROTOCOLS.values() if replace(one, name=OWN_PROTOCOL) == protocol)
+        return next(alike, protocol)
+    named = replace(protocol, name=name)
     if name in PROTOCOLS and named != PROTOCOLS[name]:
         raise ValueError(
             f"protocol of the row is {name!r}, and its specification has other switches, "
@@ -547,16 +547,16 @@ def _registered(kind: str, definition: Any, known: Mapping[str, Owned]) -> Owned
             f"the run has a {kind} of its own, {name!r}, and none of that name is registered; "
             f"{remedy}"
         )
-    found = known[name]
-    if set(settings) == set(found.settings):
-        found = replace(found, **{key: _hashable(value) for key, value in settings.items()})
-    if found.definition != dict(definition):
+    registered = known[name]
+    if set(settings) == set(registered.settings):
+        registered = replace(registered, **{key: _hashable(value) for key, value in settings.items()})
+    if registered.definition != dict(definition):
         raise UnregisteredError(
             f"the run has the {kind} {name!r} with settings {dict(settings)} and code "
             f"{_brief(definition['code'])}; the registered one has settings "
-            f"{found.definition['settings']} and code {found.definition['code']!r}; {remedy}"
+            f"{registered.definition['settings']} and code {registered.definition['code']!r}; {remedy}"
         )
-    return found
+    return registered
 
 
 def _check_types(spec: RunSpec) -> None:
@@ -570,9 +570,9 @@ def _check_types(spec: RunSpec) -> None:
     for name, kind, remedy in known:
         if not isinstance(value := getattr(spec, name), kind):
             raise ValueError(f"{name} is {value!r}; give {remedy}")
-    own = spec.custom_tasks
-    if not isinstance(own, tuple | list) or not all(isinstance(task, Task) for task in own):
-        raise ValueError(f"custom_tasks is {own!r}; give a tuple of tasks")
+    tasks = spec.custom_tasks
+    if not isinstance(tasks, tuple | list) or not all(isinstance(task, Task) for task in tasks):
+        raise ValueError(f"custom_tasks is {tasks!r}; give a tuple of tasks")
     if not _are_settings(spec.task_settings):
         raise ValueError(
             f"task_settings is {spec.task_settings!r}; give names and values, such as "
@@ -592,8 +592,8 @@ def _are_settings(given: Any) -> bool:
 
 def _settled_tasks(spec: RunSpec) -> dict[str, Any]:
     """Turn tasks into names and settings, and keep the definitions of those that a user added."""
-    given = {task.name: check_task(task) for task in spec.custom_tasks}
-    known = CUSTOM_TASKS | {name: task for name, task in given.items() if not task.is_built_in}
+    own_tasks = {task.name: check_task(task) for task in spec.custom_tasks}
+    known = CUSTOM_TASKS | {name: task for name, task in own_tasks.items() if not task.is_built_in}
     settings = {name: _hashable(value) for name, value in dict(spec.task_settings).items()}
     names: dict[str, Any] = {}
     used: dict[str, Task] = {}
@@ -611,16 +611,16 @@ def _settled_tasks(spec: RunSpec) -> dict[str, Any]:
                 )
             settings = _of_built_in(task.name, changed | settings)
             continue
-        own = task if isinstance(task, Task) else known.get(task or "")
-        if own is None:
+        custom = task if isinstance(task, Task) else known.get(task or "")
+        if custom is None:
             if attribute == "task":
                 settings = _of_built_in(str(task), settings)
             continue
         if attribute == "task" and settings:
-            own, settings = own.with_settings(**settings), {}
-        if used.setdefault(own.name, own).definition != own.definition:
+            custom, settings = custom.with_settings(**settings), {}
+        if used.setdefault(custom.name, custom).definition != custom.definition:
             raise DefinitionError(
-                f"task and first_task are both named {own.name!r} and differ in settings or code; "
+                f"task and first_task are both named {custom.name!r} and differ in settings or code; "
                 "give them names of their own"
             )
     ordered = tuple(used[name] for name in sorted(used))
@@ -705,8 +705,8 @@ def task_of(spec: RunSpec) -> Task:
     ValueError
         If there is no such task, or it has no such setting.
     """
-    own = {task.name: task for task in spec.custom_tasks}
-    return (own.get(spec.task) or find_task(spec.task)).with_settings(**dict(spec.task_settings))
+    own_tasks = {task.name: task for task in spec.custom_tasks}
+    return (own_tasks.get(spec.task) or find_task(spec.task)).with_settings(**dict(spec.task_settings))
 
 
 STRENGTH = 0.3

@@ -192,8 +192,8 @@ def rehearse(specs: Sequence[RunSpec], field: Field, *, draw: bool = True) -> No
         plain = replace(spec, first_task=None)
         task = task_of(spec)
         with processor_settings(field.n_neurons):
-            (made,) = _build([plain], field, task, torch.device("cpu"))._penalties
-        if spec.first_task is None and not math.isfinite(made.strength):
+            (penalty,) = _build([plain], field, task, torch.device("cpu"))._penalties
+        if spec.first_task is None and not math.isfinite(penalty.strength):
             raise ValueError(
                 f"the penalty of {spec.variant.name} has no finite gradient other than zero at the "
                 "initial weights, so that its strength cannot be in units of it; choose a protocol "
@@ -294,10 +294,10 @@ def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.dev
         if own_points or own_scale or own_penalty or variant.communicability == "frozen":
             key = (spec.identity,)
         if key not in known:
-            made = penalty_of(spec, field, member["recurrent"])
-            if isinstance(made, PreparedPenalty):
-                made = known.setdefault((made.content,), made)
-            known[key] = made
+            penalty = penalty_of(spec, field, member["recurrent"])
+            if isinstance(penalty, PreparedPenalty):
+                penalty = known.setdefault((penalty.content,), penalty)
+            known[key] = penalty
         penalties.append(known[key])
     return RNNEnsemble(
         parameters,
@@ -311,8 +311,8 @@ def _starts(
     specs: Sequence[RunSpec], field: Field, device: torch.device
 ) -> list[NDArray[np.floating]]:
     """Recurrent weights (N, N) before training, learned on a first task where there is one."""
-    before = [one for spec in specs for one in _before(spec)]
-    learned = iter(_train_alike(before, field, device, lambda *_: lambda: None, None))
+    first_runs = [one for spec in specs for one in _before(spec)]
+    learned = iter(_train_alike(first_runs, field, device, lambda *_: lambda: None, None))
     return [
         initial_weights.initial_weights(spec, field)
         if spec.first_task is None
@@ -354,15 +354,15 @@ def _trials(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Training and validation trials, inputs (T, n, I) and targets (n,)."""
     rng = random_stream(spec.data_seed, "trials", spec.task)
-    made: list[Tensor] = []
+    tensors: list[Tensor] = []
     for n_trials in (spec.n_train, spec.n_validation):
         inputs, targets = task.sample(n_trials, rng=rng)
         dtype = getattr(torch, spec.dtype)
-        made += [
+        tensors += [
             torch.from_numpy(inputs).transpose(0, 1).contiguous().to(device, dtype),
             torch.from_numpy(targets).to(device),
         ]
-    return made[0], made[1], made[2], made[3]
+    return tensors[0], tensors[1], tensors[2], tensors[3]
 
 
 class _Fit:

@@ -209,7 +209,7 @@ class Variant:
                 f"unknown variant {name!r}; names are W, W* or W!, then D or D*, then C or C*, "
                 "for example W*D*C"
             )
-        start, distance, communicability = (found or "" for found in match.groups())
+        start, distance, communicability = (symbol or "" for symbol in match.groups())
         return cls(
             base=name,
             start=_read(start, STARTS),
@@ -257,8 +257,8 @@ class Variant:
     @property
     def uses_function(self) -> bool:
         """Whether the start is made of a functional relation."""
-        own = self.start in ("functional", "permuted")
-        return own or self.self_connections == "functional"
+        from_function = self.start in ("functional", "permuted")
+        return from_function or self.self_connections == "functional"
 
     def __str__(self) -> str:
         return self.name

@@ -117,11 +117,11 @@ def check_rows(runs: pd.DataFrame) -> dict[str, list[str]]:
         What is wrong, by identity; rows without fault do not occur. A run of one's own task or
         penalty that is not registered here is no fault, see :func:`left_out`.
     """
-    found: dict[str, list[str]] = {}
+    faults: dict[str, list[str]] = {}
     for row in runs.to_dict("records"):
         if problems := check_row({str(k): v for k, v in row.items()}):
-            found.setdefault(str(row["identity"]), []).extend(problems)
-    return found
+            faults.setdefault(str(row["identity"]), []).extend(problems)
+    return faults
 
 
 def check_row(row: Mapping[str, Any]) -> list[str]:
@@ -148,14 +148,14 @@ def check_row(row: Mapping[str, Any]) -> list[str]:
 
 def wrong_columns(row: Mapping[str, Any], spec: RunSpec) -> list[str]:
     """Find columns that say something else than the specification."""
-    told: dict[str, Any] = {name: getattr(spec, name) for name in COLUMNS}
+    expected: dict[str, Any] = {name: getattr(spec, name) for name in COLUMNS}
     alike = [one.name for one in PROTOCOLS.values() if replace(one, name=spec.protocol.name) == (
         spec.protocol)]  # fmt: skip
-    told |= {"variant": spec.variant.name, "protocol": (alike or [spec.protocol.name])[0]}
+    expected |= {"variant": spec.variant.name, "protocol": (alike or [spec.protocol.name])[0]}
     return [
-        f"{name} is {row[name]!r}, and by its specification {told[name]!r}"
+        f"{name} is {row[name]!r}, and by its specification {expected[name]!r}"
         for name in COLUMNS
-        if row[name] != told[name]
+        if row[name] != expected[name]
     ]
 
 

@@ -144,7 +144,7 @@ class Engine:
         """
         if not shards:
             return
-        found: dict[int, dict[int, Rows]] = {i: {} for i in range(len(shards))}
+        unfinished: dict[int, dict[int, Rows]] = {i: {} for i in range(len(shards))}
         with ExitStack() as stack:
             place: _Place
             if self.connect is None or (self.local and len(shards) == 1):
@@ -156,7 +156,7 @@ class Engine:
                 place = stack.enter_context(_Cluster(link, work, field, patience))
             for i, shard in enumerate(shards):
                 place.submit(_Piece(i, 0, tuple(shard)))
-            while found:
+            while unfinished:
                 piece, rows = place.next()
                 if rows is None:
                     for half in piece.halves():
@@ -167,10 +167,10 @@ class Engine:
                         f"a worker gave {len(rows)} rows for {len(piece.runs)} runs; install the "
                         "same version of cortexrnn there as here"
                     )
-                parts = found[piece.shard]
+                parts = unfinished[piece.shard]
                 parts[piece.start] = rows
                 if sum(map(len, parts.values())) == len(shards[piece.shard]):
-                    del found[piece.shard]
+                    del unfinished[piece.shard]
                     yield piece.shard, [row for start in sorted(parts) for row in parts[start]]
 
 
@@ -252,27 +252,27 @@ class _Cluster:
 
     def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
         """Follow workers that come and go."""
-        what = event[1]
-        if what["action"] == "add-worker":
-            self._workers.add(what["worker"])
+        message = event[1]
+        if message["action"] == "add-worker":
+            self._workers.add(message["worker"])
             self._alone_since = None
-        elif what["action"] == "remove-worker":
-            self._workers.discard(what["worker"])
-            lost = self._pieces.keys() & set(what["processing-tasks"])
+        elif message["action"] == "remove-worker":
+            self._workers.discard(message["worker"])
+            lost = self._pieces.keys() & set(message["processing-tasks"])
             if lost:
-                log.warning("worker %s is gone; what it ran is run again", what["worker"])
+                log.warning("worker %s is gone; what it ran is run again", message["worker"])
             if not self._workers:
                 self._told = None
                 self._alone_since = time.monotonic()
 
     def submit(self, piece: _Piece) -> None:
-        given = {
+        arguments = {
             "wanted": provenance.described(),
             "parcel": _packed((self._work, piece.runs)),
             "field": self._field,
         }
         future = self._client.submit(
-            eval, ENTRY, given, key=f"shard-{uuid.uuid4()}", pure=False, priority=-piece.shard
+            eval, ENTRY, arguments, key=f"shard-{uuid.uuid4()}", pure=False, priority=-piece.shard
         )
         self._pieces[future.key] = (piece, future)
         future.add_done_callback(lambda future: self._done.put(future.key))
@@ -371,9 +371,9 @@ def open_parcel(wanted: str, parcel: bytes, field: bytes) -> Rows | None:
     """
     from distributed import get_worker
 
-    if wanted != (here := provenance.described()):
+    if wanted != (installed := provenance.described()):
         raise EngineError(
-            f"worker {get_worker().address} has {here}, this experiment has {wanted}; install the "
+            f"worker {get_worker().address} has {installed}, this experiment has {wanted}; install the "
             "same source in the worker's environment"
         )
     try:

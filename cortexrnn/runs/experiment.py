@@ -190,9 +190,9 @@ def _check_source(rows: Rows) -> None:
     """Refuse rows of another source of this package, warn of other libraries."""
     for row in rows:
         if row.get("source") != provenance.source():
-            there = f"{row.get('versions', 'unknown')}, source {row.get('source', 'unknown')}"
+            origin = f"{row.get('versions', 'unknown')}, source {row.get('source', 'unknown')}"
             raise ExperimentError(
-                f"a worker has another cortexrnn ({there}) than this process ({_versions()}, "
+                f"a worker has another cortexrnn ({origin}) than this process ({_versions()}, "
                 f"source {provenance.source()}), and its rows are not kept; install the same "
                 "source there"
             )
@@ -200,16 +200,16 @@ def _check_source(rows: Rows) -> None:
 
 
 @functools.cache
-def _compare_libraries(there: str, here: str) -> None:
+def _compare_libraries(theirs_text: str, here: str) -> None:
     """Warn, once, of a worker with another torch or numpy than here."""
-    theirs, ours = (dict(part.split(" ", 1) for part in v.split(", ")) for v in (there, here))
-    other = [name for name in ("torch", "numpy") if theirs.get(name) != ours[name]]
-    if other:
+    theirs, ours = (dict(part.split(" ", 1) for part in v.split(", ")) for v in (theirs_text, here))
+    different = [name for name in ("torch", "numpy") if theirs.get(name) != ours[name]]
+    if different:
         log.warning(
             "a worker has %s, this process %s; rows may differ in rounding, which training "
             "amplifies",
-            " and ".join(f"{name} {theirs.get(name, 'unknown')}" for name in other),
-            " and ".join(f"{name} {ours[name]}" for name in other),
+            " and ".join(f"{name} {theirs.get(name, 'unknown')}" for name in different),
+            " and ".join(f"{name} {ours[name]}" for name in different),
         )
 
 
@@ -346,8 +346,8 @@ def _finished(folder: Path) -> dict[str, dict[str, Any]]:
 def _unfinished(specs: Sequence[RunSpec], folder: Path) -> list[list[RunSpec]]:
     """Cut a plan, leave out what any plan of the folder has finished, refuse a damaged shard."""
     finished = _finished(folder)
-    rest = ([spec for spec in cut if spec.identity not in finished] for cut in shards(specs))
-    pending = [shard for shard in rest if shard]
+    remaining = ([spec for spec in cut if spec.identity not in finished] for cut in shards(specs))
+    pending = [shard for shard in remaining if shard]
     for shard in pending:
         if (path := _shard_path(folder, shard)).exists():
             read_runs(path)
@@ -383,9 +383,9 @@ def _merge(specs: Sequence[RunSpec], folder: Path, record: dict[str, Any]) -> No
 
 def _remove_shards(specs: Sequence[RunSpec], folder: Path) -> None:
     """Remove shards whose rows stand in the finished plan, and what kills left of them."""
-    mine = {spec.identity for spec in specs}
+    identities = {spec.identity for spec in specs}
     for path, runs in _stored_shards(folder):
-        if set(runs["identity"]) <= mine:
+        if set(runs["identity"]) <= identities:
             path.unlink(missing_ok=True)
             for unfinished in path.parent.glob(f".{path.stem}-*.tmp"):
                 unfinished.unlink()
@@ -445,22 +445,22 @@ def status(out: str | Path) -> pd.DataFrame:
 
 def _state(record: dict[str, Any], runs: pd.DataFrame, folder: Path) -> dict[str, Any]:
     """Tell how far one plan has come."""
-    mine = runs[runs.index.isin(record["identities"])]
+    rows = runs[runs.index.isin(record["identities"])]
     finished = (folder / f"{record['plan']}.parquet").exists()
     process = None if finished else at_work(folder / f"{record['plan']}.running")
     rate, left = float("nan"), ""
-    if process is not None and (n_new := int((mine["finished"] >= process.started).sum())):
-        last = datetime.fromisoformat(mine["finished"].max())
+    if process is not None and (n_new := int((rows["finished"] >= process.started).sum())):
+        last = datetime.fromisoformat(rows["finished"].max())
         seconds = (last - datetime.fromisoformat(process.started)).total_seconds()
-        rate, left = _pace(n_new, record["runs"] - len(mine), max(seconds, 1))
+        rate, left = _pace(n_new, record["runs"] - len(rows), max(seconds, 1))
     return {
         "plan": record["plan"],
         "runs": record["runs"],
-        "done": record["runs"] if finished else len(mine),
-        "diverged": int(mine["diverged"].sum()),
+        "done": record["runs"] if finished else len(rows),
+        "diverged": int(rows["diverged"].sum()),
         "state": "finished" if finished else "running" if process else "unfinished",
         "rate": rate,
         "left": left,
-        "last_finished": mine["finished"].max() if len(mine) else "",
+        "last_finished": rows["finished"].max() if len(rows) else "",
         "at_work": str(process or ""),
     }

@@ -75,11 +75,11 @@ def at_work(path: Path) -> Presence | None:
     """
     try:
         age = time.time() - path.stat().st_mtime
-        other = Presence(**json.loads(path.read_text(encoding="utf-8")))
+        process = Presence(**json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
-    here = other.host == socket.gethostname()
-    return None if age > SILENT_S or (here and not psutil.pid_exists(other.pid)) else other
+    is_local = process.host == socket.gethostname()
+    return None if age > SILENT_S or (is_local and not psutil.pid_exists(process.pid)) else process
 
 
 @contextmanager
@@ -98,9 +98,9 @@ def present(path: Path, *, engine: str) -> Iterator[None]:
     PresenceError
         If another process is at work.
     """
-    if other := at_work(path):
+    if process := at_work(path):
         raise PresenceError(
-            f"{other} is at work on this plan since {other.started}; wait for it, look at it with "
+            f"{process} is at work on this plan since {process.started}; wait for it, look at it with "
             f"cortexrnn status {path.parent}, or end it"
         )
     if path.exists():

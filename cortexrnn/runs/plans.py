@@ -240,7 +240,7 @@ def shards(specs: Sequence[RunSpec]) -> list[list[RunSpec]]:
     """
     groups: dict[tuple[Any, ...], list[RunSpec]] = {}
     for spec in specs:
-        own = json.dumps([task.definition for task in spec.custom_tasks], sort_keys=True)
-        key = (spec.field, spec.task, spec.task_settings, own, spec.data_seed, spec.seed)
+        definitions = json.dumps([task.definition for task in spec.custom_tasks], sort_keys=True)
+        key = (spec.field, spec.task, spec.task_settings, definitions, spec.data_seed, spec.seed)
         groups.setdefault(key, []).append(spec)
     return list(groups.values())

@@ -214,10 +214,10 @@ def _queue() -> dict[str, str] | None:
     """State of each job that is not over; None if SLURM does not answer."""
     command = ["squeue", "--me", "--noheader", "--format=%A %T, %r"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     except (OSError, subprocess.SubprocessError):
         return None
-    return dict(line.split(maxsplit=1) for line in found.stdout.splitlines())
+    return dict(line.split(maxsplit=1) for line in answer.stdout.splitlines())
 
 
 def job_type(base: Any, jobs: Jobs) -> Any:
@@ -243,16 +243,16 @@ def job_type(base: Any, jobs: Jobs) -> Any:
                 try:
                     return str(await super()._submit_job(script_filename))
                 except RuntimeError as error:
-                    said = _words(error)
-                passing = jobs.accepted or any(word in said.lower() for word in PASSING)
+                    message = _words(error)
+                passing = jobs.accepted or any(word in message.lower() for word in PASSING)
                 if not passing or attempt == TRIES - 1:
                     break
                 pause = PAUSE_S * 2**attempt
-                log.warning("sbatch says: %s; it is tried again in %g s", said, pause)
+                log.warning("sbatch says: %s; it is tried again in %g s", message, pause)
                 await _sleep(pause, jobs)
                 if jobs.closing:
                     break
-            raise _Refused(said)
+            raise _Refused(message)
 
         async def start(self) -> None:
             try:
@@ -283,8 +283,8 @@ async def _sleep(seconds: float, jobs: Jobs) -> None:
 
 def _words(error: RuntimeError) -> str:
     """Find what a command said on its standard error."""
-    said = str(error).partition("stderr:\n")[2].strip() or str(error).strip()
-    return "; ".join(line.removeprefix("sbatch: error: ") for line in said.splitlines() if line)
+    text = str(error).partition("stderr:\n")[2].strip() or str(error).strip()
+    return "; ".join(line.removeprefix("sbatch: error: ") for line in text.splitlines() if line)
 
 
 @contextmanager

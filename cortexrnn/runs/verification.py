@@ -154,8 +154,8 @@ class Verified:
         values = [f"  {'stored':8}{_figures(self.stored)}"]
         if self.again is not None:
             values.append(f"  {'again':8}{_figures(self.again)}")
-        said = f"{self.verdict}, {self.draws} trainings" if self.draws > 1 else self.verdict
-        return [self.title, *values, f"  {said}: {'; '.join(self.reasons)}"]
+        outcome = f"{self.verdict}, {self.draws} trainings" if self.draws > 1 else self.verdict
+        return [self.title, *values, f"  {outcome}: {'; '.join(self.reasons)}"]
 
 
 HEADING = " " * 10 + "".join(
@@ -196,8 +196,8 @@ def left_out(runs: pd.DataFrame, *, directory: str | Path | None = None) -> pd.S
     known: dict[tuple[str, bool], str] = {}
     reasons = []
     for reason, row in zip(of_fields, runs.to_dict("records"), strict=True):
-        own = '"custom_tasks"' in row["specification"] or '"penalty"' in row["specification"]
-        key = (row["identity"] if own else row["task"], "first_task" in row["specification"])
+        is_custom = '"custom_tasks"' in row["specification"] or '"penalty"' in row["specification"]
+        key = (row["identity"] if is_custom else row["task"], "first_task" in row["specification"])
         if not reason and key not in known:
             known[key] = _task_reason({str(k): v for k, v in row.items()})
         reasons.append(reason or known[key])
@@ -262,18 +262,18 @@ def chosen_runs(runs: pd.DataFrame, identities: Iterable[str]) -> pd.DataFrame:
     ValueError
         If there is no such run, or several begin so.
     """
-    wanted = []
-    for given in identities:
-        begins = [one for one in runs["identity"].unique() if one.startswith(given)]
-        if len(given) < SHORTEST or not begins:
+    chosen = []
+    for digits in identities:
+        matching = [one for one in runs["identity"].unique() if one.startswith(digits)]
+        if len(digits) < SHORTEST or not matching:
             raise ValueError(
-                f"no run {given!r} here; give an identity as it stands in the column identity, or "
+                f"no run {digits!r} here; give an identity as it stands in the column identity, or "
                 f"its first digits, at least {SHORTEST}"
             )
-        if len(begins) > 1:
-            raise ValueError(f"{given!r} begins {len(begins)} identities; give more digits")
-        wanted.append(begins[0])
-    return _rows_of(runs, wanted)
+        if len(matching) > 1:
+            raise ValueError(f"{digits!r} begins {len(matching)} identities; give more digits")
+        chosen.append(matching[0])
+    return _rows_of(runs, chosen)
 
 
 def sampled_runs(runs: pd.DataFrame, n: int, *, seed: int) -> pd.DataFrame:
@@ -411,11 +411,11 @@ def verify(
                 continue
             spec, first = open_ends[place]
             for row in rows[spec.identity]:
-                made = [first, *(drawn[i] for i in span)]
+                trained = [first, *(drawn[i] for i in span)]
                 yield (
-                    _settle(row, made[:1], tolerances)
-                    or _settle(row, made, tolerances)
-                    or _beyond(row, made, tolerances)
+                    _settle(row, trained[:1], tolerances)
+                    or _settle(row, trained, tolerances)
+                    or _beyond(row, trained, tolerances)
                 )
 
 
@@ -456,58 +456,58 @@ def _other_draws(spec: RunSpec, n: int) -> list[RunSpec]:
 
 
 def _settle(
-    row: Mapping[str, Any], made: Sequence[Mapping[str, Any]], tolerances: Mapping[str, float]
+    row: Mapping[str, Any], trained: Sequence[Mapping[str, Any]], tolerances: Mapping[str, float]
 ) -> Verified | None:
     """Judge a row by what was trained; None where more is needed to judge."""
-    first = made[0]
-    given = partial(Verified, stored=row, again=first, draws=len(made))
+    first = trained[0]
+    verified = partial(Verified, stored=row, again=first, draws=len(trained))
     if problems := check_row(row):
-        return given(verdict=DIFFERS, reasons=tuple(problems))
-    other = _unequal(row, first)
-    if not other:
-        return given(verdict=EQUAL, reasons=(_why_bits(row, first),))
+        return verified(verdict=DIFFERS, reasons=tuple(problems))
+    different = _unequal(row, first)
+    if not different:
+        return verified(verdict=EQUAL, reasons=(_why_bits(row, first),))
     if not (why := _other_rounding(row, first)):
-        return given(
+        return verified(
             verdict=DIFFERS,
             reasons=(
                 "numerics, libraries, products and machine are those of the recorded run, which "
-                f"promises equal bits, and {', '.join(other)} differ",
+                f"promises equal bits, and {', '.join(different)} differ",
             ),
         )
-    if _outside(row, made, tolerances):
+    if _outside(row, trained, tolerances):
         return None
-    return given(verdict=CLOSE if len(made) == 1 else AMONG, reasons=(why,))
+    return verified(verdict=CLOSE if len(trained) == 1 else AMONG, reasons=(why,))
 
 
 def _beyond(
-    row: Mapping[str, Any], made: Sequence[Mapping[str, Any]], tolerances: Mapping[str, float]
+    row: Mapping[str, Any], trained: Sequence[Mapping[str, Any]], tolerances: Mapping[str, float]
 ) -> Verified:
     """Say what of a row no training gives."""
     reasons = []
-    for name in _outside(row, made, tolerances):
+    for name in _outside(row, trained, tolerances):
         if name == "diverged":
             how = "diverged" if row["diverged"] else "did not diverge"
             reasons.append(f"the recorded run {how}, and that came out in no training")
             continue
-        values = [_value(one, name) for one in made]
+        values = [_value(one, name) for one in trained]
         reasons.append(
             f"{name} is {_value(row, name):.6g}, and {min(values):.6g} to {max(values):.6g} came "
             f"out (tolerance {tolerances[name]:g})"
         )
-    reasons.append(_other_rounding(row, made[0]))
+    reasons.append(_other_rounding(row, trained[0]))
     return Verified(
-        stored=row, again=made[0], verdict=DIFFERS, reasons=tuple(reasons), draws=len(made)
+        stored=row, again=trained[0], verdict=DIFFERS, reasons=tuple(reasons), draws=len(trained)
     )
 
 
 def _unequal(row: Mapping[str, Any], again: Mapping[str, Any]) -> list[str]:
     """Name the results that are not equal to the last bit."""
-    other = [name for name in RESULTS if not same(row[name], again[name])]
+    different = [name for name in RESULTS if not same(row[name], again[name])]
     for name in ("history_accuracy", "history_loss"):
-        stored, made = (np.asarray(one[name], dtype=np.float32) for one in (row, again))
-        if not np.array_equal(stored, made, equal_nan=True):
-            other.append(name)
-    return other
+        stored, trained = (np.asarray(one[name], dtype=np.float32) for one in (row, again))
+        if not np.array_equal(stored, trained, equal_nan=True):
+            different.append(name)
+    return different
 
 
 def _other_rounding(row: Mapping[str, Any], again: Mapping[str, Any]) -> str:
@@ -532,20 +532,20 @@ def _why_bits(row: Mapping[str, Any], again: Mapping[str, Any]) -> str:
 
 
 def _outside(
-    row: Mapping[str, Any], made: Sequence[Mapping[str, Any]], tolerances: Mapping[str, float]
+    row: Mapping[str, Any], trained: Sequence[Mapping[str, Any]], tolerances: Mapping[str, float]
 ) -> list[str]:
     """Name what of a row lies outside the span of what was trained, tolerance included."""
-    alike = [one for one in made if one["diverged"] == row["diverged"]]
+    alike = [one for one in trained if one["diverged"] == row["diverged"]]
     if not alike:
         return ["diverged"]
     return [name for name in COMPARED if not _is_within(row, alike, name, tolerances[name])]
 
 
 def _is_within(
-    row: Mapping[str, Any], made: Sequence[Mapping[str, Any]], name: str, tolerance: float
+    row: Mapping[str, Any], trained: Sequence[Mapping[str, Any]], name: str, tolerance: float
 ) -> bool:
     """Whether a stored number lies in the span of what was trained."""
-    stored, values = _value(row, name), [_value(one, name) for one in made]
+    stored, values = _value(row, name), [_value(one, name) for one in trained]
     if math.isnan(stored):
         return any(map(math.isnan, values))
     numbers = [value for value in values if not math.isnan(value)]
