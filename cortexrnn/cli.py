@@ -559,7 +559,7 @@ def measure_cost(
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes: three minutes.")] = False,
     limit: Annotated[float, typer.Option(help="Seconds that one call may take.")] = 40.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "cpu",
-    with_peer: Annotated[
+    with_keras: Annotated[
         bool, typer.Option("--keras", help="Time whole runs against Keras and bctpy instead.")
     ] = False,
     field: Annotated[str, typer.Option(help="Field, for --keras.")] = "surrogate_312",
@@ -573,7 +573,7 @@ def measure_cost(
     rounds: Annotated[int, typer.Option(help="Pairs of a variant, for --keras.", **COUNT)] = 2,
 ) -> None:
     """Measure what training and topology cost here; the same command goes on where it stopped."""
-    if with_peer:
+    if with_keras:
         record = pairs.run_pairs(
             out=out,
             field=field,

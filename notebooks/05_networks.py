@@ -120,8 +120,8 @@ epochs, n_train = (
 )
 n_validation = max(size.n_validation, least_trials)
 size = replace(size, epochs=epochs, n_train=n_train, n_validation=n_validation)
-arm = {"relation": relation} if relation else {}
-specs = plan(field, variants=names, tasks=tasks, preset=size, **arm)
+of_relation = {"relation": relation} if relation else {}
+specs = plan(field, variants=names, tasks=tasks, preset=size, **of_relation)
 n_runs = len(names) * len(tasks) * size.n_seeds
 assert len({spec.identity for spec in specs}) == len(specs) == n_runs
 print(f"{len(specs)} runs, seeds: {size.n_seeds}, tasks: {', '.join(tasks)}")
@@ -140,8 +140,8 @@ print(f"{size.epochs} epochs of {size.n_train} trials each")
 starts, gradient = {}, {}
 for spec in specs[: len(names)]:
     start = initial_weights(spec, field)
-    held = penalties.penalty_of(spec, field, start)
-    sizes = penalties.gradient_sizes(held, torch.from_numpy(start)[None])
+    penalty = penalties.penalty_of(spec, field, start)
+    sizes = penalties.gradient_sizes(penalty, torch.from_numpy(start)[None])
     starts[spec.variant.name] = start
     gradient[spec.variant.name] = sizes.overall.item()
 gradient = pd.Series(gradient, name="mean |gradient|")

@@ -87,11 +87,11 @@ def check_files(folder: str | Path) -> tuple[list[str], list[str]]:
         if list(parts[-1]["identity"]) != finished[plan]["identities"]:
             problems.append(f"{path.name} holds other runs than its plan names")
     if parts:
-        problems += _told_twice(pd.concat(parts, ignore_index=True))
+        problems += _conflicting(pd.concat(parts, ignore_index=True))
     return problems, [path.name for plan, path in paths.items() if plan not in finished]
 
 
-def _told_twice(runs: pd.DataFrame) -> list[str]:
+def _conflicting(runs: pd.DataFrame) -> list[str]:
     """Find runs that stand in several files with other numbers; a plan copies what is finished."""
     several = runs[runs.duplicated(KEY, keep=False)]
     return [

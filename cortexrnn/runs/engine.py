@@ -239,7 +239,7 @@ class _Cluster:
     def __enter__(self) -> _Cluster:
         self._client.subscribe_topic("all", self._hear)
         self._workers |= set(self._client.nthreads())
-        self._alone_since = self._told = None if self._workers else time.monotonic()
+        self._alone_since = self._reminded = None if self._workers else time.monotonic()
         if not self._workers:
             log.warning("no worker has come yet; waiting for %s", self._link.awaited())
         return self
@@ -262,7 +262,7 @@ class _Cluster:
             if lost:
                 log.warning("worker %s is gone; what it ran is run again", message["worker"])
             if not self._workers:
-                self._told = None
+                self._reminded = None
                 self._alone_since = time.monotonic()
 
     def submit(self, piece: _Piece) -> None:
@@ -311,8 +311,8 @@ class _Cluster:
         now = time.monotonic()
         if now - since > self._patience:
             raise EngineError("no worker is left and none could be started")
-        if self._told is None or now - self._told > REMIND_S:
-            self._told = now
+        if self._reminded is None or now - self._reminded > REMIND_S:
+            self._reminded = now
             log.warning(
                 "no worker is left, %d pieces of work are not done; waiting for %s",
                 len(self._pieces), self._link.awaited(),

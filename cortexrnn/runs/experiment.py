@@ -200,9 +200,9 @@ def _check_source(rows: Rows) -> None:
 
 
 @functools.cache
-def _compare_libraries(theirs_text: str, here: str) -> None:
+def _compare_libraries(theirs_text: str, ours_text: str) -> None:
     """Warn, once, of a worker with another torch or numpy than here."""
-    theirs, ours = (dict(part.split(" ", 1) for part in v.split(", ")) for v in (theirs_text, here))
+    theirs, ours = (dict(part.split(" ", 1) for part in v.split(", ")) for v in (theirs_text, ours_text))
     different = [name for name in ("torch", "numpy") if theirs.get(name) != ours[name]]
     if different:
         log.warning(

@@ -113,7 +113,7 @@ class Jobs:
         self.refused: dict[str, str] = {}
         self.closing = False
         self._came: set[str] = set()
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._looked = -math.inf
 
     def take(self, name: str) -> None:
@@ -186,9 +186,9 @@ class Jobs:
 
     def _tell(self, lost: list[Any]) -> None:
         """Warn once of jobs that are over without a worker, while others go on."""
-        new = [job for job in lost if job.job_id not in self._told]
+        new = [job for job in lost if job.job_id not in self._reported]
         if new:
-            self._told |= {job.job_id for job in new}
+            self._reported |= {job.job_id for job in new}
             log.warning("%s; the others go on. %s", _described(new), _where_to_read(new[0]))
 
 

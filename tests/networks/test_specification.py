@@ -362,8 +362,8 @@ def test_equal_variants_have_equal_names_however_they_were_made():
     assert alias == VARIANTS["W!D*C"]
     assert alias.name == "W!D*C"
     for base in ("W!D*C", "W!DC", "W*DC"):
-        made = replace(Variant.parse(base), start="permuted", distance="matched")
-        assert made.name == "W!D*C [distance=matched]"
+        variant = replace(Variant.parse(base), start="permuted", distance="matched")
+        assert variant.name == "W!D*C [distance=matched]"
     assert replace(VARIANTS["WD*C"], start="identity").name == "WD*C [start=identity]"
 
 
@@ -483,8 +483,8 @@ def test_every_recorded_row_is_read_back_with_its_identity_and_columns():
         assert spec.identity == row["identity"]
         assert json.dumps(spec.resolved(), sort_keys=True) == row["specification"]
         assert (spec.variant.name, spec.protocol.name) == (row["variant"], row["protocol"])
-        told = ("field", "relation", "sign", "arm", "task", "seed", "data_seed", "epochs")
-        assert [getattr(spec, name) for name in told] == [row[name] for name in told]
+        columns = ("field", "relation", "sign", "arm", "task", "seed", "data_seed", "epochs")
+        assert [getattr(spec, name) for name in columns] == [row[name] for name in columns]
 
 
 def changed(**changes):

@@ -74,8 +74,8 @@ def test_a_condition_is_the_same_whatever_the_arm():
         content = (one.variant, one.protocol, one.tasks)
         content += tuple(s for s in one.settings if s[0] not in ("relation", "sign"))
         names.setdefault(content, set()).add(one.condition)
-    assert all(len(found) == 1 for found in names.values())
-    assert len({found for (found,) in names.values()}) == len(names)
+    assert all(len(contents) == 1 for contents in names.values())
+    assert len({contents for (contents,) in names.values()}) == len(names)
 
 
 @pytest.mark.parametrize(
@@ -98,15 +98,15 @@ def test_a_condition_is_the_same_whatever_the_arm():
     ],
 )
 def test_labels_tell_runs_apart_that_have_one_variant(changed, condition, group, shown):
-    found = label(**changed)
-    assert (found["condition"], found["group"], found["label"]) == (condition, group, shown)
-    assert found["published"] == (group == "published")
+    labels = label(**changed)
+    assert (labels["condition"], labels["group"], labels["label"]) == (condition, group, shown)
+    assert labels["published"] == (group == "published")
 
 
 def test_one_filter_gives_the_published_runs_of_a_variant(archive):
-    here = archive[archive["field"] == "5_3_4"]
-    by_name = here[here["variant"] == "WD*"]
-    published = here[here["condition"] == "WD*"]
+    rows = archive[archive["field"] == "5_3_4"]
+    by_name = rows[rows["variant"] == "WD*"]
+    published = rows[rows["condition"] == "WD*"]
     assert len(by_name) > len(published) > 0
     assert published["published"].all() and (published["settings"] == "").all()
     assert set(published["strength"]) == {0.3}
@@ -117,8 +117,8 @@ def test_every_recorded_run_has_a_label(archive):
     assert list(archive.columns[-len(LABELS) :]) == list(LABELS)
     assert (archive["condition"] != "").all() and archive["label"].notna().all()
     assert set(archive["group"]) == {"published", "", *GROUPS}
-    own = archive[archive["group"] == ""]
-    assert (own["settings"] != "").all(), "what belongs to no group differs in something"
+    others = archive[archive["group"] == ""]
+    assert (others["settings"] != "").all(), "what belongs to no group differs in something"
 
 
 def test_columns_of_settings_are_those_of_the_specification(archive):
@@ -132,8 +132,8 @@ def test_columns_of_settings_are_those_of_the_specification(archive):
 
 
 def test_labels_are_made_again_where_there_are_some(archive):
-    few = archive.iloc[:50]
-    pd.testing.assert_frame_equal(labelled(few.assign(label="other")), few)
+    rows = archive.iloc[:50]
+    pd.testing.assert_frame_equal(labelled(rows.assign(label="other")), rows)
 
 
 def test_runs_without_labels_are_refused(archive):
