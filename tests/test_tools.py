@@ -341,7 +341,7 @@ def test_other_messages_of_the_code_are_no_faults(site: Path) -> None:
 def test_page_without_banner_is_found(site: Path) -> None:
     (site / "a.html").write_text('<h1 id="top">x</h1>')
     assert check_site.faults(check_site.read_site(site)) == [
-        "a.html: does not tell which data it shows"
+        "a.html: does not say which data it shows"
     ]
 
 

@@ -36,7 +36,7 @@ def derive(name: str) -> pd.DataFrame:
     Parameters
     ----------
     name : str
-        Published field whose events are at hand.
+        Published field whose events are available.
 
     Returns
     -------

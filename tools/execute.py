@@ -111,7 +111,7 @@ def _contents(values: Mapping[str, Literal]) -> dict[str, str]:
 def execute(
     scripts: Iterable[Path], values: Mapping[str, Mapping[str, Literal]], project: Project
 ) -> None:
-    """Bring `_build/executed` up to date, telling one line for each chapter.
+    """Bring `_build/executed` up to date and print one line for each chapter.
 
     A chapter is executed unless it was before with the same fingerprint, in the last build or in
     one of those whose results are kept.
@@ -123,7 +123,7 @@ def execute(
     values : mapping
         For each script's stem the parameters that replace its defaults.
     project : Project
-        Where things stand.
+        The repository.
 
     Raises
     ------
@@ -226,14 +226,14 @@ def banners(scripts: Iterable[Path], project: Project) -> dict[str, dict[str, st
     Raises
     ------
     BuildError
-        If a chapter does not tell which data it shows.
+        If a chapter does not say which data it shows.
     """
     records = {}
     for script in scripts:
         record = _banner(nbformat.read(project.executed / f"{script.stem}.ipynb", as_version=4))
         if record is None:
             raise BuildError(
-                f"{script.name} does not tell which data it shows; "
+                f"{script.name} does not say which data it shows; "
                 "show cortexrnn.figures.page.banner(field) after loading them"
             )
         records[script.stem] = record

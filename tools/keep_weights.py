@@ -35,7 +35,7 @@ from cortexrnn.runs.trained_weights import COURSE, KeptRun, save_weights, sparsi
 from tools.project import ROOT
 
 TOLERANCE = {name: 0.05 for name in METRICS}
-"""Largest difference that another machine may make to a metric without being told as a failure."""
+"""Largest difference that another machine may make to a metric without counting as a failure."""
 
 ROUNDING = 1e-12
 """Differences up to this are those of the order of sums, not of networks."""
@@ -165,8 +165,10 @@ def beside_archive(kept: Sequence[KeptRun], archive: pd.DataFrame) -> pd.DataFra
 
 
 def _verdict(difference: dict[str, float], run: KeptRun) -> str:
-    """Name how much two times the same run differ; two missing values are the same."""
-    measured = {name: value for name, value in difference.items() if not np.isnan(run.metrics[name])}
+    """Name how much two trainings of one run differ; two missing values are the same."""
+    measured = {
+        name: value for name, value in difference.items() if not np.isnan(run.metrics[name])
+    }
     if not all(np.isfinite(value) for value in measured.values()):
         return "success differs"  # one diverged
     if all(abs(value) <= ROUNDING for value in measured.values()):
@@ -216,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _kept(specs: Sequence[RunSpec], field: Field, folder: Path) -> Iterator[KeptRun]:
-    """Go through the runs ensemble by ensemble; tell of those that diverged."""
+    """Go through the runs ensemble by ensemble; print those that diverged."""
     for shard in shards(specs):
         trained = matrices(shard, field, folder)
         for spec in shard:

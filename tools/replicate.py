@@ -47,7 +47,7 @@ class Experiment:
     relation, sign : str
         The arm.
     n_seeds, first_seed : int
-        Simulations of each cell end before the one, and begin with the other.
+        Seeds of each cell: from `first_seed` to the one before `n_seeds`.
     variants : tuple of str
         Names of the paper.
     tasks : tuple of str
@@ -247,7 +247,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         field = load_field(EXPERIMENTS[name].field)
         for specs in EXPERIMENTS[name].plans(first=options.first):
             print(f"{name}: {len(specs)} runs", flush=True)
-            print(experiment.run(specs, field, out=options.out, workers=options.workers), flush=True)
+            print(
+                experiment.run(specs, field, out=options.out, workers=options.workers), flush=True
+            )
     return 0
 
 

@@ -51,7 +51,7 @@ def stage(project: Project, banners: Mapping[str, Mapping[str, str]]) -> None:
     Parameters
     ----------
     project : Project
-        Where things stand.
+        The repository.
     banners : mapping
         What the chapters say about their data.
     """
@@ -103,9 +103,9 @@ def build_html(project: Project, *, strict: bool) -> None:
     Parameters
     ----------
     project : Project
-        Where things stand.
+        The repository.
     strict : bool
-        Start from nothing and take every warning for an error. A second strict run on the same
+        Build all pages anew and treat every warning as an error. A second strict run on the same
         folder would pass whatever the first one found: pages that were read once are not read
         again, and numbers quoted from another chapter stay as they were.
 

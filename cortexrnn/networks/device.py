@@ -18,7 +18,7 @@ THREADED_FROM = 512
 
 
 def resolve_device(device: str = "auto") -> torch.device:
-    """Turn the name of a device into one that is there.
+    """Turn the name of a device into one that is present.
 
     Parameters
     ----------
@@ -52,7 +52,8 @@ def resolve_device(device: str = "auto") -> torch.device:
 def products(device: torch.device | str) -> str:
     """Say what computes matrix products: library, kernel, kind of machine, threads.
 
-    With equal :data:`NUMERICS` and equal products a run has equal bits.
+    With equal :data:`~cortexrnn.networks.training.NUMERICS` and equal products a run has equal
+    bits.
 
     Parameters
     ----------
@@ -99,7 +100,7 @@ def _processor() -> str:
 
 @contextlib.contextmanager
 def no_denormals() -> Iterator[None]:
-    """Take denormal numbers for zero: weights that a penalty shrinks crawl through them.
+    """Treat denormal numbers as zero: they are slow, and a penalty shrinks many weights into them.
 
     Yields
     ------

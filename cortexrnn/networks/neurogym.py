@@ -1,10 +1,10 @@
-"""Further tasks, whose trials are drawn by environments of NeuroGym, and the door to all tasks.
+"""Further tasks, whose trials are drawn by environments of NeuroGym, and all tasks by name.
 
 NeuroGym (Molano-Mazón et al. 2022, doi 10.31234/osf.io/aqc9n; Apache-2.0) is an optional extra,
 ``pip install -e '.[tasks]'``, and imported when the first trial is drawn. An environment gives
 for every step an observation and the right action. Here the observations of a trial are the inputs,
 and the right action of the last step is the class: networks answer once, after the last step.
-Rewards, and trials that end early because of an action, do not come into it.
+Rewards, and trials that end early because of an action, play no part.
 
 Durations
     are counted in steps of ``dt`` milliseconds and all fixed, so that the trials of a task are
@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 STEPS = "_steps"
-"""How the names of settings end that are durations."""
+"""Ending of the names of settings that are durations."""
 
 
 class TaskError(ValueError):
@@ -134,9 +134,11 @@ class GymTask(Task):
         settings = {k: v for k, v in self.settings.items() if not k.endswith(STEPS)}
         timing = {self.renamed.get(name, name): n * self.dt for name, n in self.durations}
         with warnings.catch_warnings():
-            # Environments do not say how they can be rendered, which nobody asks them.
+            # Environments declare no render modes, and none is needed.
             warnings.filterwarnings("ignore", message=".*render_modes")
-            environment = neurogym.make(self.environment, timing=timing, **self.keywords, **settings)
+            environment = neurogym.make(
+                self.environment, timing=timing, **self.keywords, **settings
+            )
         return environment.unwrapped
 
     def _check_trial(self, environment: Any) -> None:
@@ -166,8 +168,8 @@ class GymTask(Task):
         answer = int(environment.gt[-1]) - self.first_action
         if not 0 <= answer < self.n_classes:
             raise TaskError(
-                f"{self.environment} wants action {environment.gt[-1]} in the last step; classes "
-                f"of task {self.name!r} are actions {self.first_action} to "
+                f"{self.environment} has right action {environment.gt[-1]} in the last step; "
+                f"classes of task {self.name!r} are actions {self.first_action} to "
                 f"{self.first_action + self.n_classes - 1}: end with the period of the answer"
             )
         return answer

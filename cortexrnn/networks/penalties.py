@@ -105,7 +105,7 @@ def _distances(
         )
         grid = priors.distances(points)
         return _to_mean_of(soma, grid) if grid_scale == "matched" else grid
-    assert rng is not None  # the caller saw to it
+    assert rng is not None  # the caller has checked
     if kind == "clusters":
         points = priors.clustered_points(field.n_neurons, rng=rng)
         return _to_mean_of(soma, priors.distances(points))
@@ -412,10 +412,10 @@ class GradientSizes(NamedTuple):
 
 
 def gradient_sizes(penalty: Penalty, weights: Tensor) -> GradientSizes:
-    """Measure how hard a penalty holds weights: the magnitude of its gradient.
+    """Measure the magnitude of a penalty's gradient.
 
-    At the weights before training this is what the book calls the penalty gradient. A weight of
-    exactly zero counts as not held, whichever way it would be pushed.
+    At the weights before training this is what the book calls the penalty gradient. Where a weight
+    is exactly zero, its magnitude is taken to have gradient zero.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the priors of a field owe to choices made before: bins, windows, and axons not followed."""
+"""How the priors of a field depend on earlier choices: bins, windows, and axons not followed."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _relation_by(setting: str, seconds: float, events: Sequence[ArrayLike]) -> F
     if setting == "window":
         return relations.sttc(events, window_s=seconds)
     if not seconds > 0:
-        raise ValueError(f"a bin of {seconds} s is none; give positive seconds")
+        raise ValueError(f"a bin of {seconds} s has no width; give positive seconds")
     try:
         return relations.correlation(relations.bin_events(events, bin_s=seconds))
     except ValueError:
@@ -103,7 +103,7 @@ def _weights(field: Field, relations: dict[str, Floats], seed: int) -> Floats:
 
 
 def _compared(weights: Floats, reference: Floats) -> dict[str, float]:
-    """Tell how weights stand to those of the published settings."""
+    """Compare weights with those of the published settings."""
     diagonal = np.diag(weights)
     return {
         "weights_r": _r(weights, reference),
@@ -123,7 +123,7 @@ def _r(first: Floats, second: Floats) -> float:
 def simulate_missing_axons(
     connectome: ArrayLike, *, shares: Iterable[float], draws: int = 3, seed: int = 0
 ) -> pd.DataFrame:
-    """Simulate incomplete proofreading and see what becomes of the wiring prior C*.
+    """Simulate incomplete proofreading and measure its effect on the wiring prior C*.
 
     Parameters
     ----------
@@ -147,7 +147,8 @@ def simulate_missing_axons(
     Raises
     ------
     ValueError
-        As in :func:`dropped`.
+        If a share is not between 0 and 1, or the connectome is no matrix of synapse counts, see
+        :func:`cortexrnn.fields.proofreading.dropped`.
     """
     shares = parameters.numbers("shares", shares)
     counts = check_connectome(connectome)

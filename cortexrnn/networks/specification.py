@@ -1,8 +1,8 @@
 """What defines a run: the protocol, the preset and the full specification.
 
-Everything here is plain data, or has a definition that is: tasks and penalties that a user added. A
-:class:`RunSpec` is complete: two runs with equal
-:attr:`RunSpec.identity` are the same computation, and anything that changes a result is in it.
+Everything here is plain data; tasks and penalties that a user added have a definition that is. A
+:class:`RunSpec` is complete: two runs with equal :attr:`RunSpec.identity` are the same computation,
+and anything that changes a result is in it.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ __all__ = [
 ]
 
 RELATIONS: tuple[Relation, ...] = ("correlation", "precision", "sttc", "response")
-"""What can be made into functional weights W*, in the order in which one is chosen where the one
-that was wanted is missing; the paper has the first three."""
+"""Relations that functional weights W* can be made of, in the order in which another one is chosen
+where a field lacks the one that was asked for; the paper has the first three."""
 Sign = Literal["free", "positive"]
 """Sign that recurrent weights may take."""
 SIGNS: tuple[Sign, ...] = get_args(Sign)
@@ -118,8 +118,8 @@ class Protocol:
         axis as soma positions are, or scaled as a whole to the mean distance of D*.
     strength_unit : {"lambda", "gradient"}
         Strength as a factor of the penalty, as in the paper, or as the mean absolute gradient
-        per weight that the penalty has at the initial weights, so that variants whose penalties
-        differ in size are held equally hard.
+        per weight that the penalty has at the initial weights, so that penalties of different size
+        start with equal gradients.
     """
 
     name: str
@@ -214,12 +214,12 @@ LATER_SWITCHES: tuple[tuple[str, str, Any], ...] = (
     ("", "first_task", None),
     ("", "custom_tasks", {}),
 )
-"""Switches that came after the first runs were recorded, with the value that changes nothing: where
-they have it they are no part of a specification, so that recorded runs keep their identity."""
+"""Switches added after the first runs were recorded, with the value that changes nothing. At that
+value they are left out of a specification, so that recorded runs keep their identity."""
 
 
 STORED_NAMES = {"dtype": "precision"}
-"""Attributes of a :class:`RunSpec` that recorded specifications call otherwise."""
+"""Attributes of a :class:`RunSpec` that have another name in recorded specifications."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,8 +259,8 @@ class RunSpec:
     strength, emd_strength : float
         Lambda of the penalty and of the communicability distance.
     first_task : str or Task, optional
-        Task that is learned before, with the same sizes and seeds; its recurrent weights are then
-        the start, with new input and read-out weights.
+        Task that is trained first, with the same sizes and seeds. The run then starts from the
+        recurrent weights that it gave, with new input and read-out weights.
     dtype : {"float32", "float64"}
         Floating point format of training; ``precision`` in the stored specification.
     custom_tasks : tuple of Task
@@ -416,8 +416,8 @@ def _read_back(row: Mapping[str, Any]) -> RunSpec:
         for _, value in dict(settings).items()
     ):
         raise ValueError(
-            f"task_settings of the specification is {_brief(settings)}, expected pairs of a name and "
-            f"a value; {AS_WRITTEN}"
+            f"task_settings of the specification is {_brief(settings)}, expected pairs of a name "
+            f"and a value; {AS_WRITTEN}"
         )
     plain |= {
         "field": columns["field"],
@@ -431,7 +431,7 @@ def _read_back(row: Mapping[str, Any]) -> RunSpec:
         stored, sort_keys=True
     ):
         raise ValueError(
-            f"the specification, read and written again, is another one: {again}; {AS_WRITTEN}"
+            f"the specification changes when it is read and written again, to {again}; {AS_WRITTEN}"
         )
     return spec
 
@@ -464,7 +464,7 @@ def _is_nan(value: Any) -> bool:
 
 
 def _brief(value: Any) -> str:
-    """Show a value in a message that may be long."""
+    """Show a value in a message, cut where it is long."""
     text = parameters.shown(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
@@ -477,7 +477,7 @@ def _stored(specification: Any) -> dict[str, Any]:
             content = json.loads(specification)
         except (RecursionError, ValueError) as error:
             raise ValueError(
-                f"the specification {_brief(specification)} is no JSON ({error}); {AS_WRITTEN}"
+                f"the specification {_brief(specification)} is not JSON ({error}); {AS_WRITTEN}"
             ) from error
     if not isinstance(content, Mapping):
         raise ValueError(
@@ -532,7 +532,7 @@ Owned = TypeVar("Owned", Task, CustomPenalty)
 
 
 def _registered(kind: str, definition: Any, known: Mapping[str, Owned]) -> Owned:
-    """Find what a user added and a specification has by its definition."""
+    """Find the registered task or penalty whose definition a specification holds."""
     if not isinstance(definition, Mapping) or set(definition) != {"name", "settings", "code"}:
         raise ValueError(
             f"definition of a {kind} is {_brief(definition)}, expected name, settings and code; "
@@ -549,12 +549,15 @@ def _registered(kind: str, definition: Any, known: Mapping[str, Owned]) -> Owned
         )
     registered = known[name]
     if set(settings) == set(registered.settings):
-        registered = replace(registered, **{key: _hashable(value) for key, value in settings.items()})
+        registered = replace(
+            registered, **{key: _hashable(value) for key, value in settings.items()}
+        )
     if registered.definition != dict(definition):
         raise UnregisteredError(
             f"the run has the {kind} {name!r} with settings {dict(settings)} and code "
             f"{_brief(definition['code'])}; the registered one has settings "
-            f"{registered.definition['settings']} and code {registered.definition['code']!r}; {remedy}"
+            f"{registered.definition['settings']} and code {registered.definition['code']!r}; "
+            f"{remedy}"
         )
     return registered
 
@@ -606,7 +609,7 @@ def _settled_tasks(spec: RunSpec) -> dict[str, Any]:
             changed = _changed_settings(task)
             if changed and attribute == "first_task":
                 raise DefinitionError(
-                    f"first_task is {task}; a task of this package that is learned before another "
+                    f"first_task is {task}; a task of this package that is trained first "
                     "has its own settings: give its name, or a task of your own"
                 )
             settings = _of_built_in(task.name, changed | settings)
@@ -620,8 +623,8 @@ def _settled_tasks(spec: RunSpec) -> dict[str, Any]:
             custom, settings = custom.with_settings(**settings), {}
         if used.setdefault(custom.name, custom).definition != custom.definition:
             raise DefinitionError(
-                f"task and first_task are both named {custom.name!r} and differ in settings or code; "
-                "give them names of their own"
+                f"task and first_task are both named {custom.name!r} and differ in settings or "
+                "code; give them names of their own"
             )
     ordered = tuple(used[name] for name in sorted(used))
     return names | {"task_settings": tuple(sorted(settings.items())), "custom_tasks": ordered}
@@ -706,7 +709,9 @@ def task_of(spec: RunSpec) -> Task:
         If there is no such task, or it has no such setting.
     """
     own_tasks = {task.name: task for task in spec.custom_tasks}
-    return (own_tasks.get(spec.task) or find_task(spec.task)).with_settings(**dict(spec.task_settings))
+    return (own_tasks.get(spec.task) or find_task(spec.task)).with_settings(
+        **dict(spec.task_settings)
+    )
 
 
 STRENGTH = 0.3

@@ -533,7 +533,7 @@ def register_task(task: Task) -> Task:
     Raises
     ------
     DefinitionError
-        If it is none, or its name, settings or code cannot be part of what a run is.
+        If it is no task, or its name, settings or code cannot be part of the identity of a run.
     """
     CUSTOM_TASKS[check_task(task).name] = task
     return task
@@ -555,7 +555,7 @@ def check_task(task: Task) -> Task:
     Raises
     ------
     DefinitionError
-        If it is none, or its name, settings or code cannot be part of what a run is.
+        If it is no task, or its name, settings or code cannot be part of the identity of a run.
     """
     if not isinstance(task, Task):
         raise DefinitionError(

@@ -62,7 +62,7 @@ TRAINING_METRICS = ("accuracy", "loss", "validation_accuracy", "validation_loss"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Result:
-    """What one run gave.
+    """Result of one run.
 
     Parameters
     ----------
@@ -86,7 +86,8 @@ class Result:
     device : str
         Where it was trained.
     products : str
-        Library, kernel and threads of its matrix products, see :func:`products`.
+        Library, kernel and threads of its matrix products, see
+        :func:`cortexrnn.networks.device.products`.
     """
 
     spec: RunSpec
@@ -117,7 +118,7 @@ def train(
     field : Field
         The field that the specifications name.
     device : str
-        See :func:`resolve_device`.
+        See :func:`cortexrnn.networks.device.resolve_device`.
     progress : bool
         Whether to show a progress bar.
     watch : callable, optional
@@ -151,9 +152,9 @@ def train(
 def rehearse(specs: Sequence[RunSpec], field: Field, *, draw: bool = True) -> None:
     """Refuse runs that cannot be trained, before anything is written or trained.
 
-    Every task is drawn from once, and start and penalty of every kind of run are made once. A first
-    task is not learned: a run to which it leaves no gradient of the penalty is recorded as
-    diverged, see :func:`cortexrnn.networks.penalties.penalty`.
+    Every task is drawn from once, and start and penalty of every kind of run are made once. First
+    tasks are not trained here: a run whose penalty has no gradient after its first task is recorded
+    as diverged, see :func:`cortexrnn.networks.penalties.penalty`.
 
     Parameters
     ----------
@@ -310,7 +311,7 @@ def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.dev
 def _starts(
     specs: Sequence[RunSpec], field: Field, device: torch.device
 ) -> list[NDArray[np.floating]]:
-    """Recurrent weights (N, N) before training, learned on a first task where there is one."""
+    """Recurrent weights (N, N) before training, those of the first task where there is one."""
     first_runs = [one for spec in specs for one in _before(spec)]
     learned = iter(_train_alike(first_runs, field, device, lambda *_: lambda: None, None))
     return [

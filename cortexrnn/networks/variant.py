@@ -1,7 +1,7 @@
 """Variants: where recurrent weights start and what is penalised.
 
-The paper names its eleven after a grammar, W, W* or W!, then D or D*, then C or C*; a control is
-one of these names with a switch changed.
+The paper's eleven names follow a grammar: W, W* or W!, then D or D*, then C or C*. The variant of a
+control is one of these with a switch changed.
 """
 
 from __future__ import annotations

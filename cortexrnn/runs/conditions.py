@@ -1,4 +1,4 @@
-"""What recorded runs stand for: condition, group, label, and the settings behind them.
+"""Labels of recorded runs: condition, group, label, and the settings behind them.
 
 All of it follows from the specification of a run. Relation and sign, which make the arm, and field
 and seed are no part of a condition: they have columns of their own.
@@ -47,8 +47,8 @@ LABELS = {
 }
 """Columns that :func:`labelled` adds, and what they say."""
 
-TOLD = ("seed", "field_hash", "relation", "sign", "task", "variant", "protocol")
-"""Parts of a specification that columns of their own tell."""
+WITH_COLUMNS = ("seed", "field_hash", "relation", "sign", "task", "variant", "protocol")
+"""Parts of a specification that have columns of their own."""
 
 ARM_TEXTS = {"correlation": "", "precision": ", precision", "sttc": ", STTC",
              "response": ", response", "free": "", "positive": ", positive"}  # fmt: skip
@@ -56,7 +56,7 @@ ARM_TEXTS = {"correlation": "", "precision": ", precision", "sttc": ", STTC",
 
 
 def labelled(runs: pd.DataFrame) -> pd.DataFrame:
-    """Say of every run what it stands for.
+    """Label every run with its condition, its group and its settings.
 
     Parameters
     ----------
@@ -153,8 +153,8 @@ def as_published(runs: pd.DataFrame) -> pd.DataFrame:
 
     Those are runs of the paper's size, of its eleven variants and three tasks, under the
     ``published`` protocol, with every other setting as the paper has it. A run is known by its
-    specification, so that a control, which may differ in what no column tells, cannot pass for a
-    published variant.
+    specification, so that a control, which may differ in something that has no column, cannot pass
+    for a published variant.
 
     Parameters
     ----------
@@ -167,14 +167,16 @@ def as_published(runs: pd.DataFrame) -> pd.DataFrame:
         Some of its rows.
     """
     contents = _published("data_seed")
-    is_published = [_content(json.loads(text), "data_seed") in contents for text in runs["specification"]]
+    is_published = [
+        _content(json.loads(text), "data_seed") in contents for text in runs["specification"]
+    ]
     return runs[pd.Series(is_published, index=runs.index, dtype=bool)]
 
 
 def select(
     runs: pd.DataFrame, *, field: str, relation: Relation = "correlation", sign: Sign = "free"
 ) -> pd.DataFrame:
-    """Select the runs of one arm of one field that can stand beside the paper.
+    """Select the runs of one arm of one field that can be compared with the paper.
 
     Those are runs :func:`as_published`, on the first draw of trials.
 
@@ -232,7 +234,7 @@ def runs_of(runs: pd.DataFrame, control: Control, *, field: str) -> pd.DataFrame
 
 
 def _settings_of(runs: pd.DataFrame, specifications: list[dict[str, Any]]) -> list[str]:
-    """Say what runs differ in that no other column of a table of cells tells.
+    """Name the settings of each run that no other column of a table of cells holds.
 
     Runs that agree in field, arm, protocol, variant, task and settings have one specification but
     for the seed: they are draws of one experiment, and only they may be averaged.
@@ -251,7 +253,7 @@ def _settings(specification: dict[str, Any], protocol: str, *, named: bool) -> s
     """Name the settings of a specification; the field too where several share its name."""
     usual = _usual(protocol)
     flat = {k: v for k, v in specification.items() if k != "protocol"} | specification["protocol"]
-    changed = {k: v for k, v in flat.items() if k not in TOLD and v != usual.get(k)}
+    changed = {k: v for k, v in flat.items() if k not in WITH_COLUMNS and v != usual.get(k)}
     if penalty := specification["variant"].get("penalty"):
         changed["penalty"] = penalty
     if named:

@@ -1,10 +1,10 @@
 """Conditions: the eleven variants of the paper, and controls that differ from them in one thing.
 
-An ablation tells what carries an effect only if its conditions differ in one thing. Every control
+An ablation shows what carries an effect only if its conditions differ in one thing. Every control
 is a variant, published or not, with one switch, one strength or one sign changed, or the same on
-other tasks. What was expected of them stands in :mod:`cortexrnn.evidence.predictions`.
+other tasks. :mod:`cortexrnn.evidence.predictions` lists what was expected of them.
 
-Names are for people. What a condition is stands in its fields; nothing is read off a name.
+Names are for people. The fields of a condition define it; nothing is read off a name.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ LONG_DELAYS: tuple[tuple[str, TaskSettings], ...] = tuple(
 FEW_TRIALS = (640, 1280)
 """Training trials where the paper has 5,120."""
 TRANSFERS = (("perceptual", "one_choice"), ("one_choice", "perceptual"), ("go_nogo", "one_choice"))
-"""Pairs of a task learned before and the task that is measured."""
+"""Pairs of a task that is trained first and the task that is measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,16 +83,16 @@ class Control:
     Parameters
     ----------
     name : str
-        What the book calls it; no two have the same.
+        Its name in the book; no two have the same.
     variant : Variant
         The variant with its switches.
     group : str
         What it asks about, a key of :data:`GROUPS`; ``published`` for a variant of the paper as it
         is.
     condition : str, optional
-        What it is called whatever the relation and the sign; default: its name.
+        Its name without relation and sign, which other controls may share; default: its name.
     protocol : Protocol
-        Published but for at most one switch.
+        The published one, with at most one switch changed.
     settings : tuple of (str, value)
         Of :class:`~cortexrnn.networks.specification.RunSpec`, where they differ from the paper's.
     tasks : tuple of (str, tuple)
@@ -147,7 +147,7 @@ class Control:
 
     @property
     def first_task(self) -> str | None:
-        """Task that its networks learn before."""
+        """Task that its networks are trained on first."""
         first: str | None = self._setting("first_task", None)
         return first
 
@@ -168,7 +168,7 @@ class Control:
         return None if self.against is None else CONDITIONS[self.against]
 
     def is_run_on(self, field: str) -> bool:
-        """Tell whether the design asks for its runs on a field.
+        """Whether the design asks for its runs on a field.
 
         Parameters
         ----------
@@ -320,7 +320,11 @@ def _geometries() -> Iterator[Control]:
     for base in ("WD*", "WD*C", "W*D*C"):
         is_deciding = base != "WD*"
         yield _control(
-            f"{base} on own coordinates", base, group, protocol=OWN_COORDINATES, deciding=is_deciding
+            f"{base} on own coordinates",
+            base,
+            group,
+            protocol=OWN_COORDINATES,
+            deciding=is_deciding,
         )
         yield _control(f"{base} on matched random points", base, group, distance="matched")
         yield _control(
@@ -388,7 +392,7 @@ AT_GRADIENT = {
     for group, gradient, bases in (
         ("strength", STRONG_GRADIENT, ("W", "WD", "WD*C", "WDC", "W*D*C")),
         ("strength", WEAK_GRADIENT, ("W", "WD", "WD*", "WDC", "W*D*")),
-        # What the pairs that have just the same gradient lack. They came later; a group of their
+        # These complete the pairs with equal gradients. They were added later; a group of their
         # own leaves the plans of the others as they were recorded.
         ("matched_gradient", STRONG_GRADIENT, ("WD*", "W*D*")),
         ("matched_gradient", WEAK_GRADIENT, ("WD*C", "W*D*C")),
@@ -505,7 +509,7 @@ AFTER_ANOTHER = {
     for start in FURTHER_STARTS
     for before, task in TRANSFERS
 }
-"""By start, task learned before and task that is measured."""
+"""By start, task that is trained first and task that is measured."""
 
 
 def _harder() -> Iterator[Control]:

@@ -50,7 +50,7 @@ CONNECT_S = 5
 ALONE_S = 60
 """Seconds without any worker on this machine after which it is given up."""
 REMIND_S = 600
-"""Seconds without any worker after which a person is told again what is waited for."""
+"""Seconds without any worker after which a warning says again what is waited for."""
 DEATHS = 1
 """Workers on this machine that may die on a shard before it is taken for too large."""
 NO_MEMORY = ("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED")
@@ -60,7 +60,7 @@ ENTRY = "__import__('importlib').import_module('cortexrnn.runs.engine').open_par
 ENTRY += "(wanted, parcel, field)"
 """What a worker evaluates: text, since a function that is not there cannot be sent."""
 NOISY = ("distributed", "tornado", "asyncio")
-"""Loggers that print tracebacks of what is then told in one line."""
+"""Loggers that print tracebacks of what this package then reports in one line."""
 GUARD = (
     "the workers could not be started ({error}); in a script, call this below "
     'if __name__ == "__main__": since each worker reads the script, or give workers=1'
@@ -82,9 +82,9 @@ class Link:
     client : Client
         Client of the cluster.
     awaited : callable
-        Says what a worker is to come from, if there is none.
+        Says where a worker is expected from, while there is none.
     watch : callable
-        Is called about once a second; gives why no worker can come any more, if that is so.
+        Called about once a second; returns why no worker can come any more, or None.
     """
 
     client: Client
@@ -99,7 +99,7 @@ class Engine:
     Parameters
     ----------
     name : str
-        What a person is told.
+        Its name in messages.
     connect : callable, optional
         Gives, for a number of shards, a context with a ``Link`` to a Dask cluster; without
         it shards are run in this process, one after another.
@@ -164,8 +164,8 @@ class Engine:
                     continue
                 if len(rows) != len(piece.runs):
                     raise EngineError(
-                        f"a worker gave {len(rows)} rows for {len(piece.runs)} runs; install the "
-                        "same version of cortexrnn there as here"
+                        f"a worker returned {len(rows)} rows for {len(piece.runs)} runs; install "
+                        "the same version of cortexrnn there as here"
                     )
                 parts = unfinished[piece.shard]
                 parts[piece.start] = rows
@@ -203,7 +203,7 @@ class _Place(Protocol):
     """What runs pieces; those of earlier shards first."""
 
     def submit(self, piece: _Piece) -> None:
-        """Take a piece."""
+        """Accept a piece."""
 
     def next(self) -> tuple[_Piece, Rows | None]:
         """Wait for a piece; None instead of rows if it did not fit into memory."""
@@ -304,7 +304,7 @@ class _Cluster:
                 self._alone()
 
     def _alone(self) -> None:
-        """Tell that there is no worker, and give up where there is no hope."""
+        """Warn that there is no worker, and give up after too long."""
         since = self._alone_since
         if since is None:
             return
@@ -373,8 +373,8 @@ def open_parcel(wanted: str, parcel: bytes, field: bytes) -> Rows | None:
 
     if wanted != (installed := provenance.described()):
         raise EngineError(
-            f"worker {get_worker().address} has {installed}, this experiment has {wanted}; install the "
-            "same source in the worker's environment"
+            f"worker {get_worker().address} has {installed}, this experiment has {wanted}; install "
+            "the same source in the worker's environment"
         )
     try:
         (work, runs), unpacked = pickle.loads(parcel), pickle.loads(field)
@@ -457,7 +457,7 @@ def choose(
     if workers == 1:
         return Engine("one process")
     if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise SystemExit(1)  # the process that starts this one tells why
+        raise SystemExit(1)  # the process that starts this one says why
     return Engine(f"{workers} processes", partial(_local, workers), local=True)
 
 
@@ -502,7 +502,7 @@ def _settings() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep logs of Dask from the terminal: what matters is told here in one line."""
+    """Keep logs of Dask from the terminal: what matters is reported here in one line."""
     import distributed  # noqa: F401  (sets levels of its own when it is imported)
 
     known = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in NOISY]

@@ -49,9 +49,8 @@ __all__ = ["ExperimentError", "run", "run_shard", "status"]
 
 log = logging.getLogger(__name__)
 
-
-KEPT = "finished shards are kept, give the same command again to go on"
-"""What a person is told when an experiment stops."""
+KEPT = "finished shards are kept; give the same command again to continue"
+"""End of the message of an experiment that stops."""
 
 
 class ExperimentError(RuntimeError):
@@ -102,9 +101,9 @@ def run(
     ~cortexrnn.runs.lock.PresenceError
         If another process is at work on the plan.
     ValueError
-        If there is no such engine or device, the plan holds a run twice, or what is asked for
-        cannot be trained, such as a task of NeuroGym where that is not installed; then no plan is
-        left behind. Nor is one by an error of one's own task or penalty before the first shard.
+        If there is no such engine or device, the plan holds a run twice, or a run cannot be
+        trained, such as a task of NeuroGym where that is not installed. No plan is then left
+        behind, nor if a task or penalty of one's own fails before the first shard is finished.
     """
     check_once(specs)
     folder, name = Path(out), plan_name(specs)
@@ -177,7 +176,7 @@ def _store(shard: Sequence[RunSpec], rows: Rows, folder: Path) -> None:
     _check_source(rows)
     if [row["identity"] for row in rows] != [spec.identity for spec in shard]:
         raise ExperimentError(
-            "a worker gave other runs than it was asked for, and they are not kept; start the "
+            "a worker returned other runs than it was asked for, and they are not kept; start the "
             f"workers anew, with the same source as here ({provenance.described()})"
         )
     try:
@@ -202,7 +201,9 @@ def _check_source(rows: Rows) -> None:
 @functools.cache
 def _compare_libraries(theirs_text: str, ours_text: str) -> None:
     """Warn, once, of a worker with another torch or numpy than here."""
-    theirs, ours = (dict(part.split(" ", 1) for part in v.split(", ")) for v in (theirs_text, ours_text))
+    theirs, ours = (
+        dict(part.split(" ", 1) for part in v.split(", ")) for v in (theirs_text, ours_text)
+    )
     different = [name for name in ("torch", "numpy") if theirs.get(name) != ours[name]]
     if different:
         log.warning(
@@ -215,7 +216,7 @@ def _compare_libraries(theirs_text: str, ours_text: str) -> None:
 
 @contextlib.contextmanager
 def _bar(name: str, n_runs: int, n_left: int, *, show: bool) -> Iterator[Callable[[int], None]]:
-    """One bar for a whole plan; gives what moves it."""
+    """Show one bar for a whole plan; gives the function that advances it."""
     columns = (
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
@@ -240,7 +241,7 @@ def _bar(name: str, n_runs: int, n_left: int, *, show: bool) -> Iterator[Callabl
 
 
 def _pace(done: int, left: int, seconds: float) -> tuple[float, str]:
-    """Reckon runs per second, and the time that is left as hours, minutes and seconds."""
+    """Compute runs per second, and the time that is left as hours, minutes and seconds."""
     rate = done / max(seconds, 1e-3)
     return rate, str(timedelta(seconds=round(left / rate)))
 
@@ -325,7 +326,7 @@ def _shard_path(folder: Path, shard: Sequence[RunSpec]) -> Path:
 def _stored_shards(folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
     """Read the shards of all plans of a folder but those that cannot be read.
 
-    Another process may remove some meanwhile; a damaged one is told by the plan that it belongs to.
+    Another process may remove some meanwhile; the plan of a damaged one reports it.
     """
     for path in run_files(folder / "shards"):
         with contextlib.suppress(ArchiveError):
@@ -335,7 +336,7 @@ def _stored_shards(folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
 def _finished(folder: Path) -> dict[str, dict[str, Any]]:
     """Rows that any plan of the folder has finished, by identity.
 
-    Shards are read first: when a plan is finished its rows stand in its file before its shards go.
+    Shards are read first: a plan that finishes writes its file before it removes its shards.
     """
     parts = [frame for _, frame in _stored_shards(folder)]
     if run_files(folder):
@@ -363,9 +364,9 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _merge(specs: Sequence[RunSpec], folder: Path, record: dict[str, Any]) -> None:
-    """Write the finished plan, then let go of its shards."""
+    """Write the finished plan, then remove its shards."""
     known = _finished(folder)
-    # What is no part of an identity may have been called otherwise when the run was made.
+    # Names are no part of an identity and may have been others when the run was made.
     rows = [known[spec.identity] | _called(spec) for spec in specs]
     final = folder / f"{record['plan']}.parquet"
     write_runs(rows, final)
@@ -382,7 +383,7 @@ def _merge(specs: Sequence[RunSpec], folder: Path, record: dict[str, Any]) -> No
 
 
 def _remove_shards(specs: Sequence[RunSpec], folder: Path) -> None:
-    """Remove shards whose rows stand in the finished plan, and what kills left of them."""
+    """Remove shards whose rows are in the finished plan, and temporary files of killed writers."""
     identities = {spec.identity for spec in specs}
     for path, runs in _stored_shards(folder):
         if set(runs["identity"]) <= identities:
@@ -413,7 +414,7 @@ def _plan_record(name: str, specs: Sequence[RunSpec]) -> dict[str, Any]:
 
 
 def status(out: str | Path) -> pd.DataFrame:
-    """Tell how far the plans of a folder have come.
+    """Report the progress of the plans of a folder.
 
     Parameters
     ----------
@@ -444,7 +445,7 @@ def status(out: str | Path) -> pd.DataFrame:
 
 
 def _state(record: dict[str, Any], runs: pd.DataFrame, folder: Path) -> dict[str, Any]:
-    """Tell how far one plan has come."""
+    """Report the progress of one plan."""
     rows = runs[runs.index.isin(record["identities"])]
     finished = (folder / f"{record['plan']}.parquet").exists()
     process = None if finished else at_work(folder / f"{record['plan']}.running")

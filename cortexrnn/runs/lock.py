@@ -1,7 +1,7 @@
-"""Presence: which process is at work on a plan.
+"""Lock of a plan: which process is at work on it.
 
 A process at work keeps a file beside its plan and touches it every few seconds. The file of a
-process that was killed stays and is recognised by its age, or at once on the same machine.
+process that was killed stays; its age gives it away, and on the same machine its process number.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ class Presence:
     engine: str
 
     def __str__(self) -> str:
-        """Say who is at work."""
+        """Name the process for a person."""
         return f"process {self.pid} on {self.host} ({self.engine})"
 
 
 def at_work(path: Path) -> Presence | None:
-    """Read who is at work.
+    """Read which process is at work.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def at_work(path: Path) -> Presence | None:
 
 @contextmanager
 def present(path: Path, *, engine: str) -> Iterator[None]:
-    """Be at work, alone.
+    """Hold the lock of a plan.
 
     Parameters
     ----------
@@ -100,11 +100,11 @@ def present(path: Path, *, engine: str) -> Iterator[None]:
     """
     if process := at_work(path):
         raise PresenceError(
-            f"{process} is at work on this plan since {process.started}; wait for it, look at it with "
-            f"cortexrnn status {path.parent}, or end it"
+            f"{process} has been at work on this plan since {process.started}; wait for it, follow "
+            f"it with cortexrnn status {path.parent}, or end it"
         )
     if path.exists():
-        log.warning("the last process on this plan ended without a word; its work is taken over")
+        log.warning("the last process on this plan was killed; its work is continued")
         path.unlink(missing_ok=True)
     me = Presence(
         host=socket.gethostname(),

@@ -1,4 +1,4 @@
-"""Trained recurrent matrices that are kept: their strongest entries, and what that leaves out.
+"""Kept recurrent matrices after training: their strongest entries, and what these leave out.
 
 A run of the archive is a row of numbers. For some runs the recurrent matrix is kept as well, as
 far as its graph needs it: the strongest tenth of the entries, which
@@ -493,7 +493,7 @@ def _check_content(arrays: dict[str, NDArray[Any]], n: int) -> None:
 
 
 def stated_loss(runs: Sequence[KeptRun]) -> pd.DataFrame:
-    """Tell for every kept run how much of its matrix is kept.
+    """Tabulate how much of the matrix of every kept run is kept.
 
     Parameters
     ----------

@@ -209,7 +209,7 @@ def test_what_is_kept_outside_of_settings_is_refused_or_seen():
             return 1
 
     with pytest.raises(
-        DefinitionError, match="Hidden has an __init__, whose arguments nobody sees"
+        DefinitionError, match="Hidden has an __init__, whose arguments cannot be recorded"
     ):
         _ = Hidden(2.0).definition
     changed = Derived()
@@ -653,7 +653,7 @@ def test_code_that_is_imported_when_it_is_called_is_refused(monkeypatch, tmp_pat
 
 @pytest.mark.parametrize("call", ["eval('f')", "globals()['f']", "__import__('f')"])
 def test_code_that_is_looked_up_when_it_is_called_is_refused(call):
-    with pytest.raises(DefinitionError, match="so that nobody sees what code it runs"):
+    with pytest.raises(DefinitionError, match="so that the code it runs cannot be read"):
         code_of(built(value=f"return {call}(weights)"))
 
 

@@ -523,7 +523,7 @@ def test_answers_that_are_no_class_are_refused():
     class Fixating(DualDelayMatch):
         first_action = 2
 
-    with pytest.raises(TaskError, match=r"wants action 1 in the last step.*actions 2 to 3"):
+    with pytest.raises(TaskError, match=r"has right action 1 in the last step.*actions 2 to 3"):
         Fixating().sample(20, rng=np.random.default_rng(0))
 
 

@@ -511,8 +511,8 @@ def changed(**changes):
         ({"specification": "{}"}, "the row has no field; give a row"),
         (row_of(BASE) | {"field": 7}, "field of the row is 7; give its name"),
         (row_of(BASE) | {"protocol": 7}, "protocol of the row is 7; give its name"),
-        (row_of(BASE) | {"specification": "{"}, "specification '{' is no JSON .*; give it as"),
-        (row_of(BASE) | {"specification": "[" * 9999}, "is no JSON"),
+        (row_of(BASE) | {"specification": "{"}, "specification '{' is not JSON .*; give it as"),
+        (row_of(BASE) | {"specification": "[" * 9999}, "is not JSON"),
         (row_of(BASE) | {"specification": "[1]"}, r"is '\[1\]', expected names and values"),
         (row_of(BASE) | {"specification": b"{}"}, "is b'{}', expected names and values"),
         (row_of(BASE) | {"relation": "sttc"}, "relation of the row is 'sttc', and that of its"),
@@ -537,9 +537,9 @@ def changed(**changes):
         (changed(custom_tasks=[]), "custom_tasks of the specification"),
         (changed(custom_tasks={"a": {"name": "a"}}), "definition of a task is .*, expected name"),
         (changed(custom_tasks={"a": {"name": 1, "settings": {}, "code": ""}}), "definition of a"),
-        (changed(strength=1), "read and written again, is another one"),
-        (changed(variant__entries="kept"), "read and written again, is another one"),
-        (changed(custom_tasks={}), "read and written again, is another one"),
+        (changed(strength=1), "changes when it is read and written again"),
+        (changed(variant__entries="kept"), "changes when it is read and written again"),
+        (changed(custom_tasks={}), "changes when it is read and written again"),
     ],
 )  # fmt: skip
 def test_what_was_not_stored_by_this_package_is_refused_in_words(row, message):

@@ -278,8 +278,18 @@ def test_weights_that_are_not_finite_measure_nan(bad):
 @pytest.mark.filterwarnings("error")
 def test_constant_weights(value):
     measured = measure(np.full((7, 7), value), n_nulls=5)
-    assert math.isnan(measured.entropy) and math.isnan(measured.modularity) and math.isnan(measured.assortativity)
-    assert measured.clustering == measured.efficiency == measured.small_worldness == measured.edges == 0.0
+    assert (
+        math.isnan(measured.entropy)
+        and math.isnan(measured.modularity)
+        and math.isnan(measured.assortativity)
+    )
+    assert (
+        measured.clustering
+        == measured.efficiency
+        == measured.small_worldness
+        == measured.edges
+        == 0.0
+    )
 
 
 @pytest.mark.filterwarnings("error")

@@ -331,7 +331,10 @@ def test_watching_shows_every_epoch_and_changes_no_number(field):
     specs = [spec(field), spec(field, "WD*")]
     watched_weights = {}
     watched = train(
-        specs, field, progress=False, watch=lambda s, epoch, w: watched_weights.update({(s, epoch): w})
+        specs,
+        field,
+        progress=False,
+        watch=lambda s, epoch, w: watched_weights.update({(s, epoch): w}),
     )
     for one, alone in zip(watched, train(specs, field, progress=False), strict=True):
         assert (one.metrics, one.history) == (alone.metrics, alone.history)

@@ -194,7 +194,7 @@ def test_a_plan_of_conditions_holds_their_runs():
     assert [spec.n_train for spec in specs] == 6 * [256] + 3 * [640]
     assert [spec.sign for spec in specs] == 3 * ["free"] + 3 * ["positive"] + 3 * ["free"]
     assert len(plan_conditions(field, chosen)) == 9 * PRESETS["paper"].n_seeds
-    with pytest.raises(ValueError, match="conditions are none"):
+    with pytest.raises(ValueError, match="there is no condition"):
         plan_conditions(field, [])
     with pytest.raises(ValueError, match="more than once"):
         plan_conditions(field, [*chosen, chosen[0]], preset=TINY)
@@ -229,9 +229,9 @@ def test_conditions_are_run_by_name_and_found_by_label(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--conditions", "W*D*", "--sign", "positive"], "--sign does not go with conditions"),
-        (["--conditions", "W*D*", "--variants", "W"], "--variants does not go with conditions"),
-        (["--design", "start", "--tasks", "go_nogo"], "--tasks does not go with conditions"),
+        (["--conditions", "W*D*", "--sign", "positive"], "--sign cannot be given with conditions"),
+        (["--conditions", "W*D*", "--variants", "W"], "--variants cannot be given with conditions"),
+        (["--design", "start", "--tasks", "go_nogo"], "--tasks cannot be given with conditions"),
         (["--conditions", "W*D*", "--design", "start"], "give one of them"),
         (["--design", "nothing"], "unknown design 'nothing'"),
         (["--conditions", "nothing"], "unknown condition 'nothing'"),

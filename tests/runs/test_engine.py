@@ -586,5 +586,5 @@ def test_a_dashboard_takes_any_free_port_unless_one_is_named():
 
 
 def test_slurm_without_the_size_of_a_job_is_refused(commands):
-    with pytest.raises(ValueError, match="it is not known what a SLURM job may use"):
+    with pytest.raises(ValueError, match="the cores and memory of a SLURM job are not set"):
         choose(slurm=True, workers=2)

@@ -281,8 +281,8 @@ def test_workers_give_what_one_process_gives(field, tmp_path):
         ("order", "other runs than it was asked for"),
         ("twice", "other runs than it was asked for"),
         ("other", "other runs than it was asked for"),
-        ("missing", "a worker gave 2 rows for 3 runs"),
-        ("more", "a worker gave 4 rows for 3 runs"),
+        ("missing", "a worker returned 2 rows for 3 runs"),
+        ("more", "a worker returned 4 rows for 3 runs"),
     ],
 )
 def test_rows_of_other_runs_than_a_worker_was_asked_for_are_refused(
@@ -699,7 +699,7 @@ def test_an_experiment_that_stops_says_how_to_go_on(field, tmp_path, monkeypatch
         experiment.run(make_plan(field)[:1], field, out=tmp_path, workers=1, progress=False)
     assert str(stopped.value) == (
         "[Errno 28] No space left on device; "
-        "finished shards are kept, give the same command again to go on"
+        "finished shards are kept; give the same command again to continue"
     )
 
 
@@ -829,7 +829,9 @@ def test_rows_of_other_runs_are_refused_and_not_written(field, tmp_path, monkeyp
     monkeypatch.setattr(
         experiment, "run_shard", lambda _, field, **options: ORIGINAL(specs[:3], field, **options)
     )
-    with pytest.raises(experiment.ExperimentError, match="gave other runs than it was asked for"):
+    with pytest.raises(
+        experiment.ExperimentError, match="returned other runs than it was asked for"
+    ):
         experiment.run(specs[3:], field, out=tmp_path, workers=1, progress=False)
     assert not list(tmp_path.rglob("*.parquet"))
 

@@ -176,7 +176,9 @@ def test_one_arm_of_one_field_comes_in_the_order_of_the_paper():
         if task != "perceptual" and variant in ("W!D*C*", "WD", "W*D*C")
     ]
     selected = select(runs, field="6_6_2")
-    assert list(zip(selected["task"], selected["seed"], selected["variant"], strict=True)) == expected
+    assert (
+        list(zip(selected["task"], selected["seed"], selected["variant"], strict=True)) == expected
+    )
     assert selected.index.tolist() == list(range(12))
     for column, value in (("field", "6_6_2"), ("arm", "corr"), ("data_seed", 0)):
         assert set(selected[column]) == {value}
