@@ -258,7 +258,7 @@ lengths = {
     name: priors.distances(points) for name, points in geometries.items()
 }
 
-# %% mystnb={"figure": {"name": "fig-geometries", "caption": "Coordinates of the units in three geometries. A unit keeps its colour, which tells where its soma lies along x; where colours are mixed, neighbours in the tissue are no longer neighbours. Last panel: distances of all pairs in ascending order, divided by their mean."}, "image": {"alt": "Three-dimensional scatter plots of soma positions, published coordinates and grid, with cumulative distances."}}
+# %% mystnb={"figure": {"name": "fig-geometries", "caption": "Coordinates of the units in three geometries. A unit keeps its colour, which shows where its soma lies along x; where colours are mixed, neighbours in the tissue are no longer neighbours. Last panel: distances of all pairs in ascending order, divided by their mean."}, "image": {"alt": "Three-dimensional scatter plots of soma positions, published coordinates and grid, with cumulative distances."}}
 figures.coordinates(geometries, geometries["somata"][:, 0])
 
 # %%
@@ -365,7 +365,7 @@ glue("levels", levels)
 # :class: interpretation
 # In the published fields the penalty compares two sorted lists whose levels have nothing in common. Where its value is almost
 # entirely the mean of $\C^*$, it is nearly a constant: a network can do little about it and is hardly
-# moved by it. [Chapter 5](05_networks.ipynb) compares the pull of penalties with and without this term.
+# moved by it. [Chapter 5](05_networks.ipynb) compares the gradients of penalties with and without this term.
 # ```
 #
 # ## Summary

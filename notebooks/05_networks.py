@@ -133,8 +133,8 @@ print(f"{size.epochs} epochs of {size.n_train} trials each")
 # {glue:text}`made_of`
 # ```
 #
-# The gradient of a penalty tells how hard it holds a weight. Its mean size over all weights, before the
-# first step, compares variants on one scale.
+# The gradient of a penalty says how strongly it pushes on a weight. Its mean size over all weights
+# before the first step, the *penalty gradient*, compares variants on one scale.
 
 # %%
 starts, gradient = {}, {}
@@ -264,14 +264,14 @@ figures.before_after(
 )
 
 # %%
-other = ~np.eye(field.n_neurons, dtype=bool)
+off_diagonal = ~np.eye(field.n_neurons, dtype=bool)
 change = pd.DataFrame(index=list(starts))
 for when, matrices in (("before", starts), ("after", trained)):
     change[f"to itself, {when}"] = [
         np.diag(matrices[name]).mean() for name in starts
     ]
     change[f"|to others|, {when}"] = [
-        np.abs(matrices[name][other]).mean() for name in starts
+        np.abs(matrices[name][off_diagonal]).mean() for name in starts
     ]
 change.round(4)
 
