@@ -1,6 +1,6 @@
 """Execute chapters with papermill, and only those whose result could be another.
 
-Beside every executed notebook stands a fingerprint of all that it was made of: its source, the
+Beside every executed notebook is a fingerprint of all that it was made of: its source, the
 values of its parameters and the files that they name, every file of the package with its data, the
 pins, the Python version, the mirror of real fields. Results of other parameters are kept under
 their fingerprint, so that going from one field to another and back executes nothing twice.

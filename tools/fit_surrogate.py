@@ -2,7 +2,7 @@
 
 Usage: ``CORTEXRNN_DATA=<mirror> python tools/fit_surrogate.py`` (about two minutes). Positions,
 wiring and the rate statistics are moments of the fields in `FITTED`; the loadings of the shared
-signals are searched for, so that correlation and STTC of simulated fields come out as in them.
+signals are searched for, so that correlation and STTC of simulated fields match theirs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Parameters of the chapters: what may stand in their cell, and what may be asked for.
+"""Parameters of the chapters: what their cell may hold, and which values a command may give.
 
 papermill only warns about a parameter that a notebook does not have, and its `-p field 6_6_2`
 passes the number 662. Here both are settled before anything runs: an unknown name is refused, and a

@@ -314,7 +314,7 @@ def _source(code: types.CodeType) -> str:
 
 
 def _lambda(code: types.CodeType) -> str:
-    """Source of one lambda, of which several may stand on a line."""
+    """Source of one lambda, of which a line may hold several."""
     text = "".join(inspect.findsource(code)[0])
     places = [
         ((start, first), (stop, last))
@@ -706,7 +706,7 @@ class _Reader:
             self._class(type(cls))
 
     def _fields(self, cls: type) -> set[str]:
-        """Read fields of a dataclass or a named tuple; give the attributes that stand for them."""
+        """Read fields of a dataclass or a named tuple; give the attributes that hold them."""
         if tuple in cls.__bases__ and "_fields" in vars(cls):
             return {*vars(cls)["_fields"], *OF_NAMED_TUPLES}
         if "__dataclass_fields__" not in vars(cls):

@@ -184,7 +184,7 @@ class RingTask(GymTask):
     Attributes
     ----------
     rings : tuple of str
-        What stands before the direction in the names of the channels, for every ring.
+        Prefix of the direction in the names of the channels, for every ring.
     cues : tuple of str
         Channels after the rings.
     smallest_ring : int

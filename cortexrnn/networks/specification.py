@@ -502,7 +502,7 @@ def _members(
 
 
 def _named_protocol(switches: dict[str, Any], name: str | None) -> Protocol:
-    """Make a protocol of its switches; a known name stands for what it says and nothing else."""
+    """Make a protocol of its switches; refuse a known name with other switches than its own."""
     protocol = Protocol(name=OWN_PROTOCOL, **switches)
     if name is None:
         alike = (one for one in PROTOCOLS.values() if replace(one, name=OWN_PROTOCOL) == protocol)

@@ -107,7 +107,7 @@ class Task(Defined, ABC):
     def draw(
         self, n_trials: int, rng: np.random.Generator
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """Draw independent trials; :meth:`sample` checks what goes in and what comes out.
+        """Draw independent trials; :meth:`sample` checks the arguments and the result.
 
         Parameters
         ----------

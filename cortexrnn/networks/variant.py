@@ -43,8 +43,7 @@ DISTANCES: dict[Distance, str] = {None: "", "grid": "D", "soma": "D*"}
 COMMUNICABILITIES: dict[Communicability, str] = {None: "", "direct": "C", "emd": "C*"}
 """Symbols of the paper for communicabilities."""
 NEAREST = ("W", "D*", "C")
-"""Symbols that stand in the name of a control whose start, distance or communicability the paper
-does not have."""
+"""Symbols in the name of a control whose start, distance or communicability the paper lacks."""
 
 
 class Switches(TypedDict, total=False):

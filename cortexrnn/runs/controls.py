@@ -562,7 +562,7 @@ CONTROLS = {
 """Controls by name, in the order of the book."""
 
 CONDITIONS = PUBLISHED_VARIANTS | CONTROLS
-"""What a row of a table can stand for, by name: published variants and controls."""
+"""Conditions by name: published variants and controls."""
 
 
 def read_conditions(text: str) -> list[Control]:

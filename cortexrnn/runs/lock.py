@@ -47,7 +47,7 @@ class Presence:
     started : str
         When it started, UTC.
     engine : str
-        What it works with.
+        Name of the engine that it uses.
     """
 
     host: str
@@ -91,7 +91,7 @@ def present(path: Path, *, engine: str) -> Iterator[None]:
     path : Path
         The file; removed at the end.
     engine : str
-        What this process works with.
+        Name of the engine that this process uses.
 
     Raises
     ------

@@ -378,7 +378,7 @@ LAYOUT: dict[str, tuple[str, tuple[Any, ...]]] = {
     "quantiles": ("f8", ("runs", len(QUANTILES))),
     "histogram": ("i4", ("runs", BINS)),
 }
-"""Arrays of a file: type and shape; a length with a name is the same wherever it stands."""
+"""Arrays of a file: type and shape; a length with a name is the same in all shapes."""
 
 
 def read_arrays(path: Path, *, remedy: str, largest: int | None) -> dict[str, NDArray[Any]]:
@@ -446,7 +446,7 @@ def check_layout(
     arrays : dict of str to ndarray
         What a file holds.
     layout : dict
-        Type and shape of every array; a length with a name is the same wherever it stands.
+        Type and shape of every array; a length with a name is the same in all shapes.
     lengths : dict of str to int
         Lengths that are known.
 

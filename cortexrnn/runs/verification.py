@@ -511,7 +511,7 @@ def _unequal(row: Mapping[str, Any], again: Mapping[str, Any]) -> list[str]:
 
 
 def _other_rounding(row: Mapping[str, Any], again: Mapping[str, Any]) -> str:
-    """Say why equal bits are not promised; empty where they are."""
+    """Say why bits need not be equal; empty where they must be."""
     if row["numerics"] != again["numerics"]:
         return f"recorded by numerics {row['numerics']}, trained again by {again['numerics']}"
     for name in ("device", "products"):

@@ -260,8 +260,8 @@ def test_alone_it_trains_as_among_others(field, custom):
 
 
 def test_strength_can_be_its_mean_gradient_at_the_start(field):
-    pull = Protocol(name="pull", strength_unit="gradient")
-    held = made(field, Power(power=3), protocol=pull, strength=0.02)
+    protocol = Protocol(name="gradient", strength_unit="gradient")
+    held = made(field, Power(power=3), protocol=protocol, strength=0.02)
     start = torch.as_tensor(np.random.default_rng(5).normal(0, 0.1, (1, 16, 16)))
     assert gradient_sizes(held, start).overall.item() == pytest.approx(0.02)
     assert made(field, strength=0.3).strength == 0.3  # also where that of W is 1

@@ -195,7 +195,12 @@ def test_the_command_line_names_the_remedy_in_one_line(tmp_path):
 def test_runs_on_other_tasks_do_not_stand_beside_the_paper():
     runs = load_archive()
     selected = select(runs, field="6_6_2")
-    gym_runs = selected.head(3).assign(task="delay_match", identity=["a", "b", "c"])
+    first = selected.head(3)
+    texts = first["specification"].str.replace(
+        f'"task": "{first["task"].iloc[0]}"', '"task": "delay_match"'
+    )
+    assert (texts != first["specification"]).all()
+    gym_runs = first.assign(task="delay_match", identity=["a", "b", "c"], specification=texts)
     pd.testing.assert_frame_equal(select(pd.concat([runs, gym_runs]), field="6_6_2"), selected)
 
 

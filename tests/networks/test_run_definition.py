@@ -342,7 +342,7 @@ def test_a_run_of_the_corrected_protocol_is_what_defines_it(field, variant):
 OWN = Protocol(name="own coordinates", coordinates="soma")
 LAMBDA = Protocol(name="plain lambda", plain_strength="lambda")
 MATCHED = Protocol(name="matched grid", grid_scale="matched")
-PULL = Protocol(name="equal pull", strength_unit="gradient")
+BY_GRADIENT = Protocol(name="equal gradient", strength_unit="gradient")
 
 
 @pytest.mark.parametrize(
@@ -369,9 +369,9 @@ PULL = Protocol(name="equal pull", strength_unit="gradient")
         ("W*D*C", {}, {"protocol": OWN}),
         ("W", {}, {"protocol": LAMBDA}),
         ("WDC", {}, {"protocol": MATCHED}),
-        ("W", {}, {"protocol": PULL, "strength": 0.01}),
-        ("W*D*C*", {}, {"protocol": PULL, "strength": 0.17}),
-        ("WD*C", {"communicability": "frozen"}, {"protocol": PULL, "strength": 0.1}),
+        ("W", {}, {"protocol": BY_GRADIENT, "strength": 0.01}),
+        ("W*D*C*", {}, {"protocol": BY_GRADIENT, "strength": 0.17}),
+        ("WD*C", {"communicability": "frozen"}, {"protocol": BY_GRADIENT, "strength": 0.1}),
         ("W*D*C", {}, {"first_task": "go_nogo"}),
         ("WD*C", {}, {"first_task": "perceptual", "task_settings": {"delay_steps": 12}}),
     ],

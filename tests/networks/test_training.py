@@ -232,15 +232,15 @@ def test_a_diverged_run_is_told_and_leaves_the_others_alone(field):
         assert one.metrics == other.metrics
 
 
-PULL = Protocol(name="pull", strength_unit="gradient")
+BY_GRADIENT = Protocol(name="gradient", strength_unit="gradient")
 
 
 def test_a_first_task_that_leaves_no_gradient_ends_its_run_and_no_other(field):
     # Weights that may not be negative and move this far are all zero after the first task.
     shared = {"sign": "positive", "learning_rate": 1.0, "n_train": 64, "n_validation": 8}
     shared["batch_size"] = 8
-    pulled = {"protocol": PULL, "first_task": "perceptual"}
-    emptied = spec(field, control("W", start="lognormal"), **shared, **pulled)
+    settings = {"protocol": BY_GRADIENT, "first_task": "perceptual"}
+    emptied = spec(field, control("W", start="lognormal"), **shared, **settings)
     start = training._starts([emptied], field, torch.device("cpu"))[0]
     assert not start.any()
     training.rehearse([emptied], field)
@@ -267,7 +267,7 @@ class Departure(CustomPenalty):
 
 
 def test_a_penalty_without_a_gradient_at_the_start_is_refused_before_training(field):
-    held = spec(field, control("W", penalty=Departure()), protocol=PULL)
+    held = spec(field, control("W", penalty=Departure()), protocol=BY_GRADIENT)
     with pytest.raises(ValueError, match=r"W \[penalty=departure.*strength_unit='lambda'"):
         training.rehearse([held], field)
     training.rehearse([replace(held, protocol=PUBLISHED)], field)

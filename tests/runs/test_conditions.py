@@ -232,7 +232,7 @@ def test_conditions_are_run_by_name_and_found_by_label(tmp_path):
         (["--conditions", "W*D*", "--sign", "positive"], "--sign cannot be given with conditions"),
         (["--conditions", "W*D*", "--variants", "W"], "--variants cannot be given with conditions"),
         (["--design", "start", "--tasks", "go_nogo"], "--tasks cannot be given with conditions"),
-        (["--conditions", "W*D*", "--design", "start"], "give one of them"),
+        (["--conditions", "W*D*", "--design", "start"], "give one of the two"),
         (["--design", "nothing"], "unknown design 'nothing'"),
         (["--conditions", "nothing"], "unknown condition 'nothing'"),
     ],

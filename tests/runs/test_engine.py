@@ -88,7 +88,7 @@ def test_a_shard_that_does_not_fit_is_halved_and_comes_back_whole(field):
         assert {row["together"] for row in rows} == {1}
 
 
-def test_a_single_run_that_does_not_fit_is_told(field):
+def test_a_single_run_that_does_not_fit_is_reported(field):
     def never(runs, field):
         raise MemoryError
 
@@ -537,7 +537,7 @@ def test_trying_again_has_an_end(commands, submit, tmp_path):
     assert len((tmp_path / "count").read_text().split()) <= 2 * slurm.TRIES
 
 
-def test_jobs_that_end_before_a_worker_comes_are_told(commands, submit):
+def test_jobs_that_end_before_a_worker_comes_are_reported(commands, submit):
     commands("sbatch", "echo Submitted batch job $$")
     assert re.match(
         r"SLURM ended before a worker came: job \d+, \d+; read slurm-\d+.out in the folder where",

@@ -299,7 +299,7 @@ def test_runs_trained_again_are_the_archive_s(remade, capsys):
     assert "66 of 66 runs" in capsys.readouterr().out
 
 
-def test_a_run_that_succeeds_on_one_side_only_is_told(remade, monkeypatch, capsys):
+def test_a_run_that_succeeds_on_one_side_only_is_reported(remade, monkeypatch, capsys):
     folder, arguments, _ = remade
     runs = load_archive(folder / "runs")
     first = runs.index[0]
