@@ -9,7 +9,7 @@ All tests are scipy's or statsmodels'. They take the runs of two variants as ind
 one seed here share the draw of trials, and those with a functional start their weights; where that
 makes runs of one seed alike, the tests are cautious.
 
-Functions that read runs want those of :func:`cortexrnn.runs.archive.select`.
+Functions that read runs want those of :func:`cortexrnn.runs.conditions.select`.
 """
 
 from __future__ import annotations

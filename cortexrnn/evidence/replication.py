@@ -100,8 +100,9 @@ def draw_variance(runs: pd.DataFrame, *, fields: Sequence[str] = DRAW_FIELDS) ->
     Parameters
     ----------
     runs : DataFrame
-        Runs of the archive. Only those :func:`~cortexrnn.runs.archive.as_published` count, and of
-        them the seeds with a value on every draw, where there are two seeds and two draws or more.
+        Runs of the archive. Only those :func:`~cortexrnn.runs.conditions.as_published` count, and
+        of them the seeds with a value on every draw, where there are two seeds and two draws or
+        more.
     fields : sequence of str
         Fields that count; those of the rule unless others are named.
 

@@ -3,8 +3,8 @@
 Where numerics, libraries, products and kind of machine are those of the recorded run, training
 reproduces every bit. Elsewhere rounding differs and training amplifies it, so that a tolerance is
 needed (:data:`TOLERANCES`). Where a number is outside its tolerance, the run is trained a few times
-more, with a learning rate that differs by as little as rounding does: the stored number must then
-lie within the span of these trainings.
+more, with a learning rate that differs by as little as rounding does. The stored number must then
+be no further from the results of these trainings than its tolerance, or than they are apart.
 
 On another kind of machine this cannot detect a number that was altered by less than its tolerance,
 if everything that depends on it was altered too, see :mod:`cortexrnn.runs.consistency`.
@@ -87,7 +87,7 @@ epoch, when little was amplified.
 COMPARED = tuple(TOLERANCES)
 """What is compared of a run that was trained again."""
 RELATIVE = ("loss", "validation_loss", "early_loss")
-DRAWS = 5
+DRAWS = 9
 """Number of additional trainings of a run that is outside a tolerance."""
 STEP = 1e-6
 """Relative difference of their learning rates: eight roundings of a 32-bit number."""
@@ -544,13 +544,16 @@ def _outside(
 def _is_within(
     row: Mapping[str, Any], trained: Sequence[Mapping[str, Any]], name: str, tolerance: float
 ) -> bool:
-    """Whether a stored number lies in the span of its trainings, tolerance included."""
+    """Whether a stored number lies among the results of its trainings."""
     stored, values = _value(row, name), [_value(one, name) for one in trained]
     if math.isnan(stored):
         return any(map(math.isnan, values))
     numbers = [value for value in values if not math.isnan(value)]
-    allowed = tolerance * _unit(name, stored)
-    return bool(numbers) and min(numbers) - allowed <= stored <= max(numbers) + allowed
+    if not numbers:
+        return False
+    # The span of ten draws holds one more only nine times in eleven: alone it is too narrow.
+    allowed = max(tolerance * _unit(name, stored), max(numbers) - min(numbers))
+    return min(numbers) - allowed <= stored <= max(numbers) + allowed
 
 
 def _value(row: Mapping[str, Any], name: str) -> float:
