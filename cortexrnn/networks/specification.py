@@ -144,6 +144,13 @@ CORRECTED = Protocol(
 PROTOCOLS = {p.name: p for p in (PUBLISHED, CORRECTED)}
 
 
+def protocol_name(protocol: Protocol) -> str:
+    """Name a protocol as rows do: by the known one with the same switches, if there is one."""
+    switches = replace(protocol, name="")
+    alike = (name for name, known in PROTOCOLS.items() if replace(known, name="") == switches)
+    return next(alike, protocol.name)
+
+
 def _whole(owner: Any, name: str, *, least: int) -> int:
     """Read a whole number; equal numbers are one specification, whatever their type."""
     value = getattr(owner, name)
@@ -505,8 +512,7 @@ def _named_protocol(switches: dict[str, Any], name: str | None) -> Protocol:
     """Make a protocol of its switches; refuse a known name with other switches than its own."""
     protocol = Protocol(name=OWN_PROTOCOL, **switches)
     if name is None:
-        alike = (one for one in PROTOCOLS.values() if replace(one, name=OWN_PROTOCOL) == protocol)
-        return next(alike, protocol)
+        return PROTOCOLS.get(protocol_name(protocol), protocol)
     named = replace(protocol, name=name)
     if name in PROTOCOLS and named != PROTOCOLS[name]:
         raise ValueError(

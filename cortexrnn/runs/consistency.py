@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from cortexrnn.networks import topology
-from cortexrnn.networks.specification import PROTOCOLS, RunSpec, UnregisteredError
+from cortexrnn.networks.specification import RunSpec, UnregisteredError, protocol_name
 from cortexrnn.runs.archive import METRICS, plan_records, read_runs, run_files
 
 __all__ = ["check_files", "check_row", "check_rows", "shipped_archive", "wrong_columns"]
@@ -149,9 +148,7 @@ def check_row(row: Mapping[str, Any]) -> list[str]:
 def wrong_columns(row: Mapping[str, Any], spec: RunSpec) -> list[str]:
     """Find columns that contradict the specification."""
     expected: dict[str, Any] = {name: getattr(spec, name) for name in COLUMNS}
-    alike = [one.name for one in PROTOCOLS.values() if replace(one, name=spec.protocol.name) == (
-        spec.protocol)]  # fmt: skip
-    expected |= {"variant": spec.variant.name, "protocol": (alike or [spec.protocol.name])[0]}
+    expected |= {"variant": spec.variant.name, "protocol": protocol_name(spec.protocol)}
     return [
         f"{name} is {row[name]!r}, but {expected[name]!r} in its specification"
         for name in COLUMNS

@@ -14,7 +14,6 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +27,7 @@ from cortexrnn.fields.field import Field
 from cortexrnn.networks import topology
 from cortexrnn.networks.device import resolve_device
 from cortexrnn.networks.neurogym import GymTask
-from cortexrnn.networks.specification import PROTOCOLS, RunSpec, task_of
+from cortexrnn.networks.specification import RunSpec, protocol_name, task_of
 from cortexrnn.networks.training import NUMERICS, Result, rehearse, train
 from cortexrnn.runs import provenance, terminal
 from cortexrnn.runs.archive import (
@@ -248,13 +247,11 @@ def _pace(done: int, left: int, seconds: float) -> tuple[float, str]:
 
 def _called(spec: RunSpec) -> dict[str, str]:
     """Name what a specification has by content; a protocol by the known one that it equals."""
-    alike = [one.name for one in PROTOCOLS.values() if replace(one, name="") == replace(
-        spec.protocol, name="")]  # fmt: skip
     return {
         "field": spec.field,
         "relation": spec.relation,
         "arm": spec.arm,
-        "protocol": alike[0] if alike else spec.protocol.name,
+        "protocol": protocol_name(spec.protocol),
         "variant": spec.variant.name,
     }
 

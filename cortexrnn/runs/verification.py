@@ -534,7 +534,7 @@ def _why_bits(row: Mapping[str, Any], again: Mapping[str, Any]) -> str:
 def _outside(
     row: Mapping[str, Any], trained: Sequence[Mapping[str, Any]], tolerances: Mapping[str, float]
 ) -> list[str]:
-    """Name the numbers of a row outside the span of its trainings, tolerance included."""
+    """Name the numbers of a row that are not among the results of its trainings."""
     alike = [one for one in trained if one["diverged"] == row["diverged"]]
     if not alike:
         return ["diverged"]
