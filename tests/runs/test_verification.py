@@ -136,8 +136,8 @@ def test_a_number_lies_among_what_was_trained_if_it_is_no_further_than_these(
     stored, tolerance, made, expected
 ):
     rows = [{"entropy": value} for value in made]
-    found = verification._is_within({"entropy": stored}, rows, "entropy", tolerance)
-    assert found is expected
+    is_within = verification._is_within({"entropy": stored}, rows, "entropy", tolerance)
+    assert is_within is expected
 
 
 def test_other_draws_differ_in_rounding_alone(runs):
