@@ -100,7 +100,7 @@ def test_what_no_training_gives_differs_whatever_the_rounding(runs, name):
     value = runs[name].iloc[0] + 2 * verification.TOLERANCES[name] + 0.1
     outcome, reasons, draws = verdict(with_values(runs, numerics=4, **{name: value}), draws=2)
     assert (outcome, draws) == ("DIFFERS", 3)
-    assert f"{name} is {value:.6g}, and " in reasons
+    assert f"{name} is {value:.6g}, but training gave " in reasons
     assert "numerics 4" in reasons
     assert verdict(with_values(runs, numerics=4, **{name: value}), draws=0)[::2] == ("DIFFERS", 1)
 
