@@ -1,4 +1,4 @@
-"""Command line: ``cortexrnn fields, fetch, run, status, tables, verify, bench``."""
+"""Command line: ``cortexrnn fields, fetch, run, conditions, status, tables, verify, bench``."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ REFUSED = 2
 FAILED = 1
 """Exit status for work that could not be finished."""
 ENDS = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
-"""Signals that end a command in order; SIGHUP comes when a terminal or connection is closed."""
+"""Signals after which a command cleans up; SIGHUP comes when a terminal is closed."""
 
 REPEATED = "may be given repeatedly"
-"""What every option says that takes a list."""
+"""Part of the help of every option that takes a list."""
 EVERYTHING = ["all"]
 DESIGNS = ", ".join(GROUPS)
 """Groups of controls, as an option lists them."""
-MOST_TOLD = 10
-"""Of how many faults of files and rows a person is told one by one."""
+MOST_SHOWN = 10
+"""Faults of files and rows that are printed; of further ones only the number."""
 
 Directory = Annotated[
     Path | None, typer.Option(help="Folder laid out as the authors' Model/DATA/info.")
@@ -103,7 +103,7 @@ class _Terminated(BaseException):
 
 
 def _listen() -> dict[signal.Signals, Any]:
-    """Turn signals that end the process into exceptions, so that everything is put away."""
+    """Turn signals that end the process into exceptions, so that it cleans up."""
     usual = {number: signal.getsignal(number) for number in ENDS}
     for number, handler in usual.items():
         if handler is not signal.SIG_IGN:  # as nohup wants it
@@ -130,7 +130,7 @@ def _listed(option: str, values: list[str], everything: Iterable[str]) -> list[s
 
 
 def _count(value: str | int) -> int:
-    """Read how many, as digits alone."""
+    """Read a number of things, of digits alone."""
     try:
         (count,) = parameters.numbers("", value, whole=True)
     except ValueError:
@@ -141,7 +141,7 @@ def _count(value: str | int) -> int:
 
 
 COUNT: dict[str, Any] = {"parser": _count, "metavar": "<int>"}
-"""How an option is read that says how many."""
+"""How an option that takes a number of things is read."""
 
 
 def _say(value: object) -> None:
@@ -154,7 +154,9 @@ def _chosen_seeds(values: list[str] | None, count: int | None) -> list[int] | No
     if not values:
         return None
     if count is not None:
-        raise ValueError(f"--seeds {count} says how many and --seed says which; give one of them")
+        raise ValueError(
+            f"--seeds {count} is the number of seeds and --seed names them; give one of the two"
+        )
     seeds = _numbers(values, "--seed")
     limit = parameters.SEED_LIMIT
     if wrong := [seed for seed in seeds if not 0 <= seed < limit or seeds.count(seed) > 1]:
@@ -242,7 +244,7 @@ def run(
     relation: Annotated[str, typer.Option(help=", ".join(RELATIONS))] = "correlation",
     sign: Annotated[str, typer.Option(help=", ".join(SIGNS))] = "free",
     variants: Annotated[
-        list[str], typer.Option(help=f"all, or names with commas: 'W*D*C,WD*'; {REPEATED}.")
+        list[str], typer.Option(help=f"all, or names with commas, 'W*D*C,WD*'; {REPEATED}.")
     ] = EVERYTHING,
     tasks: Annotated[
         list[str],
@@ -264,13 +266,14 @@ def run(
         str | None,
         typer.Option(
             help="Names of conditions with commas: 'W*D*, scaled identity'; see cortexrnn "
-            "conditions. They say variant, protocol, relation, sign and tasks themselves."
+            "conditions. They fix variant, protocol, relation, sign and tasks themselves."
         ),
     ] = None,
     design: Annotated[
         str | None,
         typer.Option(
-            help=f"controls: all that the design has for the field; or one of: {DESIGNS}."
+            help="controls, for every control that is run on the field, or one group of them: "
+            f"{DESIGNS}."
         ),
     ] = None,
     directory: Directory = None,
@@ -279,7 +282,7 @@ def run(
     slurm: Annotated[bool, typer.Option("--slurm", help="Start --workers through SLURM.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
 ) -> None:
-    """Train a design and write its runs; the same command resumes what was stopped."""
+    """Train a design and write its runs; the same command resumes it after an interruption."""
     size = PRESETS[one_of("preset", preset, PRESETS)]
     one_of("protocol", protocol, PROTOCOLS)
     size = size if seeds is None else replace(size, n_seeds=seeds)
@@ -317,7 +320,7 @@ def run(
 def _conditions(names: str | None, design: str | None, field: str) -> list[Control]:
     """Read which conditions are asked for; none where a plan of variants is."""
     if names is not None and design is not None:
-        raise ValueError("--conditions and --design both say what is run; give one of them")
+        raise ValueError("--conditions and --design both name what is run; give one of the two")
     if design is not None:
         one_of("design", design, ["controls", *GROUPS])
         groups = list(GROUPS) if design == "controls" else [design]
@@ -327,12 +330,12 @@ def _conditions(names: str | None, design: str | None, field: str) -> list[Contr
 
 
 def _refuse_with_conditions(context: typer.Context) -> None:
-    """Refuse options that say what the conditions say themselves."""
+    """Refuse options that conditions fix themselves."""
     for name in ("variants", "tasks", "protocol", "relation", "sign"):
         source = context.get_parameter_source(name)
         if source is not None and source.name != "DEFAULT":
             raise ValueError(
-                f"--{name} does not go with conditions, which say it themselves; leave it out"
+                f"--{name} cannot be given with conditions, which fix it themselves; leave it out"
             )
 
 
@@ -382,7 +385,7 @@ def _tasks_in_words(one: Control) -> str:
 @app.command()
 @_plain_errors
 def status(out: Annotated[Path, typer.Argument(help="Folder of runs.")] = Path("runs")) -> None:
-    """Tell how far the plans of a folder have come."""
+    """Report the progress of the plans of a folder."""
     for plan in experiment.status(out).itertuples(index=False):
         _say(plan.plan)
         _say(f"  {plan.state}: {plan.done} of {plan.runs} runs, {plan.diverged} diverged")
@@ -401,12 +404,12 @@ def tables(
         Path | None, typer.Argument(help="Folder of runs; default: the shipped archive.")
     ] = None,
     metric: Annotated[str, typer.Option(help=", ".join(archive.METRICS))] = "accuracy",
-    csv: Annotated[Path | None, typer.Option(help="Write the table there as well.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="CSV file to write the table to.")] = None,
 ) -> None:
     """Print mean and 95 % interval of every cell, beside the paper's where it has one.
 
     Runs of one cell differ in nothing but their seed. Settings that are not the paper's are named,
-    and only runs with the paper's stand beside its numbers.
+    and only runs with the paper's settings are compared with its numbers.
     """
     one_of("metric", metric, archive.METRICS)
     table = beside_published(archive.load_archive(out), metrics=[metric])
@@ -437,24 +440,26 @@ def verify(
         Path | None, typer.Option(help="Folder of runs; default: the shipped archive.")
     ] = None,
     field: Annotated[str | None, typer.Option(help="Only runs of this field.")] = None,
-    sample: Annotated[int | None, typer.Option(help="So many runs at random.", **COUNT)] = None,
+    sample: Annotated[
+        int | None, typer.Option(help="Number of runs that are drawn at random.", **COUNT)
+    ] = None,
     all_cells: Annotated[
         bool, typer.Option("--all-cells", help="One run of every cell: may take an hour.")
     ] = False,
     seed: Annotated[
-        int | None, typer.Option(help="Which runs are drawn; default: others each time.", min=0)
+        int | None, typer.Option(help="Seed of the draw; default: another each time.", min=0)
     ] = None,
     directory: Directory = None,
     workers: Annotated[int | None, typer.Option(help="Processes; default: cores.", **COUNT)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
 ) -> None:
-    """Train recorded runs again, and say of each whether it comes out as it is stored.
+    """Train recorded runs again and compare the results with the stored rows.
 
     Before that, every file is compared with the hash in its plan's record, and every row with its
-    own specification. Exit status 1 if anything does not agree.
+    own specification. The exit status is 1 if anything disagrees.
     """
     if bool(identities) + (sample is not None) + all_cells != 1:
-        raise ValueError("say which runs: identities, or --sample 5, or --all-cells; one of them")
+        raise ValueError("choose runs by one of: identities, --sample 5, --all-cells")
     resolve_device(device)
     runs = archive.load_archive(out)
     if field is not None:
@@ -481,11 +486,11 @@ def verify(
             for line in one.lines:
                 _say(line)
     except (KeyboardInterrupt, _Terminated):
-        _stop(f"ended after {len(done)} of {len(chosen)} rows, which are told above", FAILED)
+        _stop(f"ended after {len(done)} of {len(chosen)} rows, which are listed above", FAILED)
     table = verification.deviations(done)
     for name in ("median", "largest", "tolerance"):
         table[name] = [f"{value:.2g}" for value in table[name]]
-    _show(table, "Trained again less stored, absolute; losses as ratios")
+    _show(table, "Absolute differences of stored and trained again; losses above 1 as ratios")
     counts = pd.Series([one.verdict for one in done]).value_counts()
     for verdict, meaning in verification.VERDICTS.items():
         if verdict in counts:
@@ -498,28 +503,28 @@ def _check_stored(out: Path | None, runs: pd.DataFrame) -> bool:
     """Check files and rows without training; print what is wrong, and whether anything is."""
     problems, unrecorded = consistency.check_files(out or consistency.shipped_archive())
     if unrecorded:
-        _say(f"no record of a plan says what was in {', '.join(unrecorded)}")
+        _say(f"no plan has a record of {', '.join(unrecorded)}, whose hash cannot be checked")
     rows = consistency.check_rows(runs)
-    problems += [f"run {identity}: {what}" for identity, found in rows.items() for what in found]
-    for problem in problems[:MOST_TOLD]:
+    problems += [f"run {identity}: {what}" for identity, faults in rows.items() for what in faults]
+    for problem in problems[:MOST_SHOWN]:
         _say(f"WRONG: {problem}")
-    if len(problems) > MOST_TOLD:
-        _say(f"WRONG: and {len(problems) - MOST_TOLD} more")
+    if len(problems) > MOST_SHOWN:
+        _say(f"WRONG: and {len(problems) - MOST_SHOWN} more")
     if not problems:
         _say(
-            f"Every file has the hash that its plan noted; each of {len(runs)} rows agrees with "
+            f"Every file has the hash that its plan recorded; each of {len(runs)} rows agrees with "
             "its specification and with itself"
         )
     return bool(problems)
 
 
 def _trainable(runs: pd.DataFrame, directory: Path | None) -> pd.DataFrame:
-    """Leave out what cannot be trained here, and tell how much that is."""
+    """Leave out the rows that cannot be trained here, and print how many and why."""
     reasons = verification.left_out(runs, directory=directory)
     for reason, count in reasons[reasons != ""].value_counts().items():
         _say(f"{count} rows are left out: {reason}")
     if not (reasons == "").any():
-        raise ValueError("none of these runs can be trained here; the reasons are told above")
+        raise ValueError("none of these runs can be trained here; the reasons are listed above")
     return runs[reasons == ""]
 
 
@@ -529,7 +534,7 @@ def _numbers(values: list[str], what: str) -> list[int]:
 
 
 def _joined(things: Iterable[object]) -> list[str]:
-    """Give things as the default of an option that may be given repeatedly."""
+    """Write values as the default of an option that may be given repeatedly."""
     return [",".join(map(str, things))]
 
 
@@ -541,7 +546,7 @@ SIZES, MEMBERS, REFERENCE_VARIANTS = map(
 @app.command("bench")
 @_plain_errors
 def measure_cost(
-    out: Annotated[Path, typer.Option(help="JSON file to write or to go on with.")] = Path(
+    out: Annotated[Path, typer.Option(help="JSON file to write or to continue.")] = Path(
         "bench.json"
     ),
     sizes: Annotated[
@@ -559,7 +564,7 @@ def measure_cost(
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes: three minutes.")] = False,
     limit: Annotated[float, typer.Option(help="Seconds that one call may take.")] = 40.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "cpu",
-    with_peer: Annotated[
+    with_keras: Annotated[
         bool, typer.Option("--keras", help="Time whole runs against Keras and bctpy instead.")
     ] = False,
     field: Annotated[str, typer.Option(help="Field, for --keras.")] = "surrogate_312",
@@ -572,8 +577,8 @@ def measure_cost(
     ] = measure.N_NULLS,
     rounds: Annotated[int, typer.Option(help="Pairs of a variant, for --keras.", **COUNT)] = 2,
 ) -> None:
-    """Measure what training and topology cost here; the same command goes on where it stopped."""
-    if with_peer:
+    """Measure what training and topology cost here; the same command continues after a stop."""
+    if with_keras:
         record = pairs.run_pairs(
             out=out,
             field=field,
@@ -588,7 +593,7 @@ def measure_cost(
         resolve_device(device)
         all_cores = cores()
         counts = [1] if quick or all_cores == 1 else [1, all_cores]
-        wanted = measure.points(
+        points = measure.points(
             measure.QUICK_SIZES if quick else _numbers(sizes, "--sizes"),
             members=measure.QUICK_MEMBERS if quick else _numbers(members, "--members"),
             threads=_numbers(threads, "--threads") if threads else counts,
@@ -596,7 +601,7 @@ def measure_cost(
             device=device,
         )
         budget = measure.QUICK_BUDGET_S if quick else measure.BUDGET_S
-        record = measure.run(wanted, out=out, budget=budget, limit=limit, tell=_say)
+        record = measure.run(points, out=out, budget=budget, limit=limit, tell=_say)
     _show_cost(report.load(out))
     if record["failed"]:
         _stop(f"{len(record['failed'])} points failed; give the same command again", FAILED)

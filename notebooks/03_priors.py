@@ -67,7 +67,7 @@ banner(field)
 # ```
 
 # %%
-wanted, relation = relation, priors.usable_relation(field, relation)
+requested, relation = relation, priors.usable_relation(field, relation)
 has_function = relation is not None
 names = priors.ingredients(field, relation) if has_function else ()
 lacks = f"Field {field.name} has no functional relation, hence no W*."
@@ -75,8 +75,8 @@ if not has_function:
     made_of = lacks + " Cells about it are empty on this page."
 else:
     made_of = f"Here W* is made of: {', '.join(names)}."
-    if relation != wanted:
-        made_of += f" The field has no {wanted}."
+    if relation != requested:
+        made_of += f" The field has no {requested}."
 warnings.filterwarnings("ignore", "field .* has no sttc")  # said below
 glue("made_of", made_of)
 
@@ -134,12 +134,12 @@ shown if has_function else remark(lacks)
 # %%
 gap = lacks
 if has_function:
-    own = np.diag(weights)
+    diagonal = np.diag(weights)
     others = weights[elsewhere]
-    alone = priors.spectral_radius(weights - np.diag(own))
-    ratio = own.mean() / others.mean()
+    alone = priors.spectral_radius(weights - np.diag(diagonal))
+    ratio = diagonal.mean() / others.mean()
     print(
-        f"mean weight to itself {own.mean():.4f}, to others {others.mean():.5f}"
+        f"mean weight to itself {diagonal.mean():.4f}, to others {others.mean():.5f}"
     )
     gap = stated(
         field,
@@ -222,7 +222,7 @@ if has_function:
     before = np.sort(np.abs(np.linalg.eigvals(weights)))
     after = np.sort(np.abs(np.linalg.eigvals(relabelled)))
     assert np.allclose(before, after, atol=1e-6), "same spectrum"
-    assert np.array_equal(np.sort(own), np.sort(np.diag(relabelled)))
+    assert np.array_equal(np.sort(diagonal), np.sort(np.diag(relabelled)))
 
 # %% mystnb={"figure": {"name": "fig-relabelling", "caption": "Functional weights before and after the neurons are relabelled at random, and the absolute eigenvalues of both in descending order. Colour scales end at the 99th percentile off the diagonal."}, "image": {"alt": "Heat maps of W* and W! and their eigenvalues, which coincide."}}
 shown = figures.relabelling(weights, relabelled) if has_function else None
@@ -258,7 +258,7 @@ lengths = {
     name: priors.distances(points) for name, points in geometries.items()
 }
 
-# %% mystnb={"figure": {"name": "fig-geometries", "caption": "Coordinates of the units in three geometries. A unit keeps its colour, which tells where its soma lies along x; where colours are mixed, neighbours in the tissue are no longer neighbours. Last panel: distances of all pairs in ascending order, divided by their mean."}, "image": {"alt": "Three-dimensional scatter plots of soma positions, published coordinates and grid, with cumulative distances."}}
+# %% mystnb={"figure": {"name": "fig-geometries", "caption": "Coordinates of the units in three geometries. A unit keeps its colour, which shows where its soma lies along x; where colours are mixed, neighbours in the tissue are no longer neighbours. Last panel: distances of all pairs in ascending order, divided by their mean."}, "image": {"alt": "Three-dimensional scatter plots of soma positions, published coordinates and grid, with cumulative distances."}}
 figures.coordinates(geometries, geometries["somata"][:, 0])
 
 # %%
@@ -365,7 +365,7 @@ glue("levels", levels)
 # :class: interpretation
 # In the published fields the penalty compares two sorted lists whose levels have nothing in common. Where its value is almost
 # entirely the mean of $\C^*$, it is nearly a constant: a network can do little about it and is hardly
-# moved by it. [Chapter 5](05_networks.ipynb) compares the pull of penalties with and without this term.
+# moved by it. [Chapter 5](05_networks.ipynb) compares the gradients of penalties with and without this term.
 # ```
 #
 # ## Summary

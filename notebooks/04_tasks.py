@@ -191,8 +191,8 @@ figures.trial(
 # %%
 last = {}
 for name, (inputs, targets) in trials.items():
-    seen = pd.Series([str(step) for step in inputs[:, -1]], name="seen")
-    last[name] = pd.crosstab(seen, targets).max(axis=1).sum() / n_trials
+    last_step = pd.Series([str(step) for step in inputs[:, -1]], name="seen")
+    last[name] = pd.crosstab(last_step, targets).max(axis=1).sum() / n_trials
 last = pd.Series(last, name="from the last input alone")
 last.to_frame().round(3)
 

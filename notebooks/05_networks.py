@@ -120,8 +120,8 @@ epochs, n_train = (
 )
 n_validation = max(size.n_validation, least_trials)
 size = replace(size, epochs=epochs, n_train=n_train, n_validation=n_validation)
-arm = {"relation": relation} if relation else {}
-specs = plan(field, variants=names, tasks=tasks, preset=size, **arm)
+of_relation = {"relation": relation} if relation else {}
+specs = plan(field, variants=names, tasks=tasks, preset=size, **of_relation)
 n_runs = len(names) * len(tasks) * size.n_seeds
 assert len({spec.identity for spec in specs}) == len(specs) == n_runs
 print(f"{len(specs)} runs, seeds: {size.n_seeds}, tasks: {', '.join(tasks)}")
@@ -133,15 +133,15 @@ print(f"{size.epochs} epochs of {size.n_train} trials each")
 # {glue:text}`made_of`
 # ```
 #
-# The gradient of a penalty tells how hard it holds a weight. Its mean size over all weights, before the
-# first step, compares variants on one scale.
+# The gradient of a penalty says how strongly it pushes on a weight. Its mean size over all weights
+# before the first step, the *penalty gradient*, compares variants on one scale.
 
 # %%
 starts, gradient = {}, {}
 for spec in specs[: len(names)]:
     start = initial_weights(spec, field)
-    held = penalties.penalty_of(spec, field, start)
-    sizes = penalties.gradient_sizes(held, torch.from_numpy(start)[None])
+    penalty = penalties.penalty_of(spec, field, start)
+    sizes = penalties.gradient_sizes(penalty, torch.from_numpy(start)[None])
     starts[spec.variant.name] = start
     gradient[spec.variant.name] = sizes.overall.item()
 gradient = pd.Series(gradient, name="mean |gradient|")
@@ -234,9 +234,9 @@ ended = [result for result in results if not result.diverged]
 assert all(0 <= r.metrics["validation_accuracy"] <= 1 for r in ended)
 losses = [r.history["loss"] for r in ended]
 fell = sum(loss[-1] <= loss[0] for loss in losses)
-told = f"In {fell} of {len(results)} runs the loss of the last epoch is no "
-told += "larger than that of the first."
-glue("fell", stated(field, fell == len(ended), told, otherwise=told))
+text = f"In {fell} of {len(results)} runs the loss of the last epoch is no "
+text += "larger than that of the first."
+glue("fell", stated(field, fell == len(ended), text, otherwise=text))
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -264,14 +264,14 @@ figures.before_after(
 )
 
 # %%
-other = ~np.eye(field.n_neurons, dtype=bool)
+off_diagonal = ~np.eye(field.n_neurons, dtype=bool)
 change = pd.DataFrame(index=list(starts))
 for when, matrices in (("before", starts), ("after", trained)):
     change[f"to itself, {when}"] = [
         np.diag(matrices[name]).mean() for name in starts
     ]
     change[f"|to others|, {when}"] = [
-        np.abs(matrices[name][other]).mean() for name in starts
+        np.abs(matrices[name][off_diagonal]).mean() for name in starts
     ]
 change.round(4)
 

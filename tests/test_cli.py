@@ -136,7 +136,10 @@ def test_seeds_says_how_many_and_seed_says_which(call, tmp_path, arguments, seed
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--seed", "7", "--seeds", "3"], "--seeds 3 says how many and --seed says which; give"),
+        (
+            ["--seed", "7", "--seeds", "3"],
+            "--seeds 3 is the number of seeds and --seed names them; give",
+        ),
         (["--seed", "x"], "--seed is 'x'; give whole numbers, as a list or with commas between"),
         (["--seed", "7,7"], "--seed has 7; give different whole numbers"),
         (["--seed", "-1"], "--seed has -1; give different whole numbers of at least 0"),
@@ -259,7 +262,7 @@ def test_recorded_runs_are_trained_again_and_agree(call, finished):
     assert result.exit_code == 0, result.output
     assert "each of 2 rows agrees with its specification and with itself" in result.output
     assert "2 runs are trained again, drawn with --seed 1" in result.output
-    assert "2 of 2 equal: every stored number came out again, to the last bit" in result.output
+    assert "2 of 2 equal: every stored number was reproduced to the last bit" in result.output
     for row in runs.to_dict("records"):
         shown = f"{row['identity'][:12]} surrogate_16, corr, {row['variant']}, go_nogo, seed 0"
         assert shown in result.output
@@ -299,7 +302,7 @@ def test_one_changed_digit_is_found(call, finished, hidden):
     result = call("verify", "--out", out, "--sample", "2", "--seed", "0", "--workers", "1")
     assert result.exit_code == 1
     assert ("is not the file that its plan wrote" in result.output) != hidden
-    assert "promises equal bits, and entropy differ" in result.output
+    assert "bits must be equal, but entropy differ" in result.output
     assert "1 of 2 DIFFERS" in result.output
     assert "not everything agrees, see above" in result.output
     other = call("verify", "--out", out, runs["identity"][1], "--workers", "1")
@@ -309,13 +312,13 @@ def test_one_changed_digit_is_found(call, finished, hidden):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "say which runs: identities, or --sample 5, or --all-cells; one of them"),
-        (["--sample", "2", "--all-cells"], "say which runs"),
-        (["0123456789", "--sample", "2"], "say which runs"),
+        ([], "choose runs by one of: identities, --sample 5, --all-cells"),
+        (["--sample", "2", "--all-cells"], "choose runs by one of"),
+        (["0123456789", "--sample", "2"], "choose runs by one of"),
         (["0123456789"], "no run '0123456789' here; give an identity"),
         (["--sample", "0"], "0 is too few"),
         (["--sample", "2", "--seed", "-1"], "--seed"),
-        (["--sample", "3"], "3 runs were asked for and 2 can be trained"),
+        (["--sample", "3"], "3 runs were asked for, but 2 can be trained"),
         (["--sample", "1", "--field", "6_6_2"], "unknown field '6_6_2'; choose one of surrogate_"),
         (["--sample", "1", "--device", "cuda:9"], "device 'cuda:9' cannot be used here"),
         (["--sample", "1", "--out", "/nowhere"], "there is no folder /nowhere"),

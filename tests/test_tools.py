@@ -102,8 +102,8 @@ def test_unknown_parameter_is_refused_with_those_there_are() -> None:
 
 def test_each_chapter_gets_what_it_has_and_a_field_stays_text() -> None:
     asked = parameters.parse(["FIELD=6_6_2", "SEEDS=5"])
-    given = parameters.assign(asked, {"01": {"field": "surrogate"}, "02": {"seeds": 3}})
-    assert given == {"01": {"field": "6_6_2"}, "02": {"seeds": 5}}
+    assigned = parameters.assign(asked, {"01": {"field": "surrogate"}, "02": {"seeds": 3}})
+    assert assigned == {"01": {"field": "6_6_2"}, "02": {"seeds": 5}}
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_parameters_are_read(project: Project) -> None:
 
 def test_value_equal_to_its_default_replaces_nothing() -> None:
     offered = {"01": {"field": "surrogate"}, "06": {"field": "6_6_2"}}
-    given = parameters.assign({"field": "6_6_2"}, offered)
-    assert given == {"01": {"field": "6_6_2"}, "06": {}}
+    assigned = parameters.assign({"field": "6_6_2"}, offered)
+    assert assigned == {"01": {"field": "6_6_2"}, "06": {}}
 
 
 def test_path_of_a_file_is_made_absolute(tmp_path: Path) -> None:
@@ -318,10 +318,10 @@ def test_fine_site_has_no_faults(site: Path) -> None:
 )
 def test_planted_fault_is_found(site: Path, markup: str, fault: str) -> None:
     (site / "a.html").write_text(GOOD + markup)
-    found = check_site.faults(check_site.read_site(site))
-    assert len(found) == 1
-    assert found[0].startswith("a.html: ")
-    assert fault in found[0]
+    faults = check_site.faults(check_site.read_site(site))
+    assert len(faults) == 1
+    assert faults[0].startswith("a.html: ")
+    assert fault in faults[0]
     assert check_site.main([str(site)]) == 1
 
 
@@ -341,7 +341,7 @@ def test_other_messages_of_the_code_are_no_faults(site: Path) -> None:
 def test_page_without_banner_is_found(site: Path) -> None:
     (site / "a.html").write_text('<h1 id="top">x</h1>')
     assert check_site.faults(check_site.read_site(site)) == [
-        "a.html: does not tell which data it shows"
+        "a.html: does not say which data it shows"
     ]
 
 

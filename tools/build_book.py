@@ -1,4 +1,4 @@
-"""Build the book: execute the chapters, make the pages, check them, say where they are.
+"""Build the book: execute the chapters, make the pages, check them, print where they are.
 
 python -m tools.build_book                               live chapters on the surrogate field
 python -m tools.build_book FIELD=6_6_2 PRESET=quick      the same on a real field
@@ -25,9 +25,9 @@ def build(words: list[str], *, strict: bool, project: Project) -> None:
     words : list of str
         Parameters, `NAME=value`.
     strict : bool
-        Take warnings for errors, start the pages from nothing, and check the finished site.
+        Treat warnings as errors, build all pages anew, and check the finished site.
     project : Project
-        Where things stand.
+        The repository.
 
     Raises
     ------

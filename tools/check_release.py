@@ -33,17 +33,17 @@ def problems(tag: str, root: Path = ROOT) -> list[str]:
         One sentence for each problem; empty where there is none.
     """
     version = tomllib.loads(_read(root, "pyproject.toml"))["project"]["version"]
-    found = []
+    faults = []
     if tag != f"v{version}":
-        found.append(
+        faults.append(
             f"the tag is {tag}, and pyproject.toml has version {version}: it must be v{version}"
         )
     cited = re.search(r"^version: (\S+)$", _read(root, "CITATION.cff"), flags=re.MULTILINE)
     if cited is None or cited[1] != version:
-        found.append(f"CITATION.cff must have the line 'version: {version}'")
+        faults.append(f"CITATION.cff must have the line 'version: {version}'")
     if notes(version, root) is None:
-        found.append(f"CHANGELOG.md must have a section '## {version} (YYYY-MM-DD)' with its date")
-    return found
+        faults.append(f"CHANGELOG.md must have a section '## {version} (YYYY-MM-DD)' with its date")
+    return faults
 
 
 def notes(version: str, root: Path = ROOT) -> str | None:
@@ -88,13 +88,13 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tag", help="such as v0.1.0")
     parser.add_argument("--notes", type=Path, help="file for the section of the changelog")
-    given = parser.parse_args(arguments)
-    found = problems(given.tag, root)
-    if found:
-        print("\n".join(found), file=sys.stderr)
+    options = parser.parse_args(arguments)
+    faults = problems(options.tag, root)
+    if faults:
+        print("\n".join(faults), file=sys.stderr)
         return 1
-    if given.notes is not None:
-        given.notes.write_text(notes(given.tag.removeprefix("v"), root) or "", encoding="utf-8")
+    if options.notes is not None:
+        options.notes.write_text(notes(options.tag.removeprefix("v"), root) or "", encoding="utf-8")
     return 0
 
 

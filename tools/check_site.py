@@ -1,7 +1,7 @@
 """Check a finished site the way a reader without a network would meet it.
 
 ``python -m tools.check_site _build/html`` reports links to files or anchors that the site does not
-have, scripts, styles and pictures that would be loaded from elsewhere, pages that do not tell which
+have, scripts, styles and pictures that would be loaded from elsewhere, pages that do not say which
 data they show, cells that ended in an error, warnings of the code, and names whose asterisks became
 emphasis. Sphinx sees none of these.
 """
@@ -128,7 +128,7 @@ def read_site(root: Path) -> Site:
     Raises
     ------
     FileNotFoundError
-        If there is no page at all: an empty site is no fine site.
+        If there is no page at all.
     """
     root = root.resolve()
     pages = {}
@@ -151,25 +151,25 @@ def faults(site: Site) -> list[str]:
     site : Site
         A site that was read by :func:`read_site`.
     """
-    found = {f"{sheet}: loads {url}" for sheet, url in _style_sheet_loads(site.root)}
+    lines = {f"{sheet}: loads {url}" for sheet, url in _style_sheet_loads(site.root)}
     for page in site.pages.values():
-        found |= {f"{page.name}: loads {url}" for url in page.loads}
-        found |= {fault for link in page.links if (fault := _dead(link, page, site))}
+        lines |= {f"{page.name}: loads {url}" for url in page.loads}
+        lines |= {fault for link in page.links if (fault := _dead(link, page, site))}
         if not page.has_banner and not _is_redirect(page):
-            found.add(f"{page.name}: does not tell which data it shows")
+            lines.add(f"{page.name}: does not say which data it shows")
         if page.n_errors:
-            found.add(f"{page.name}: {page.n_errors} cell output(s) with an error")
+            lines.add(f"{page.name}: {page.n_errors} cell output(s) with an error")
         if page.n_warnings:
-            found.add(f"{page.name}: {page.n_warnings} warning(s) of the code among the outputs")
+            lines.add(f"{page.name}: {page.n_warnings} warning(s) of the code among the outputs")
         if page.n_split_words:
-            found.add(
+            lines.add(
                 f"{page.name}: emphasis within {page.n_split_words} word(s); escape asterisks"
             )
-    return sorted(found)
+    return sorted(lines)
 
 
 def _is_redirect(page: Page) -> bool:
-    """Tell whether a page only sends the reader on, as the index of a book does."""
+    """Whether a page only sends the reader on, as the index of a book does."""
     return not page.anchors and not page.loads and len(page.links) <= 1
 
 
@@ -209,9 +209,9 @@ def main(arguments: list[str] | None = None) -> int:
     except FileNotFoundError as error:
         print(error, file=sys.stderr)
         return 1
-    found = faults(site)
-    print("\n".join(found) or f"{len(site.pages)} pages, {site.n_local_links} links within: fine")
-    return int(bool(found))
+    lines = faults(site)
+    print("\n".join(lines) or f"{len(site.pages)} pages, {site.n_local_links} links within: fine")
+    return int(bool(lines))
 
 
 if __name__ == "__main__":

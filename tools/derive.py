@@ -36,7 +36,7 @@ def derive(name: str) -> pd.DataFrame:
     Parameters
     ----------
     name : str
-        Published field whose events are at hand.
+        Published field whose events are available.
 
     Returns
     -------
@@ -66,9 +66,9 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("cortexrnn/data/derivation.csv"))
     parser.add_argument("fields", nargs="*", default=FIELDS)
-    asked = parser.parse_args(arguments)
-    table = pd.concat([derive(name) for name in asked.fields], ignore_index=True)
-    table.to_csv(asked.out, index=False, float_format="%.6g")
+    options = parser.parse_args(arguments)
+    table = pd.concat([derive(name) for name in options.fields], ignore_index=True)
+    table.to_csv(options.out, index=False, float_format="%.6g")
     print(table.pivot(index="field", columns="relation", values="difference"))
     return 0 if table["reproduced"].all() else 1
 

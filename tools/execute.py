@@ -1,6 +1,6 @@
 """Execute chapters with papermill, and only those whose result could be another.
 
-Beside every executed notebook stands a fingerprint of all that it was made of: its source, the
+Beside every executed notebook is a fingerprint of all that it was made of: its source, the
 values of its parameters and the files that they name, every file of the package with its data, the
 pins, the Python version, the mirror of real fields. Results of other parameters are kept under
 their fingerprint, so that going from one field to another and back executes nothing twice.
@@ -111,7 +111,7 @@ def _contents(values: Mapping[str, Literal]) -> dict[str, str]:
 def execute(
     scripts: Iterable[Path], values: Mapping[str, Mapping[str, Literal]], project: Project
 ) -> None:
-    """Bring `_build/executed` up to date, telling one line for each chapter.
+    """Bring `_build/executed` up to date and print one line for each chapter.
 
     A chapter is executed unless it was before with the same fingerprint, in the last build or in
     one of those whose results are kept.
@@ -123,7 +123,7 @@ def execute(
     values : mapping
         For each script's stem the parameters that replace its defaults.
     project : Project
-        Where things stand.
+        The repository.
 
     Raises
     ------
@@ -136,26 +136,26 @@ def execute(
     texts = [generate(script, project) for script in scripts]  # all, before any takes its time
     package = package_digest(project.root)
     for number, (script, text) in enumerate(zip(scripts, texts, strict=True), start=1):
-        wanted = fingerprint(text, values[script.stem], package)
+        digest = fingerprint(text, values[script.stem], package)
         stamp = project.executed / f"{script.stem}.fingerprint"
         result = project.executed / f"{script.stem}.ipynb"
         print(f"[{number}/{len(scripts)}] {script.stem} ... ", end="", flush=True)
-        if result.exists() and stamp.exists() and stamp.read_text() == wanted:
+        if result.exists() and stamp.exists() and stamp.read_text() == digest:
             print("unchanged", flush=True)
             continue
         started = time.perf_counter()
         stamp.unlink(missing_ok=True)  # a result that is being replaced counts for nothing
-        kept = project.kept / script.stem / f"{wanted}.ipynb"
+        kept = project.kept / script.stem / f"{digest}.ipynb"
         if kept.exists():
             shutil.copyfile(kept, result)  # with the time of now, since the page is another one
             kept.touch()
-            told = "executed before"
+            note = "executed before"
         else:
             _run(script.stem, text, values[script.stem], project)
             _keep(result, kept)
-            told = f"{time.perf_counter() - started:.0f} s"
-        stamp.write_text(wanted)
-        print(told, flush=True)
+            note = f"{time.perf_counter() - started:.0f} s"
+        stamp.write_text(digest)
+        print(note, flush=True)
 
 
 def _keep(result: Path, kept: Path) -> None:
@@ -184,7 +184,7 @@ def _run(name: str, text: str, values: Mapping[str, Literal], project: Project) 
     (profile / "ipython_kernel_config.py").write_text(_KERNEL_CONFIG)
     source, partial = work / f"{name}.ipynb", work / f"{name}.executed.ipynb"
     source.write_text(text, encoding="utf-8")
-    kept = dict(os.environ)
+    before = dict(os.environ)
     os.environ.update(environment(project))
     try:
         papermill.execute_notebook(
@@ -201,7 +201,7 @@ def _run(name: str, text: str, values: Mapping[str, Literal], project: Project) 
         raise BuildError(_failure(name, error, where)) from None
     finally:
         os.environ.clear()
-        os.environ.update(kept)
+        os.environ.update(before)
     partial.replace(project.executed / f"{name}.ipynb")
 
 
@@ -226,18 +226,18 @@ def banners(scripts: Iterable[Path], project: Project) -> dict[str, dict[str, st
     Raises
     ------
     BuildError
-        If a chapter does not tell which data it shows.
+        If a chapter does not say which data it shows.
     """
-    found = {}
+    records = {}
     for script in scripts:
         record = _banner(nbformat.read(project.executed / f"{script.stem}.ipynb", as_version=4))
         if record is None:
             raise BuildError(
-                f"{script.name} does not tell which data it shows; "
+                f"{script.name} does not say which data it shows; "
                 "show cortexrnn.figures.page.banner(field) after loading them"
             )
-        found[script.stem] = record
-    return found
+        records[script.stem] = record
+    return records
 
 
 def _banner(notebook: Any) -> dict[str, str] | None:

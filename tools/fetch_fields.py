@@ -1,4 +1,4 @@
-"""Fetch the real fields that tests are about into a folder that ``CORTEXRNN_DATA`` can name.
+"""Fetch the real fields that tests use into a folder that ``CORTEXRNN_DATA`` can name.
 
 Usage: ``python -m tools.fetch_fields FOLDER``. The files come from the pinned public source, about
 29 MB; each is checked by its hash. What is there and right is not fetched again.

@@ -2,7 +2,7 @@
 
 Usage: ``CORTEXRNN_DATA=<mirror> python tools/fit_surrogate.py`` (about two minutes). Positions,
 wiring and the rate statistics are moments of the fields in `FITTED`; the loadings of the shared
-signals are searched for, so that correlation and STTC of simulated fields come out as in them.
+signals are searched for, so that correlation and STTC of simulated fields match theirs.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def fit_wiring(fields: list[Field]) -> dict:
     for field in fields:
         edges = np.asarray(field.connectome) > 0
         distance = _distances(micrometres(field))
-        others = ~np.eye(field.n_neurons, dtype=bool)
-        lengths.append((distance[others], distance[edges]))
+        off_diagonal = ~np.eye(field.n_neurons, dtype=bool)
+        lengths.append((distance[off_diagonal], distance[edges]))
         for side, axis in (("out", 1), ("in", 0)):
             degree = edges.sum(axis=axis)
             sizes[side].append((degree.mean() ** 2, degree.var() - degree.mean()))
@@ -190,9 +190,9 @@ def fit_loadings(fields: list[Field], recipe: Recipe) -> Recipe:
             moments.append(relation_moments(place, correlation, relations.sttc(events)))
         return np.mean(moments, axis=0) - target
 
-    found = least_squares(miss, start, diff_step=0.05, max_nfev=8)
-    print("misses, in units of tolerance:", found.fun.round(2), file=sys.stderr)
-    return changed(found.x)
+    fit = least_squares(miss, start, diff_step=0.05, max_nfev=8)
+    print("misses, in units of tolerance:", fit.fun.round(2), file=sys.stderr)
+    return changed(fit.x)
 
 
 def fit_sparsity(fields: list[Field], recipe: Recipe) -> float:

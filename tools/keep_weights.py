@@ -35,7 +35,7 @@ from cortexrnn.runs.trained_weights import COURSE, KeptRun, save_weights, sparsi
 from tools.project import ROOT
 
 TOLERANCE = {name: 0.05 for name in METRICS}
-"""Largest difference that another machine may make to a metric without being told as a failure."""
+"""Largest difference that another machine may make to a metric without counting as a failure."""
 
 ROUNDING = 1e-12
 """Differences up to this are those of the order of sums, not of networks."""
@@ -64,18 +64,18 @@ def matrices(shard: Sequence[RunSpec], field: Field, folder: Path) -> dict[str, 
     """
     path = folder / f"{_stem(shard[0])}.npz"
     if not path.exists():
-        kept: dict[str, Any] = {}
+        arrays: dict[str, Any] = {}
 
         def watch(spec: RunSpec, epoch: int, weights: NDArray[Any]) -> None:
-            kept[f"{spec.identity}/{epoch}"] = weights
+            arrays[f"{spec.identity}/{epoch}"] = weights
 
         for result in train(shard, field, device="cpu", progress=False, watch=watch):
-            kept[f"{result.spec.identity}/final"] = result.weights["recurrent"]
-            told = {"metrics": result.metrics, "diverged": result.diverged}
-            kept[f"{result.spec.identity}/info"] = np.array(json.dumps(told))
+            arrays[f"{result.spec.identity}/final"] = result.weights["recurrent"]
+            info = {"metrics": result.metrics, "diverged": result.diverged}
+            arrays[f"{result.spec.identity}/info"] = np.array(json.dumps(info))
         temporary = path.with_suffix(".tmp")
         with temporary.open("wb") as file:
-            np.savez(file, **kept)
+            np.savez(file, **arrays)
         temporary.replace(path)
     with np.load(path) as archive:
         return {name: archive[name] for name in archive.files}
@@ -155,25 +155,27 @@ def beside_archive(kept: Sequence[KeptRun], archive: pd.DataFrame) -> pd.DataFra
     for run in kept:
         row = {"arm": run.arm, "task": run.task}
         row |= {"variant": run.variant, "identity": run.identity}
-        there = rows.loc[run.identity] if run.identity in rows.index else None
-        if there is None:
+        stored = rows.loc[run.identity] if run.identity in rows.index else None
+        if stored is None:
             table.append(row | {"verdict": "not in the archive"} | dict.fromkeys(METRICS, np.nan))
             continue
-        difference = {name: run.metrics[name] - there[name] for name in METRICS}
+        difference = {name: run.metrics[name] - stored[name] for name in METRICS}
         table.append(row | {"verdict": _verdict(difference, run)} | difference)
     return pd.DataFrame(table)
 
 
 def _verdict(difference: dict[str, float], run: KeptRun) -> str:
-    """Name how much two times the same run differ; two missing values are the same."""
-    here = {name: value for name, value in difference.items() if not np.isnan(run.metrics[name])}
-    if not all(np.isfinite(value) for value in here.values()):
+    """Name how much two trainings of one run differ; two missing values are the same."""
+    measured = {
+        name: value for name, value in difference.items() if not np.isnan(run.metrics[name])
+    }
+    if not all(np.isfinite(value) for value in measured.values()):
         return "success differs"  # one diverged
-    if all(abs(value) <= ROUNDING for value in here.values()):
+    if all(abs(value) <= ROUNDING for value in measured.values()):
         return "identical"
     if abs(difference["accuracy"]) > SUCCESS:
         return "success differs"
-    return "close" if all(abs(v) <= TOLERANCE[k] for k, v in here.items()) else "differs"
+    return "close" if all(abs(v) <= TOLERANCE[k] for k, v in measured.items()) else "differs"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -196,19 +198,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--full", type=Path, required=True, help="folder for full matrices")
     parser.add_argument("--archive", type=Path, help="folder of runs; default: the shipped one")
     parser.add_argument("--out", type=Path, default=ROOT / "cortexrnn" / "data" / "weights")
-    given = parser.parse_args(arguments)
-    field = load_field(given.field)
-    given.full.mkdir(parents=True, exist_ok=True)
+    options = parser.parse_args(arguments)
+    field = load_field(options.field)
+    options.full.mkdir(parents=True, exist_ok=True)
     plans = [
-        plan(field, preset=given.preset, seeds=[given.seed], sign=sign)
+        plan(field, preset=options.preset, seeds=[options.seed], sign=sign)
         for sign in SIGNS  # each a plan of its own, as in the archive
     ]
-    kept = [run for specs in plans for run in _kept(specs, field, given.full)]
+    kept = [run for specs in plans for run in _kept(specs, field, options.full)]
     path = save_weights(
-        kept, given.out / f"{field.name}.npz",
+        kept, options.out / f"{field.name}.npz",
         field=field.name, field_hash=field.hash_without_events, made=_made(),
     )  # fmt: skip
-    table = beside_archive(kept, load_archive(given.archive))
+    table = beside_archive(kept, load_archive(options.archive))
     print(table.drop(columns="identity").to_string(index=False))
     print(stated_loss(kept).drop(columns="identity").round(4).to_string(index=False))
     print(f"{path}: {path.stat().st_size:,} bytes, {len(kept)} of {sum(map(len, plans))} runs")
@@ -216,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _kept(specs: Sequence[RunSpec], field: Field, folder: Path) -> Iterator[KeptRun]:
-    """Go through the runs ensemble by ensemble; tell of those that diverged."""
+    """Go through the runs ensemble by ensemble; print those that diverged."""
     for shard in shards(specs):
         trained = matrices(shard, field, folder)
         for spec in shard:

@@ -1,4 +1,4 @@
-"""Parameters of the chapters: what may stand in their cell, and what may be asked for.
+"""Parameters of the chapters: what their cell may hold, and which values a command may give.
 
 papermill only warns about a parameter that a notebook does not have, and its `-p field 6_6_2`
 passes the number 662. Here both are settled before anything runs: an unknown name is refused, and a
@@ -80,13 +80,13 @@ def parse(words: Sequence[str]) -> dict[str, str]:
     BuildError
         If a word has no name or no `=`.
     """
-    asked = {}
+    values = {}
     for word in words:
         name, sign, value = word.partition("=")
         if not sign or not name.isidentifier():
             raise BuildError(f"{word!r} is no parameter; write NAME=value, such as FIELD=6_6_2")
-        asked[name.lower()] = value
-    return asked
+        values[name.lower()] = value
+    return values
 
 
 def located(asked: Mapping[str, str], *, folder: Path) -> dict[str, str]:

@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("cortexrnn/data/penalty_gradients.csv"))
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     rows = []
     for name in FIELDS:
         field = load_field(name)
@@ -81,8 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             further = one.group in ("harder", "environments") or one.sign == "positive"
             if not further:  # whose penalties and starts are among the others
                 rows.append({"field": name, "condition": one.name, **penalty_gradient(one, field)})
-    pd.DataFrame(rows).to_csv(given.out, index=False, float_format="%.4g")
-    print(f"{given.out}: {len(rows)} penalty gradients")
+    pd.DataFrame(rows).to_csv(options.out, index=False, float_format="%.4g")
+    print(f"{options.out}: {len(rows)} penalty gradients")
     return 0
 
 

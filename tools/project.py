@@ -1,4 +1,4 @@
-"""Where things stand in the repository, and what `_config.yml` and `_toc.yml` say."""
+"""Paths of the repository, and the contents of `_config.yml` and `_toc.yml`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class BuildError(Exception):
 
 
 def plain(text: str) -> str:
-    """Return text that others coloured, without colours where they would be shown as signs."""
+    """Return coloured text, without its colours where standard output is no terminal."""
     return text if sys.stdout.isatty() else re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
@@ -96,8 +96,8 @@ class Project:
 def _files(entry: object) -> list[str]:
     """Collect the values of every `file` key in a table of contents, in order."""
     if isinstance(entry, Mapping):
-        own = [str(entry["file"])] if "file" in entry else []
-        return own + [name for value in entry.values() for name in _files(value)]
+        files = [str(entry["file"])] if "file" in entry else []
+        return files + [name for value in entry.values() for name in _files(value)]
     if isinstance(entry, list):
         return [name for value in entry for name in _files(value)]
     return []

@@ -47,7 +47,7 @@ class Experiment:
     relation, sign : str
         The arm.
     n_seeds, first_seed : int
-        Simulations of each cell end before the one, and begin with the other.
+        Seeds of each cell: from `first_seed` to the one before `n_seeds`.
     variants : tuple of str
         Names of the paper.
     tasks : tuple of str
@@ -236,18 +236,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="name the experiments")
     parser.add_argument("--first", type=int, help="only plans that begin before this seed")
     parser.add_argument("--workers", type=int, help="processes; default: cores")
-    given = parser.parse_args(arguments)
-    if given.list:
+    options = parser.parse_args(arguments)
+    if options.list:
         print("\n".join(EXPERIMENTS))
         return 0
-    names = given.only or list(EXPERIMENTS)
+    names = options.only or list(EXPERIMENTS)
     for name in names:
         one_of("experiment", name, EXPERIMENTS)
     for name in names:
         field = load_field(EXPERIMENTS[name].field)
-        for specs in EXPERIMENTS[name].plans(first=given.first):
+        for specs in EXPERIMENTS[name].plans(first=options.first):
             print(f"{name}: {len(specs)} runs", flush=True)
-            print(experiment.run(specs, field, out=given.out, workers=given.workers), flush=True)
+            print(
+                experiment.run(specs, field, out=options.out, workers=options.workers), flush=True
+            )
     return 0
 
 

@@ -51,7 +51,7 @@ def stage(project: Project, banners: Mapping[str, Mapping[str, str]]) -> None:
     Parameters
     ----------
     project : Project
-        Where things stand.
+        The repository.
     banners : mapping
         What the chapters say about their data.
     """
@@ -103,9 +103,9 @@ def build_html(project: Project, *, strict: bool) -> None:
     Parameters
     ----------
     project : Project
-        Where things stand.
+        The repository.
     strict : bool
-        Start from nothing and take every warning for an error. A second strict run on the same
+        Build all pages anew and treat every warning as an error. A second strict run on the same
         folder would pass whatever the first one found: pages that were read once are not read
         again, and numbers quoted from another chapter stay as they were.
 
@@ -121,8 +121,8 @@ def build_html(project: Project, *, strict: bool) -> None:
             shutil.rmtree(project.build / folder, ignore_errors=True)
         command += ["-W", "-n", "--keep-going"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    told = plain(done.stdout)
+    output = plain(done.stdout)
     if done.returncode or not (project.html / "index.html").exists():
-        raise BuildError(f"{told}\nSphinx stopped (status {done.returncode}), see above")
+        raise BuildError(f"{output}\nSphinx stopped (status {done.returncode}), see above")
     if not strict:
-        print(told, end="")
+        print(output, end="")

@@ -46,7 +46,7 @@ def generate(script: Path, project: Project) -> str:
     script : Path
         The percent script; its first cell is Markdown and holds the title.
     project : Project
-        Tells the address that the generated cells use.
+        Gives the address that the generated cells use.
 
     Returns
     -------

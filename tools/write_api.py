@@ -1,6 +1,6 @@
 """Write `book/api.md`, the reference of the package, from the package itself.
 
-Rooms stand in the order in which they may import from one another, and the modules of a room too:
+Rooms are in the order in which they may import from one another, and the modules of a room too:
 no module imports from one further down. `python -m tools.write_api --check` says whether the page
 is what it would write.
 """
@@ -30,14 +30,14 @@ INTRODUCTION = """\
 # Programming interface
 
 Fields of cortex become networks, networks become runs, runs become evidence, and the book only
-reads. The rooms of the package stand here in that order, and no module imports from one further
+reads. This page lists the rooms of the package in that order; no module imports from one further
 down. One line of Python needs no more than what the package offers at its top: `from cortexrnn
 import Field, load_field, plan, train, measure, run, load_archive`.
 """
 
 
 def modules() -> list[str]:
-    """List the modules of the package so that each stands below those that it imports.
+    """List the modules of the package so that each is below those that it imports.
 
     Returns
     -------

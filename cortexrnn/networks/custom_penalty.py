@@ -34,8 +34,8 @@ class CustomPenalty(Defined, ABC):
 
     Notes
     -----
-    Strength is not its business: the value is multiplied by the strength of the run, or scaled
-    until its mean gradient is that strength where the protocol says so.
+    The run sets the strength: the value is multiplied by it, or scaled until its mean gradient is
+    that strength where the protocol says so.
     """
 
     def prepare(
@@ -98,7 +98,7 @@ def register_penalty(penalty: CustomPenalty) -> CustomPenalty:
     Raises
     ------
     DefinitionError
-        If it is none, or its name, settings or code cannot be part of what a run is.
+        If it is no penalty, or its name, settings or code cannot be part of the identity of a run.
     """
     PENALTIES[find_penalty(penalty).name] = penalty
     return penalty
@@ -120,7 +120,7 @@ def find_penalty(penalty: str | CustomPenalty) -> CustomPenalty:
     Raises
     ------
     DefinitionError
-        If there is none of that name, or it cannot be part of what a run is.
+        If there is none of that name, or it cannot be part of the identity of a run.
     """
     if isinstance(penalty, str):
         if penalty not in PENALTIES:
@@ -202,7 +202,7 @@ def _writes(what: str, name: str) -> str:
 
 
 def call_value(penalty: CustomPenalty, weights: Tensor, arrays: dict[str, Tensor]) -> Tensor:
-    """Value of a penalty in training, which may take ways that no trial of it took.
+    """Value of a penalty in training, where it may take branches that were not tried before.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Definitions: what a user adds to the package, as a part of what a run is.
+"""Definitions: what a user adds to the package, as part of the identity of a run.
 
 A task or a penalty of one's own is a frozen dataclass. A run that uses it is defined by the name of
 the class, its settings and its code: a digest of the source of its methods and of everything of the
@@ -42,10 +42,10 @@ import torch
 __all__ = ["Defined", "DefinitionError"]
 
 NAME = r"[A-Za-z][\w.-]*"
-"""How a definition may be called: names stand in columns, in lists with commas and in brackets."""
+"""Pattern of names: they appear in columns, in lists with commas and in brackets."""
 
 GENERATED = "__create_fn__.<locals>."
-"""What stands before the names of methods that :mod:`dataclasses` writes."""
+"""Prefix of the code names of methods that :mod:`dataclasses` generates."""
 
 PASSIVE = {
     "__abstractmethods__", "__annotate__", "__annotate_func__", "__annotations__",
@@ -54,16 +54,16 @@ PASSIVE = {
     "__parameters__", "__qualname__", "__slotnames__", "__static_attributes__",
     "__type_params__", "__weakref__", "_abc_impl",
 }  # fmt: skip
-"""Attributes of classes that Python makes out of the others."""
+"""Attributes of classes that Python derives from the others."""
 
 OF_NAMED_TUPLES = {"__getnewargs__", "__new__", "__repr__", "_asdict", "_make", "_replace"}
-"""Methods that are written for named tuples; what differs is in their fields and defaults."""
+"""Methods generated for named tuples; what can differ is in their fields and defaults."""
 
 BLIND = {"__import__", "eval", "exec", "globals"}
-"""Functions of Python that reach code which nobody can see beforehand."""
+"""Functions of Python that run code which cannot be read beforehand."""
 
 HEAP_TYPE = 1 << 9
-"""Flag of types that were made while Python ran, Py_TPFLAGS_HEAPTYPE."""
+"""Flag of types that are created at run time, Py_TPFLAGS_HEAPTYPE."""
 
 _sent: weakref.WeakKeyDictionary[type, str] = weakref.WeakKeyDictionary()
 """Digests of the code of classes that came from another process, where their source is."""
@@ -77,7 +77,7 @@ _being_sent: set[type] = set()
 
 
 class DefinitionError(ValueError):
-    """What a user added cannot become a part of what a run is."""
+    """A user's task or penalty that cannot become part of the identity of a run."""
 
 
 class Defined:
@@ -122,7 +122,7 @@ class Defined:
     def _code(self) -> str:
         """Digest of the code, 32 hexadecimal digits."""
         cls, declared = type(self), {field.name for field in fields(self)}  # type: ignore[arg-type]
-        kept = {
+        undeclared = {
             key: value
             for key, value in vars(self).items()
             if key not in declared
@@ -131,12 +131,16 @@ class Defined:
         for base in cls.__mro__[: cls.__mro__.index(Defined)]:
             if "__init__" in vars(base) and "__dataclass_fields__" not in vars(base):
                 raise DefinitionError(
-                    f"{base.__name__} has an __init__, whose arguments nobody sees; write "
+                    f"{base.__name__} has an __init__, whose arguments cannot be recorded; write "
                     "@dataclass(frozen=True) above the class and declare its settings, such as "
                     "power: float = 2.0"
                 )
         code = _sent[cls] if cls in _sent else _Reader(cls).digest()
-        return code if not kept else _Reader(cls).digest_of([code, dict(sorted(kept.items()))])
+        return (
+            code
+            if not undeclared
+            else _Reader(cls).digest_of([code, dict(sorted(undeclared.items()))])
+        )
 
     def __str__(self) -> str:
         """Name, and the settings that differ from their defaults."""
@@ -174,7 +178,7 @@ def _setting(value: Any, name: str, key: str) -> Any:
         return [_setting(one, name, key) for one in value]
     raise DefinitionError(
         f"setting {key} of {name} is {value!r} ({type(value).__name__}); settings are finite "
-        "numbers, texts, True, False, None, and tuples of these"
+        "numbers, strings, True, False, None, and tuples of these"
     )
 
 
@@ -225,16 +229,16 @@ def _by_value(names: set[str]) -> Iterator[None]:
 
 
 def _received(key: str, code: str, content: bytes, state: dict[str, Any]) -> Any:
-    """Make what another process, or this one, sent."""
+    """Rebuild an instance that another process, or this one, sent."""
     cls = _here.get(key)  # making it again would change the class that is here
     if cls is None:
         known = _came.get(key)
         cls = known[1] if known and known[0] == code else pickle.loads(content)
         assert cls is not None
         _came[key], _keys[cls], _sent[cls] = (code, cls), key, code
-    made = object.__new__(cls)
-    vars(made).update(state)
-    return made
+    instance = object.__new__(cls)
+    vars(instance).update(state)
+    return instance
 
 
 def _top(module: str | None) -> str:
@@ -266,19 +270,19 @@ def _is_library(module: str | None) -> bool:
     """
     if not module or module == "__main__":
         return False
-    found = sys.modules.get(module) or sys.modules.get(_top(module))
-    file = getattr(found, "__file__", None)
+    loaded = sys.modules.get(module) or sys.modules.get(_top(module))
+    file = getattr(loaded, "__file__", None)
     if file is None:
         return _top(module) in {"cortexrnn", "builtins", *sys.stdlib_module_names}
     return _is_library_file(file)
 
 
 def _at(module: str | None, name: str) -> Any:
-    """Find what stands in a module under a name with dots, or None."""
-    found: Any = sys.modules.get(module or "")
+    """Look up a dotted name in a module; None where it does not exist."""
+    value: Any = sys.modules.get(module or "")
     for part in name.split("."):
-        found = getattr(found, part, None)
-    return found
+        value = getattr(value, part, None)
+    return value
 
 
 def _is_of_library(cls: type) -> bool:
@@ -310,7 +314,7 @@ def _source(code: types.CodeType) -> str:
 
 
 def _lambda(code: types.CodeType) -> str:
-    """Source of one lambda, of which several may stand on a line."""
+    """Source of one lambda, of which a line may hold several."""
     text = "".join(inspect.findsource(code)[0])
     places = [
         ((start, first), (stop, last))
@@ -345,7 +349,7 @@ def _inner(code: types.CodeType) -> list[types.CodeType]:
 def _uses(code: types.CodeType) -> frozenset[tuple[str, tuple[str, ...]]]:
     """Names that a function and those inside of it look up around it, with their attributes."""
     steps = [step for step in dis.get_instructions(code) if step.opname != "EXTENDED_ARG"]
-    found = set()
+    names = set()
     for i, step in enumerate(steps):
         if step.opname == "LOAD_NAME" or (
             step.opname.startswith("LOAD_") and step.opname.endswith(("GLOBAL", "GLOBALS", "DEREF"))
@@ -353,20 +357,20 @@ def _uses(code: types.CodeType) -> frozenset[tuple[str, tuple[str, ...]]]:
             chain = itertools.takewhile(
                 lambda after: after.opname in ("LOAD_ATTR", "LOAD_METHOD"), steps[i + 1 :]
             )
-            found.add((step.argval, tuple(after.argval for after in chain)))
-    return frozenset(found).union(*map(_uses, _inner(code)))
+            names.add((step.argval, tuple(after.argval for after in chain)))
+    return frozenset(names).union(*map(_uses, _inner(code)))
 
 
 @functools.lru_cache(maxsize=4096)
 def _imports(code: types.CodeType) -> frozenset[tuple[str, int]]:
     """Modules that a function and those inside of it import, with the level of a relative name."""
     steps = [step for step in dis.get_instructions(code) if step.opname != "EXTENDED_ARG"]
-    found = {
+    names = {
         (step.argval, steps[i - 2].argval)
         for i, step in enumerate(steps)
         if step.opname == "IMPORT_NAME"
     }
-    return frozenset(found).union(*map(_imports, _inner(code)))
+    return frozenset(names).union(*map(_imports, _inner(code)))
 
 
 def _absolute(name: str, level: int, package: str | None) -> str:
@@ -376,19 +380,19 @@ def _absolute(name: str, level: int, package: str | None) -> str:
 
 def _imported_by(module: types.ModuleType, text: str) -> list[str]:
     """Full names of what the text of a module imports when it is imported, in order."""
-    found: set[str] = set()
+    imported: set[str] = set()
     waiting: list[Any] = list(ast.parse(text).body)
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
+            imported.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             name = _absolute(node.module or "", node.level, module.__package__)
-            found.update([name, *(f"{name}.{alias.name}" for alias in node.names)])
+            imported.update([name, *(f"{name}.{alias.name}" for alias in node.names)])
         elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             is_for_types = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
             waiting += node.orelse if is_for_types else ast.iter_child_nodes(node)
-    parts = {name[:i] for name in found for i, c in enumerate(name + ".") if c == "."}
+    parts = {name[:i] for name in imported for i, c in enumerate(name + ".") if c == "."}
     return sorted(parts)
 
 
@@ -432,8 +436,8 @@ class _Reader:
         return False
 
     def _is_library(self, module: str | None) -> bool:
-        own = self._top not in ("cortexrnn", "builtins") and _top(module) == self._top
-        return not own and _is_library(module)
+        is_own = self._top not in ("cortexrnn", "builtins") and _top(module) == self._top
+        return not is_own and _is_library(module)
 
     def _read(self, value: Any, where: str) -> None:
         """Read anything that code may refer to, or refuse it."""
@@ -447,11 +451,11 @@ class _Reader:
             raise DefinitionError(
                 f"{self._cls.__name__} uses {where}, a {type(value).__name__}, which cannot become "
                 "part of the identity of a run; make it a setting, a function of your own, or "
-                "plain data: numbers, texts, tuples, arrays"
+                "plain data: numbers, strings, tuples, arrays"
             )
 
     def _data(self, value: Any, where: str) -> bool:
-        """Read plain data and what is made of it; say whether it was that."""
+        """Read plain data and containers of it; return whether it was such data."""
         if isinstance(value, enum.Enum | np.ndarray | np.generic | torch.Tensor):
             return self._object(value, where)
         if value is None or isinstance(value, bool):
@@ -531,9 +535,10 @@ class _Reader:
         return True
 
     def _callable(self, value: Any, where: str) -> bool:
-        """Read what can be called and is no function with source: by name, and what it is bound to.
+        """Read a callable that is no function with source: by name, and what it is bound to.
 
-        Whatever is not found in a library under its name was made of something, which nobody sees.
+        A callable that no library holds under its name was built from something that cannot be
+        read, and is refused.
         """
         if self._is_found(value):
             module = getattr(value, "__module__", None) or type(value).__module__
@@ -556,7 +561,7 @@ class _Reader:
         return True
 
     def _is_found(self, value: Any) -> bool:
-        """Whether something stands in a library under its own name."""
+        """Whether a library holds something under its own name."""
         name = getattr(value, "__name__", None)
         if not callable(value) or not isinstance(name, str):
             return False
@@ -605,7 +610,7 @@ class _Reader:
             self._read(value, f"{module.__name__}.{chain[0]}")
 
     def _contents(self, module: types.ModuleType) -> None:
-        """Read all that is in a module of the user's, where nobody sees what of it is used."""
+        """Read all of a module of the user's, where it is unknown which part of it is used."""
         self._module(module)
         if self._is_library(module.__name__) or module.__name__ in self._whole:
             return
@@ -652,33 +657,33 @@ class _Reader:
             self._read(value, f"{name} in {function.__qualname__}")
 
     def _check_names(self, function: types.FunctionType) -> None:
-        """Refuse a function that reaches code of the user's by ways that are not seen."""
+        """Refuse a function that reaches code of the user's in ways that cannot be followed."""
         what = f"{self._cls.__name__} uses {function.__qualname__}, which"
         for name, _ in sorted(_uses(function.__code__)):
             if name in BLIND and name not in function.__globals__:
                 raise DefinitionError(
-                    f"{what} calls {name}, so that nobody sees what code it runs, and code is "
-                    "part of what a run is; write that code as a function"
+                    f"{what} calls {name}, so that the code it runs cannot be read, and code is "
+                    "part of the identity of a run; write that code as a function"
                 )
         for name, level in sorted(_imports(function.__code__)):
             full = _absolute(name, level, function.__globals__.get("__package__"))
             if not self._is_elsewhere(full):
                 raise DefinitionError(
-                    f"{what} imports {full} when it is called, so that its code is not seen, and "
-                    "code is part of what a run is; import it at the top of the file"
+                    f"{what} imports {full} when it is called, so that its code cannot be read, "
+                    "and code is part of the identity of a run; import it at the top of the file"
                 )
 
     def _is_elsewhere(self, module: str) -> bool:
-        """Whether a module that may not be imported yet is a library, or nowhere."""
+        """Whether a module that may not be imported yet is a library, or does not exist."""
         if module in sys.modules or _top(module) in sys.modules:
             return self._is_library(module)
         try:
-            found = importlib.util.find_spec(_top(module))
+            spec = importlib.util.find_spec(_top(module))
         except (ImportError, ValueError):
             return True
-        if found is None or found.origin in ("built-in", "frozen"):
+        if spec is None or spec.origin in ("built-in", "frozen"):
             return True
-        return found.origin is not None and _is_library_file(found.origin)
+        return spec.origin is not None and _is_library_file(spec.origin)
 
     def _class(self, cls: type) -> None:
         """Read a class: its methods and attributes, and those of its bases."""
@@ -701,7 +706,7 @@ class _Reader:
             self._class(type(cls))
 
     def _fields(self, cls: type) -> set[str]:
-        """Read fields of a dataclass or a named tuple; give the attributes that stand for them."""
+        """Read fields of a dataclass or a named tuple; give the attributes that hold them."""
         if tuple in cls.__bases__ and "_fields" in vars(cls):
             return {*vars(cls)["_fields"], *OF_NAMED_TUPLES}
         if "__dataclass_fields__" not in vars(cls):
@@ -717,13 +722,13 @@ class _Reader:
 
     @contextlib.contextmanager
     def _source_of(self, name: str) -> Iterator[None]:
-        """Say what to do where there is no source."""
+        """Turn the errors of missing source into one that names the remedy."""
         try:
             yield
         except (OSError, TypeError, SyntaxError) as error:
             raise DefinitionError(
-                f"the source of {name} cannot be read ({error}), and code is part of what a run "
-                f"is; define {self._cls.__name__} in a file or a notebook"
+                f"the source of {name} cannot be read ({error}), and code is part of the identity "
+                f"of a run; define {self._cls.__name__} in a file or a notebook"
             ) from error
 
 
@@ -749,20 +754,20 @@ def _text(module: types.ModuleType) -> str:
 
 def _enclosed(function: types.FunctionType) -> dict[str, Any]:
     """Values that a function takes from the functions around it."""
-    found = {}
+    values = {}
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     for name, cell in cells:
         if name != "__class__":
             with contextlib.suppress(ValueError):  # an empty cell
-                found[name] = cell.cell_contents
-    return found
+                values[name] = cell.cell_contents
+    return values
 
 
 def _captured(function: types.FunctionType) -> dict[str, Any]:
     """Values that a function takes from around it."""
-    found = {
+    values = {
         name: function.__globals__[name]
         for name, _ in _uses(function.__code__)
         if name in function.__globals__
     }
-    return found | _enclosed(function)
+    return values | _enclosed(function)

@@ -18,7 +18,7 @@ THREADED_FROM = 512
 
 
 def resolve_device(device: str = "auto") -> torch.device:
-    """Turn the name of a device into one that is there.
+    """Turn the name of a device into one that is present.
 
     Parameters
     ----------
@@ -52,7 +52,8 @@ def resolve_device(device: str = "auto") -> torch.device:
 def products(device: torch.device | str) -> str:
     """Say what computes matrix products: library, kernel, kind of machine, threads.
 
-    With equal :data:`NUMERICS` and equal products a run has equal bits.
+    With equal :data:`~cortexrnn.networks.training.NUMERICS` and equal products a run has equal
+    bits.
 
     Parameters
     ----------
@@ -80,10 +81,10 @@ def products(device: torch.device | str) -> str:
 def _product_library() -> str:
     """Library of torch's products on the processor, with its version."""
     built = torch.__config__.show()
-    if found := re.search(r"Math Kernel Library Version (\d+(?:\.\d+)*)", built):
-        return f"MKL {found[1]}"
-    found = re.search(r"BLAS_INFO=(\w+)", built)
-    return found[1] if found else "BLAS"
+    if match := re.search(r"Math Kernel Library Version (\d+(?:\.\d+)*)", built):
+        return f"MKL {match[1]}"
+    match = re.search(r"BLAS_INFO=(\w+)", built)
+    return match[1] if match else "BLAS"
 
 
 @functools.cache
@@ -93,13 +94,13 @@ def _processor() -> str:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         text = ""
-    found = re.search(r"model name\s*:\s*(.+)", text)
-    return found[1].strip() if found else platform.processor() or platform.machine()
+    match = re.search(r"model name\s*:\s*(.+)", text)
+    return match[1].strip() if match else platform.processor() or platform.machine()
 
 
 @contextlib.contextmanager
 def no_denormals() -> Iterator[None]:
-    """Take denormal numbers for zero: weights that a penalty shrinks crawl through them.
+    """Treat denormal numbers as zero: they are slow, and a penalty shrinks many weights into them.
 
     Yields
     ------

@@ -16,13 +16,12 @@ from cortexrnn.networks.penalties import Penalty
 __all__ = ["RNNEnsemble", "logits"]
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
-
-
+"""Constants of Adam, the defaults of Keras."""
 VALIDATION_CHUNK = 512
 """Trials evaluated at a time."""
 ALIGNMENT = 64
-"""Bytes, of whose multiple every network's numbers begin: on some processors the last bits of a
-matrix product depend on where its operands begin, and a run must not depend on its neighbours."""
+"""Every network's numbers begin at a multiple of so many bytes: on some processors the last bits of
+a matrix product depend on where its operands begin, and a run must not depend on its neighbours."""
 
 
 def logits(parameters: dict[str, Tensor], inputs: Tensor) -> Tensor:

@@ -1,10 +1,10 @@
-"""Further tasks, whose trials are drawn by environments of NeuroGym, and the door to all tasks.
+"""Further tasks, whose trials are drawn by environments of NeuroGym, and all tasks by name.
 
 NeuroGym (Molano-Mazón et al. 2022, doi 10.31234/osf.io/aqc9n; Apache-2.0) is an optional extra,
 ``pip install -e '.[tasks]'``, and imported when the first trial is drawn. An environment gives
 for every step an observation and the right action. Here the observations of a trial are the inputs,
 and the right action of the last step is the class: networks answer once, after the last step.
-Rewards, and trials that end early because of an action, do not come into it.
+Rewards, and trials that end early because of an action, play no part.
 
 Durations
     are counted in steps of ``dt`` milliseconds and all fixed, so that the trials of a task are
@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 STEPS = "_steps"
-"""How the names of settings end that are durations."""
+"""Ending of the names of settings that are durations."""
 
 
 class TaskError(ValueError):
@@ -134,17 +134,19 @@ class GymTask(Task):
         settings = {k: v for k, v in self.settings.items() if not k.endswith(STEPS)}
         timing = {self.renamed.get(name, name): n * self.dt for name, n in self.durations}
         with warnings.catch_warnings():
-            # Environments do not say how they can be rendered, which nobody asks them.
+            # Environments declare no render modes, and none is needed.
             warnings.filterwarnings("ignore", message=".*render_modes")
-            made = neurogym.make(self.environment, timing=timing, **self.keywords, **settings)
-        return made.unwrapped
+            environment = neurogym.make(
+                self.environment, timing=timing, **self.keywords, **settings
+            )
+        return environment.unwrapped
 
     def _check_trial(self, environment: Any) -> None:
         """Refuse a trial that does not have the periods and channels of this task."""
         periods = {name: (start, stop) for name, start, stop in self.periods}
-        own = {theirs: name for name, theirs in self.renamed.items()}
+        setting_names = {period: name for name, period in self.renamed.items()}
         drawn = {
-            own.get(name, name): (start, environment.end_ind[name])
+            setting_names.get(name, name): (start, environment.end_ind[name])
             for name, start in environment.start_ind.items()
         }
         for name in {**drawn, **periods}:
@@ -166,8 +168,8 @@ class GymTask(Task):
         answer = int(environment.gt[-1]) - self.first_action
         if not 0 <= answer < self.n_classes:
             raise TaskError(
-                f"{self.environment} wants action {environment.gt[-1]} in the last step; classes "
-                f"of task {self.name!r} are actions {self.first_action} to "
+                f"{self.environment} has right action {environment.gt[-1]} in the last step; "
+                f"classes of task {self.name!r} are actions {self.first_action} to "
                 f"{self.first_action + self.n_classes - 1}: end with the period of the answer"
             )
         return answer
@@ -182,7 +184,7 @@ class RingTask(GymTask):
     Attributes
     ----------
     rings : tuple of str
-        What stands before the direction in the names of the channels, for every ring.
+        Prefix of the direction in the names of the channels, for every ring.
     cues : tuple of str
         Channels after the rings.
     smallest_ring : int
@@ -202,8 +204,8 @@ class RingTask(GymTask):
         super().__post_init__()
         self.check_integers(dim_ring=self.smallest_ring)
         directions = tuple(f"{360 * k / self.dim_ring:g}°" for k in range(self.dim_ring))
-        seen = (ring + direction for ring in self.rings for direction in directions)
-        object.__setattr__(self, "channel_names", ("fixation", *seen, *self.cues))
+        ring_channels = (ring + direction for ring in self.rings for direction in directions)
+        object.__setattr__(self, "channel_names", ("fixation", *ring_channels, *self.cues))
         if not hasattr(type(self), "class_names"):
             object.__setattr__(self, "class_names", directions)
 

@@ -105,7 +105,7 @@ def _distances(
         )
         grid = priors.distances(points)
         return _to_mean_of(soma, grid) if grid_scale == "matched" else grid
-    assert rng is not None  # the caller saw to it
+    assert rng is not None  # the caller has checked
     if kind == "clusters":
         points = priors.clustered_points(field.n_neurons, rng=rng)
         return _to_mean_of(soma, priors.distances(points))
@@ -215,8 +215,8 @@ class Penalty:
     @staticmethod
     def _emd(weights: Tensor, target: Tensor) -> Tensor:
         """Mean absolute difference of sorted communicabilities, shape (M,)."""
-        own = communicability(weights, strength_offset=ZERO_STRENGTH).flatten(-2)
-        value: Tensor = _SortedDifference.apply(own, target)  # type: ignore[no-untyped-call]
+        entries = communicability(weights, strength_offset=ZERO_STRENGTH).flatten(-2)
+        value: Tensor = _SortedDifference.apply(entries, target)  # type: ignore[no-untyped-call]
         return value
 
     def to(self, like: Tensor) -> Penalty:
@@ -412,10 +412,10 @@ class GradientSizes(NamedTuple):
 
 
 def gradient_sizes(penalty: Penalty, weights: Tensor) -> GradientSizes:
-    """Measure how hard a penalty holds weights: the magnitude of its gradient.
+    """Measure the magnitude of a penalty's gradient.
 
-    At the weights before training this is what the book calls the penalty gradient. A weight of
-    exactly zero counts as not held, whichever way it would be pushed.
+    At the weights before training this is what the book calls the penalty gradient. Where a weight
+    is exactly zero, its magnitude is taken to have gradient zero.
 
     Parameters
     ----------
@@ -432,11 +432,11 @@ def gradient_sizes(penalty: Penalty, weights: Tensor) -> GradientSizes:
     leaf = weights.detach().clone().requires_grad_()
     (gradient,) = torch.autograd.grad(penalty(leaf).sum(), leaf)
     size = gradient.abs()
-    own = torch.eye(size.shape[-1], dtype=torch.bool, device=size.device)
+    diagonal = torch.eye(size.shape[-1], dtype=torch.bool, device=size.device)
     return GradientSizes(
         overall=size.mean((-2, -1)),
-        self_connections=size[..., own].mean(-1),
-        others=size[..., ~own].mean(-1),
+        self_connections=size[..., diagonal].mean(-1),
+        others=size[..., ~diagonal].mean(-1),
     )
 
 
@@ -454,8 +454,8 @@ def _prepared(
     """Prepare a penalty of one's own, of strength 1, and try it on the start."""
     if rng is None:
         raise ValueError(f"penalty {custom.name!r} needs rng, a numpy Generator")
-    made = custom.prepare(field, initial_weights=start.numpy().copy(), rng=rng)
-    arrays = {name: torch.tensor(np.asarray(value)) for name, value in made.items()}
+    prepared = custom.prepare(field, initial_weights=start.numpy().copy(), rng=rng)
+    arrays = {name: torch.tensor(np.asarray(value)) for name, value in prepared.items()}
     check_values(custom, arrays, start)
     return PreparedPenalty(strength=1.0, custom=custom, arrays=arrays)
 

@@ -69,8 +69,8 @@ def functional_weights(
     Each of the :func:`ingredients` (for ``correlation`` and ``precision`` these are the relation
     and the spike time tiling coefficient) is scaled to [0, 1] over all its entries, and their
     product is multiplied by a lognormal draw; it is then scaled to mean 0.1, weak entries are
-    lifted to 0.01, and the whole is scaled to spectral radius 0.95. Pairs that were not measured
-    are :func:`impute_unmeasured` before anything else.
+    lifted to 0.01, and the whole is scaled to spectral radius 0.95. Before that,
+    :func:`impute_unmeasured` fills in the pairs that were not measured.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def usable_relation(field: Field, relation: Relation) -> Relation | None:
     field : Field
         The field.
     relation : {"correlation", "precision", "sttc", "response"}
-        What is wanted.
+        The one to use if the field has it.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What the priors of a field owe to choices made before: bins, windows, and axons not followed."""
+"""How the priors of a field depend on earlier choices: bins, windows, and axons not followed."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def sweep(
     for setting, values in (("bin", bins_s), ("window", windows_s)):
         name = "correlation" if setting == "bin" else "sttc"
         for seconds in values:
-            made = _relation_by(setting, seconds, events)
-            if made is None:
+            relation = _relation_by(setting, seconds, events)
+            if relation is None:
                 rows.append({"setting": setting, "seconds": float(seconds)})
                 continue
-            row = {"setting": setting, "seconds": float(seconds), "mean": _others(made).mean()}
-            row["relation_r"] = _r(made, base[name])
-            rows.append(row | _compared(_weights(field, base | {name: made}, seed), reference))
+            row = {"setting": setting, "seconds": float(seconds), "mean": _others(relation).mean()}
+            row["relation_r"] = _r(relation, base[name])
+            rows.append(row | _compared(_weights(field, base | {name: relation}, seed), reference))
     again = {"setting": "redraw", "seconds": np.nan, "mean": np.nan, "relation_r": 1.0}
     rows.append(again | _compared(_weights(field, base, seed + 1), reference))
     return pd.DataFrame(rows)
@@ -82,7 +82,7 @@ def _relation_by(setting: str, seconds: float, events: Sequence[ArrayLike]) -> F
     if setting == "window":
         return relations.sttc(events, window_s=seconds)
     if not seconds > 0:
-        raise ValueError(f"a bin of {seconds} s is none; give positive seconds")
+        raise ValueError(f"a bin of {seconds} s has no width; give positive seconds")
     try:
         return relations.correlation(relations.bin_events(events, bin_s=seconds))
     except ValueError:
@@ -91,7 +91,7 @@ def _relation_by(setting: str, seconds: float, events: Sequence[ArrayLike]) -> F
 
 def _weights(field: Field, relations: dict[str, Floats], seed: int) -> Floats:
     """Functional weights of a field that has these relations instead of its own."""
-    other = dataclasses.replace(
+    changed = dataclasses.replace(
         field,
         correlation=relations["correlation"],
         sttc=relations["sttc"],
@@ -99,16 +99,16 @@ def _weights(field: Field, relations: dict[str, Floats], seed: int) -> Floats:
         response=None,
         measured=None,  # all pairs are, by their events
     )
-    return functional_start(other, seed=seed)
+    return functional_start(changed, seed=seed)
 
 
 def _compared(weights: Floats, reference: Floats) -> dict[str, float]:
-    """Tell how weights stand to those of the published settings."""
-    own = np.diag(weights)
+    """Compare weights with those of the published settings."""
+    diagonal = np.diag(weights)
     return {
         "weights_r": _r(weights, reference),
-        "self_ratio": float(own.mean() / _others(weights).mean()),
-        "radius_rest": priors.spectral_radius(weights - np.diag(own)),
+        "self_ratio": float(diagonal.mean() / _others(weights).mean()),
+        "radius_rest": priors.spectral_radius(weights - np.diag(diagonal)),
     }
 
 
@@ -123,7 +123,7 @@ def _r(first: Floats, second: Floats) -> float:
 def simulate_missing_axons(
     connectome: ArrayLike, *, shares: Iterable[float], draws: int = 3, seed: int = 0
 ) -> pd.DataFrame:
-    """Simulate incomplete proofreading and see what becomes of the wiring prior C*.
+    """Simulate incomplete proofreading and measure its effect on the wiring prior C*.
 
     Parameters
     ----------
@@ -147,7 +147,8 @@ def simulate_missing_axons(
     Raises
     ------
     ValueError
-        As in :func:`dropped`.
+        If a share is not between 0 and 1, or the connectome is no matrix of synapse counts, see
+        :func:`cortexrnn.fields.proofreading.dropped`.
     """
     shares = parameters.numbers("shares", shares)
     counts = check_connectome(connectome)
@@ -155,14 +156,14 @@ def simulate_missing_axons(
     for share in shares:
         for draw in range(draws):
             rng = np.random.default_rng([seed, draw])
-            left = dropped(counts, share, rng=rng)
-            sends = left.sum(axis=1) > 0
-            wiring = empirical_communicability(left)
+            remaining = dropped(counts, share, rng=rng)
+            sends = remaining.sum(axis=1) > 0
+            wiring = empirical_communicability(remaining)
             rows.append(
                 {
                     "share": share,
                     "draw": draw,
-                    "density": np.count_nonzero(left) / (n * (n - 1)),
+                    "density": np.count_nonzero(remaining) / (n * (n - 1)),
                     "silent": float((~sends).mean()),
                     "mean": wiring.mean(),
                     "largest": wiring.max(),

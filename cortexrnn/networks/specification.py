@@ -1,8 +1,8 @@
 """What defines a run: the protocol, the preset and the full specification.
 
-Everything here is plain data, or has a definition that is: tasks and penalties that a user added. A
-:class:`RunSpec` is complete: two runs with equal
-:attr:`RunSpec.identity` are the same computation, and anything that changes a result is in it.
+Everything here is plain data; tasks and penalties that a user added have a definition that is. A
+:class:`RunSpec` is complete: two runs with equal :attr:`RunSpec.identity` are the same computation,
+and anything that changes a result is in it.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ __all__ = [
 ]
 
 RELATIONS: tuple[Relation, ...] = ("correlation", "precision", "sttc", "response")
-"""What can be made into functional weights W*, in the order in which one is chosen where the one
-that was wanted is missing; the paper has the first three."""
+"""Relations that functional weights W* can be made of, in the order in which another one is chosen
+where a field lacks the one that was asked for; the paper has the first three."""
 Sign = Literal["free", "positive"]
 """Sign that recurrent weights may take."""
 SIGNS: tuple[Sign, ...] = get_args(Sign)
@@ -118,8 +118,8 @@ class Protocol:
         axis as soma positions are, or scaled as a whole to the mean distance of D*.
     strength_unit : {"lambda", "gradient"}
         Strength as a factor of the penalty, as in the paper, or as the mean absolute gradient
-        per weight that the penalty has at the initial weights, so that variants whose penalties
-        differ in size are held equally hard.
+        per weight that the penalty has at the initial weights, so that penalties of different size
+        start with equal gradients.
     """
 
     name: str
@@ -144,12 +144,19 @@ CORRECTED = Protocol(
 PROTOCOLS = {p.name: p for p in (PUBLISHED, CORRECTED)}
 
 
+def protocol_name(protocol: Protocol) -> str:
+    """Name a protocol as rows do: by the known one with the same switches, if there is one."""
+    switches = replace(protocol, name="")
+    alike = (name for name, known in PROTOCOLS.items() if replace(known, name="") == switches)
+    return next(alike, protocol.name)
+
+
 def _whole(owner: Any, name: str, *, least: int) -> int:
     """Read a whole number; equal numbers are one specification, whatever their type."""
     value = getattr(owner, name)
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        wanted = "a positive whole number" if least else "a whole number >= 0"
-        raise ValueError(f"{name} must be {wanted}, not {parameters.shown(value)}")
+        expected = "a positive whole number" if least else "a whole number >= 0"
+        raise ValueError(f"{name} must be {expected}, not {parameters.shown(value)}")
     if value >= parameters.SEED_LIMIT:
         raise ValueError(f"{name} must be less than 2**63, not {parameters.shown(value)}")
     return int(value)
@@ -214,12 +221,12 @@ LATER_SWITCHES: tuple[tuple[str, str, Any], ...] = (
     ("", "first_task", None),
     ("", "custom_tasks", {}),
 )
-"""Switches that came after the first runs were recorded, with the value that changes nothing: where
-they have it they are no part of a specification, so that recorded runs keep their identity."""
+"""Switches added after the first runs were recorded, with the value that changes nothing. At that
+value they are left out of a specification, so that recorded runs keep their identity."""
 
 
 STORED_NAMES = {"dtype": "precision"}
-"""Attributes of a :class:`RunSpec` that recorded specifications call otherwise."""
+"""Attributes of a :class:`RunSpec` that have another name in recorded specifications."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,8 +266,8 @@ class RunSpec:
     strength, emd_strength : float
         Lambda of the penalty and of the communicability distance.
     first_task : str or Task, optional
-        Task that is learned before, with the same sizes and seeds; its recurrent weights are then
-        the start, with new input and read-out weights.
+        Task that is trained first, with the same sizes and seeds. The run then starts from the
+        recurrent weights that it gave, with new input and read-out weights.
     dtype : {"float32", "float64"}
         Floating point format of training; ``precision`` in the stored specification.
     custom_tasks : tuple of Task
@@ -411,13 +418,13 @@ def _read_back(row: Mapping[str, Any]) -> RunSpec:
             f"custom_tasks of the specification is {definitions!r}, expected definitions by name; "
             f"{AS_WRITTEN}"
         )
-    if not _are_settings(given := plain["task_settings"]) or not all(
+    if not _are_settings(settings := plain["task_settings"]) or not all(
         isinstance(value, str | int | float | list | tuple | None)
-        for _, value in dict(given).items()
+        for _, value in dict(settings).items()
     ):
         raise ValueError(
-            f"task_settings of the specification is {_brief(given)}, expected pairs of a name and "
-            f"a value; {AS_WRITTEN}"
+            f"task_settings of the specification is {_brief(settings)}, expected pairs of a name "
+            f"and a value; {AS_WRITTEN}"
         )
     plain |= {
         "field": columns["field"],
@@ -431,7 +438,7 @@ def _read_back(row: Mapping[str, Any]) -> RunSpec:
         stored, sort_keys=True
     ):
         raise ValueError(
-            f"the specification, read and written again, is another one: {again}; {AS_WRITTEN}"
+            f"the specification changes when it is read and written again, to {again}; {AS_WRITTEN}"
         )
     return spec
 
@@ -447,8 +454,8 @@ def _columns(row: Any) -> dict[str, Any]:
             f"row is {_brief(row)}; give a row of load_archive(), such as runs.iloc[0]"
         )
     names = ("specification", "field", "relation", "protocol")
-    given = {name: row[name] for name in names if name in row.keys()}  # noqa: SIM118  (a Series)
-    present = {k: v for k, v in given.items() if v is not None and not _is_nan(v)}
+    values = {name: row[name] for name in names if name in row.keys()}  # noqa: SIM118  (a Series)
+    present = {k: v for k, v in values.items() if v is not None and not _is_nan(v)}
     for name in ("specification", "field"):
         if name not in present:
             raise ValueError(f"the row has no {name}; give a row of load_archive()")
@@ -464,7 +471,7 @@ def _is_nan(value: Any) -> bool:
 
 
 def _brief(value: Any) -> str:
-    """Show a value in a message that may be long."""
+    """Show a value in a message, cut where it is long."""
     text = parameters.shown(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
@@ -477,7 +484,7 @@ def _stored(specification: Any) -> dict[str, Any]:
             content = json.loads(specification)
         except (RecursionError, ValueError) as error:
             raise ValueError(
-                f"the specification {_brief(specification)} is no JSON ({error}); {AS_WRITTEN}"
+                f"the specification {_brief(specification)} is not JSON ({error}); {AS_WRITTEN}"
             ) from error
     if not isinstance(content, Mapping):
         raise ValueError(
@@ -502,12 +509,11 @@ def _members(
 
 
 def _named_protocol(switches: dict[str, Any], name: str | None) -> Protocol:
-    """Make a protocol of its switches; a known name stands for what it says and nothing else."""
-    made = Protocol(name=OWN_PROTOCOL, **switches)
+    """Make a protocol of its switches; refuse a known name with other switches than its own."""
+    protocol = Protocol(name=OWN_PROTOCOL, **switches)
     if name is None:
-        alike = (one for one in PROTOCOLS.values() if replace(one, name=OWN_PROTOCOL) == made)
-        return next(alike, made)
-    named = replace(made, name=name)
+        return PROTOCOLS.get(protocol_name(protocol), protocol)
+    named = replace(protocol, name=name)
     if name in PROTOCOLS and named != PROTOCOLS[name]:
         raise ValueError(
             f"protocol of the row is {name!r}, and its specification has other switches, "
@@ -532,7 +538,7 @@ Owned = TypeVar("Owned", Task, CustomPenalty)
 
 
 def _registered(kind: str, definition: Any, known: Mapping[str, Owned]) -> Owned:
-    """Find what a user added and a specification has by its definition."""
+    """Find the registered task or penalty whose definition a specification holds."""
     if not isinstance(definition, Mapping) or set(definition) != {"name", "settings", "code"}:
         raise ValueError(
             f"definition of a {kind} is {_brief(definition)}, expected name, settings and code; "
@@ -547,16 +553,19 @@ def _registered(kind: str, definition: Any, known: Mapping[str, Owned]) -> Owned
             f"the run has a {kind} of its own, {name!r}, and none of that name is registered; "
             f"{remedy}"
         )
-    found = known[name]
-    if set(settings) == set(found.settings):
-        found = replace(found, **{key: _hashable(value) for key, value in settings.items()})
-    if found.definition != dict(definition):
+    registered = known[name]
+    if set(settings) == set(registered.settings):
+        registered = replace(
+            registered, **{key: _hashable(value) for key, value in settings.items()}
+        )
+    if registered.definition != dict(definition):
         raise UnregisteredError(
             f"the run has the {kind} {name!r} with settings {dict(settings)} and code "
             f"{_brief(definition['code'])}; the registered one has settings "
-            f"{found.definition['settings']} and code {found.definition['code']!r}; {remedy}"
+            f"{registered.definition['settings']} and code {registered.definition['code']!r}; "
+            f"{remedy}"
         )
-    return found
+    return registered
 
 
 def _check_types(spec: RunSpec) -> None:
@@ -570,9 +579,9 @@ def _check_types(spec: RunSpec) -> None:
     for name, kind, remedy in known:
         if not isinstance(value := getattr(spec, name), kind):
             raise ValueError(f"{name} is {value!r}; give {remedy}")
-    own = spec.custom_tasks
-    if not isinstance(own, tuple | list) or not all(isinstance(task, Task) for task in own):
-        raise ValueError(f"custom_tasks is {own!r}; give a tuple of tasks")
+    tasks = spec.custom_tasks
+    if not isinstance(tasks, tuple | list) or not all(isinstance(task, Task) for task in tasks):
+        raise ValueError(f"custom_tasks is {tasks!r}; give a tuple of tasks")
     if not _are_settings(spec.task_settings):
         raise ValueError(
             f"task_settings is {spec.task_settings!r}; give names and values, such as "
@@ -592,8 +601,8 @@ def _are_settings(given: Any) -> bool:
 
 def _settled_tasks(spec: RunSpec) -> dict[str, Any]:
     """Turn tasks into names and settings, and keep the definitions of those that a user added."""
-    given = {task.name: check_task(task) for task in spec.custom_tasks}
-    known = CUSTOM_TASKS | {name: task for name, task in given.items() if not task.is_built_in}
+    own_tasks = {task.name: check_task(task) for task in spec.custom_tasks}
+    known = CUSTOM_TASKS | {name: task for name, task in own_tasks.items() if not task.is_built_in}
     settings = {name: _hashable(value) for name, value in dict(spec.task_settings).items()}
     names: dict[str, Any] = {}
     used: dict[str, Task] = {}
@@ -606,22 +615,22 @@ def _settled_tasks(spec: RunSpec) -> dict[str, Any]:
             changed = _changed_settings(task)
             if changed and attribute == "first_task":
                 raise DefinitionError(
-                    f"first_task is {task}; a task of this package that is learned before another "
+                    f"first_task is {task}; a task of this package that is trained first "
                     "has its own settings: give its name, or a task of your own"
                 )
             settings = _of_built_in(task.name, changed | settings)
             continue
-        own = task if isinstance(task, Task) else known.get(task or "")
-        if own is None:
+        custom = task if isinstance(task, Task) else known.get(task or "")
+        if custom is None:
             if attribute == "task":
                 settings = _of_built_in(str(task), settings)
             continue
         if attribute == "task" and settings:
-            own, settings = own.with_settings(**settings), {}
-        if used.setdefault(own.name, own).definition != own.definition:
+            custom, settings = custom.with_settings(**settings), {}
+        if used.setdefault(custom.name, custom).definition != custom.definition:
             raise DefinitionError(
-                f"task and first_task are both named {own.name!r} and differ in settings or code; "
-                "give them names of their own"
+                f"task and first_task are both named {custom.name!r} and differ in settings or "
+                "code; give them names of their own"
             )
     ordered = tuple(used[name] for name in sorted(used))
     return names | {"task_settings": tuple(sorted(settings.items())), "custom_tasks": ordered}
@@ -705,8 +714,10 @@ def task_of(spec: RunSpec) -> Task:
     ValueError
         If there is no such task, or it has no such setting.
     """
-    own = {task.name: task for task in spec.custom_tasks}
-    return (own.get(spec.task) or find_task(spec.task)).with_settings(**dict(spec.task_settings))
+    own_tasks = {task.name: task for task in spec.custom_tasks}
+    return (own_tasks.get(spec.task) or find_task(spec.task)).with_settings(
+        **dict(spec.task_settings)
+    )
 
 
 STRENGTH = 0.3

@@ -107,7 +107,7 @@ class Task(Defined, ABC):
     def draw(
         self, n_trials: int, rng: np.random.Generator
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """Draw independent trials; :meth:`sample` checks what goes in and what comes out.
+        """Draw independent trials; :meth:`sample` checks the arguments and the result.
 
         Parameters
         ----------
@@ -188,11 +188,11 @@ class Task(Defined, ABC):
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Refuse trials that do not fit the task; give them the types of `sample`."""
         inputs, targets = np.asarray(inputs), np.asarray(targets)
-        wanted = (n_trials, self.n_steps, self.n_channels)
-        if inputs.shape != wanted or not np.isfinite(inputs).all():
+        expected = (n_trials, self.n_steps, self.n_channels)
+        if inputs.shape != expected or not np.isfinite(inputs).all():
             raise ValueError(
                 f"task {self.name!r} drew inputs of shape {inputs.shape}, expected finite numbers "
-                f"of shape {wanted}: trials, steps as in durations, channels as in channel_names"
+                f"of shape {expected}: trials, steps as in durations, channels as in channel_names"
             )
         if targets.shape != (n_trials,) or targets.dtype.kind not in "iu":
             raise ValueError(
@@ -277,11 +277,11 @@ class Task(Defined, ABC):
         ValueError
             If it is something else.
         """
-        given = getattr(self, name)
-        if isinstance(given, str) or not isinstance(given, Iterable):
-            raise ValueError(f"{self.name}: {name} is {given!r}, expected a list of percentages")
+        listed = getattr(self, name)
+        if isinstance(listed, str) or not isinstance(listed, Iterable):
+            raise ValueError(f"{self.name}: {name} is {listed!r}, expected a list of percentages")
         what = f"{self.name}: one of {name}"
-        values = tuple(_number(what, value, maximum=100) for value in given)
+        values = tuple(_number(what, value, maximum=100) for value in listed)
         if not values:
             raise ValueError(f"{self.name}: {name} is empty, expected at least one percentage")
         object.__setattr__(self, name, values)
@@ -533,7 +533,7 @@ def register_task(task: Task) -> Task:
     Raises
     ------
     DefinitionError
-        If it is none, or its name, settings or code cannot be part of what a run is.
+        If it is no task, or its name, settings or code cannot be part of the identity of a run.
     """
     CUSTOM_TASKS[check_task(task).name] = task
     return task
@@ -555,7 +555,7 @@ def check_task(task: Task) -> Task:
     Raises
     ------
     DefinitionError
-        If it is none, or its name, settings or code cannot be part of what a run is.
+        If it is no task, or its name, settings or code cannot be part of the identity of a run.
     """
     if not isinstance(task, Task):
         raise DefinitionError(

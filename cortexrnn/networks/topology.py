@@ -79,7 +79,7 @@ class Topology:
 
 @dataclass(frozen=True)
 class Nulls:
-    """Means and spreads over random graphs, the yardstick of small-worldness.
+    """Means and spreads over random graphs, the reference of small-worldness.
 
     Attributes
     ----------

@@ -62,7 +62,7 @@ TRAINING_METRICS = ("accuracy", "loss", "validation_accuracy", "validation_loss"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Result:
-    """What one run gave.
+    """Result of one run.
 
     Parameters
     ----------
@@ -86,7 +86,8 @@ class Result:
     device : str
         Where it was trained.
     products : str
-        Library, kernel and threads of its matrix products, see :func:`products`.
+        Library, kernel and threads of its matrix products, see
+        :func:`cortexrnn.networks.device.products`.
     """
 
     spec: RunSpec
@@ -117,7 +118,7 @@ def train(
     field : Field
         The field that the specifications name.
     device : str
-        See :func:`resolve_device`.
+        See :func:`cortexrnn.networks.device.resolve_device`.
     progress : bool
         Whether to show a progress bar.
     watch : callable, optional
@@ -151,9 +152,9 @@ def train(
 def rehearse(specs: Sequence[RunSpec], field: Field, *, draw: bool = True) -> None:
     """Refuse runs that cannot be trained, before anything is written or trained.
 
-    Every task is drawn from once, and start and penalty of every kind of run are made once. A first
-    task is not learned: a run to which it leaves no gradient of the penalty is recorded as
-    diverged, see :func:`cortexrnn.networks.penalties.penalty`.
+    Every task is drawn from once, and start and penalty of every kind of run are made once. First
+    tasks are not trained here: a run whose penalty has no gradient after its first task is recorded
+    as diverged, see :func:`cortexrnn.networks.penalties.penalty`.
 
     Parameters
     ----------
@@ -192,8 +193,8 @@ def rehearse(specs: Sequence[RunSpec], field: Field, *, draw: bool = True) -> No
         plain = replace(spec, first_task=None)
         task = task_of(spec)
         with processor_settings(field.n_neurons):
-            (made,) = _build([plain], field, task, torch.device("cpu"))._penalties
-        if spec.first_task is None and not math.isfinite(made.strength):
+            (penalty,) = _build([plain], field, task, torch.device("cpu"))._penalties
+        if spec.first_task is None and not math.isfinite(penalty.strength):
             raise ValueError(
                 f"the penalty of {spec.variant.name} has no finite gradient other than zero at the "
                 "initial weights, so that its strength cannot be in units of it; choose a protocol "
@@ -294,10 +295,10 @@ def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.dev
         if own_points or own_scale or own_penalty or variant.communicability == "frozen":
             key = (spec.identity,)
         if key not in known:
-            made = penalty_of(spec, field, member["recurrent"])
-            if isinstance(made, PreparedPenalty):
-                made = known.setdefault((made.content,), made)
-            known[key] = made
+            penalty = penalty_of(spec, field, member["recurrent"])
+            if isinstance(penalty, PreparedPenalty):
+                penalty = known.setdefault((penalty.content,), penalty)
+            known[key] = penalty
         penalties.append(known[key])
     return RNNEnsemble(
         parameters,
@@ -310,9 +311,9 @@ def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.dev
 def _starts(
     specs: Sequence[RunSpec], field: Field, device: torch.device
 ) -> list[NDArray[np.floating]]:
-    """Recurrent weights (N, N) before training, learned on a first task where there is one."""
-    before = [one for spec in specs for one in _before(spec)]
-    learned = iter(_train_alike(before, field, device, lambda *_: lambda: None, None))
+    """Recurrent weights (N, N) before training, those of the first task where there is one."""
+    first_runs = [one for spec in specs for one in _before(spec)]
+    learned = iter(_train_alike(first_runs, field, device, lambda *_: lambda: None, None))
     return [
         initial_weights.initial_weights(spec, field)
         if spec.first_task is None
@@ -354,15 +355,15 @@ def _trials(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Training and validation trials, inputs (T, n, I) and targets (n,)."""
     rng = random_stream(spec.data_seed, "trials", spec.task)
-    made: list[Tensor] = []
+    tensors: list[Tensor] = []
     for n_trials in (spec.n_train, spec.n_validation):
         inputs, targets = task.sample(n_trials, rng=rng)
         dtype = getattr(torch, spec.dtype)
-        made += [
+        tensors += [
             torch.from_numpy(inputs).transpose(0, 1).contiguous().to(device, dtype),
             torch.from_numpy(targets).to(device),
         ]
-    return made[0], made[1], made[2], made[3]
+    return tensors[0], tensors[1], tensors[2], tensors[3]
 
 
 class _Fit:

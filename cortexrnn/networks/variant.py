@@ -1,7 +1,7 @@
 """Variants: where recurrent weights start and what is penalised.
 
-The paper names its eleven after a grammar, W, W* or W!, then D or D*, then C or C*; a control is
-one of these names with a switch changed.
+The paper's eleven names follow a grammar: W, W* or W!, then D or D*, then C or C*. The variant of a
+control is one of these with a switch changed.
 """
 
 from __future__ import annotations
@@ -43,8 +43,7 @@ DISTANCES: dict[Distance, str] = {None: "", "grid": "D", "soma": "D*"}
 COMMUNICABILITIES: dict[Communicability, str] = {None: "", "direct": "C", "emd": "C*"}
 """Symbols of the paper for communicabilities."""
 NEAREST = ("W", "D*", "C")
-"""Symbols that stand in the name of a control whose start, distance or communicability the paper
-does not have."""
+"""Symbols in the name of a control whose start, distance or communicability the paper lacks."""
 
 
 class Switches(TypedDict, total=False):
@@ -209,7 +208,7 @@ class Variant:
                 f"unknown variant {name!r}; names are W, W* or W!, then D or D*, then C or C*, "
                 "for example W*D*C"
             )
-        start, distance, communicability = (found or "" for found in match.groups())
+        start, distance, communicability = (symbol or "" for symbol in match.groups())
         return cls(
             base=name,
             start=_read(start, STARTS),
@@ -257,8 +256,8 @@ class Variant:
     @property
     def uses_function(self) -> bool:
         """Whether the start is made of a functional relation."""
-        own = self.start in ("functional", "permuted")
-        return own or self.self_connections == "functional"
+        from_function = self.start in ("functional", "permuted")
+        return from_function or self.self_connections == "functional"
 
     def __str__(self) -> str:
         return self.name

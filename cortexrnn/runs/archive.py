@@ -86,7 +86,6 @@ specifications give equal bits."""
 OWN_NAME = re.compile(r"_[0-9a-f]{12}$|^[0-9a-f]{32}$")
 """How the names of a plan and of a shard end, see :func:`~cortexrnn.runs.plans.plan_name`."""
 
-
 log = logging.getLogger(__name__)
 
 
@@ -192,7 +191,7 @@ def _is_ours(path: Path) -> bool:
     try:
         return bool(pq.read_schema(path).names == SCHEMA.names)
     except (pa.ArrowException, OSError) as error:
-        log.warning("%s is passed over, since it has not the name of a plan and %s", path, error)
+        log.warning("%s is ignored: it does not have the name of a plan, and %s", path, error)
         return False
 
 
@@ -276,7 +275,7 @@ def read_runs(path: Path) -> pd.DataFrame:
 
 
 def load_archive(path: str | Path | None = None) -> pd.DataFrame:
-    """Load finished runs, and say of each what it stands for.
+    """Load finished runs, each labelled with its condition.
 
     Parameters
     ----------
@@ -288,7 +287,7 @@ def load_archive(path: str | Path | None = None) -> pd.DataFrame:
     -------
     DataFrame
         One row per run with the columns of :data:`SCHEMA` and, read off the specification, those of
-        :data:`~cortexrnn.runs.conditions.LABELS`. A run that stands in several plans appears once,
+        :data:`~cortexrnn.runs.conditions.LABELS`. A run that is part of several plans appears once,
         and once more for every other relation that it was planned under without depending on it.
 
     Raises

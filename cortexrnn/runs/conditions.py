@@ -1,4 +1,4 @@
-"""What recorded runs stand for: condition, group, label, and the settings behind them.
+"""Labels of recorded runs: condition, group, label, and the settings behind them.
 
 All of it follows from the specification of a run. Relation and sign, which make the arm, and field
 and seed are no part of a condition: they have columns of their own.
@@ -47,8 +47,8 @@ LABELS = {
 }
 """Columns that :func:`labelled` adds, and what they say."""
 
-TOLD = ("seed", "field_hash", "relation", "sign", "task", "variant", "protocol")
-"""Parts of a specification that columns of their own tell."""
+WITH_COLUMNS = ("seed", "field_hash", "relation", "sign", "task", "variant", "protocol")
+"""Parts of a specification that have columns of their own."""
 
 ARM_TEXTS = {"correlation": "", "precision": ", precision", "sttc": ", STTC",
              "response": ", response", "free": "", "positive": ", positive"}  # fmt: skip
@@ -56,7 +56,7 @@ ARM_TEXTS = {"correlation": "", "precision": ", precision", "sttc": ", STTC",
 
 
 def labelled(runs: pd.DataFrame) -> pd.DataFrame:
-    """Say of every run what it stands for.
+    """Label every run with its condition, its group and its settings.
 
     Parameters
     ----------
@@ -85,18 +85,18 @@ def _label(
     content = _content(specification)
     relation, sign = specification["relation"] or "correlation", specification["sign"]
     condition = _conditions().get(content)
-    one = _arms().get((content, relation, sign))
+    control = _arms().get((content, relation, sign))
     published = content in _published()
     if condition is None:
         # Settings are those that differ from the protocol's own, where it is a known one.
-        other = protocol in PROTOCOLS and protocol != PUBLISHED.name
-        told = [f"{protocol} protocol"] * other + [settings] * bool(settings)
-        condition = f"{variant} [{', '.join(told)}]" if told else variant
+        is_unpublished = protocol in PROTOCOLS and protocol != PUBLISHED.name
+        changes = [f"{protocol} protocol"] * is_unpublished + [settings] * bool(settings)
+        condition = f"{variant} [{', '.join(changes)}]" if changes else variant
     switches = specification["protocol"]
     return {
         "condition": condition,
-        "group": one.group if one else "published" if published else "",
-        "label": one.name if one else condition + ARM_TEXTS[relation] + ARM_TEXTS[sign],
+        "group": control.group if control else "published" if published else "",
+        "label": control.name if control else condition + ARM_TEXTS[relation] + ARM_TEXTS[sign],
         "published": published,
         "settings": settings,
         "field_hash": specification["field_hash"],
@@ -118,8 +118,8 @@ def _label(
 def _content(specification: Mapping[str, Any], *but: str) -> str:
     """Write what a specification says besides field, seed, relation and sign."""
     left_out = {"field_hash", "seed", "relation", "sign", *but}
-    kept = {name: value for name, value in specification.items() if name not in left_out}
-    return json.dumps(kept, sort_keys=True)
+    content = {name: value for name, value in specification.items() if name not in left_out}
+    return json.dumps(content, sort_keys=True)
 
 
 @functools.cache
@@ -153,8 +153,8 @@ def as_published(runs: pd.DataFrame) -> pd.DataFrame:
 
     Those are runs of the paper's size, of its eleven variants and three tasks, under the
     ``published`` protocol, with every other setting as the paper has it. A run is known by its
-    specification, so that a control, which may differ in what no column tells, cannot pass for a
-    published variant.
+    specification, so that a control, which may differ in something that has no column, cannot pass
+    for a published variant.
 
     Parameters
     ----------
@@ -166,15 +166,17 @@ def as_published(runs: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Some of its rows.
     """
-    wanted = _published("data_seed")
-    kept = [_content(json.loads(text), "data_seed") in wanted for text in runs["specification"]]
-    return runs[pd.Series(kept, index=runs.index, dtype=bool)]
+    contents = _published("data_seed")
+    is_published = [
+        _content(json.loads(text), "data_seed") in contents for text in runs["specification"]
+    ]
+    return runs[pd.Series(is_published, index=runs.index, dtype=bool)]
 
 
 def select(
     runs: pd.DataFrame, *, field: str, relation: Relation = "correlation", sign: Sign = "free"
 ) -> pd.DataFrame:
-    """Select the runs of one arm of one field that can stand beside the paper.
+    """Select the runs of one arm of one field that can be compared with the paper.
 
     Those are runs :func:`as_published`, on the first draw of trials.
 
@@ -190,8 +192,8 @@ def select(
     DataFrame
         Possibly without rows, in the order of task, seed and variant of the paper.
     """
-    wanted = {"field": field, "relation": relation, "sign": sign, "data_seed": 0}
-    chosen = as_published(runs[(runs[list(wanted)] == pd.Series(wanted)).all(axis=1)])
+    key = {"field": field, "relation": relation, "sign": sign, "data_seed": 0}
+    chosen = as_published(runs[(runs[list(key)] == pd.Series(key)).all(axis=1)])
     for column, names in {"task": list(TASKS), "variant": list(VARIANTS)}.items():
         chosen = chosen.assign(**{column: pd.Categorical(chosen[column], names, ordered=True)})
     chosen = chosen.sort_values(["task", "seed", "variant"], ignore_index=True)
@@ -222,17 +224,17 @@ def runs_of(runs: pd.DataFrame, control: Control, *, field: str) -> pd.DataFrame
     """
     if "label" not in runs:
         raise ValueError("runs have no column 'label'; load them with load_archive")
-    here = runs[runs["label"] == control.name]
-    here = here[(here["field"] == field) & (here["seed"] < control.n_seeds)]
-    if len(here):
-        here = here[here["field_hash"] == here["field_hash"].iloc[0]]
+    chosen = runs[runs["label"] == control.name]
+    chosen = chosen[(chosen["field"] == field) & (chosen["seed"] < control.n_seeds)]
+    if len(chosen):
+        chosen = chosen[chosen["field_hash"] == chosen["field_hash"].iloc[0]]
     order = {task: place for place, (task, _) in enumerate(control.tasks)}
-    here = here.drop_duplicates("identity").assign(place=here["task"].map(order))
-    return here.sort_values(["place", "seed"], ignore_index=True).drop(columns="place")
+    chosen = chosen.drop_duplicates("identity").assign(place=chosen["task"].map(order))
+    return chosen.sort_values(["place", "seed"], ignore_index=True).drop(columns="place")
 
 
 def _settings_of(runs: pd.DataFrame, specifications: list[dict[str, Any]]) -> list[str]:
-    """Say what runs differ in that no other column of a table of cells tells.
+    """Name the settings of each run that no other column of a table of cells holds.
 
     Runs that agree in field, arm, protocol, variant, task and settings have one specification but
     for the seed: they are draws of one experiment, and only they may be averaged.
@@ -250,8 +252,8 @@ def _settings_of(runs: pd.DataFrame, specifications: list[dict[str, Any]]) -> li
 def _settings(specification: dict[str, Any], protocol: str, *, named: bool) -> str:
     """Name the settings of a specification; the field too where several share its name."""
     usual = _usual(protocol)
-    own = {k: v for k, v in specification.items() if k != "protocol"} | specification["protocol"]
-    changed = {k: v for k, v in own.items() if k not in TOLD and v != usual.get(k)}
+    flat = {k: v for k, v in specification.items() if k != "protocol"} | specification["protocol"]
+    changed = {k: v for k, v in flat.items() if k not in WITH_COLUMNS and v != usual.get(k)}
     if penalty := specification["variant"].get("penalty"):
         changed["penalty"] = penalty
     if named:

@@ -1,7 +1,7 @@
-"""Consistency: whether files and rows of runs are what was written, found out without training.
+"""Consistency: whether files and rows of runs are what was written, checked without training.
 
-Each plan notes the SHA-256 of its file. Within a row much is written twice: its columns and
-identity follow from its specification, its accuracies are counts of trials, its last epoch stands
+Each plan records the SHA-256 of its file. A row can be checked against itself: its columns and
+identity follow from its specification, its accuracies are shares of whole trials, its last epoch is
 in its history as well, and small-worldness follows from clustering and efficiency.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from cortexrnn.networks import topology
-from cortexrnn.networks.specification import PROTOCOLS, RunSpec, UnregisteredError
+from cortexrnn.networks.specification import RunSpec, UnregisteredError, protocol_name
 from cortexrnn.runs.archive import METRICS, plan_records, read_runs, run_files
 
 __all__ = ["check_files", "check_row", "check_rows", "shipped_archive", "wrong_columns"]
@@ -46,7 +45,7 @@ def shipped_archive() -> Path:
 
 
 def check_files(folder: str | Path) -> tuple[list[str], list[str]]:
-    """Compare the files of a folder with what their plans noted of them, and with each other.
+    """Compare the files of a folder with the records of their plans, and with each other.
 
     Parameters
     ----------
@@ -82,20 +81,20 @@ def check_files(folder: str | Path) -> tuple[list[str], list[str]]:
         if digest != noted:
             problems.append(
                 f"{path.name} is not the file that its plan wrote: its SHA-256 begins "
-                f"{digest[:12]}, noted is {str(noted)[:12]}"
+                f"{digest[:12]}, the recorded one {str(noted)[:12]}"
             )
         if list(parts[-1]["identity"]) != finished[plan]["identities"]:
-            problems.append(f"{path.name} holds other runs than its plan names")
+            problems.append(f"{path.name} does not hold the runs that its plan names")
     if parts:
-        problems += _told_twice(pd.concat(parts, ignore_index=True))
+        problems += _conflicting(pd.concat(parts, ignore_index=True))
     return problems, [path.name for plan, path in paths.items() if plan not in finished]
 
 
-def _told_twice(runs: pd.DataFrame) -> list[str]:
-    """Find runs that stand in several files with other numbers; a plan copies what is finished."""
+def _conflicting(runs: pd.DataFrame) -> list[str]:
+    """Find runs that several files hold with different numbers; plans copy finished runs."""
     several = runs[runs.duplicated(KEY, keep=False)]
     return [
-        f"{' and '.join(rows['file'])} hold run {key[0]} with other numbers"
+        f"{' and '.join(rows['file'])} hold run {key[0]} with different numbers"
         for key, rows in several.groupby(KEY)
         if any(
             not same(rows[name].iloc[0], value) for name in RESULTS for value in rows[name].iloc[1:]
@@ -114,14 +113,14 @@ def check_rows(runs: pd.DataFrame) -> dict[str, list[str]]:
     Returns
     -------
     dict of str to list of str
-        What is wrong, by identity; rows without fault do not occur. A run of one's own task or
-        penalty that is not registered here is no fault, see :func:`left_out`.
+        What is wrong, by identity, of rows with faults. A task or penalty of one's own that is not
+        registered here is no fault, see :func:`cortexrnn.runs.verification.left_out`.
     """
-    found: dict[str, list[str]] = {}
+    faults: dict[str, list[str]] = {}
     for row in runs.to_dict("records"):
         if problems := check_row({str(k): v for k, v in row.items()}):
-            found.setdefault(str(row["identity"]), []).extend(problems)
-    return found
+            faults.setdefault(str(row["identity"]), []).extend(problems)
+    return faults
 
 
 def check_row(row: Mapping[str, Any]) -> list[str]:
@@ -147,15 +146,13 @@ def check_row(row: Mapping[str, Any]) -> list[str]:
 
 
 def wrong_columns(row: Mapping[str, Any], spec: RunSpec) -> list[str]:
-    """Find columns that say something else than the specification."""
-    told: dict[str, Any] = {name: getattr(spec, name) for name in COLUMNS}
-    alike = [one.name for one in PROTOCOLS.values() if replace(one, name=spec.protocol.name) == (
-        spec.protocol)]  # fmt: skip
-    told |= {"variant": spec.variant.name, "protocol": (alike or [spec.protocol.name])[0]}
+    """Find columns that contradict the specification."""
+    expected: dict[str, Any] = {name: getattr(spec, name) for name in COLUMNS}
+    expected |= {"variant": spec.variant.name, "protocol": protocol_name(spec.protocol)}
     return [
-        f"{name} is {row[name]!r}, and by its specification {told[name]!r}"
+        f"{name} is {row[name]!r}, but {expected[name]!r} in its specification"
         for name in COLUMNS
-        if row[name] != told[name]
+        if row[name] != expected[name]
     ]
 
 
@@ -170,12 +167,14 @@ def _contradictions(row: Mapping[str, Any]) -> list[str]:
     if row["diverged"]:
         measured = [name for name in METRICS if not math.isnan(row[name])]
         if measured:
-            problems.append(f"it diverged and has {', '.join(measured)} all the same")
+            problems.append(f"it diverged, but has {', '.join(measured)}")
         return problems
     for name in ("accuracy", "loss"):
         last = float(row[f"history_{name}"][-1]) if len(row[f"history_{name}"]) else math.nan
         if np.float32(row[name]) != np.float32(last):
-            problems.append(f"{name} is {row[name]!r}, and its last epoch in the history {last!r}")
+            problems.append(
+                f"{name} is {row[name]!r}, but {last!r} in the last epoch of its history"
+            )
     for name, trials in (("accuracy", "n_train"), ("validation_accuracy", "n_validation")):
         correct = row[name] * row[trials]
         if not abs(correct - round(correct)) <= row[trials] * 2.0**-23:
@@ -184,8 +183,8 @@ def _contradictions(row: Mapping[str, Any]) -> list[str]:
     follows = row["clustering"] / nulls.clustering * (row["efficiency"] / nulls.efficiency)
     if not math.isclose(row["small_worldness"], follows, rel_tol=1e-9, abs_tol=1e-12):
         problems.append(
-            f"small_worldness is {row['small_worldness']!r}, and by clustering and efficiency "
-            f"{follows!r}"
+            f"small_worldness is {row['small_worldness']!r}, but {follows!r} follows from "
+            "clustering and efficiency"
         )
     return problems
 

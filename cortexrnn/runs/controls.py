@@ -1,10 +1,10 @@
 """Conditions: the eleven variants of the paper, and controls that differ from them in one thing.
 
-An ablation tells what carries an effect only if its conditions differ in one thing. Every control
+An ablation shows what carries an effect only if its conditions differ in one thing. Every control
 is a variant, published or not, with one switch, one strength or one sign changed, or the same on
-other tasks. What was expected of them stands in :mod:`cortexrnn.evidence.predictions`.
+other tasks. :mod:`cortexrnn.evidence.predictions` lists what was expected of them.
 
-Names are for people. What a condition is stands in its fields; nothing is read off a name.
+Names are for people. The fields of a condition define it; nothing is read off a name.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ LONG_DELAYS: tuple[tuple[str, TaskSettings], ...] = tuple(
 FEW_TRIALS = (640, 1280)
 """Training trials where the paper has 5,120."""
 TRANSFERS = (("perceptual", "one_choice"), ("one_choice", "perceptual"), ("go_nogo", "one_choice"))
-"""Pairs of a task learned before and the task that is measured."""
+"""Pairs of a task that is trained first and the task that is measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,16 +83,16 @@ class Control:
     Parameters
     ----------
     name : str
-        What the book calls it; no two have the same.
+        Its name in the book; no two have the same.
     variant : Variant
         The variant with its switches.
     group : str
         What it asks about, a key of :data:`GROUPS`; ``published`` for a variant of the paper as it
         is.
     condition : str, optional
-        What it is called whatever the relation and the sign; default: its name.
+        Its name without relation and sign, which other controls may share; default: its name.
     protocol : Protocol
-        Published but for at most one switch.
+        The published one, with at most one switch changed.
     settings : tuple of (str, value)
         Of :class:`~cortexrnn.networks.specification.RunSpec`, where they differ from the paper's.
     tasks : tuple of (str, tuple)
@@ -147,7 +147,7 @@ class Control:
 
     @property
     def first_task(self) -> str | None:
-        """Task that its networks learn before."""
+        """Task that its networks are trained on first."""
         first: str | None = self._setting("first_task", None)
         return first
 
@@ -168,7 +168,7 @@ class Control:
         return None if self.against is None else CONDITIONS[self.against]
 
     def is_run_on(self, field: str) -> bool:
-        """Tell whether the design asks for its runs on a field.
+        """Whether the design asks for its runs on a field.
 
         Parameters
         ----------
@@ -266,81 +266,85 @@ def _control(
 
 def _starts() -> Iterator[Control]:
     """List controls of W*, under the distance penalty alone."""
-    one = "start"
-    yield _control("W*D*", "W*D*", one, deciding=True, against="W*D*C*")  # C* hardly counts
+    group = "start"
+    yield _control("W*D*", "W*D*", group, deciding=True, against="W*D*C*")  # C* hardly counts
     yield _control(
-        "W* without self-connections", "W*D*", one, self_connections="removed", deciding=True
+        "W* without self-connections", "W*D*", group, self_connections="removed", deciding=True
     )
     yield _control(
         "W* without self-connections, not rescaled",
         "W*D*",
-        one,
+        group,
         self_connections="removed",
         scaling="none",
     )
     yield _control(
-        "self-connections of W* alone", "W*D*", one, self_connections="only", deciding=True
+        "self-connections of W* alone", "W*D*", group, self_connections="only", deciding=True
     )
     yield _control(
         "orthogonal with the self-connections of W*",
         "WD*",
-        one,
+        group,
         self_connections="functional",
         deciding=True,
     )
-    yield _control("scaled identity", "WD*", one, start="identity")
+    yield _control("scaled identity", "WD*", group, start="identity")
     yield _control(
         "W* shuffled off the diagonal",
         "W*D*",
-        one,
+        group,
         entries="off_diagonal_shuffled",
         deciding=True,
     )
-    yield _control("W* shuffled", "W*D*", one, entries="shuffled")
-    yield _control("W* resampled", "W*D*", one, entries="resampled", deciding=True)
-    yield _control("W* resampled off the diagonal", "W*D*", one, entries="off_diagonal_resampled")
-    yield _control("lognormal", "WD*", one, start="lognormal")
+    yield _control("W* shuffled", "W*D*", group, entries="shuffled")
+    yield _control("W* resampled", "W*D*", group, entries="resampled", deciding=True)
+    yield _control("W* resampled off the diagonal", "W*D*", group, entries="off_diagonal_resampled")
+    yield _control("lognormal", "WD*", group, start="lognormal")
     sttc = "W* made of STTC alone"
-    yield _control(sttc, "W*D*", one, settings={"relation": "sttc"}, condition="W*D*")
+    yield _control(sttc, "W*D*", group, settings={"relation": "sttc"}, condition="W*D*")
     yield _control(
         "W* made of STTC alone, without self-connections",
         "W*D*",
-        one,
+        group,
         settings={"relation": "sttc"},
         condition="W* without self-connections",
         against=sttc,
         self_connections="removed",
     )
-    yield _control("W* that is penalised on the diagonal too", "W*D*", one, self_distance="mean")
+    yield _control("W* that is penalised on the diagonal too", "W*D*", group, self_distance="mean")
 
 
 def _geometries() -> Iterator[Control]:
     """List controls of D and D*."""
-    one = "geometry"
+    group = "geometry"
     for base in ("WD*", "WD*C", "W*D*C"):
-        weighty = base != "WD*"
+        is_deciding = base != "WD*"
         yield _control(
-            f"{base} on own coordinates", base, one, protocol=OWN_COORDINATES, deciding=weighty
+            f"{base} on own coordinates",
+            base,
+            group,
+            protocol=OWN_COORDINATES,
+            deciding=is_deciding,
         )
-        yield _control(f"{base} on matched random points", base, one, distance="matched")
+        yield _control(f"{base} on matched random points", base, group, distance="matched")
         yield _control(
-            f"{base} on three clusters", base, one, distance="clusters", deciding=base == "WD*C"
+            f"{base} on three clusters", base, group, distance="clusters", deciding=base == "WD*C"
         )
     for base in ("WD", "WDC"):
-        yield _control(f"{base} on a matched grid", base, one, protocol=MATCHED_GRID)
+        yield _control(f"{base} on a matched grid", base, group, protocol=MATCHED_GRID)
 
 
 def _wirings() -> Iterator[Control]:
     """List controls of C and C*."""
-    one = "wiring"
-    yield _control("W*DC", "W*DC", one, against="W*DC*")
+    group = "wiring"
+    yield _control("W*DC", "W*DC", group, against="W*DC*")
     for base in ("WD*C", "W*D*C"):
-        yield _control(f"{base} with C frozen", base, one, communicability="frozen")
+        yield _control(f"{base} with C frozen", base, group, communicability="frozen")
     for strength in (1e2, 1e4, 1e6):
         yield _control(
             f"WD*C* at EMD strength {strength:g}",
             "WD*C*",
-            one,
+            group,
             settings={"emd_strength": strength},
         )
 
@@ -388,7 +392,7 @@ AT_GRADIENT = {
     for group, gradient, bases in (
         ("strength", STRONG_GRADIENT, ("W", "WD", "WD*C", "WDC", "W*D*C")),
         ("strength", WEAK_GRADIENT, ("W", "WD", "WD*", "WDC", "W*D*")),
-        # What the pairs that have just the same gradient lack. They came later; a group of their
+        # These complete the pairs with equal gradients. They were added later; a group of their
         # own leaves the plans of the others as they were recorded.
         ("matched_gradient", STRONG_GRADIENT, ("WD*", "W*D*")),
         ("matched_gradient", WEAK_GRADIENT, ("WD*C", "W*D*C")),
@@ -413,9 +417,9 @@ def _matched_gradients() -> Iterator[Control]:
 
 def _positives() -> Iterator[Control]:
     """List controls whose weights may not become negative."""
-    one: dict[str, Any] = {"group": "positive", "settings": {"sign": "positive"}}
-    yield _control("W*D*, positive", "W*D*", condition="W*D*", against="W*D*C*, positive", **one)
-    compared = one | {"against": "W*D*, positive"}  # an orthogonal start diverges
+    shared: dict[str, Any] = {"group": "positive", "settings": {"sign": "positive"}}
+    yield _control("W*D*, positive", "W*D*", condition="W*D*", against="W*D*C*, positive", **shared)
+    compared = shared | {"against": "W*D*, positive"}  # an orthogonal start diverges
     for condition, start, deciding in (
         ("scaled identity", "identity", True),
         ("uniform", "uniform", False),
@@ -470,9 +474,9 @@ def _further(start: str, what: str, group: str, **changes: Any) -> Control:
 
 def _after(start: str, before: str, task: str) -> Control:
     """Make a control that learns one task after another."""
-    what = f"{TASKS[task].title} after {TASKS[before].title}"
+    title = f"{TASKS[task].title} after {TASKS[before].title}"
     first: tuple[tuple[str, Any], ...] = (("first_task", before),)
-    return _further(start, what, "harder", settings=first, tasks=((task, ()),))
+    return _further(start, title, "harder", settings=first, tasks=((task, ()),))
 
 
 WITH_LONG_DELAYS = {
@@ -505,7 +509,7 @@ AFTER_ANOTHER = {
     for start in FURTHER_STARTS
     for before, task in TRANSFERS
 }
-"""By start, task learned before and task that is measured."""
+"""By start, task that is trained first and task that is measured."""
 
 
 def _harder() -> Iterator[Control]:
@@ -558,7 +562,7 @@ CONTROLS = {
 """Controls by name, in the order of the book."""
 
 CONDITIONS = PUBLISHED_VARIANTS | CONTROLS
-"""What a row of a table can stand for, by name: published variants and controls."""
+"""Conditions by name: published variants and controls."""
 
 
 def read_conditions(text: str) -> list[Control]:

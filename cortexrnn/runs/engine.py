@@ -50,7 +50,7 @@ CONNECT_S = 5
 ALONE_S = 60
 """Seconds without any worker on this machine after which it is given up."""
 REMIND_S = 600
-"""Seconds without any worker after which a person is told again what is waited for."""
+"""Seconds without any worker after which a warning says again what is waited for."""
 DEATHS = 1
 """Workers on this machine that may die on a shard before it is taken for too large."""
 NO_MEMORY = ("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED")
@@ -60,7 +60,7 @@ ENTRY = "__import__('importlib').import_module('cortexrnn.runs.engine').open_par
 ENTRY += "(wanted, parcel, field)"
 """What a worker evaluates: text, since a function that is not there cannot be sent."""
 NOISY = ("distributed", "tornado", "asyncio")
-"""Loggers that print tracebacks of what is then told in one line."""
+"""Loggers that print tracebacks of what this package then reports in one line."""
 GUARD = (
     "the workers could not be started ({error}); in a script, call this below "
     'if __name__ == "__main__": since each worker reads the script, or give workers=1'
@@ -82,9 +82,9 @@ class Link:
     client : Client
         Client of the cluster.
     awaited : callable
-        Says what a worker is to come from, if there is none.
+        Says where a worker is expected from, while there is none.
     watch : callable
-        Is called about once a second; gives why no worker can come any more, if that is so.
+        Called about once a second; returns why no worker can come any more, or None.
     """
 
     client: Client
@@ -99,7 +99,7 @@ class Engine:
     Parameters
     ----------
     name : str
-        What a person is told.
+        Its name in messages.
     connect : callable, optional
         Gives, for a number of shards, a context with a ``Link`` to a Dask cluster; without
         it shards are run in this process, one after another.
@@ -144,7 +144,7 @@ class Engine:
         """
         if not shards:
             return
-        found: dict[int, dict[int, Rows]] = {i: {} for i in range(len(shards))}
+        unfinished: dict[int, dict[int, Rows]] = {i: {} for i in range(len(shards))}
         with ExitStack() as stack:
             place: _Place
             if self.connect is None or (self.local and len(shards) == 1):
@@ -156,7 +156,7 @@ class Engine:
                 place = stack.enter_context(_Cluster(link, work, field, patience))
             for i, shard in enumerate(shards):
                 place.submit(_Piece(i, 0, tuple(shard)))
-            while found:
+            while unfinished:
                 piece, rows = place.next()
                 if rows is None:
                     for half in piece.halves():
@@ -164,13 +164,13 @@ class Engine:
                     continue
                 if len(rows) != len(piece.runs):
                     raise EngineError(
-                        f"a worker gave {len(rows)} rows for {len(piece.runs)} runs; install the "
-                        "same version of cortexrnn there as here"
+                        f"a worker returned {len(rows)} rows for {len(piece.runs)} runs; install "
+                        "the same version of cortexrnn there as here"
                     )
-                parts = found[piece.shard]
+                parts = unfinished[piece.shard]
                 parts[piece.start] = rows
                 if sum(map(len, parts.values())) == len(shards[piece.shard]):
-                    del found[piece.shard]
+                    del unfinished[piece.shard]
                     yield piece.shard, [row for start in sorted(parts) for row in parts[start]]
 
 
@@ -203,7 +203,7 @@ class _Place(Protocol):
     """What runs pieces; those of earlier shards first."""
 
     def submit(self, piece: _Piece) -> None:
-        """Take a piece."""
+        """Accept a piece."""
 
     def next(self) -> tuple[_Piece, Rows | None]:
         """Wait for a piece; None instead of rows if it did not fit into memory."""
@@ -239,7 +239,7 @@ class _Cluster:
     def __enter__(self) -> _Cluster:
         self._client.subscribe_topic("all", self._hear)
         self._workers |= set(self._client.nthreads())
-        self._alone_since = self._told = None if self._workers else time.monotonic()
+        self._alone_since = self._reminded = None if self._workers else time.monotonic()
         if not self._workers:
             log.warning("no worker has come yet; waiting for %s", self._link.awaited())
         return self
@@ -252,27 +252,27 @@ class _Cluster:
 
     def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
         """Follow workers that come and go."""
-        what = event[1]
-        if what["action"] == "add-worker":
-            self._workers.add(what["worker"])
+        message = event[1]
+        if message["action"] == "add-worker":
+            self._workers.add(message["worker"])
             self._alone_since = None
-        elif what["action"] == "remove-worker":
-            self._workers.discard(what["worker"])
-            lost = self._pieces.keys() & set(what["processing-tasks"])
+        elif message["action"] == "remove-worker":
+            self._workers.discard(message["worker"])
+            lost = self._pieces.keys() & set(message["processing-tasks"])
             if lost:
-                log.warning("worker %s is gone; what it ran is run again", what["worker"])
+                log.warning("worker %s is gone; what it ran is run again", message["worker"])
             if not self._workers:
-                self._told = None
+                self._reminded = None
                 self._alone_since = time.monotonic()
 
     def submit(self, piece: _Piece) -> None:
-        given = {
+        arguments = {
             "wanted": provenance.described(),
             "parcel": _packed((self._work, piece.runs)),
             "field": self._field,
         }
         future = self._client.submit(
-            eval, ENTRY, given, key=f"shard-{uuid.uuid4()}", pure=False, priority=-piece.shard
+            eval, ENTRY, arguments, key=f"shard-{uuid.uuid4()}", pure=False, priority=-piece.shard
         )
         self._pieces[future.key] = (piece, future)
         future.add_done_callback(lambda future: self._done.put(future.key))
@@ -304,15 +304,15 @@ class _Cluster:
                 self._alone()
 
     def _alone(self) -> None:
-        """Tell that there is no worker, and give up where there is no hope."""
+        """Warn that there is no worker, and give up after too long."""
         since = self._alone_since
         if since is None:
             return
         now = time.monotonic()
         if now - since > self._patience:
             raise EngineError("no worker is left and none could be started")
-        if self._told is None or now - self._told > REMIND_S:
-            self._told = now
+        if self._reminded is None or now - self._reminded > REMIND_S:
+            self._reminded = now
             log.warning(
                 "no worker is left, %d pieces of work are not done; waiting for %s",
                 len(self._pieces), self._link.awaited(),
@@ -371,10 +371,10 @@ def open_parcel(wanted: str, parcel: bytes, field: bytes) -> Rows | None:
     """
     from distributed import get_worker
 
-    if wanted != (here := provenance.described()):
+    if wanted != (installed := provenance.described()):
         raise EngineError(
-            f"worker {get_worker().address} has {here}, this experiment has {wanted}; install the "
-            "same source in the worker's environment"
+            f"worker {get_worker().address} has {installed}, this experiment has {wanted}; install "
+            "the same source in the worker's environment"
         )
     try:
         (work, runs), unpacked = pickle.loads(parcel), pickle.loads(field)
@@ -457,7 +457,7 @@ def choose(
     if workers == 1:
         return Engine("one process")
     if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise SystemExit(1)  # the process that starts this one tells why
+        raise SystemExit(1)  # the process that starts this one says why
     return Engine(f"{workers} processes", partial(_local, workers), local=True)
 
 
@@ -502,7 +502,7 @@ def _settings() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep logs of Dask from the terminal: what matters is told here in one line."""
+    """Keep logs of Dask from the terminal: what matters is reported here in one line."""
     import distributed  # noqa: F401  (sets levels of its own when it is imported)
 
     known = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in NOISY]

@@ -14,7 +14,6 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +27,7 @@ from cortexrnn.fields.field import Field
 from cortexrnn.networks import topology
 from cortexrnn.networks.device import resolve_device
 from cortexrnn.networks.neurogym import GymTask
-from cortexrnn.networks.specification import PROTOCOLS, RunSpec, task_of
+from cortexrnn.networks.specification import RunSpec, protocol_name, task_of
 from cortexrnn.networks.training import NUMERICS, Result, rehearse, train
 from cortexrnn.runs import provenance, terminal
 from cortexrnn.runs.archive import (
@@ -49,9 +48,8 @@ __all__ = ["ExperimentError", "run", "run_shard", "status"]
 
 log = logging.getLogger(__name__)
 
-
-KEPT = "finished shards are kept, give the same command again to go on"
-"""What a person is told when an experiment stops."""
+KEPT = "finished shards are kept; give the same command again to continue"
+"""End of the message of an experiment that stops."""
 
 
 class ExperimentError(RuntimeError):
@@ -102,9 +100,9 @@ def run(
     ~cortexrnn.runs.lock.PresenceError
         If another process is at work on the plan.
     ValueError
-        If there is no such engine or device, the plan holds a run twice, or what is asked for
-        cannot be trained, such as a task of NeuroGym where that is not installed; then no plan is
-        left behind. Nor is one by an error of one's own task or penalty before the first shard.
+        If there is no such engine or device, the plan holds a run twice, or a run cannot be
+        trained, such as a task of NeuroGym where that is not installed. No plan is then left
+        behind, nor if a task or penalty of one's own fails before the first shard is finished.
     """
     check_once(specs)
     folder, name = Path(out), plan_name(specs)
@@ -177,7 +175,7 @@ def _store(shard: Sequence[RunSpec], rows: Rows, folder: Path) -> None:
     _check_source(rows)
     if [row["identity"] for row in rows] != [spec.identity for spec in shard]:
         raise ExperimentError(
-            "a worker gave other runs than it was asked for, and they are not kept; start the "
+            "a worker returned other runs than it was asked for, and they are not kept; start the "
             f"workers anew, with the same source as here ({provenance.described()})"
         )
     try:
@@ -190,9 +188,9 @@ def _check_source(rows: Rows) -> None:
     """Refuse rows of another source of this package, warn of other libraries."""
     for row in rows:
         if row.get("source") != provenance.source():
-            there = f"{row.get('versions', 'unknown')}, source {row.get('source', 'unknown')}"
+            origin = f"{row.get('versions', 'unknown')}, source {row.get('source', 'unknown')}"
             raise ExperimentError(
-                f"a worker has another cortexrnn ({there}) than this process ({_versions()}, "
+                f"a worker has another cortexrnn ({origin}) than this process ({_versions()}, "
                 f"source {provenance.source()}), and its rows are not kept; install the same "
                 "source there"
             )
@@ -200,22 +198,24 @@ def _check_source(rows: Rows) -> None:
 
 
 @functools.cache
-def _compare_libraries(there: str, here: str) -> None:
+def _compare_libraries(theirs_text: str, ours_text: str) -> None:
     """Warn, once, of a worker with another torch or numpy than here."""
-    theirs, ours = (dict(part.split(" ", 1) for part in v.split(", ")) for v in (there, here))
-    other = [name for name in ("torch", "numpy") if theirs.get(name) != ours[name]]
-    if other:
+    theirs, ours = (
+        dict(part.split(" ", 1) for part in v.split(", ")) for v in (theirs_text, ours_text)
+    )
+    different = [name for name in ("torch", "numpy") if theirs.get(name) != ours[name]]
+    if different:
         log.warning(
             "a worker has %s, this process %s; rows may differ in rounding, which training "
             "amplifies",
-            " and ".join(f"{name} {theirs.get(name, 'unknown')}" for name in other),
-            " and ".join(f"{name} {ours[name]}" for name in other),
+            " and ".join(f"{name} {theirs.get(name, 'unknown')}" for name in different),
+            " and ".join(f"{name} {ours[name]}" for name in different),
         )
 
 
 @contextlib.contextmanager
 def _bar(name: str, n_runs: int, n_left: int, *, show: bool) -> Iterator[Callable[[int], None]]:
-    """One bar for a whole plan; gives what moves it."""
+    """Show one bar for a whole plan; gives the function that advances it."""
     columns = (
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
@@ -240,20 +240,18 @@ def _bar(name: str, n_runs: int, n_left: int, *, show: bool) -> Iterator[Callabl
 
 
 def _pace(done: int, left: int, seconds: float) -> tuple[float, str]:
-    """Reckon runs per second, and the time that is left as hours, minutes and seconds."""
+    """Compute runs per second, and the time that is left as hours, minutes and seconds."""
     rate = done / max(seconds, 1e-3)
     return rate, str(timedelta(seconds=round(left / rate)))
 
 
 def _called(spec: RunSpec) -> dict[str, str]:
     """Name what a specification has by content; a protocol by the known one that it equals."""
-    alike = [one.name for one in PROTOCOLS.values() if replace(one, name="") == replace(
-        spec.protocol, name="")]  # fmt: skip
     return {
         "field": spec.field,
         "relation": spec.relation,
         "arm": spec.arm,
-        "protocol": alike[0] if alike else spec.protocol.name,
+        "protocol": protocol_name(spec.protocol),
         "variant": spec.variant.name,
     }
 
@@ -325,7 +323,7 @@ def _shard_path(folder: Path, shard: Sequence[RunSpec]) -> Path:
 def _stored_shards(folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
     """Read the shards of all plans of a folder but those that cannot be read.
 
-    Another process may remove some meanwhile; a damaged one is told by the plan that it belongs to.
+    Another process may remove some meanwhile; the plan of a damaged one reports it.
     """
     for path in run_files(folder / "shards"):
         with contextlib.suppress(ArchiveError):
@@ -335,7 +333,7 @@ def _stored_shards(folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
 def _finished(folder: Path) -> dict[str, dict[str, Any]]:
     """Rows that any plan of the folder has finished, by identity.
 
-    Shards are read first: when a plan is finished its rows stand in its file before its shards go.
+    Shards are read first: a plan that finishes writes its file before it removes its shards.
     """
     parts = [frame for _, frame in _stored_shards(folder)]
     if run_files(folder):
@@ -346,8 +344,8 @@ def _finished(folder: Path) -> dict[str, dict[str, Any]]:
 def _unfinished(specs: Sequence[RunSpec], folder: Path) -> list[list[RunSpec]]:
     """Cut a plan, leave out what any plan of the folder has finished, refuse a damaged shard."""
     finished = _finished(folder)
-    rest = ([spec for spec in cut if spec.identity not in finished] for cut in shards(specs))
-    pending = [shard for shard in rest if shard]
+    remaining = ([spec for spec in cut if spec.identity not in finished] for cut in shards(specs))
+    pending = [shard for shard in remaining if shard]
     for shard in pending:
         if (path := _shard_path(folder, shard)).exists():
             read_runs(path)
@@ -363,9 +361,9 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _merge(specs: Sequence[RunSpec], folder: Path, record: dict[str, Any]) -> None:
-    """Write the finished plan, then let go of its shards."""
+    """Write the finished plan, then remove its shards."""
     known = _finished(folder)
-    # What is no part of an identity may have been called otherwise when the run was made.
+    # Names are no part of an identity and may have been others when the run was made.
     rows = [known[spec.identity] | _called(spec) for spec in specs]
     final = folder / f"{record['plan']}.parquet"
     write_runs(rows, final)
@@ -382,10 +380,10 @@ def _merge(specs: Sequence[RunSpec], folder: Path, record: dict[str, Any]) -> No
 
 
 def _remove_shards(specs: Sequence[RunSpec], folder: Path) -> None:
-    """Remove shards whose rows stand in the finished plan, and what kills left of them."""
-    mine = {spec.identity for spec in specs}
+    """Remove shards whose rows are in the finished plan, and temporary files of killed writers."""
+    identities = {spec.identity for spec in specs}
     for path, runs in _stored_shards(folder):
-        if set(runs["identity"]) <= mine:
+        if set(runs["identity"]) <= identities:
             path.unlink(missing_ok=True)
             for unfinished in path.parent.glob(f".{path.stem}-*.tmp"):
                 unfinished.unlink()
@@ -413,7 +411,7 @@ def _plan_record(name: str, specs: Sequence[RunSpec]) -> dict[str, Any]:
 
 
 def status(out: str | Path) -> pd.DataFrame:
-    """Tell how far the plans of a folder have come.
+    """Report the progress of the plans of a folder.
 
     Parameters
     ----------
@@ -444,23 +442,23 @@ def status(out: str | Path) -> pd.DataFrame:
 
 
 def _state(record: dict[str, Any], runs: pd.DataFrame, folder: Path) -> dict[str, Any]:
-    """Tell how far one plan has come."""
-    mine = runs[runs.index.isin(record["identities"])]
+    """Report the progress of one plan."""
+    rows = runs[runs.index.isin(record["identities"])]
     finished = (folder / f"{record['plan']}.parquet").exists()
     process = None if finished else at_work(folder / f"{record['plan']}.running")
     rate, left = float("nan"), ""
-    if process is not None and (n_new := int((mine["finished"] >= process.started).sum())):
-        last = datetime.fromisoformat(mine["finished"].max())
+    if process is not None and (n_new := int((rows["finished"] >= process.started).sum())):
+        last = datetime.fromisoformat(rows["finished"].max())
         seconds = (last - datetime.fromisoformat(process.started)).total_seconds()
-        rate, left = _pace(n_new, record["runs"] - len(mine), max(seconds, 1))
+        rate, left = _pace(n_new, record["runs"] - len(rows), max(seconds, 1))
     return {
         "plan": record["plan"],
         "runs": record["runs"],
-        "done": record["runs"] if finished else len(mine),
-        "diverged": int(mine["diverged"].sum()),
+        "done": record["runs"] if finished else len(rows),
+        "diverged": int(rows["diverged"].sum()),
         "state": "finished" if finished else "running" if process else "unfinished",
         "rate": rate,
         "left": left,
-        "last_finished": mine["finished"].max() if len(mine) else "",
+        "last_finished": rows["finished"].max() if len(rows) else "",
         "at_work": str(process or ""),
     }

@@ -1,7 +1,7 @@
-"""Presence: which process is at work on a plan.
+"""Lock of a plan: which process is at work on it.
 
 A process at work keeps a file beside its plan and touches it every few seconds. The file of a
-process that was killed stays and is recognised by its age, or at once on the same machine.
+process that was killed stays; its age gives it away, and on the same machine its process number.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Presence:
     started : str
         When it started, UTC.
     engine : str
-        What it works with.
+        Name of the engine that it uses.
     """
 
     host: str
@@ -56,12 +56,12 @@ class Presence:
     engine: str
 
     def __str__(self) -> str:
-        """Say who is at work."""
+        """Name the process for a person."""
         return f"process {self.pid} on {self.host} ({self.engine})"
 
 
 def at_work(path: Path) -> Presence | None:
-    """Read who is at work.
+    """Read which process is at work.
 
     Parameters
     ----------
@@ -75,36 +75,36 @@ def at_work(path: Path) -> Presence | None:
     """
     try:
         age = time.time() - path.stat().st_mtime
-        other = Presence(**json.loads(path.read_text(encoding="utf-8")))
+        process = Presence(**json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
-    here = other.host == socket.gethostname()
-    return None if age > SILENT_S or (here and not psutil.pid_exists(other.pid)) else other
+    is_local = process.host == socket.gethostname()
+    return None if age > SILENT_S or (is_local and not psutil.pid_exists(process.pid)) else process
 
 
 @contextmanager
 def present(path: Path, *, engine: str) -> Iterator[None]:
-    """Be at work, alone.
+    """Hold the lock of a plan.
 
     Parameters
     ----------
     path : Path
         The file; removed at the end.
     engine : str
-        What this process works with.
+        Name of the engine that this process uses.
 
     Raises
     ------
     PresenceError
         If another process is at work.
     """
-    if other := at_work(path):
+    if process := at_work(path):
         raise PresenceError(
-            f"{other} is at work on this plan since {other.started}; wait for it, look at it with "
-            f"cortexrnn status {path.parent}, or end it"
+            f"{process} has been at work on this plan since {process.started}; wait for it, follow "
+            f"it with cortexrnn status {path.parent}, or end it"
         )
     if path.exists():
-        log.warning("the last process on this plan ended without a word; its work is taken over")
+        log.warning("the last process on this plan was killed; its work is continued")
         path.unlink(missing_ok=True)
     me = Presence(
         host=socket.gethostname(),

@@ -37,7 +37,7 @@ from cortexrnn.runs.controls import Control
 __all__ = ["plan", "plan_conditions", "plan_name", "shards"]
 
 LONGEST_NAME = 230
-"""Bytes of a plan's name: systems take names of 255, and files of a plan add their endings."""
+"""Bytes of a plan's name: file systems allow 255, and the files of a plan add their endings."""
 
 
 def plan(
@@ -162,7 +162,7 @@ def plan_conditions(
     """
     chosen = list(conditions)
     if not chosen:
-        raise ValueError("conditions are none; name at least one")
+        raise ValueError("there is no condition; name at least one")
     for one in chosen:
         if one.variant.uses_function:
             field.relation(one.relation)
@@ -240,7 +240,7 @@ def shards(specs: Sequence[RunSpec]) -> list[list[RunSpec]]:
     """
     groups: dict[tuple[Any, ...], list[RunSpec]] = {}
     for spec in specs:
-        own = json.dumps([task.definition for task in spec.custom_tasks], sort_keys=True)
-        key = (spec.field, spec.task, spec.task_settings, own, spec.data_seed, spec.seed)
+        definitions = json.dumps([task.definition for task in spec.custom_tasks], sort_keys=True)
+        key = (spec.field, spec.task, spec.task_settings, definitions, spec.data_seed, spec.seed)
         groups.setdefault(key, []).append(spec)
     return list(groups.values())

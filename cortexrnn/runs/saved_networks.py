@@ -221,7 +221,7 @@ def _specification(text: str, identity: str) -> dict[str, Any]:
         plain = json.dumps(specification, sort_keys=True)
     except ValueError as error:
         raise WeightsError(f"its specification cannot be read: {error}") from error
-    found = hashlib.sha256(plain.encode()).hexdigest()[:32]
-    if not isinstance(specification, dict) or found != identity:
-        raise WeightsError(f"its identity is {identity}, that of its specification is {found}")
+    digest = hashlib.sha256(plain.encode()).hexdigest()[:32]
+    if not isinstance(specification, dict) or digest != identity:
+        raise WeightsError(f"its identity is {identity}, that of its specification is {digest}")
     return specification

@@ -29,7 +29,7 @@ PAUSE_S = 2.0
 LOOK_S = 10.0
 """Seconds between two looks at the queue."""
 PASSING = ("timed out", "unable to contact", "temporarily", "try again", "connection")
-"""What sbatch says of faults that pass by themselves."""
+"""Words of sbatch about faults that pass by themselves."""
 
 log = logging.getLogger(__name__)
 
@@ -83,15 +83,16 @@ def settings() -> tuple[int, dict[str, Any]]:
     Raises
     ------
     ValueError
-        If cores or memory are not known.
+        If cores or memory are not set.
     """
     import dask
 
     cores, memory = (dask.config.get(f"jobqueue.slurm.{name}") for name in ("cores", "memory"))
     if not cores or not memory:
         raise ValueError(
-            "it is not known what a SLURM job may use; say it in ~/.config/dask/jobqueue.yaml or "
-            "as DASK_JOBQUEUE__SLURM__CORES=16 DASK_JOBQUEUE__SLURM__MEMORY=32GB"
+            "the cores and memory of a SLURM job are not set; set them in "
+            "~/.config/dask/jobqueue.yaml or by DASK_JOBQUEUE__SLURM__CORES=16 "
+            "DASK_JOBQUEUE__SLURM__MEMORY=32GB"
         )
     chosen = dask.config.get("jobqueue.slurm.scheduler-options", None) or {}
     return int(cores), {"dashboard_address": ":0"} | chosen
@@ -113,22 +114,22 @@ class Jobs:
         self.refused: dict[str, str] = {}
         self.closing = False
         self._came: set[str] = set()
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._looked = -math.inf
 
     def take(self, name: str) -> None:
-        """Note a job that SLURM took."""
+        """Note a job that SLURM accepted."""
         self.accepted = True
         self.refused.pop(name, None)
 
-    def refuse(self, name: str, said: str) -> None:
-        """Note a job that SLURM did not take."""
-        self.refused[name] = said
+    def refuse(self, name: str, message: str) -> None:
+        """Note a job that SLURM refused, with what sbatch said."""
+        self.refused[name] = message
         if self.accepted and not self.closing:
-            log.warning("a job was refused, there is a worker less; sbatch says: %s", said)
+            log.warning("a job was refused, so that workers are missing; sbatch says: %s", message)
 
     def awaited(self) -> str:
-        """Say what a worker is to come from."""
+        """Say which jobs a worker is expected from."""
         jobs = {job.job_id: job for job in self._submitted()}
         if not jobs:
             return f"{self.n_jobs} SLURM jobs that are being submitted"
@@ -168,7 +169,7 @@ class Jobs:
         return [job for job in list(self.cluster.workers.values()) if job.job_id]
 
     def _replace(self, jobs: list[Any]) -> None:
-        """Submit again what had a worker and is over, as at the end of its time."""
+        """Submit again the jobs that had a worker and are over, as at the end of their time."""
         for job in jobs:
             self._came.discard(job.name)
             self.cluster.loop.add_callback(self.cluster.workers.pop, job.name, None)
@@ -176,7 +177,7 @@ class Jobs:
             self.cluster.loop.add_callback(self.cluster.scale, jobs=self.n_jobs)
 
     def _hopeless(self, lost: list[Any]) -> str | None:
-        """Say why nothing can be expected, if no job is left that may have a worker."""
+        """Say why no worker can come, if no job is left that may start one."""
         gone, jobs = {job.name for job in lost} | set(self.refused), set(self.cluster.workers)
         if not jobs or not gone >= jobs:
             return None
@@ -186,9 +187,9 @@ class Jobs:
 
     def _tell(self, lost: list[Any]) -> None:
         """Warn once of jobs that are over without a worker, while others go on."""
-        new = [job for job in lost if job.job_id not in self._told]
+        new = [job for job in lost if job.job_id not in self._reported]
         if new:
-            self._told |= {job.job_id for job in new}
+            self._reported |= {job.job_id for job in new}
             log.warning("%s; the others go on. %s", _described(new), _where_to_read(new[0]))
 
 
@@ -214,10 +215,10 @@ def _queue() -> dict[str, str] | None:
     """State of each job that is not over; None if SLURM does not answer."""
     command = ["squeue", "--me", "--noheader", "--format=%A %T, %r"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     except (OSError, subprocess.SubprocessError):
         return None
-    return dict(line.split(maxsplit=1) for line in found.stdout.splitlines())
+    return dict(line.split(maxsplit=1) for line in answer.stdout.splitlines())
 
 
 def job_type(base: Any, jobs: Jobs) -> Any:
@@ -228,7 +229,7 @@ def job_type(base: Any, jobs: Jobs) -> Any:
     base : type
         Job of dask-jobqueue.
     jobs : Jobs
-        Is told of submissions and refusals.
+        Notes submissions and refusals.
 
     Returns
     -------
@@ -243,16 +244,16 @@ def job_type(base: Any, jobs: Jobs) -> Any:
                 try:
                     return str(await super()._submit_job(script_filename))
                 except RuntimeError as error:
-                    said = _words(error)
-                passing = jobs.accepted or any(word in said.lower() for word in PASSING)
+                    message = _words(error)
+                passing = jobs.accepted or any(word in message.lower() for word in PASSING)
                 if not passing or attempt == TRIES - 1:
                     break
                 pause = PAUSE_S * 2**attempt
-                log.warning("sbatch says: %s; it is tried again in %g s", said, pause)
+                log.warning("sbatch says: %s; it is tried again in %g s", message, pause)
                 await _sleep(pause, jobs)
                 if jobs.closing:
                     break
-            raise _Refused(said)
+            raise _Refused(message)
 
         async def start(self) -> None:
             try:
@@ -271,20 +272,20 @@ def job_type(base: Any, jobs: Jobs) -> Any:
 
 
 class _Refused(Exception):
-    """SLURM does not take a job."""
+    """SLURM refuses a job."""
 
 
 async def _sleep(seconds: float, jobs: Jobs) -> None:
-    """Sleep, unless everything is put away."""
+    """Sleep, but no longer than the jobs are needed."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and not jobs.closing:
         await asyncio.sleep(0.1)
 
 
 def _words(error: RuntimeError) -> str:
-    """Find what a command said on its standard error."""
-    said = str(error).partition("stderr:\n")[2].strip() or str(error).strip()
-    return "; ".join(line.removeprefix("sbatch: error: ") for line in said.splitlines() if line)
+    """Find the text of a command's standard error."""
+    text = str(error).partition("stderr:\n")[2].strip() or str(error).strip()
+    return "; ".join(line.removeprefix("sbatch: error: ") for line in text.splitlines() if line)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Trained recurrent matrices that are kept: their strongest entries, and what that leaves out.
+"""Kept recurrent matrices after training: their strongest entries, and what these leave out.
 
 A run of the archive is a row of numbers. For some runs the recurrent matrix is kept as well, as
 far as its graph needs it: the strongest tenth of the entries, which
@@ -378,7 +378,7 @@ LAYOUT: dict[str, tuple[str, tuple[Any, ...]]] = {
     "quantiles": ("f8", ("runs", len(QUANTILES))),
     "histogram": ("i4", ("runs", BINS)),
 }
-"""Arrays of a file: type and shape; a length with a name is the same wherever it stands."""
+"""Arrays of a file: type and shape; a length with a name is the same in all shapes."""
 
 
 def read_arrays(path: Path, *, remedy: str, largest: int | None) -> dict[str, NDArray[Any]]:
@@ -446,7 +446,7 @@ def check_layout(
     arrays : dict of str to ndarray
         What a file holds.
     layout : dict
-        Type and shape of every array; a length with a name is the same wherever it stands.
+        Type and shape of every array; a length with a name is the same in all shapes.
     lengths : dict of str to int
         Lengths that are known.
 
@@ -493,7 +493,7 @@ def _check_content(arrays: dict[str, NDArray[Any]], n: int) -> None:
 
 
 def stated_loss(runs: Sequence[KeptRun]) -> pd.DataFrame:
-    """Tell for every kept run how much of its matrix is kept.
+    """Tabulate how much of the matrix of every kept run is kept.
 
     Parameters
     ----------

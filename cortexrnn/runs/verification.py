@@ -1,13 +1,13 @@
 """Verification: recorded runs are trained again from their specification and compared.
 
 Where numerics, libraries, products and kind of machine are those of the recorded run, training
-gives every bit again. Elsewhere rounding differs and training amplifies it, so that a tolerance is
-needed (:data:`TOLERANCES`). Where a number lies outside it, the run is trained a few times more,
-with a learning rate that differs by as little as rounding does: the stored number must then lie no
-further from what these trainings gave than the tolerance, or than they lie apart.
+reproduces every bit. Elsewhere rounding differs and training amplifies it, so that a tolerance is
+needed (:data:`TOLERANCES`). Where a number is outside its tolerance, the run is trained a few times
+more, with a learning rate that differs by as little as rounding does. The stored number must then
+be no further from the results of these trainings than its tolerance, or than they are apart.
 
-This cannot detect a number that was altered by less than its tolerance, on another kind of machine,
-if whatever else is written of it was altered too, see :mod:`cortexrnn.runs.consistency`.
+On another kind of machine this cannot detect a number that was altered by less than its tolerance,
+if everything that depends on it was altered too, see :mod:`cortexrnn.runs.consistency`.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ __all__ = [
 
 EQUAL, CLOSE, AMONG, DIFFERS = "equal", "close", "among draws", "DIFFERS"
 VERDICTS = {
-    EQUAL: "every stored number came out again, to the last bit",
-    CLOSE: "every number within its tolerance; equal bits were not to be expected",
-    AMONG: "outside a tolerance, and among trainings that differ in rounding alone",
+    EQUAL: "every stored number was reproduced to the last bit",
+    CLOSE: "every number is within its tolerance; equal bits were not expected",
+    AMONG: "outside a tolerance, but among the results of trainings that differ in rounding alone",
     DIFFERS: "the row is not what training gives, or contradicts itself",
 }
-"""What is said of a row; all but the last agree."""
+"""Verdicts on a row; all but the last count as agreement."""
 
 TOLERANCES = {
     "accuracy": 0.005,
@@ -88,9 +88,9 @@ COMPARED = tuple(TOLERANCES)
 """What is compared of a run that was trained again."""
 RELATIVE = ("loss", "validation_loss", "early_loss")
 DRAWS = 9
-"""How many trainings more decide on a run that is outside a tolerance."""
+"""Number of additional trainings of a run that is outside a tolerance."""
 STEP = 1e-6
-"""Share by which their learning rates differ: eight roundings of a 32-bit number."""
+"""Relative difference of their learning rates: eight roundings of a 32-bit number."""
 SHORTEST = 8
 """Digits of an identity that are enough to name a run."""
 CELL = ["field", "arm", "protocol", "variant", "task", "settings"]
@@ -99,7 +99,7 @@ CELL = ["field", "arm", "protocol", "variant", "task", "settings"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Verified:
-    """A recorded run and what it is when it is trained again.
+    """A recorded run, the same run trained again, and whether the two agree.
 
     Parameters
     ----------
@@ -150,12 +150,12 @@ class Verified:
 
     @property
     def lines(self) -> list[str]:
-        """What was stored, what came out and the verdict, under :data:`HEADING`."""
+        """The stored row, the row trained again and the verdict, under :data:`HEADING`."""
         values = [f"  {'stored':8}{_figures(self.stored)}"]
         if self.again is not None:
             values.append(f"  {'again':8}{_figures(self.again)}")
-        said = f"{self.verdict}, {self.draws} trainings" if self.draws > 1 else self.verdict
-        return [self.title, *values, f"  {said}: {'; '.join(self.reasons)}"]
+        outcome = f"{self.verdict}, {self.draws} trainings" if self.draws > 1 else self.verdict
+        return [self.title, *values, f"  {outcome}: {'; '.join(self.reasons)}"]
 
 
 HEADING = " " * 10 + "".join(
@@ -189,15 +189,15 @@ def left_out(runs: pd.DataFrame, *, directory: str | Path | None = None) -> pd.S
     Returns
     -------
     Series of str
-        The reason with its remedy, by the index of `runs`; empty where nothing is in the way.
+        The reason with its remedy, by the index of `runs`; empty for runs that can be trained.
     """
     fields = {name: _field_reason(str(name), directory) for name in runs["field"].unique()}
     of_fields = [fields[name] for name in runs["field"]]
     known: dict[tuple[str, bool], str] = {}
     reasons = []
     for reason, row in zip(of_fields, runs.to_dict("records"), strict=True):
-        own = '"custom_tasks"' in row["specification"] or '"penalty"' in row["specification"]
-        key = (row["identity"] if own else row["task"], "first_task" in row["specification"])
+        is_custom = '"custom_tasks"' in row["specification"] or '"penalty"' in row["specification"]
+        key = (row["identity"] if is_custom else row["task"], "first_task" in row["specification"])
         if not reason and key not in known:
             known[key] = _task_reason({str(k): v for k, v in row.items()})
         reasons.append(reason or known[key])
@@ -205,7 +205,7 @@ def left_out(runs: pd.DataFrame, *, directory: str | Path | None = None) -> pd.S
 
 
 def _field_reason(name: str, directory: str | Path | None) -> str:
-    """Say why a field is not at hand; nothing is downloaded."""
+    """Say why a field is not on this machine; nothing is downloaded."""
     if name in set(FIELDS["field"]) and directory is None:
         if is_available(name):
             return ""
@@ -232,7 +232,7 @@ def _task_reason(row: Mapping[str, Any]) -> str:
     except UnregisteredError as error:
         return str(error)
     except ValueError:
-        return ""  # damaged: that is a finding about the row and no reason to pass it over
+        return ""  # damaged: a finding about the row, and no reason to leave it out
     tasks = [task_of(spec)]
     if spec.first_task is not None:
         first = replace(spec, task=spec.first_task, first_task=None, task_settings=())
@@ -260,20 +260,20 @@ def chosen_runs(runs: pd.DataFrame, identities: Iterable[str]) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If there is no such run, or several begin so.
+        If there is no such run, or several identities begin with these digits.
     """
-    wanted = []
-    for given in identities:
-        begins = [one for one in runs["identity"].unique() if one.startswith(given)]
-        if len(given) < SHORTEST or not begins:
+    chosen = []
+    for digits in identities:
+        matching = [one for one in runs["identity"].unique() if one.startswith(digits)]
+        if len(digits) < SHORTEST or not matching:
             raise ValueError(
-                f"no run {given!r} here; give an identity as it stands in the column identity, or "
-                f"its first digits, at least {SHORTEST}"
+                f"no run {digits!r} here; give an identity from the column identity, or at least "
+                f"its first {SHORTEST} digits"
             )
-        if len(begins) > 1:
-            raise ValueError(f"{given!r} begins {len(begins)} identities; give more digits")
-        wanted.append(begins[0])
-    return _rows_of(runs, wanted)
+        if len(matching) > 1:
+            raise ValueError(f"{digits!r} begins {len(matching)} identities; give more digits")
+        chosen.append(matching[0])
+    return _rows_of(runs, chosen)
 
 
 def sampled_runs(runs: pd.DataFrame, n: int, *, seed: int) -> pd.DataFrame:
@@ -300,7 +300,7 @@ def sampled_runs(runs: pd.DataFrame, n: int, *, seed: int) -> pd.DataFrame:
     """
     known = sorted(runs["identity"].unique())
     if n > len(known):
-        raise ValueError(f"{n} runs were asked for and {len(known)} can be trained; ask for fewer")
+        raise ValueError(f"{n} runs were asked for, but {len(known)} can be trained; ask for fewer")
     rng = random_stream(seed, "verification")
     return _rows_of(runs, [known[i] for i in rng.choice(len(known), size=n, replace=False)])
 
@@ -359,22 +359,22 @@ def verify(
     tolerances : mapping of str to float
         By the names of :data:`COMPARED`.
     draws : int
-        How many trainings more decide on a run that is outside a tolerance.
+        Number of additional trainings of a run that is outside a tolerance.
 
     Yields
     ------
     Verified
-        One for each row, as they are finished.
+        One for each row, in the order in which they are finished.
 
     Raises
     ------
     ~cortexrnn.runs.engine.EngineError
         If workers or memory gave out.
     FieldError
-        If a field is not to be had.
+        If a field cannot be loaded.
     ValueError
-        If a task is drawn by NeuroGym and that is not installed, or something of one's own is not
-        registered.
+        If a task is drawn by NeuroGym and that is not installed, or a task or penalty of one's own
+        is not registered.
     """
     for name, of_field in runs.groupby("field", sort=False):
         field = _loaded(str(name), directory)
@@ -411,11 +411,11 @@ def verify(
                 continue
             spec, first = open_ends[place]
             for row in rows[spec.identity]:
-                made = [first, *(drawn[i] for i in span)]
+                trained = [first, *(drawn[i] for i in span)]
                 yield (
-                    _settle(row, made[:1], tolerances)
-                    or _settle(row, made, tolerances)
-                    or _beyond(row, made, tolerances)
+                    _settle(row, trained[:1], tolerances)
+                    or _settle(row, trained, tolerances)
+                    or _beyond(row, trained, tolerances)
                 )
 
 
@@ -429,7 +429,7 @@ def _trainable(row: Mapping[str, Any], field: Field) -> tuple[RunSpec | None, tu
         return None, (str(error),)
     if spec.field_hash != field.hash_without_events:
         return None, (
-            f"it was made on a field of content {spec.field_hash[:12]}, and {field.name} here has "
+            f"it was made on a field of content {spec.field_hash[:12]}, but {field.name} here has "
             f"{field.hash_without_events[:12]}",
         )
     if spec.identity != row["identity"]:
@@ -449,69 +449,69 @@ def _trained(
 
 
 def _other_draws(spec: RunSpec, n: int) -> list[RunSpec]:
-    """Give the same run with other rounding: its learning rate is changed as little as that."""
+    """Give the same run with learning rates that differ by as little as rounding does."""
     return [
         replace(spec, learning_rate=spec.learning_rate * (1 + k * STEP)) for k in range(1, n + 1)
     ]
 
 
 def _settle(
-    row: Mapping[str, Any], made: Sequence[Mapping[str, Any]], tolerances: Mapping[str, float]
+    row: Mapping[str, Any], trained: Sequence[Mapping[str, Any]], tolerances: Mapping[str, float]
 ) -> Verified | None:
-    """Judge a row by what was trained; None where more is needed to judge."""
-    first = made[0]
-    given = partial(Verified, stored=row, again=first, draws=len(made))
+    """Judge a row by its trainings; None where more of them are needed."""
+    first = trained[0]
+    verified = partial(Verified, stored=row, again=first, draws=len(trained))
     if problems := check_row(row):
-        return given(verdict=DIFFERS, reasons=tuple(problems))
-    other = _unequal(row, first)
-    if not other:
-        return given(verdict=EQUAL, reasons=(_why_bits(row, first),))
+        return verified(verdict=DIFFERS, reasons=tuple(problems))
+    different = _unequal(row, first)
+    if not different:
+        return verified(verdict=EQUAL, reasons=(_why_bits(row, first),))
     if not (why := _other_rounding(row, first)):
-        return given(
+        return verified(
             verdict=DIFFERS,
             reasons=(
-                "numerics, libraries, products and machine are those of the recorded run, which "
-                f"promises equal bits, and {', '.join(other)} differ",
+                "numerics, libraries, products and machine are those of the recorded run, so that "
+                f"bits must be equal, but {', '.join(different)} differ",
             ),
         )
-    if _outside(row, made, tolerances):
+    if _outside(row, trained, tolerances):
         return None
-    return given(verdict=CLOSE if len(made) == 1 else AMONG, reasons=(why,))
+    return verified(verdict=CLOSE if len(trained) == 1 else AMONG, reasons=(why,))
 
 
 def _beyond(
-    row: Mapping[str, Any], made: Sequence[Mapping[str, Any]], tolerances: Mapping[str, float]
+    row: Mapping[str, Any], trained: Sequence[Mapping[str, Any]], tolerances: Mapping[str, float]
 ) -> Verified:
-    """Say what of a row no training gives."""
+    """Name the numbers of a row that no training gives."""
     reasons = []
-    for name in _outside(row, made, tolerances):
+    for name in _outside(row, trained, tolerances):
         if name == "diverged":
             how = "diverged" if row["diverged"] else "did not diverge"
-            reasons.append(f"the recorded run {how}, and that came out in no training")
+            reasons.append(f"the recorded run {how}, unlike every training")
             continue
-        values = [_value(one, name) for one in made]
+        values = [_value(one, name) for one in trained]
         reasons.append(
-            f"{name} is {_value(row, name):.6g}, and {min(values):.6g} to {max(values):.6g} came "
-            f"out (tolerance {tolerances[name]:g})"
+            f"{name} is {_value(row, name):.6g}, but training gave {min(values):.6g} to "
+            f"{max(values):.6g} (tolerance {tolerances[name]:g})"
         )
-    reasons.append(_other_rounding(row, made[0]))
+    reasons.append(_other_rounding(row, trained[0]))
     return Verified(
-        stored=row, again=made[0], verdict=DIFFERS, reasons=tuple(reasons), draws=len(made)
+        stored=row, again=trained[0], verdict=DIFFERS, reasons=tuple(reasons), draws=len(trained)
     )
 
 
 def _unequal(row: Mapping[str, Any], again: Mapping[str, Any]) -> list[str]:
     """Name the results that are not equal to the last bit."""
-    other = [name for name in RESULTS if not same(row[name], again[name])]
+    different = [name for name in RESULTS if not same(row[name], again[name])]
     for name in ("history_accuracy", "history_loss"):
-        stored, made = (np.asarray(one[name], dtype=np.float32) for one in (row, again))
-        if not np.array_equal(stored, made, equal_nan=True):
-            other.append(name)
-    return other
+        stored, trained = (np.asarray(one[name], dtype=np.float32) for one in (row, again))
+        if not np.array_equal(stored, trained, equal_nan=True):
+            different.append(name)
+    return different
 
 
 def _other_rounding(row: Mapping[str, Any], again: Mapping[str, Any]) -> str:
-    """Say why equal bits are not promised; empty where they are."""
+    """Say why bits need not be equal; empty where they must be."""
     if row["numerics"] != again["numerics"]:
         return f"recorded by numerics {row['numerics']}, trained again by {again['numerics']}"
     for name in ("device", "products"):
@@ -532,20 +532,20 @@ def _why_bits(row: Mapping[str, Any], again: Mapping[str, Any]) -> str:
 
 
 def _outside(
-    row: Mapping[str, Any], made: Sequence[Mapping[str, Any]], tolerances: Mapping[str, float]
+    row: Mapping[str, Any], trained: Sequence[Mapping[str, Any]], tolerances: Mapping[str, float]
 ) -> list[str]:
-    """Name what of a row lies outside the span of what was trained, tolerance included."""
-    alike = [one for one in made if one["diverged"] == row["diverged"]]
+    """Name the numbers of a row that are not among the results of its trainings."""
+    alike = [one for one in trained if one["diverged"] == row["diverged"]]
     if not alike:
         return ["diverged"]
     return [name for name in COMPARED if not _is_within(row, alike, name, tolerances[name])]
 
 
 def _is_within(
-    row: Mapping[str, Any], made: Sequence[Mapping[str, Any]], name: str, tolerance: float
+    row: Mapping[str, Any], trained: Sequence[Mapping[str, Any]], name: str, tolerance: float
 ) -> bool:
-    """Whether a stored number lies among what was trained."""
-    stored, values = _value(row, name), [_value(one, name) for one in made]
+    """Whether a stored number lies among the results of its trainings."""
+    stored, values = _value(row, name), [_value(one, name) for one in trained]
     if math.isnan(stored):
         return any(map(math.isnan, values))
     numbers = [value for value in values if not math.isnan(value)]
@@ -572,7 +572,7 @@ def _unit(name: str, stored: float) -> float:
 def deviations(
     verified: Sequence[Verified], tolerances: Mapping[str, float] = TOLERANCES
 ) -> pd.DataFrame:
-    """Largest deviations of what was trained again.
+    """Summarise how far runs that were trained again deviate from the stored ones.
 
     Parameters
     ----------

@@ -43,8 +43,8 @@ def test_a_killed_scheduler_is_told_in_one_line(hosts, cluster, run):
     status, said = begun.ends()
     assert status == 1
     assert said == [
-        "cortexrnn: the scheduler is gone; finished shards are kept, give the same command again "
-        "to go on"
+        "cortexrnn: the scheduler is gone; finished shards are kept; give the same command again "
+        "to continue"
     ]
 
 

@@ -121,10 +121,10 @@ def test_it_takes_the_place_of_distance_and_communicability(base):
 
 
 def test_its_definition_is_part_of_the_identity(field):
-    one = spec(field, control("W*", penalty=Power()))
-    assert one.resolved()["variant"]["penalty"] == Power().definition
-    assert one.identity != spec(field, "W*").identity
-    assert one.identity != spec(field, control("W*", penalty=Power(power=3))).identity
+    run = spec(field, control("W*", penalty=Power()))
+    assert run.resolved()["variant"]["penalty"] == Power().definition
+    assert run.identity != spec(field, "W*").identity
+    assert run.identity != spec(field, control("W*", penalty=Power(power=3))).identity
 
     @dataclass(frozen=True)
     class Other(CustomPenalty):
@@ -134,9 +134,9 @@ def test_its_definition_is_part_of_the_identity(field):
         def value(self, weights):
             return (weights.abs() ** self.power).sum((-2, -1)) / 2
 
-    other = spec(field, control("W*", penalty=Other()))
-    assert other.variant.name == one.variant.name
-    assert other.identity != one.identity
+    same_name = spec(field, control("W*", penalty=Other()))
+    assert same_name.variant.name == run.variant.name
+    assert same_name.identity != run.identity
     assert "penalty" not in spec(field, "W*").resolved()["variant"]
 
 
@@ -213,10 +213,10 @@ def test_a_subclass_of_the_built_in_one_stays_what_it_is(tiny):
 
 
 def test_networks_share_one_where_its_content_is_the_same(field, monkeypatch):
-    kept = []
+    held = []
     original = penalty_of
     monkeypatch.setattr(
-        training, "penalty_of", lambda *a, **k: kept.append(original(*a, **k)) or kept[-1]
+        training, "penalty_of", lambda *a, **k: held.append(original(*a, **k)) or held[-1]
     )
     seen = []
     build = RNNEnsemble.__init__
@@ -235,7 +235,7 @@ def test_networks_share_one_where_its_content_is_the_same(field, monkeypatch):
         )
     ]  # fmt: skip
     train(specs, field, progress=False)
-    assert len(kept) == 8
+    assert len(held) == 8
     assert len({id(one) for one in seen}) == 3
     assert [id(one) for one in seen[:4]] == [id(one) for one in seen[4:]]
     seen.clear()
@@ -260,8 +260,8 @@ def test_alone_it_trains_as_among_others(field, custom):
 
 
 def test_strength_can_be_its_mean_gradient_at_the_start(field):
-    pull = Protocol(name="pull", strength_unit="gradient")
-    held = made(field, Power(power=3), protocol=pull, strength=0.02)
+    protocol = Protocol(name="gradient", strength_unit="gradient")
+    held = made(field, Power(power=3), protocol=protocol, strength=0.02)
     start = torch.as_tensor(np.random.default_rng(5).normal(0, 0.1, (1, 16, 16)))
     assert gradient_sizes(held, start).overall.item() == pytest.approx(0.02)
     assert made(field, strength=0.3).strength == 0.3  # also where that of W is 1

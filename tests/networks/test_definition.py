@@ -209,7 +209,7 @@ def test_what_is_kept_outside_of_settings_is_refused_or_seen():
             return 1
 
     with pytest.raises(
-        DefinitionError, match="Hidden has an __init__, whose arguments nobody sees"
+        DefinitionError, match="Hidden has an __init__, whose arguments cannot be recorded"
     ):
         _ = Hidden(2.0).definition
     changed = Derived()
@@ -375,13 +375,13 @@ def test_a_function_of_a_library_counts_by_its_name(monkeypatch):
             return np_function(weights)
 
     global np_function
-    np_function, found = np.mean, []
+    np_function, values = np.mean, []
     for module, function in (("numpy.core.x", np.mean), ("numpy.new.y", np.mean), ("", np.sum)):
         np_function = function
         with monkeypatch.context() as moved:
             moved.setitem(inspect.unwrap(function).__globals__, "__name__", module or "numpy.x")
-            found.append(Named().definition["code"])
-    assert found[0] == found[1] != found[2]
+            values.append(Named().definition["code"])
+    assert values[0] == values[1] != values[2]
 
 
 np_function = np.mean
@@ -629,14 +629,14 @@ for one in pickle.loads(sys.stdin.buffer.read()):
 
 
 def test_modules_travel_as_far_as_they_are_imported(before, tmp_path):
-    here, there = tmp_path / "here", tmp_path / "there"
-    there.mkdir()
-    with package(here, PACKAGES) as get:
+    first, second = tmp_path / "here", tmp_path / "there"
+    second.mkdir()
+    with package(first, PACKAGES) as get:
         pen = get("pen")
         pickled = pickle.dumps([getattr(pen, name)() for name in before])
         assert codes_in(pen) == before
     done = subprocess.run(
-        [sys.executable, "-c", RECEIVE_ALL], input=pickled, capture_output=True, cwd=there,
+        [sys.executable, "-c", RECEIVE_ALL], input=pickled, capture_output=True, cwd=second,
         env={"PYTHONPATH": str(ROOT), "PATH": ""}, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
@@ -653,7 +653,7 @@ def test_code_that_is_imported_when_it_is_called_is_refused(monkeypatch, tmp_pat
 
 @pytest.mark.parametrize("call", ["eval('f')", "globals()['f']", "__import__('f')"])
 def test_code_that_is_looked_up_when_it_is_called_is_refused(call):
-    with pytest.raises(DefinitionError, match="so that nobody sees what code it runs"):
+    with pytest.raises(DefinitionError, match="so that the code it runs cannot be read"):
         code_of(built(value=f"return {call}(weights)"))
 
 

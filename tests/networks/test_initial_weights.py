@@ -52,8 +52,8 @@ def test_a_draw_by_hand_takes_the_stream_of_the_training(field):
 
 
 def test_a_sweep_of_settings_draws_what_is_trained(field):
-    made = derived(field, precision=False)
-    assert all(np.array_equal(made[name], field.relation(name)) for name in made)
+    relations = derived(field, precision=False)
+    assert all(np.array_equal(relations[name], field.relation(name)) for name in relations)
     table = sensitivity.sweep(field, bins_s=[0.2], windows_s=[0.1], seed=2).set_index("setting")
     weights, redrawn = functional_start(field, seed=2), functional_start(field, seed=3)
     off = ~np.eye(30, dtype=bool)

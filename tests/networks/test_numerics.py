@@ -64,14 +64,14 @@ def test_the_bits_of_a_run_change_with_the_version_of_the_arithmetic_only():
     if "Math Kernel Library" not in torch.__config__.show():
         pytest.skip("this torch has other products than those the bits are recorded for")
     ask = "from tests.networks.test_numerics import tiny_digest; print(tiny_digest())"
-    found = subprocess.run(
+    digest = subprocess.run(
         [sys.executable, "-c", ask],
         env=os.environ | COMMON_PATH,
         capture_output=True,
         text=True,
         check=True,
     ).stdout.split()[-1]
-    assert found == BITS.get((NUMERICS, release)), (
+    assert digest == BITS.get((NUMERICS, release)), (
         "training or topology give other bits than recorded: raise training.NUMERICS, say there "
         "what changed, and record the bits here"
     )

@@ -209,7 +209,7 @@ def test_two_tasks_of_one_name_in_one_run_are_refused():
     with pytest.raises(DefinitionError, match="task and first_task are both named 'recall'"):
         replace(BASE, task=Recall(), first_task=Recall(delay_steps=9))
     assert replace(BASE, task=Recall(), first_task=Recall()).first_task == "recall"
-    with pytest.raises(DefinitionError, match="learned before another has its own settings"):
+    with pytest.raises(DefinitionError, match="trained first has its own settings"):
         replace(BASE, first_task=OneChoice(delay_steps=40))
 
 

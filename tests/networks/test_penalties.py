@@ -192,13 +192,13 @@ def test_the_gradient_of_the_sorted_difference_is_that_of_sorting(levels):
     if levels is not None:
         values = (values * levels).round()
     slopes, expected = [], []
-    for found, function in (
+    for results, function in (
         (slopes, penalties._SortedDifference.apply),
         (expected, lambda v, t: (v.sort(-1).values - t).abs().mean(-1)),
     ):
         leaf = values.clone().requires_grad_()
         value = function(leaf, target)
-        found += [
+        results += [
             value.detach(),
             torch.autograd.grad((value * torch.tensor([1.0, 3.0])).sum(), leaf)[0],
         ]

@@ -103,13 +103,13 @@ def test_a_product_that_lacks_its_second_factor_is_told_and_nothing_else(field, 
     one = dataclasses.replace(field, response=responses)
     if not tiled and relation != "sttc":
         one = dataclasses.replace(one, sttc=None)
-    told = not tiled and relation in ("correlation", "precision")
+    warns = not tiled and relation in ("correlation", "precision")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         priors.functional_weights(one, relation=relation, rng=np.random.default_rng(0))
     messages = [str(warning.message) for warning in caught]
-    assert len(messages) == told
-    if told:
+    assert len(messages) == warns
+    if warns:
         assert f"made of the {relation} alone" in messages[0]
         assert caught[0].filename == __file__
 

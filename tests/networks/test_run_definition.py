@@ -151,28 +151,28 @@ def distances(one, field):
     )
     rng = stream(one.seed, "random points")
     if kind == "soma":
-        found = soma
+        lengths = soma
     elif kind == "grid":
         a, b, c = field.grid
         grid = [[i, j, k] for j in range(b) for i in range(a) for k in range(c)][:n]
         grid = np.array(grid, dtype=float)
-        found = apart(unit_box(grid) if one.protocol.grid_scale == "unit" else grid)
+        lengths = apart(unit_box(grid) if one.protocol.grid_scale == "unit" else grid)
         if one.protocol.grid_scale == "matched":
-            found = found * soma[off].mean() / found[off].mean()
+            lengths = lengths * soma[off].mean() / lengths[off].mean()
     elif kind == "clusters":
         corners = np.eye(3)[np.arange(n) % 3] / np.sqrt(2)  # a triangle of side 1
-        found = apart(corners + 0.2 * (rng.random((n, 3)) - 0.5))
-        found = found * soma[off].mean() / found[off].mean()
+        lengths = apart(corners + 0.2 * (rng.random((n, 3)) - 0.5))
+        lengths = lengths * soma[off].mean() / lengths[off].mean()
     else:
-        found = apart(rng.random((n, 3)))
+        lengths = apart(rng.random((n, 3)))
         if kind == "matched":
             upper = np.triu_indices(n, 1)
-            values = np.sort(soma[upper])[found[upper].argsort().argsort()]
-            found = np.zeros((n, n))
-            found[upper] = found.T[upper] = values
+            values = np.sort(soma[upper])[lengths[upper].argsort().argsort()]
+            lengths = np.zeros((n, n))
+            lengths[upper] = lengths.T[upper] = values
     if one.variant.self_distance == "mean":
-        found = found + np.diag(np.full(n, found[off].mean()))
-    return torch.tensor(found)
+        lengths = lengths + np.diag(np.full(n, lengths[off].mean()))
+    return torch.tensor(lengths)
 
 
 def communicability(weights, strength):
@@ -325,24 +325,24 @@ def assert_run(result, expected, tolerance):
 )
 @pytest.mark.parametrize("updates", ["first", "all"])
 def test_a_run_is_what_defines_it(field, variant, settings, updates):
-    one = spec(field, variant, **settings)
+    run = spec(field, variant, **settings)
     if updates == "first":
-        one = replace(one, n_train=16, epochs=1)
-    (result,) = train([one], field, device="cpu", progress=False)
-    assert_run(result, defined_run(one, field), 1e-9)
+        run = replace(run, n_train=16, epochs=1)
+    (result,) = train([run], field, device="cpu", progress=False)
+    assert_run(result, defined_run(run, field), 1e-9)
 
 
 @pytest.mark.parametrize("variant", ["W", "WD*", "WD"])
 def test_a_run_of_the_corrected_protocol_is_what_defines_it(field, variant):
-    one = spec(field, variant, protocol=CORRECTED)
-    (result,) = train([one], field, device="cpu", progress=False)
-    assert_run(result, defined_run(one, field), 1e-9)
+    run = spec(field, variant, protocol=CORRECTED)
+    (result,) = train([run], field, device="cpu", progress=False)
+    assert_run(result, defined_run(run, field), 1e-9)
 
 
 OWN = Protocol(name="own coordinates", coordinates="soma")
 LAMBDA = Protocol(name="plain lambda", plain_strength="lambda")
 MATCHED = Protocol(name="matched grid", grid_scale="matched")
-PULL = Protocol(name="equal pull", strength_unit="gradient")
+BY_GRADIENT = Protocol(name="equal gradient", strength_unit="gradient")
 
 
 @pytest.mark.parametrize(
@@ -369,25 +369,25 @@ PULL = Protocol(name="equal pull", strength_unit="gradient")
         ("W*D*C", {}, {"protocol": OWN}),
         ("W", {}, {"protocol": LAMBDA}),
         ("WDC", {}, {"protocol": MATCHED}),
-        ("W", {}, {"protocol": PULL, "strength": 0.01}),
-        ("W*D*C*", {}, {"protocol": PULL, "strength": 0.17}),
-        ("WD*C", {"communicability": "frozen"}, {"protocol": PULL, "strength": 0.1}),
+        ("W", {}, {"protocol": BY_GRADIENT, "strength": 0.01}),
+        ("W*D*C*", {}, {"protocol": BY_GRADIENT, "strength": 0.17}),
+        ("WD*C", {"communicability": "frozen"}, {"protocol": BY_GRADIENT, "strength": 0.1}),
         ("W*D*C", {}, {"first_task": "go_nogo"}),
         ("WD*C", {}, {"first_task": "perceptual", "task_settings": {"delay_steps": 12}}),
     ],
 )
 def test_a_run_of_a_control_is_what_defines_it(field, base, switches, settings):
-    one = spec(field, control(base, **switches), epochs=1, **settings)
-    (result,) = train([one], field, device="cpu", progress=False)
-    assert_run(result, defined_run(one, field), 1e-9)
+    run = spec(field, control(base, **switches), epochs=1, **settings)
+    (result,) = train([run], field, device="cpu", progress=False)
+    assert_run(result, defined_run(run, field), 1e-9)
 
 
 def test_a_run_in_single_precision_starts_as_defined(field):
     # The first update of Adam is nearly the sign of the gradient, so it takes a gradient away
     # from zero to compare; of later updates only what training does not amplify.
-    one = spec(field, dtype="float32", epochs=1, n_train=16)
-    (result,) = train([one], field, device="cpu", progress=False)
-    weights, _, metrics = defined_run(one, field)
+    run = spec(field, dtype="float32", epochs=1, n_train=16)
+    (result,) = train([run], field, device="cpu", progress=False)
+    weights, _, metrics = defined_run(run, field)
     assert result.weights["recurrent"].dtype == np.float32
     step = np.abs(result.weights["recurrent"] - weights["recurrent"])
     assert np.median(step) < 1e-7
@@ -428,9 +428,9 @@ def seen(monkeypatch):
 
 
 def test_batches_come_in_the_order_of_the_trials_in_every_epoch(field, seen):
-    one = spec(field, epochs=3, input_noise=0.0)
-    train([one], field, device="cpu", progress=False)
-    (inputs, targets), _ = draw_trials(one)
+    run = spec(field, epochs=3, input_noise=0.0)
+    train([run], field, device="cpu", progress=False)
+    (inputs, targets), _ = draw_trials(run)
     assert [len(t) for _, t in seen["steps"]] == [16, 16, 8] * 3
     for epoch in range(3):
         batches = seen["steps"][3 * epoch : 3 * epoch + 3]
@@ -439,9 +439,9 @@ def test_batches_come_in_the_order_of_the_trials_in_every_epoch(field, seen):
 
 
 def test_validation_sees_its_own_trials_without_noise_once_and_after_the_last_update(field, seen):
-    one = spec(field, input_noise=0.5)
-    train([one], field, device="cpu", progress=False)
-    _, (inputs, targets) = draw_trials(one)
+    run = spec(field, input_noise=0.5)
+    train([run], field, device="cpu", progress=False)
+    _, (inputs, targets) = draw_trials(run)
     ((when, shown, answers),) = seen["validation"]
     assert when == len(seen["steps"]) == 6
     assert torch.equal(shown, inputs.transpose(0, 1))
@@ -466,13 +466,13 @@ def test_noise_is_that_of_seed_and_task_and_new_in_every_batch(field, seen):
 
 
 def test_noise_has_the_published_spread_and_none_can_be_asked_for(field, seen):
-    one = RunSpec(
+    run = RunSpec(
         field=field.name, field_hash=field.hash_without_events, variant="W", task="go_nogo",
         seed=0, n_train=512, batch_size=512, n_validation=8, epochs=1,
     )  # fmt: skip
-    train([one, replace(one, input_noise=0.0)], field, device="cpu", progress=False)
+    train([run, replace(run, input_noise=0.0)], field, device="cpu", progress=False)
     (noisy, _), (plain, _) = seen["steps"]
-    (inputs, _), _ = draw_trials(one)
+    (inputs, _), _ = draw_trials(run)
     assert torch.equal(plain, inputs.transpose(0, 1))
     noise = (noisy - plain).double()
     n_values = noise.numel()

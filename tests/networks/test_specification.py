@@ -362,8 +362,8 @@ def test_equal_variants_have_equal_names_however_they_were_made():
     assert alias == VARIANTS["W!D*C"]
     assert alias.name == "W!D*C"
     for base in ("W!D*C", "W!DC", "W*DC"):
-        made = replace(Variant.parse(base), start="permuted", distance="matched")
-        assert made.name == "W!D*C [distance=matched]"
+        variant = replace(Variant.parse(base), start="permuted", distance="matched")
+        assert variant.name == "W!D*C [distance=matched]"
     assert replace(VARIANTS["WD*C"], start="identity").name == "WD*C [start=identity]"
 
 
@@ -483,8 +483,8 @@ def test_every_recorded_row_is_read_back_with_its_identity_and_columns():
         assert spec.identity == row["identity"]
         assert json.dumps(spec.resolved(), sort_keys=True) == row["specification"]
         assert (spec.variant.name, spec.protocol.name) == (row["variant"], row["protocol"])
-        told = ("field", "relation", "sign", "arm", "task", "seed", "data_seed", "epochs")
-        assert [getattr(spec, name) for name in told] == [row[name] for name in told]
+        columns = ("field", "relation", "sign", "arm", "task", "seed", "data_seed", "epochs")
+        assert [getattr(spec, name) for name in columns] == [row[name] for name in columns]
 
 
 def changed(**changes):
@@ -511,8 +511,8 @@ def changed(**changes):
         ({"specification": "{}"}, "the row has no field; give a row"),
         (row_of(BASE) | {"field": 7}, "field of the row is 7; give its name"),
         (row_of(BASE) | {"protocol": 7}, "protocol of the row is 7; give its name"),
-        (row_of(BASE) | {"specification": "{"}, "specification '{' is no JSON .*; give it as"),
-        (row_of(BASE) | {"specification": "[" * 9999}, "is no JSON"),
+        (row_of(BASE) | {"specification": "{"}, "specification '{' is not JSON .*; give it as"),
+        (row_of(BASE) | {"specification": "[" * 9999}, "is not JSON"),
         (row_of(BASE) | {"specification": "[1]"}, r"is '\[1\]', expected names and values"),
         (row_of(BASE) | {"specification": b"{}"}, "is b'{}', expected names and values"),
         (row_of(BASE) | {"relation": "sttc"}, "relation of the row is 'sttc', and that of its"),
@@ -537,9 +537,9 @@ def changed(**changes):
         (changed(custom_tasks=[]), "custom_tasks of the specification"),
         (changed(custom_tasks={"a": {"name": "a"}}), "definition of a task is .*, expected name"),
         (changed(custom_tasks={"a": {"name": 1, "settings": {}, "code": ""}}), "definition of a"),
-        (changed(strength=1), "read and written again, is another one"),
-        (changed(variant__entries="kept"), "read and written again, is another one"),
-        (changed(custom_tasks={}), "read and written again, is another one"),
+        (changed(strength=1), "changes when it is read and written again"),
+        (changed(variant__entries="kept"), "changes when it is read and written again"),
+        (changed(custom_tasks={}), "changes when it is read and written again"),
     ],
 )  # fmt: skip
 def test_what_was_not_stored_by_this_package_is_refused_in_words(row, message):

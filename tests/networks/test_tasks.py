@@ -85,10 +85,10 @@ def test_one_choice_draws_the_eight_problems_equally():
     inputs, targets = draw("one_choice")
     goals = inputs[:, 0, :4].argmax(axis=1)
     offers = [frozenset(np.flatnonzero(row).tolist()) for row in inputs[:, -1, 4:]]
-    seen = Counter(zip(goals.tolist(), offers, targets.tolist(), strict=True))
-    assert set(seen) == PAPER_PROBLEMS
+    counts = Counter(zip(goals.tolist(), offers, targets.tolist(), strict=True))
+    assert set(counts) == PAPER_PROBLEMS
     assert {(g, frozenset(o), a) for g, o, a in PROBLEMS} == PAPER_PROBLEMS
-    share = np.array(list(seen.values())) / N_TRIALS
+    share = np.array(list(counts.values())) / N_TRIALS
     assert np.abs(share - 1 / 8).max() < five_errors(1 / 8)
 
 

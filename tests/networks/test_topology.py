@@ -86,13 +86,13 @@ relaxed = settings(max_examples=50, deadline=None)
 
 def test_golden_tiny(golden):
     expected = golden["tiny"]["metrics"]
-    got = measure(tiny_weights())
-    assert_golden("tiny", got, expected)
+    measured = measure(tiny_weights())
+    assert_golden("tiny", measured, expected)
     nulls = null_graphs(24, n_nulls=expected["n_nulls"])
     assert_nulls("tiny", nulls, expected)
     ratio = expected["clustering"] / expected["null_clustering_mean"]
     reach = expected["efficiency"] / expected["null_efficiency_mean"]
-    assert got.small_worldness == pytest.approx(ratio * reach, rel=TOLERANCE)
+    assert measured.small_worldness == pytest.approx(ratio * reach, rel=TOLERANCE)
 
 
 @pytest.mark.parametrize("name", ["5_3_4", "6_6_2"])
@@ -277,9 +277,19 @@ def test_weights_that_are_not_finite_measure_nan(bad):
 @pytest.mark.parametrize("value", [0.0, 0.1, -3.0])
 @pytest.mark.filterwarnings("error")
 def test_constant_weights(value):
-    got = measure(np.full((7, 7), value), n_nulls=5)
-    assert math.isnan(got.entropy) and math.isnan(got.modularity) and math.isnan(got.assortativity)
-    assert got.clustering == got.efficiency == got.small_worldness == got.edges == 0.0
+    measured = measure(np.full((7, 7), value), n_nulls=5)
+    assert (
+        math.isnan(measured.entropy)
+        and math.isnan(measured.modularity)
+        and math.isnan(measured.assortativity)
+    )
+    assert (
+        measured.clustering
+        == measured.efficiency
+        == measured.small_worldness
+        == measured.edges
+        == 0.0
+    )
 
 
 @pytest.mark.filterwarnings("error")
@@ -340,11 +350,11 @@ def test_nulls_by_the_letter():
         links = (uniform + uniform.T) / 2 > 0.7
         values.append((clustering(links), efficiency(links)))
     mean, sd = np.mean(values, axis=0), np.std(values, axis=0)
-    got = null_graphs(15, n_nulls=6, seed=5)
+    nulls = null_graphs(15, n_nulls=6, seed=5)
     np.testing.assert_allclose(
-        [got.clustering, got.efficiency, got.clustering_sd, got.efficiency_sd], [*mean, *sd]
+        [nulls.clustering, nulls.efficiency, nulls.clustering_sd, nulls.efficiency_sd], [*mean, *sd]
     )
-    assert got.n_nulls == 6 and null_graphs(15, n_nulls=6, seed=4) != got
+    assert nulls.n_nulls == 6 and null_graphs(15, n_nulls=6, seed=4) != nulls
 
 
 def test_the_kept_diagonal_raises_null_clustering():
@@ -433,6 +443,6 @@ def test_the_strongest_tenth_makes_the_graph():
     strong = topology.strongest(weights)
     assert strong.sum() == 40
     assert np.abs(weights[strong]).min() > np.abs(weights[~strong]).max()
-    both = strong | strong.T
-    np.fill_diagonal(both, False)
-    np.testing.assert_array_equal(graph(weights), both)
+    linked = strong | strong.T
+    np.fill_diagonal(linked, False)
+    np.testing.assert_array_equal(graph(weights), linked)

@@ -232,15 +232,15 @@ def test_a_diverged_run_is_told_and_leaves_the_others_alone(field):
         assert one.metrics == other.metrics
 
 
-PULL = Protocol(name="pull", strength_unit="gradient")
+BY_GRADIENT = Protocol(name="gradient", strength_unit="gradient")
 
 
 def test_a_first_task_that_leaves_no_gradient_ends_its_run_and_no_other(field):
     # Weights that may not be negative and move this far are all zero after the first task.
     shared = {"sign": "positive", "learning_rate": 1.0, "n_train": 64, "n_validation": 8}
     shared["batch_size"] = 8
-    pulled = {"protocol": PULL, "first_task": "perceptual"}
-    emptied = spec(field, control("W", start="lognormal"), **shared, **pulled)
+    settings = {"protocol": BY_GRADIENT, "first_task": "perceptual"}
+    emptied = spec(field, control("W", start="lognormal"), **shared, **settings)
     start = training._starts([emptied], field, torch.device("cpu"))[0]
     assert not start.any()
     training.rehearse([emptied], field)
@@ -267,7 +267,7 @@ class Departure(CustomPenalty):
 
 
 def test_a_penalty_without_a_gradient_at_the_start_is_refused_before_training(field):
-    held = spec(field, control("W", penalty=Departure()), protocol=PULL)
+    held = spec(field, control("W", penalty=Departure()), protocol=BY_GRADIENT)
     with pytest.raises(ValueError, match=r"W \[penalty=departure.*strength_unit='lambda'"):
         training.rehearse([held], field)
     training.rehearse([replace(held, protocol=PUBLISHED)], field)
@@ -329,16 +329,19 @@ def test_variants_of_the_golden_file_parse():
 
 def test_watching_shows_every_epoch_and_changes_no_number(field):
     specs = [spec(field), spec(field, "WD*")]
-    seen = {}
+    watched_weights = {}
     watched = train(
-        specs, field, progress=False, watch=lambda s, epoch, w: seen.update({(s, epoch): w})
+        specs,
+        field,
+        progress=False,
+        watch=lambda s, epoch, w: watched_weights.update({(s, epoch): w}),
     )
     for one, alone in zip(watched, train(specs, field, progress=False), strict=True):
         assert (one.metrics, one.history) == (alone.metrics, alone.history)
         np.testing.assert_array_equal(one.weights["recurrent"], alone.weights["recurrent"])
-        np.testing.assert_array_equal(seen[one.spec, 2], one.weights["recurrent"])
-        assert (seen[one.spec, 1] != seen[one.spec, 2]).any()
-    assert len(seen) == 4
+        np.testing.assert_array_equal(watched_weights[one.spec, 2], one.weights["recurrent"])
+        assert (watched_weights[one.spec, 1] != watched_weights[one.spec, 2]).any()
+    assert len(watched_weights) == 4
 
 
 def test_a_first_task_leaves_its_recurrent_weights_as_the_start(field):
@@ -382,11 +385,11 @@ def test_a_gradient_too_large_to_be_squared_makes_a_run_diverge_as_in_keras():
     assert lost.tolist() == [[[True, False], [False, False]]]
 
 
-@pytest.mark.parametrize(("there", "found"), [(True, "cuda"), (False, "cpu")])
-def test_a_cuda_device_is_found_where_there_is_one(monkeypatch, there, found):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
-    assert resolve_device("auto").type == found
-    assert resolve_device().type == found
+@pytest.mark.parametrize(("available", "expected"), [(True, "cuda"), (False, "cpu")])
+def test_a_cuda_device_is_found_where_there_is_one(monkeypatch, available, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
+    assert resolve_device("auto").type == expected
+    assert resolve_device().type == expected
 
 
 def test_a_task_that_is_not_there_is_refused(field):

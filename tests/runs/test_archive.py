@@ -43,8 +43,8 @@ def test_the_published_runs_are_those_that_select_finds_on_every_field_and_arm(a
     assert set(published["variant"]) == set(VARIANTS)
     assert set(published["task"]) == set(TASKS)
     for (field, relation, sign), runs in published.groupby(["field", "relation", "sign"]):
-        found = select(archive, field=field, relation=relation, sign=sign)
-        assert set(found["identity"]) == set(runs["identity"])
+        selected = select(archive, field=field, relation=relation, sign=sign)
+        assert set(selected["identity"]) == set(runs["identity"])
 
 
 def test_one_filter_gives_the_runs_behind_the_headline_table(archive):
@@ -63,9 +63,9 @@ def test_only_cells_of_the_papers_design_stand_beside_its_numbers(archive):
     assert (beside["settings"] == "").all()
     assert set(beside["protocol"]) == {"published"}
     assert len(table) == len(archive.groupby(list(CELL)))
-    own = beside[(beside["field"] == "6_6_2") & (beside["arm"] == "corr")]
-    assert len(own) == 33
-    assert (own["runs"] == 20).all()
+    rows = beside[(beside["field"] == "6_6_2") & (beside["arm"] == "corr")]
+    assert len(rows) == 33
+    assert (rows["runs"] == 20).all()
 
 
 def settings(runs):
@@ -125,8 +125,8 @@ def test_frames_put_together_by_hand_mix_no_cell_either():
         )
 
     assert cell_means(rows())["runs"].tolist() == [2]
-    both = pd.concat([rows(), rows(data_seed=1)])
-    assert cell_means(both)["runs"].tolist() == [2, 2]
+    runs = pd.concat([rows(), rows(data_seed=1)])
+    assert cell_means(runs)["runs"].tolist() == [2, 2]
 
 
 def test_a_long_setting_is_written_whole_and_a_hash_by_its_first_digits():

@@ -74,8 +74,8 @@ def test_a_condition_is_the_same_whatever_the_arm():
         content = (one.variant, one.protocol, one.tasks)
         content += tuple(s for s in one.settings if s[0] not in ("relation", "sign"))
         names.setdefault(content, set()).add(one.condition)
-    assert all(len(found) == 1 for found in names.values())
-    assert len({found for (found,) in names.values()}) == len(names)
+    assert all(len(contents) == 1 for contents in names.values())
+    assert len({contents for (contents,) in names.values()}) == len(names)
 
 
 @pytest.mark.parametrize(
@@ -98,15 +98,15 @@ def test_a_condition_is_the_same_whatever_the_arm():
     ],
 )
 def test_labels_tell_runs_apart_that_have_one_variant(changed, condition, group, shown):
-    found = label(**changed)
-    assert (found["condition"], found["group"], found["label"]) == (condition, group, shown)
-    assert found["published"] == (group == "published")
+    labels = label(**changed)
+    assert (labels["condition"], labels["group"], labels["label"]) == (condition, group, shown)
+    assert labels["published"] == (group == "published")
 
 
 def test_one_filter_gives_the_published_runs_of_a_variant(archive):
-    here = archive[archive["field"] == "5_3_4"]
-    by_name = here[here["variant"] == "WD*"]
-    published = here[here["condition"] == "WD*"]
+    rows = archive[archive["field"] == "5_3_4"]
+    by_name = rows[rows["variant"] == "WD*"]
+    published = rows[rows["condition"] == "WD*"]
     assert len(by_name) > len(published) > 0
     assert published["published"].all() and (published["settings"] == "").all()
     assert set(published["strength"]) == {0.3}
@@ -117,8 +117,8 @@ def test_every_recorded_run_has_a_label(archive):
     assert list(archive.columns[-len(LABELS) :]) == list(LABELS)
     assert (archive["condition"] != "").all() and archive["label"].notna().all()
     assert set(archive["group"]) == {"published", "", *GROUPS}
-    own = archive[archive["group"] == ""]
-    assert (own["settings"] != "").all(), "what belongs to no group differs in something"
+    others = archive[archive["group"] == ""]
+    assert (others["settings"] != "").all(), "what belongs to no group differs in something"
 
 
 def test_columns_of_settings_are_those_of_the_specification(archive):
@@ -132,8 +132,8 @@ def test_columns_of_settings_are_those_of_the_specification(archive):
 
 
 def test_labels_are_made_again_where_there_are_some(archive):
-    few = archive.iloc[:50]
-    pd.testing.assert_frame_equal(labelled(few.assign(label="other")), few)
+    rows = archive.iloc[:50]
+    pd.testing.assert_frame_equal(labelled(rows.assign(label="other")), rows)
 
 
 def test_runs_without_labels_are_refused(archive):
@@ -194,7 +194,7 @@ def test_a_plan_of_conditions_holds_their_runs():
     assert [spec.n_train for spec in specs] == 6 * [256] + 3 * [640]
     assert [spec.sign for spec in specs] == 3 * ["free"] + 3 * ["positive"] + 3 * ["free"]
     assert len(plan_conditions(field, chosen)) == 9 * PRESETS["paper"].n_seeds
-    with pytest.raises(ValueError, match="conditions are none"):
+    with pytest.raises(ValueError, match="there is no condition"):
         plan_conditions(field, [])
     with pytest.raises(ValueError, match="more than once"):
         plan_conditions(field, [*chosen, chosen[0]], preset=TINY)
@@ -229,10 +229,10 @@ def test_conditions_are_run_by_name_and_found_by_label(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--conditions", "W*D*", "--sign", "positive"], "--sign does not go with conditions"),
-        (["--conditions", "W*D*", "--variants", "W"], "--variants does not go with conditions"),
-        (["--design", "start", "--tasks", "go_nogo"], "--tasks does not go with conditions"),
-        (["--conditions", "W*D*", "--design", "start"], "give one of them"),
+        (["--conditions", "W*D*", "--sign", "positive"], "--sign cannot be given with conditions"),
+        (["--conditions", "W*D*", "--variants", "W"], "--variants cannot be given with conditions"),
+        (["--design", "start", "--tasks", "go_nogo"], "--tasks cannot be given with conditions"),
+        (["--conditions", "W*D*", "--design", "start"], "give one of the two"),
         (["--design", "nothing"], "unknown design 'nothing'"),
         (["--conditions", "nothing"], "unknown condition 'nothing'"),
     ],

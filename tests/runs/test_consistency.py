@@ -68,7 +68,7 @@ def test_a_file_that_is_gone_or_holds_other_runs_is_found(copy):
     content["identities"] = content["identities"][::-1]
     record.write_text(json.dumps(content))
     assert consistency.check_files(copy) == (
-        [f"{path.name} holds other runs than its plan names"], []
+        [f"{path.name} does not hold the runs that its plan names"], []
     )  # fmt: skip
     path.unlink()
     assert consistency.check_files(copy) == (
@@ -84,24 +84,24 @@ def test_a_file_without_a_record_is_named_and_a_run_with_two_values_found(copy):
     rewritten(other, modularity=0.5)
     problems, _ = consistency.check_files(copy)
     assert len(problems) == 1
-    assert "again.parquet" in problems[0] and "with other numbers" in problems[0]
+    assert "again.parquet" in problems[0] and "with different numbers" in problems[0]
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"seed": 1}, "seed is 1, and by its specification 0"),
-        ({"variant": "WD"}, r"variant is 'WD', and by its specification 'W\*D\*C'"),
+        ({"seed": 1}, "seed is 1, but 0 in its specification"),
+        ({"variant": "WD"}, r"variant is 'WD', but 'W\*D\*C' in its specification"),
         ({"task": "one_choice"}, "task is 'one_choice'"),
         ({"field": 3}, "field of the row is 3"),
         ({"arm": "sttc"}, "arm is 'sttc'"),
         ({"sign": "positive"}, "sign is 'positive'"),
         ({"relation": "sttc"}, "relation of the row is 'sttc'"),
-        ({"protocol": "mine"}, "protocol is 'mine', and by its specification 'published'"),
+        ({"protocol": "mine"}, "protocol is 'mine', but 'published' in its specification"),
         ({"epochs": 3}, "epochs is 3"),
         ({"identity": "0" * 32}, "identity is '0"),
         ({"specification": "{}"}, "the specification has no batch_size"),
-        ({"diverged": True, "diverged_epoch": 1}, "it diverged and has accuracy, loss"),
+        ({"diverged": True, "diverged_epoch": 1}, "it diverged, but has accuracy, loss"),
         ({"history_accuracy": [0.5]}, "its histories have epochs 1, 2, expected 2"),
     ],
 )

@@ -88,7 +88,7 @@ def test_a_shard_that_does_not_fit_is_halved_and_comes_back_whole(field):
         assert {row["together"] for row in rows} == {1}
 
 
-def test_a_single_run_that_does_not_fit_is_told(field):
+def test_a_single_run_that_does_not_fit_is_reported(field):
     def never(runs, field):
         raise MemoryError
 
@@ -104,9 +104,9 @@ def test_other_errors_of_the_work_are_not_taken_for_lack_of_memory(field):
 
 def test_a_cluster_halves_and_returns_what_one_process_does(field):
     cut = plans.shards(make_plan(field))
-    here = dict(choose(workers=1).run(cut, field, work=limited))
-    there = dict(choose(workers=2).run(cut, field, work=limited))
-    assert here == there
+    alone = dict(choose(workers=1).run(cut, field, work=limited))
+    spread = dict(choose(workers=2).run(cut, field, work=limited))
+    assert alone == spread
 
 
 def test_a_scheduler_that_is_there_is_used(field, tmp_path):
@@ -122,9 +122,9 @@ def test_a_scheduler_that_is_there_is_used(field, tmp_path):
             scheduler=cluster.scheduler_address,
             progress=False,
         )
-    here = experiment.run(specs, field, out=tmp_path / "here", workers=1, progress=False)
+    together = experiment.run(specs, field, out=tmp_path / "here", workers=1, progress=False)
     columns = ["identity", "accuracy", "validation_accuracy", "diverged"]
-    pd.testing.assert_frame_equal(read_runs(path)[columns], read_runs(here)[columns], rtol=1e-4)
+    pd.testing.assert_frame_equal(read_runs(path)[columns], read_runs(together)[columns], rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -220,18 +220,18 @@ def test_a_signal_ends_all_processes_and_loses_nothing(tmp_path, undisturbed, se
     started(tmp_path)
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(sent)
-    _, said = process.communicate(timeout=60)
+    _, message = process.communicate(timeout=60)
     assert process.returncode == status
-    assert last in said.splitlines()[-1] if last else True
+    assert last in message.splitlines()[-1] if last else True
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
-    kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("shards/*.parquet")}
-    assert kept
+    written = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("shards/*.parquet")}
+    assert written
     (state,) = experiment.status(tmp_path).to_dict("records")
     assert state["state"] == "unfinished"
     again = begin(tmp_path)
-    _, said = again.communicate(timeout=180)
-    assert again.returncode == 0, said
+    _, message = again.communicate(timeout=180)
+    assert again.returncode == 0, message
     (final,) = tmp_path.glob("*.parquet")
     pd.testing.assert_frame_equal(sorted_rows(read_runs(final)), undisturbed)
 
@@ -300,15 +300,15 @@ def test_a_process_at_work_gives_signs_of_life(tmp_path, monkeypatch):
 
 def test_status_tells_how_far_how_fast_and_who(field, tmp_path, monkeypatch):
     specs = make_plan(field)
-    told, original = [], archive.write_runs
+    states, original = [], archive.write_runs
 
     def telling(rows, path):
         original(rows, path)
-        told.extend(experiment.status(tmp_path).to_dict("records"))
+        states.extend(experiment.status(tmp_path).to_dict("records"))
 
     monkeypatch.setattr(experiment, "write_runs", telling)
     experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
-    shards = told[:-1]  # the last is the finished plan
+    shards = states[:-1]  # the last is the finished plan
     assert [state["done"] for state in shards] == [3, 6, 9, 12]
     assert {(state["state"], state["runs"]) for state in shards} == {("running", 12)}
     assert all(f"process {os.getpid()} on" in state["at_work"] for state in shards)
@@ -333,15 +333,15 @@ def test_a_worker_opens_a_parcel_of_the_same_source(field, worker):
     rows = engine.open_parcel(provenance.described(), parcel, packed)
     assert [row["identity"] for row in rows] == [specs[0].identity]
     # What is sent is the text of this call.
-    given = {"wanted": provenance.described(), "parcel": parcel, "field": packed}
-    assert eval(engine.ENTRY, given) == rows
+    arguments = {"wanted": provenance.described(), "parcel": parcel, "field": packed}
+    assert eval(engine.ENTRY, arguments) == rows
 
 
 def test_a_worker_with_another_source_runs_nothing(field, worker):
     ran = []
     parcel = engine._packed((ran.append, make_plan(field)))
-    here = re.escape(provenance.described())
-    with pytest.raises(EngineError, match=rf"tcp://far:1 has {here}, this experiment has other"):
+    source = re.escape(provenance.described())
+    with pytest.raises(EngineError, match=rf"tcp://far:1 has {source}, this experiment has other"):
         engine.open_parcel("other", parcel, engine._packed(field))
     assert not ran
 
@@ -410,9 +410,9 @@ def test_workers_without_the_package_are_named(field):
     assert engine._cannot_open(AttributeError("module has no attribute 'open_parcel'"))
     assert not engine._cannot_open(ModuleNotFoundError("neurogym", name="neurogym"))
     with placed(FakeClient("tcp://a:1", "tcp://b:1"), field) as place:
-        said = place._strangers(error)
-    assert said.startswith("1 of 2 workers cannot run cortexrnn")
-    assert "tcp://a:1 (No module named 'cortexrnn'); install it" in said
+        message = place._strangers(error)
+    assert message.startswith("1 of 2 workers cannot run cortexrnn")
+    assert "tcp://a:1 (No module named 'cortexrnn'); install it" in message
 
 
 def test_logs_of_dask_are_quiet_while_an_engine_runs_and_as_before_afterwards():
@@ -446,12 +446,12 @@ def test_a_script_without_a_main_guard_is_told_so_in_one_line(tmp_path):
         check=False,
     )
     assert done.returncode == 1
-    said = done.stderr.splitlines()[-1]
-    assert said.startswith(
+    message = done.stderr.splitlines()[-1]
+    assert message.startswith(
         "cortexrnn.runs.experiment.ExperimentError: the workers could not be started"
     )
-    assert 'below if __name__ == "__main__":' in said
-    assert "or give workers=1" in said
+    assert 'below if __name__ == "__main__":' in message
+    assert "or give workers=1" in message
     assert done.stderr.count("Traceback") <= 2  # one error and its causes, nothing of workers
     assert not list(tmp_path.rglob("*.parquet"))
     assert not list(tmp_path.rglob("*.running"))
@@ -537,7 +537,7 @@ def test_trying_again_has_an_end(commands, submit, tmp_path):
     assert len((tmp_path / "count").read_text().split()) <= 2 * slurm.TRIES
 
 
-def test_jobs_that_end_before_a_worker_comes_are_told(commands, submit):
+def test_jobs_that_end_before_a_worker_comes_are_reported(commands, submit):
     commands("sbatch", "echo Submitted batch job $$")
     assert re.match(
         r"SLURM ended before a worker came: job \d+, \d+; read slurm-\d+.out in the folder where",
@@ -577,14 +577,14 @@ def test_slurm_beside_the_main_thread_is_refused(commands):
 def test_a_dashboard_takes_any_free_port_unless_one_is_named():
     import dask
 
-    wanted = {"jobqueue.slurm.cores": 2, "jobqueue.slurm.memory": "1GB"}
-    with dask.config.set(wanted):
+    settings = {"jobqueue.slurm.cores": 2, "jobqueue.slurm.memory": "1GB"}
+    with dask.config.set(settings):
         assert slurm.settings() == (2, {"dashboard_address": ":0"})
     named = {"jobqueue.slurm.scheduler-options": {"dashboard_address": ":99", "host": "x"}}
-    with dask.config.set(wanted | named):
+    with dask.config.set(settings | named):
         assert slurm.settings() == (2, {"dashboard_address": ":99", "host": "x"})
 
 
 def test_slurm_without_the_size_of_a_job_is_refused(commands):
-    with pytest.raises(ValueError, match="it is not known what a SLURM job may use"):
+    with pytest.raises(ValueError, match="the cores and memory of a SLURM job are not set"):
         choose(slurm=True, workers=2)

@@ -112,8 +112,8 @@ def test_runs_that_do_not_depend_on_the_relation_are_not_repeated(field, tmp_pat
         return original(specs, *arguments, **options)
 
     monkeypatch.setattr(experiment, "train", counting)
-    other = make_plan(field, relation="sttc")
-    runs = read_runs(experiment.run(other, field, out=tmp_path, workers=1, progress=False))
+    sttc_plan = make_plan(field, relation="sttc")
+    runs = read_runs(experiment.run(sttc_plan, field, out=tmp_path, workers=1, progress=False))
     assert {spec.variant.name for spec in trained} == {"W*D*C"}
     assert set(runs["relation"]) == {"sttc"}
     assert len(runs) == 12
@@ -281,18 +281,18 @@ def test_workers_give_what_one_process_gives(field, tmp_path):
         ("order", "other runs than it was asked for"),
         ("twice", "other runs than it was asked for"),
         ("other", "other runs than it was asked for"),
-        ("missing", "a worker gave 2 rows for 3 runs"),
-        ("more", "a worker gave 4 rows for 3 runs"),
+        ("missing", "a worker returned 2 rows for 3 runs"),
+        ("more", "a worker returned 4 rows for 3 runs"),
     ],
 )
 def test_rows_of_other_runs_than_a_worker_was_asked_for_are_refused(
     field, tmp_path, monkeypatch, what, message
 ):
     specs, original = make_plan(field, tasks=["go_nogo"], seeds=[0]), experiment.run_shard
-    other = make_plan(field, tasks=["go_nogo"], seeds=[0], epochs=2)
+    longer = make_plan(field, tasks=["go_nogo"], seeds=[0], epochs=2)
 
     def careless(shard, field, *, device):
-        rows = original(other if what == "other" else shard, field, device=device)
+        rows = original(longer if what == "other" else shard, field, device=device)
         return {
             "order": rows[::-1],
             "missing": rows[:-1],
@@ -526,12 +526,12 @@ def test_the_bar_counts_what_is_done_and_reckons_what_is_left(monkeypatch):
 
 
 def test_a_protocol_that_equals_a_known_one_is_called_by_its_name(field, tmp_path):
-    mine = Protocol(name="mine")
-    specs = [dataclasses.replace(spec, protocol=mine) for spec in make_plan(field)[:2]]
+    protocol = Protocol(name="mine")
+    specs = [dataclasses.replace(spec, protocol=protocol) for spec in make_plan(field)[:2]]
     path = experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
     assert set(read_runs(path)["protocol"]) == {"published"}
     other = [
-        dataclasses.replace(spec, protocol=dataclasses.replace(mine, coordinates="soma"))
+        dataclasses.replace(spec, protocol=dataclasses.replace(protocol, coordinates="soma"))
         for spec in specs
     ]
     path = experiment.run(other, field, out=tmp_path, workers=1, progress=False)
@@ -547,10 +547,10 @@ def test_without_progress_nothing_is_printed(field, tmp_path, capsys):
 def test_a_commit_is_that_of_the_checkout_and_a_plus_marks_changes(tmp_path, monkeypatch):
     def git(*arguments):
         who = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
-        found = subprocess.run(
+        answer = subprocess.run(
             ["git", "-C", str(tmp_path), *who, *arguments], capture_output=True, check=True
         )
-        return found.stdout.decode().strip()
+        return answer.stdout.decode().strip()
 
     package = tmp_path / "package"
     module = package / "room" / "module.py"
@@ -699,7 +699,7 @@ def test_an_experiment_that_stops_says_how_to_go_on(field, tmp_path, monkeypatch
         experiment.run(make_plan(field)[:1], field, out=tmp_path, workers=1, progress=False)
     assert str(stopped.value) == (
         "[Errno 28] No space left on device; "
-        "finished shards are kept, give the same command again to go on"
+        "finished shards are kept; give the same command again to continue"
     )
 
 
@@ -816,8 +816,8 @@ def test_rows_of_another_source_are_refused_and_not_written(field, tmp_path, cha
         return rows
 
     monkeypatch.setattr(experiment, "run_shard", other)
-    there = "unknown" if change == "older" else "0123456789abcdef"
-    words = rf"\(cortexrnn 9.*, source {there}\) than this process \(cortexrnn 0.*, source "
+    source = "unknown" if change == "older" else "0123456789abcdef"
+    words = rf"\(cortexrnn 9.*, source {source}\) than this process \(cortexrnn 0.*, source "
     words += f"{provenance.source()}.*install the same source there"
     with pytest.raises(experiment.ExperimentError, match=words):
         experiment.run(make_plan(field), field, out=tmp_path, workers=1, progress=False)
@@ -829,7 +829,9 @@ def test_rows_of_other_runs_are_refused_and_not_written(field, tmp_path, monkeyp
     monkeypatch.setattr(
         experiment, "run_shard", lambda _, field, **options: ORIGINAL(specs[:3], field, **options)
     )
-    with pytest.raises(experiment.ExperimentError, match="gave other runs than it was asked for"):
+    with pytest.raises(
+        experiment.ExperimentError, match="returned other runs than it was asked for"
+    ):
         experiment.run(specs[3:], field, out=tmp_path, workers=1, progress=False)
     assert not list(tmp_path.rglob("*.parquet"))
 
@@ -862,24 +864,24 @@ def package(folder, name="package"):
 
 
 def test_the_digest_of_a_source_changes_with_the_source_alone(tmp_path):
-    here, there = package(tmp_path), package(tmp_path, "elsewhere")
-    first = provenance.digest(here)
+    original, second = package(tmp_path), package(tmp_path, "elsewhere")
+    first = provenance.digest(original)
     assert re.fullmatch("[0-9a-f]{16}", first)
     # The place, line endings, what Python and editors leave, and data do not matter.
-    (there / "a.py").write_bytes(b"x = 1\r\ny = 2\r\n")
+    (second / "a.py").write_bytes(b"x = 1\r\ny = 2\r\n")
     for left in ["__pycache__/a.cpython-311.pyc", ".ipynb_checkpoints/a.py", ".#a.py", "data.csv"]:
-        (there / left).parent.mkdir(exist_ok=True)
-        (there / left).write_bytes(b"left")
-    (there / "gone.py").symlink_to("nowhere")
-    assert provenance.digest(there) == first
+        (second / left).parent.mkdir(exist_ok=True)
+        (second / left).write_bytes(b"left")
+    (second / "gone.py").symlink_to("nowhere")
+    assert provenance.digest(second) == first
     # A line, a name, a place within the package and the border between files do.
-    (there / "a.py").write_bytes(b"x = 1\ny = 3\n")
-    assert provenance.digest(there) != first
-    (there / "a.py").rename(there / "c.py")
-    (there / "c.py").write_bytes(b"x = 1\ny = 2\n")
-    assert provenance.digest(there) != first
-    (there / "c.py").rename(there / "a.py")
-    assert provenance.digest(there) == first
-    (there / "inner" / "b.py").rename(there / "b.py")
-    assert provenance.digest(there) != first
+    (second / "a.py").write_bytes(b"x = 1\ny = 3\n")
+    assert provenance.digest(second) != first
+    (second / "a.py").rename(second / "c.py")
+    (second / "c.py").write_bytes(b"x = 1\ny = 2\n")
+    assert provenance.digest(second) != first
+    (second / "c.py").rename(second / "a.py")
+    assert provenance.digest(second) == first
+    (second / "inner" / "b.py").rename(second / "b.py")
+    assert provenance.digest(second) != first
     assert provenance.source() == provenance.digest(Path(cortexrnn.__file__).parent)

@@ -175,11 +175,13 @@ def test_one_arm_of_one_field_comes_in_the_order_of_the_paper():
         for variant in VARIANTS
         if task != "perceptual" and variant in ("W!D*C*", "WD", "W*D*C")
     ]
-    found = select(runs, field="6_6_2")
-    assert list(zip(found["task"], found["seed"], found["variant"], strict=True)) == expected
-    assert found.index.tolist() == list(range(12))
+    selected = select(runs, field="6_6_2")
+    assert (
+        list(zip(selected["task"], selected["seed"], selected["variant"], strict=True)) == expected
+    )
+    assert selected.index.tolist() == list(range(12))
     for column, value in (("field", "6_6_2"), ("arm", "corr"), ("data_seed", 0)):
-        assert set(found[column]) == {value}
+        assert set(selected[column]) == {value}
     positive = select(runs, field="6_6_2", sign="positive")
     assert set(positive["arm"]) == {"corr+sign"} and len(positive) == 12
     tiled = select(runs, field="6_6_2", relation="sttc")

@@ -89,8 +89,8 @@ def test_a_loaded_network_answers_as_the_trained_one(field, result, saved):
     inputs, targets = task_of(result.spec).sample(64, rng=np.random.default_rng(1))
     seen = torch.from_numpy(inputs).transpose(0, 1)
     scores = logits(load_network(saved).parameters(), seen)
-    mine = {name: torch.from_numpy(value)[None] for name, value in result.weights.items()}
-    torch.testing.assert_close(scores, logits(mine, seen), rtol=0, atol=0)
+    parameters = {name: torch.from_numpy(value)[None] for name, value in result.weights.items()}
+    torch.testing.assert_close(scores, logits(parameters, seen), rtol=0, atol=0)
     assert scores.shape == (1, 64, 2)
     assert (scores[0].argmax(-1).numpy() == targets).mean() > 0.4
 

@@ -68,15 +68,15 @@ def parts(path):
 
 def test_a_file_gives_back_what_was_saved(saved):
     for seed, run in enumerate(load_weights(saved)):
-        asked = kept(seed)
+        request = kept(seed)
         assert (run.variant, run.task, run.arm, run.seed) == ("W*D*C", "go_nogo", "corr", seed)
-        assert (run.identity, run.metrics) == (asked.identity, asked.metrics)
-        np.testing.assert_array_equal(run.course, asked.course)
-        np.testing.assert_array_equal(run.matrix.dense(), asked.matrix.dense())
-        np.testing.assert_array_equal(run.matrix.graph(), asked.matrix.graph())
-        assert run.matrix.summary == asked.matrix.summary
-        np.testing.assert_array_equal(run.matrix.quantiles, asked.matrix.quantiles)
-        np.testing.assert_array_equal(run.matrix.histogram, asked.matrix.histogram)
+        assert (run.identity, run.metrics) == (request.identity, request.metrics)
+        np.testing.assert_array_equal(run.course, request.course)
+        np.testing.assert_array_equal(run.matrix.dense(), request.matrix.dense())
+        np.testing.assert_array_equal(run.matrix.graph(), request.matrix.graph())
+        assert run.matrix.summary == request.matrix.summary
+        np.testing.assert_array_equal(run.matrix.quantiles, request.matrix.quantiles)
+        np.testing.assert_array_equal(run.matrix.histogram, request.matrix.histogram)
 
 
 def test_the_same_runs_make_the_same_bytes(saved, tmp_path):
@@ -267,9 +267,9 @@ def test_shipped_matrices_lead_back_to_their_rows_of_the_archive(arm):
         assert (specification["seed"], specification["n_train"]) == (run.seed, 5120)
         graph = run.matrix.graph()
         for name in ("modularity", "assortativity"):
-            here = getattr(topology, name)(graph)
-            assert here == pytest.approx(run.metrics[name], abs=1e-12)
-            assert here == pytest.approx(run.course[-1][COURSE.index(name)], abs=1e-6)
+            value = getattr(topology, name)(graph)
+            assert value == pytest.approx(run.metrics[name], abs=1e-12)
+            assert value == pytest.approx(run.course[-1][COURSE.index(name)], abs=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -299,7 +299,7 @@ def test_runs_trained_again_are_the_archive_s(remade, capsys):
     assert "66 of 66 runs" in capsys.readouterr().out
 
 
-def test_a_run_that_succeeds_on_one_side_only_is_told(remade, monkeypatch, capsys):
+def test_a_run_that_succeeds_on_one_side_only_is_reported(remade, monkeypatch, capsys):
     folder, arguments, _ = remade
     runs = load_archive(folder / "runs")
     first = runs.index[0]
@@ -309,9 +309,9 @@ def test_a_run_that_succeeds_on_one_side_only_is_told(remade, monkeypatch, capsy
     runs = runs.drop(index=runs.index[3])
     monkeypatch.setattr(keep_weights, "load_archive", lambda folder: runs)
     assert keep_weights.main(arguments) == 1
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     for verdict in ("success differs", "close", "differs", "not in the archive"):
-        assert verdict in told
+        assert verdict in output
 
 
 def test_a_run_that_diverged_is_told_and_not_kept(remade, monkeypatch, capsys, tmp_path):

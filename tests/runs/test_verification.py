@@ -67,8 +67,8 @@ def test_on_the_machine_that_recorded_it_a_run_is_equal_to_the_last_bit(runs):
 @pytest.mark.parametrize("name", [n for n in RESULTS if not n.startswith("diverged")])
 def test_where_bits_are_promised_the_last_bit_decides(runs, name):
     other = np.nextafter(runs[name].iloc[0], 9)
-    found, reasons, draws = verdict(with_values(runs, **{name: other}))
-    assert (found, draws) == ("DIFFERS", 1)
+    outcome, reasons, draws = verdict(with_values(runs, **{name: other}))
+    assert (outcome, draws) == ("DIFFERS", 1)
     assert name in reasons
 
 
@@ -83,10 +83,10 @@ def test_where_bits_are_promised_the_last_bit_decides(runs, name):
 )
 def test_other_rounding_is_named_and_has_a_tolerance(runs, change, reason):
     entropy = runs["entropy"].iloc[0]
-    found, reasons, _ = verdict(with_values(runs, entropy=entropy + 1e-6, **change))
-    assert found == "close" and reasons.startswith(reason)
-    found, reasons, _ = verdict(with_values(runs, **change))
-    assert found == "equal" and reasons.startswith(f"equal bits though {reason}")
+    outcome, reasons, _ = verdict(with_values(runs, entropy=entropy + 1e-6, **change))
+    assert outcome == "close" and reasons.startswith(reason)
+    outcome, reasons, _ = verdict(with_values(runs, **change))
+    assert outcome == "equal" and reasons.startswith(f"equal bits though {reason}")
 
 
 def test_a_version_of_this_package_changes_no_bits(runs):
@@ -98,9 +98,9 @@ def test_a_version_of_this_package_changes_no_bits(runs):
 @pytest.mark.parametrize("name", ["entropy", "modularity", "assortativity", "validation_loss"])
 def test_what_no_training_gives_differs_whatever_the_rounding(runs, name):
     value = runs[name].iloc[0] + 2 * verification.TOLERANCES[name] + 0.1
-    found, reasons, draws = verdict(with_values(runs, numerics=4, **{name: value}), draws=2)
-    assert (found, draws) == ("DIFFERS", 3)
-    assert f"{name} is {value:.6g}, and " in reasons
+    outcome, reasons, draws = verdict(with_values(runs, numerics=4, **{name: value}), draws=2)
+    assert (outcome, draws) == ("DIFFERS", 3)
+    assert f"{name} is {value:.6g}, but training gave " in reasons
     assert "numerics 4" in reasons
     assert verdict(with_values(runs, numerics=4, **{name: value}), draws=0)[::2] == ("DIFFERS", 1)
 
@@ -110,8 +110,8 @@ def test_a_run_outside_the_tolerance_is_settled_by_trainings_that_differ_in_roun
     spec = RunSpec.from_specification(runs.iloc[0])
     moved = replace(spec, learning_rate=spec.learning_rate * (1 + 2 * verification.STEP))
     (row,) = experiment.run_shard([moved], field, device="cpu")
-    kept = {name: row[name] for name in (*RESULTS, "history_accuracy", "history_loss")}
-    stored = with_values(runs, numerics=4, **kept)
+    results = {name: row[name] for name in (*RESULTS, "history_accuracy", "history_loss")}
+    stored = with_values(runs, numerics=4, **results)
     assert stored["entropy"].iloc[0] != runs["entropy"].iloc[0]
     assert verdict(stored, tolerances=NONE, draws=0)[0] == "DIFFERS"
     assert verdict(stored, tolerances=NONE, draws=2)[::2] == ("among draws", 3)
@@ -136,8 +136,8 @@ def test_a_number_lies_among_what_was_trained_if_it_is_no_further_than_these(
     stored, tolerance, made, expected
 ):
     rows = [{"entropy": value} for value in made]
-    found = verification._is_within({"entropy": stored}, rows, "entropy", tolerance)
-    assert found is expected
+    is_within = verification._is_within({"entropy": stored}, rows, "entropy", tolerance)
+    assert is_within is expected
 
 
 def test_other_draws_differ_in_rounding_alone(runs):
@@ -154,20 +154,20 @@ def test_a_run_that_diverged_is_no_run_that_did_not(runs):
         runs, numerics=4, diverged=True, diverged_epoch=1, history_accuracy=[], history_loss=[],
         **nothing,
     )  # fmt: skip
-    found, reasons, _ = verdict(row, draws=1)
-    assert found == "DIFFERS"
-    assert "the recorded run diverged, and that came out in no training" in reasons
+    outcome, reasons, _ = verdict(row, draws=1)
+    assert outcome == "DIFFERS"
+    assert "the recorded run diverged, unlike every training" in reasons
 
 
 def test_a_row_that_contradicts_itself_differs_whatever_training_gives(runs):
-    found, reasons, _ = verdict(with_values(runs, numerics=4, accuracy=0.5 + 1e-6))
-    assert found == "DIFFERS" and "no share of 128 trials" in reasons
+    outcome, reasons, _ = verdict(with_values(runs, numerics=4, accuracy=0.5 + 1e-6))
+    assert outcome == "DIFFERS" and "no share of 128 trials" in reasons
 
 
 def test_runs_of_another_content_or_identity_are_not_trained(runs):
     other = runs.iloc[:1].assign(field="surrogate_17")
-    found, reasons, draws = verdict(other)
-    assert (found, draws) == ("DIFFERS", 0) and "surrogate_17 here has" in reasons
+    outcome, reasons, draws = verdict(other)
+    assert (outcome, draws) == ("DIFFERS", 0) and "surrogate_17 here has" in reasons
     (one,) = verified(with_values(runs, identity="0" * 32))
     assert one.verdict == "DIFFERS" and one.again is None and "identity is" in one.reasons[0]
     assert len(one.lines) == 3 and np.isnan(one.differences["accuracy"])
@@ -183,8 +183,8 @@ def test_a_run_with_several_rows_is_trained_once(runs, monkeypatch):
 
     monkeypatch.setattr(verification, "run_shard", counted)
     row = runs[runs["variant"] == "W"]
-    both = pd.concat([row, row.assign(relation="sttc", arm="sttc")], ignore_index=True)
-    assert [one.verdict for one in verified(both)] == ["equal", "equal"]
+    rows = pd.concat([row, row.assign(relation="sttc", arm="sttc")], ignore_index=True)
+    assert [one.verdict for one in verified(rows)] == ["equal", "equal"]
     assert len(trained) == 1
 
 
@@ -204,7 +204,7 @@ def test_runs_are_drawn_by_their_seed_and_not_by_their_place():
     assert list(drawn["identity"]) == list(other["identity"])
     assert drawn["identity"].nunique() == 5
     assert set(drawn["identity"]) != set(verification.sampled_runs(known, 5, seed=2)["identity"])
-    with pytest.raises(ValueError, match="100 runs were asked for and 99 can be trained"):
+    with pytest.raises(ValueError, match="100 runs were asked for, but 99 can be trained"):
         verification.sampled_runs(known, 100, seed=1)
 
 
@@ -231,10 +231,10 @@ def test_what_cannot_be_trained_here_is_left_out_with_the_remedy(monkeypatch, tm
     monkeypatch.delenv("CORTEXRNN_DATA", raising=False)
     monkeypatch.setenv("CORTEXRNN_CACHE", str(tmp_path))
     known = load_archive()
-    few = known[known["field"] == "5_3_4"].iloc[:3]
-    assert all("cortexrnn fetch 5_3_4" in why for why in verification.left_out(few))
+    rows = known[known["field"] == "5_3_4"].iloc[:3]
+    assert all("cortexrnn fetch 5_3_4" in why for why in verification.left_out(rows))
     monkeypatch.setattr(verification, "is_available", lambda name: True)
-    assert (verification.left_out(few) == "").all()
+    assert (verification.left_out(rows) == "").all()
     monkeypatch.setattr(verification, "find_spec", lambda name: None)
     drawn = known[known["task"] == "delay_match"].iloc[:2]
     before = known[known["specification"].str.contains('"first_task"')].iloc[:2]
@@ -256,11 +256,11 @@ def test_what_is_ones_own_and_not_registered_is_left_out_and_not_a_fault(tmp_pat
         field, variants=[control("W", penalty=Square())], tasks="go_nogo", preset=SIZE
     )
     experiment.run(specs, field, out=tmp_path, workers=1, progress=False)
-    own = load_archive(tmp_path)
-    (reason,) = verification.left_out(own)
+    recorded = load_archive(tmp_path)
+    (reason,) = verification.left_out(recorded)
     assert "call register_penalty" in reason
     with pytest.raises(UnregisteredError):
-        verified(own)
+        verified(recorded)
 
 
 def test_a_field_that_is_not_to_be_had_is_refused(runs):
