@@ -70,13 +70,14 @@ def cores() -> int:
 
 
 def versions(*names: str) -> str:
-    found = []
+    """List the versions of those of some packages that are installed."""
+    installed = []
     for name in names:
         try:
-            found.append(f"{name} {version(name)}")
+            installed.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
-    return ", ".join(found)
+    return ", ".join(installed)
 
 
 def now() -> str:

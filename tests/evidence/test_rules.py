@@ -15,7 +15,8 @@ from cortexrnn.fields.sources.published import FIELDS
 from cortexrnn.networks.specification import SIGNS
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.archive import as_published, load_archive, select
+from cortexrnn.runs.archive import load_archive
+from cortexrnn.runs.conditions import as_published, select
 from tests.evidence.test_held_beforehand import FIRST, HELD, LAST, SECOND, THIRD
 from tests.test_promises import RULES, read, said, table
 
