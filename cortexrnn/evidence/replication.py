@@ -353,7 +353,7 @@ def error_rates(
                 margins.append(MARGINS[metric])
                 draws.append(variance[metric, task])
     if not pools:
-        raise ValueError(f"runs: no cell has {LEAST_RUNS} values to draw from; give more seeds")
+        raise ValueError(f"no cell has {LEAST_RUNS} runs with a value; give more seeds")
     margin, draw = np.array(margins), np.array(draws)
     sizes = np.array([len(pool) for pool in pools])
     padded = np.stack([np.resize(pool, sizes.max()) for pool in pools])
