@@ -245,7 +245,7 @@ glue("n_waiting", len(waiting))
 # ```{admonition} Fact
 # :class: fact
 # *What was known.* Predictions and bounds were written before the first recorded run of a control
-# ({py:mod}`cortexrnn.evidence.control_tables`). Known by then were the recorded variants, and single trainings on field 6_6_2 of W\*
+# ({py:mod}`cortexrnn.evidence.predictions`). Known by then were the recorded variants, and single trainings on field 6_6_2 of W\*
 # without and with nothing but its self-connections, of orthogonal starts with them and without penalty, and of own
 # coordinates. Two things were changed when the first five seeds of field 5_3_4 were known. What a prediction says
 # of its reading is now stated for each: before, every confirmed one counted against it, and *structure*, *positive*

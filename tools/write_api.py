@@ -78,11 +78,24 @@ def page() -> str:
         parts.append(textwrap.fill(_purpose(import_module(f"{PACKAGE}.{room}")), 100) + "\n")
         inside = [name for name in names if _room(name) == room]
         blocks = [
-            f".. automodule:: {name}\n   :members:\n" + "   :no-value:\n" * _is_long(name)
+            f".. automodule:: {name}\n   :members:\n"
+            + "".join(f"   :exclude-members: {hidden}\n" for hidden in [_offered(name)] if hidden)
+            + "   :no-value:\n" * _is_long(name)
             for name in inside
         ]
         parts.append("```{eval-rst}\n" + "\n".join(blocks) + "```\n")
     return "\n".join(parts)
+
+
+def _offered(name: str) -> str:
+    """Names of a module that its package offers as its own, where the page then has them."""
+    package = import_module(name.rpartition(".")[0])
+    module = import_module(name)
+    offered = getattr(package, "__all__", ()) if package.__name__ != PACKAGE else ()
+    return ", ".join(
+        public for public in module.__all__
+        if public in offered and getattr(package, public) is getattr(module, public)
+    )  # fmt: skip
 
 
 def _purpose(module: ModuleType) -> str:

@@ -13,7 +13,7 @@ import torch
 
 from cortexrnn.benchmark import report
 
-__all__ = []
+__all__ = ["cores", "now", "open_record", "versions"]
 
 
 def open_record(out: Path) -> dict[str, Any]:
@@ -70,7 +70,18 @@ def cores() -> int:
 
 
 def versions(*names: str) -> str:
-    """List the versions of those of some packages that are installed."""
+    """Name the versions of packages.
+
+    Parameters
+    ----------
+    *names : str
+        Distributions; those that are not installed are left out.
+
+    Returns
+    -------
+    str
+        For example ``"torch 2.13.0, numpy 2.3.1"``.
+    """
     installed = []
     for name in names:
         try:
@@ -81,4 +92,11 @@ def versions(*names: str) -> str:
 
 
 def now() -> str:
+    """Give the time in UTC, to the second.
+
+    Returns
+    -------
+    str
+        In ISO 8601.
+    """
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any
 
-__all__ = []
+__all__ = ["Worker", "scratch_cache"]
 
 
 @contextmanager
@@ -43,6 +43,11 @@ class Worker:
 
     Libraries for linear algebra read their number of threads when they are loaded, so it must be
     known before the process begins.
+
+    Parameters
+    ----------
+    threads : int
+        Threads of the process.
     """
 
     def __init__(self, threads: int) -> None:
@@ -50,6 +55,7 @@ class Worker:
         self._pool: ProcessPoolExecutor | None = None
 
     def __call__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call a function in the process and wait for what it returns."""
         if self._pool is None:
             context = get_context("spawn")
             self._pool = ProcessPoolExecutor(1, context, initializer=_end_with_parent)

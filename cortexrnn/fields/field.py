@@ -23,10 +23,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cortexrnn.fields.errors import FieldError, FieldWarning, tell
+from cortexrnn.fields.errors import FieldError, tell
 from cortexrnn.fields.given import labels, trains, units
 
-__all__ = ["RELATION_NAMES", "Field", "FieldError", "FieldWarning", "grid_shape"]
+__all__ = ["RELATION_NAMES", "Field", "grid_shape"]
 
 #: Name of a functional relation.
 Relation = Literal["correlation", "sttc", "precision", "response"]

@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 
     from cortexrnn.fields.field import Field
 
-__all__ = []
+__all__ = [
+    "Banner",
+    "Html",
+    "banner",
+    "cells_of_runs",
+    "download",
+    "field_to_show",
+    "glue",
+    "remark",
+    "rows_or",
+    "text_table",
+]
 
 
 def glue(name: str, value: object) -> None:

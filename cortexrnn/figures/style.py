@@ -12,7 +12,7 @@ from typing import Any
 
 import seaborn as sns
 
-__all__ = []
+__all__ = ["WIDTH", "palette", "set_style", "shell"]
 
 #: Ten colours that stay apart for colour-blind readers (seaborn's "colorblind"), as hex codes.
 palette: tuple[str, ...] = tuple(sns.color_palette("colorblind").as_hex())

@@ -3,8 +3,8 @@
 Where numerics, libraries, products and kind of machine are those of the recorded run, training
 gives every bit again. Elsewhere rounding differs and training amplifies it, so that a tolerance is
 needed (:data:`TOLERANCES`). Where a number lies outside it, the run is trained a few times more,
-with a learning rate that differs by as little as rounding does: the stored number must then lie
-among what these trainings gave.
+with a learning rate that differs by as little as rounding does: the stored number must then lie no
+further from what these trainings gave than the tolerance, or than they lie apart.
 
 This cannot detect a number that was altered by less than its tolerance, on another kind of machine,
 if whatever else is written of it was altered too, see :mod:`cortexrnn.runs.consistency`.
@@ -60,7 +60,7 @@ EQUAL, CLOSE, AMONG, DIFFERS = "equal", "close", "among draws", "DIFFERS"
 VERDICTS = {
     EQUAL: "every stored number came out again, to the last bit",
     CLOSE: "every number within its tolerance; equal bits were not to be expected",
-    AMONG: "outside a tolerance, and within it of trainings that differ in rounding alone",
+    AMONG: "outside a tolerance, and among trainings that differ in rounding alone",
     DIFFERS: "the row is not what training gives, or contradicts itself",
 }
 """What is said of a row; all but the last agree."""
@@ -87,7 +87,7 @@ epoch, when little was amplified.
 COMPARED = tuple(TOLERANCES)
 """What is compared of a run that was trained again."""
 RELATIVE = ("loss", "validation_loss", "early_loss")
-DRAWS = 5
+DRAWS = 9
 """How many trainings more decide on a run that is outside a tolerance."""
 STEP = 1e-6
 """Share by which their learning rates differ: eight roundings of a 32-bit number."""
@@ -544,13 +544,16 @@ def _outside(
 def _is_within(
     row: Mapping[str, Any], made: Sequence[Mapping[str, Any]], name: str, tolerance: float
 ) -> bool:
-    """Whether a stored number lies in the span of what was trained."""
+    """Whether a stored number lies among what was trained."""
     stored, values = _value(row, name), [_value(one, name) for one in made]
     if math.isnan(stored):
         return any(map(math.isnan, values))
     numbers = [value for value in values if not math.isnan(value)]
-    allowed = tolerance * _unit(name, stored)
-    return bool(numbers) and min(numbers) - allowed <= stored <= max(numbers) + allowed
+    if not numbers:
+        return False
+    # The span of ten draws holds one more only nine times in eleven: alone it is too narrow.
+    allowed = max(tolerance * _unit(name, stored), max(numbers) - min(numbers))
+    return min(numbers) - allowed <= stored <= max(numbers) + allowed
 
 
 def _value(row: Mapping[str, Any], name: str) -> float:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from cortexrnn import Field, load_archive
 from cortexrnn.cli import app
-from cortexrnn.fields.field import FieldError
+from cortexrnn.fields.errors import FieldError
 from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.networks.specification import CORRECTED, PRESETS, Preset, RunSpec
 from cortexrnn.runs.archive import read_folder
@@ -265,3 +265,14 @@ def test_a_control_says_what_it_is_in_its_fields():
     assert CONTROLS["W*, One-choice inference after Go/NoGo"].first_task == "go_nogo"
     plain = Control(name="mine", variant=CONTROLS["W*D*"].variant, group="start")
     assert (plain.condition, plain.reference, plain.relation) == ("mine", None, "correlation")
+
+
+def test_a_design_is_run_as_a_whole(tmp_path):
+    done = command(
+        "run", "--field", "surrogate_16", "--design", "matched_gradient", "--preset", "smoke",
+        "--out", str(tmp_path), "--workers", "1",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    runs = labelled(read_folder(tmp_path))
+    assert len(runs) == 12 and set(runs["strength_unit"]) == {"gradient"}
+    assert set(runs["strength"]) == {0.17, 0.001}

@@ -113,9 +113,31 @@ def test_a_run_outside_the_tolerance_is_settled_by_trainings_that_differ_in_roun
     kept = {name: row[name] for name in (*RESULTS, "history_accuracy", "history_loss")}
     stored = with_values(runs, numerics=4, **kept)
     assert stored["entropy"].iloc[0] != runs["entropy"].iloc[0]
-    assert verdict(stored, tolerances=NONE, draws=1)[0] == "DIFFERS"
+    assert verdict(stored, tolerances=NONE, draws=0)[0] == "DIFFERS"
     assert verdict(stored, tolerances=NONE, draws=2)[::2] == ("among draws", 3)
     assert verdict(stored)[::2] == ("close", 1)
+
+
+@pytest.mark.parametrize(
+    ("stored", "tolerance", "made", "expected"),
+    [
+        (1.1, 0.2, [1.0], True),
+        (1.3, 0.2, [1.0], False),
+        (1.3, 0.2, [1.0, 1.1], True),
+        (1.3, 0.0, [1.0, 1.2], True),  # no further from them than they lie apart
+        (1.5, 0.0, [1.0, 1.2], False),
+        (0.7, 0.0, [1.0, 1.2], False),
+        (np.nan, 0.2, [1.0, np.nan], True),
+        (np.nan, 0.2, [1.0], False),
+        (1.0, 0.2, [np.nan], False),
+    ],
+)
+def test_a_number_lies_among_what_was_trained_if_it_is_no_further_than_these(
+    stored, tolerance, made, expected
+):
+    rows = [{"entropy": value} for value in made]
+    found = verification._is_within({"entropy": stored}, rows, "entropy", tolerance)
+    assert found is expected
 
 
 def test_other_draws_differ_in_rounding_alone(runs):
