@@ -125,9 +125,11 @@ draws = replication.draw_variance(archive)
 variance = replication.variances(draws)
 same_sign = archive[archive["sign"] == sign]
 own_draws = replication.draw_variance(same_sign, fields=["6_6_2"])
-told = pd.concat({"small fields": draws, "6_6_2": own_draws}, names=["from"])
-told = told.pivot_table("sd", ["metric", "from"], "task", sort=False)
-told.round(4)
+draw_sds = pd.concat(
+    {"small fields": draws, "6_6_2": own_draws}, names=["from"]
+)
+draw_sds = draw_sds.pivot_table("sd", ["metric", "from"], "task", sort=False)
+draw_sds.round(4)
 
 # %%
 drawn_on = [
@@ -198,10 +200,10 @@ counts = counts.reindex([*MARGINS, "All"]) if judged else "not judged"
 counts
 
 # %%
-told = "Nothing is judged here: the paper has no such table."
+summary = "Nothing is judged here: the paper has no such table."
 if judged:
-    told = replication.verdicts_in_words(table, own_draws=strict)
-glue("told", told)
+    summary = replication.verdicts_in_words(table, own_draws=strict)
+glue("told", summary)
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -265,11 +267,11 @@ both = low.groupby(keys).any() & high.groupby(keys).any()
 mixed = both[both].index
 glue("n_both", len(mixed))
 glue("n_ended_cells", len(both))
-found = metric["accuracy"].set_index(["variant", "task"])["verdict"]
-same = found == "equivalent"
-told = f"Of these mixed cells {same[mixed].sum()} are equivalent in accuracy, "
-told += f"of all cells {same.sum()}."
-glue("mixed_told", told if judged else "")
+verdict_of = metric["accuracy"].set_index(["variant", "task"])["verdict"]
+same = verdict_of == "equivalent"
+text = f"Of these mixed cells {same[mixed].sum()} are equivalent in accuracy, "
+text += f"of all cells {same.sum()}."
+glue("mixed_told", text if judged else "")
 
 # %% [markdown]
 # ```{admonition} Measurement

@@ -105,10 +105,10 @@ accuracy = table[table["metric"] == "accuracy"]
 figures.beside_published(accuracy, level=level)
 
 # %%
-told = "Nothing is judged here: the paper has no such table."
+summary = "Nothing is judged here: the paper has no such table."
 if judged:
-    told = replication.verdicts_in_words(table, own_draws=strict)
-glue("told", told)
+    summary = replication.verdicts_in_words(table, own_draws=strict)
+glue("told", summary)
 pd.crosstab(table["metric"], table["verdict"]) if judged else "not judged"
 
 # %% [markdown]
@@ -154,16 +154,16 @@ rows_or(remains.set_index(["variant", "task"]).round(3), not_kept)
 
 # %%
 poor = remains[~remains["tenth"].astype(bool)]
-told = not_kept
+text = not_kept
 if len(poor):
-    told = f"Of {len(remains)} kept matrices {len(poor)} have less than a "
-    told += "tenth of their weights above zero: those of "
-    told += ", ".join(dict.fromkeys(poor["variant"])) + ". Between different "
-    told += f"units {poor['others'].min()} to {poor['others'].max()} weights "
-    told += f"are left, at most {poor['percent'].max():.1f} % of all. The last "
-    told += "epoch moves the modularity of such a graph by up to "
-    told += f"{poor['last_epoch'].abs().max():.2f}."
-glue("remains_told", told)
+    text = f"Of {len(remains)} kept matrices {len(poor)} have less than a "
+    text += "tenth of their weights above zero: those of "
+    text += ", ".join(dict.fromkeys(poor["variant"])) + ". Between different "
+    text += f"units {poor['others'].min()} to {poor['others'].max()} weights "
+    text += f"are left, at most {poor['percent'].max():.1f} % of all. The last "
+    text += "epoch moves the modularity of such a graph by up to "
+    text += f"{poor['last_epoch'].abs().max():.2f}."
+glue("remains_told", text)
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -176,9 +176,9 @@ glue("remains_told", told)
 
 # %%
 if judged:
-    mine = table[table["variant"].isin(poor["variant"])]
-    mine = mine.assign(errors=mine["difference"] / mine["error"])
-    by_task = mine.pivot_table("errors", "metric", "task", sort=False)
+    cells = table[table["variant"].isin(poor["variant"])]
+    cells = cells.assign(errors=cells["difference"] / cells["error"])
+    by_task = cells.pivot_table("errors", "metric", "task", sort=False)
 by_task.round(1) if judged else "no published table"
 
 # %% [markdown]

@@ -123,10 +123,10 @@ if shown != "6_6_2":
 figures.verdict(compared)
 
 # %%
-told = "Nothing is judged here: the paper has no such table."
+summary = "Nothing is judged here: the paper has no such table."
 if shown == "6_6_2":
-    told = replication.verdicts_in_words(compared)
-glue("told", told)
+    summary = replication.verdicts_in_words(compared)
+glue("told", summary)
 glue("draws", f"{len(drawn)} of {len(variance)}")
 pd.crosstab(compared["metric"], compared["verdict"])
 
@@ -149,14 +149,16 @@ pd.crosstab(compared["metric"], compared["verdict"])
 # %%
 available = is_available(shown)
 cortex = load_field(shown if available else f"surrogate_{n_neurons}")
-what = "the real field" if available else "a surrogate of the same size"
+starts_from = "the real field" if available else "a surrogate of the same size"
 starts = graph_nulls.starts_beside(kept, cortex, relation=chosen["relation"])
 if starts["kept"].all():
-    what = "epoch 0 of the kept runs"
+    starts_from = "epoch 0 of the kept runs"
 elif starts["kept"].any():
-    what = f"epoch 0 of the kept runs, where there are any, and {what}"
-glue("starts_from", what)
-print(f"Starts: {what}.")
+    starts_from = (
+        f"epoch 0 of the kept runs, where there are any, and {starts_from}"
+    )
+glue("starts_from", starts_from)
+print(f"Starts: {starts_from}.")
 
 # %%
 before = starts.groupby("start", sort=False)[list(COURSE)].mean()
@@ -182,11 +184,11 @@ own = pd.DataFrame(
 own["start"] = [VARIANTS[run.variant].start for run in kept]
 margin = equivalence.MARGINS["modularity"]
 for name in graph_nulls.STARTS:
-    mine = own[own["start"] == name]
-    glue(f"{name}_kept", len(mine))
-    glue(f"{name}_fell", int((mine["entropy"] < 0).sum()))
-    glue(f"{name}_rose", int((mine["modularity"] > 0).sum()))
-    glue(f"{name}_far", int((mine["modularity"] > margin).sum()))
+    changes = own[own["start"] == name]
+    glue(f"{name}_kept", len(changes))
+    glue(f"{name}_fell", int((changes["entropy"] < 0).sum()))
+    glue(f"{name}_rose", int((changes["modularity"] > 0).sum()))
+    glue(f"{name}_far", int((changes["modularity"] > margin).sum()))
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -242,18 +244,18 @@ repeated = pd.DataFrame(
 rows_or(repeated.round(4) if kept else repeated.head(0), not_kept)
 
 # %%
-told = not_kept + " So nothing is known of a second training."
+text = not_kept + " So nothing is known of a second training."
 if kept:
     apart = repeated["two trainings, largest"] > repeated["margin"]
     beyond = ", ".join(apart.index[apart]).replace("_", "-") or "nothing"
-    told = f"Of {noise['accuracy'].notna().sum()} runs that were trained "
-    told += f"twice, {(noise.max(axis=1) < 1e-9).sum()} came out the same to "
-    told += "rounding. The largest difference of the others is "
-    told += f"{noise['accuracy'].max():.4f} in accuracy, "
-    told += f"{noise['modularity'].max():.2f} in modularity and "
-    told += f"{noise['entropy'].max():.1f} bits in entropy. Beyond its margin "
-    told += f"between two trainings: {beyond}."
-glue("again", told)
+    text = f"Of {noise['accuracy'].notna().sum()} runs that were trained "
+    text += f"twice, {(noise.max(axis=1) < 1e-9).sum()} came out the same to "
+    text += "rounding. The largest difference of the others is "
+    text += f"{noise['accuracy'].max():.4f} in accuracy, "
+    text += f"{noise['modularity'].max():.2f} in modularity and "
+    text += f"{noise['entropy'].max():.1f} bits in entropy. Beyond its margin "
+    text += f"between two trainings: {beyond}."
+glue("again", text)
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -387,8 +389,8 @@ rows_or(stated.round(3), not_kept)
 
 # %%
 for run in one_task:
-    found = topology.assortativity(run.matrix.graph())
-    assert abs(found - run.metrics["assortativity"]) < 1e-9
+    recomputed = topology.assortativity(run.matrix.graph())
+    assert abs(recomputed - run.metrics["assortativity"]) < 1e-9
 
 # %%
 shown_variants = ["W*D*C", "W*D*C*", "WD*C", "WD"]
@@ -439,18 +441,18 @@ rows_or(inside.rename("share inside clusters").round(3).to_frame(), not_kept)
 # %%
 soma = [n for n in inside.index if VARIANTS[n].distance == "soma"]
 direct = [n for n in soma if VARIANTS[n].communicability == "direct"]
-told = not_kept
+text = not_kept
 if len(inside):
     moderate = inside.to_frame("inside").join(degrees["modularity"])
     rank = moderate.corr("spearman").iloc[0, 1]
-    told = f"In the kept graphs of task {task} it is "
-    told += f"{100 * inside[direct].mean():.0f} % on average for variants with "
-    told += "D* and direct C, and "
-    told += f"{100 * inside.drop(direct).mean():.0f} % for all others. "
-    told += "The rank correlation of this share with modularity is "
-    told += f"{rank:.2f} over variants."
+    text = f"In the kept graphs of task {task} it is "
+    text += f"{100 * inside[direct].mean():.0f} % on average for variants with "
+    text += "D* and direct C, and "
+    text += f"{100 * inside.drop(direct).mean():.0f} % for all others. "
+    text += "The rank correlation of this share with modularity is "
+    text += f"{rank:.2f} over variants."
 glue("by_chance", 100 * by_chance)
-glue("inside", told)
+glue("inside", text)
 
 # %% [markdown]
 # ```{admonition} Measurement

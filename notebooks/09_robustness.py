@@ -97,8 +97,8 @@ banner(shown, runs=runs)
 
 # %%
 published = published_effects()
-found = factor_tests.factor_effects(runs)
-beside = factor_tests.agreement(found, published)
+effects = factor_tests.factor_effects(runs)
+beside = factor_tests.agreement(effects, published)
 accuracy = beside[beside["metric"] == "accuracy"]
 
 # %% mystnb={"figure": {"name": "fig-robustness-verdict", "caption": "Cliff's delta of accuracy for every pair of variants that differ in one factor: start (top block), distance, communicability (bottom). Right of zero: the variant after the arrow is more accurate; at 1 each of its runs beats each of the other's. Circles: runs of this page, with 95 % bootstrap intervals; squares: published, field 6_6_2, 20 simulations a variant. Filled: p < 0.05 after Holm's correction. At the right edge: whether both sides come to the same verdict. A pair that the paper did not test has no square."}, "image": {"alt": "Effect sizes of start, distance and communicability on accuracy in three tasks, recorded and published, with marks of agreement."}}
@@ -188,10 +188,10 @@ glue("n_same_direction", int(total["same_direction"]))
 turned = beside[~beside["copied"] & beside["significant"].fillna(False)]
 turned = turned[turned["significant_published"].fillna(False)]
 turned = turned[turned["same_direction"].eq(False).fillna(False)]
-told = [*turned.columns[:3], "context", "group_1", "group_2"]
-turned = turned[[*told, "p", "p_published", "delta", "delta_published"]]
+keys = [*turned.columns[:3], "context", "group_1", "group_2"]
+turned = turned[[*keys, "p", "p_published", "delta", "delta_published"]]
 none = "No pair is significant on both sides in opposite directions."
-rows_or(turned.set_index(told), none)
+rows_or(turned.set_index(keys), none)
 
 # %% mystnb={"figure": {"name": "fig-robustness-sizes", "caption": "Cliff's delta here against the published one, for all pairs that the paper tested, three tasks together; vertical lines: 95 % bootstrap intervals of this side. On the diagonal both are the same. W: start, D: distance, C: communicability. Repeated tables of the paper are left out. Where two samples do not overlap, delta is 1 or -1 and its interval has no width."}, "image": {"alt": "Recorded against published effect sizes, one panel per metric."}}
 figures.size_against_published(beside)
@@ -214,7 +214,7 @@ error.groupby([sizes["factor"], sizes["metric"]]).median().unstack().round(2)
 # ```
 
 # %%
-everything = found.merge(
+everything = effects.merge(
     published,
     how="left",
     on=["task", "metric", "factor", "context", "test", "group_1", "group_2"],
@@ -334,8 +334,8 @@ relations.groupby(keys, sort=False).size().unstack(fill_value=0)
 available = is_available(shown)
 n_neurons = int(runs["n_neurons"].iloc[0])
 source = load_field(shown if available else f"surrogate_{n_neurons}")
-what = "the real field" if available else "a surrogate of the same size"
-glue("starts_from", what)
+starts_from = "the real field" if available else "a surrogate of the same size"
+glue("starts_from", starts_from)
 starts = pd.concat(
     leaky_units.self_connections(source, relation=relation, seeds=range(5))
     for relation in ("correlation", "precision", "sttc")
@@ -352,11 +352,13 @@ glue("least_needed", min(needed))
 glue("most_needed", max(needed))
 in_accuracy = relations[relations["metric"] == "accuracy"]
 for relation in ("precision", "sttc"):
-    here = in_accuracy[in_accuracy["relation"] == relation]
-    glue(f"n_{relation}", len(here))
-    glue(f"different_{relation}", int((here["verdict"] == "different").sum()))
-    glue(f"equivalent_{relation}", int((here["verdict"] == "equivalent").sum()))
-    glue(f"below_{relation}", int((here["difference"] < 0).sum()))
+    cells = in_accuracy[in_accuracy["relation"] == relation]
+    glue(f"n_{relation}", len(cells))
+    glue(f"different_{relation}", int((cells["verdict"] == "different").sum()))
+    glue(
+        f"equivalent_{relation}", int((cells["verdict"] == "equivalent").sum())
+    )
+    glue(f"below_{relation}", int((cells["difference"] < 0).sum()))
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -382,8 +384,8 @@ for relation in ("precision", "sttc"):
 # The paper pools all variants of a start. Its pooled tests, and ours:
 
 # %%
-both = pd.concat([runs, arms[shown, "precision"]])
-pools = pooled.pooled(both, among="relations")
+both_relations = pd.concat([runs, arms[shown, "precision"]])
+pools = pooled.pooled(both_relations, among="relations")
 order = ["task", "metric", "among", "delta", "delta_published", "p"]
 order += ["p_published", "n_1", "n_2"]
 rows_or(
@@ -465,15 +467,15 @@ rows_or(
 )
 
 # %%
-found_there = paper["p_published"] < factor_tests.SIGNIFICANT
-agreeing = (paper["delta"] * paper["delta_published"] > 0) & found_there
-glue("n_pools", int(found_there.sum()))
+published_effect = paper["p_published"] < factor_tests.SIGNIFICANT
+agreeing = (paper["delta"] * paper["delta_published"] > 0) & published_effect
+glue("n_pools", int(published_effect.sum()))
 glue("n_pools_agree", int(agreeing.sum()))
-clear = found_there & (paper["p"] < factor_tests.SIGNIFICANT)
+clear = published_effect & (paper["p"] < factor_tests.SIGNIFICANT)
 glue("n_pools_clear", int((agreeing & clear).sum()))
 glue("n_pools_turned", int((~agreeing & clear).sum()))
-told = ", ".join(sorted(set(paper.loc[~agreeing & clear, "metric"])))
-glue("pools_turned", told.replace("_", " ") or "none")
+names = ", ".join(sorted(set(paper.loc[~agreeing & clear, "metric"])))
+glue("pools_turned", names.replace("_", " ") or "none")
 losses = groups[(groups["among"] == "neuron") & (groups["metric"] == "loss")]
 glue("loss_same", bool((losses["mean_1"] == losses["mean_2"]).all()))
 
@@ -509,15 +511,17 @@ download(sized, "fields_pooled.csv")
 # missing level and drops out, and of the 12 combinations of the rest only 8 exist.
 
 # %%
-one = runs[runs["task"] == runs["task"].iloc[0]]
-glue("anova_task", str(one["task"].iloc[0]))
+task_runs = runs[runs["task"] == runs["task"].iloc[0]]
+glue("anova_task", str(task_runs["task"].iloc[0]))
 starts = ("w", "w!", "w*")
-enough = one.groupby("variant").size().min() > 1
+enough = task_runs.groupby("variant").size().min() > 1
 if not enough:
     print("One run a variant: no analysis of variance.")
 tables = {}
 for start in starts if enough else ():
-    tables[start], rank, columns = linear_model.rank_anova(one, reference=start)
+    tables[start], rank, columns = linear_model.rank_anova(
+        task_runs, reference=start
+    )
 if enough:
     print(f"rank {rank}, {columns} columns")
 anova = {name: table["F"] for name, table in tables.items()}

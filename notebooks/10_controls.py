@@ -94,11 +94,11 @@ banner(shown, runs=runs)
 facts = control_tables.findings(archive, fields=recorded)
 of_gain = predictions.SAME["high"] / facts["difference"]
 for claim in ("function", "beyond"):
-    mine = of_gain[facts["claim"] == claim]
-    glue(f"same_of_{claim}", f"{mine.min():.0%} to {mine.max():.0%}")
+    shares = of_gain[facts["claim"] == claim]
+    glue(f"same_of_{claim}", f"{shares.min():.0%} to {shares.max():.0%}")
 facts = control_tables.differences_as_text(facts, digits=2)
 facts["difference of"] = facts["condition"] + " less " + facts["against"]
-there = facts.pivot_table(
+differences = facts.pivot_table(
     "difference",
     ["claim", "metric", "difference of"],
     "field",
@@ -106,7 +106,7 @@ there = facts.pivot_table(
     fill_value="not asked",
     sort=False,
 )
-text_table(there.reset_index(["metric", "difference of"]))
+text_table(differences.reset_index(["metric", "difference of"]))
 
 # %% [markdown]
 # The second: *what carries it?* For each claim there is a stricter reading: what would have to be true if the named
@@ -125,11 +125,11 @@ outcomes = predictions.outcomes(archive, fields=recorded)
 verdicts = predictions.verdicts_of_claims(outcomes)
 table = verdicts.set_index("claim")
 seeds = runs.groupby("field")["seed"].nunique()
-said = ["against", "for", "open", "not run"]
+sides = ["against", "for", "open", "not run"]
 each = {}
 for name in recorded:
     alone = predictions.verdicts_of_claims(outcomes[outcomes["field"] == name])
-    asked = " (" + alone[said].sum(axis=1).astype(str) + ")"
+    asked = " (" + alone[sides].sum(axis=1).astype(str) + ")"
     each[f"{name}, {seeds[name]} seeds"] = list(alone["verdict"] + asked)
 text_table(table[["reading", "verdict"]].assign(**each))
 
@@ -138,7 +138,7 @@ text_table(table[["reading", "verdict"]].assign(**each))
 # field counted (predictions that bear on no reading are left out):
 
 # %%
-text_table(table[["paper", "evidence", *said]])
+text_table(table[["paper", "evidence", *sides]])
 
 # %% [markdown]
 # Do verdicts hang on what was decided about the predictions? Without those that were added later (told below), and with
@@ -269,11 +269,11 @@ free = control_tables.beside_reference(
     archive, unpunished.values(), fields=recorded
 )
 for base, control in unpunished.items():
-    here = free[(free["control"] == control.name) & (free["field"] == shown)]
-    here = here.set_index("task").reindex(list(TASKS))
+    cell = free[(free["control"] == control.name) & (free["field"] == shown)]
+    cell = cell.set_index("task").reindex(list(TASKS))
     label = base.replace("*", "s")
     for column in ("mean", "reference_mean"):
-        known = here[column].dropna().map("{:.2f}".format)
+        known = cell[column].dropna().map("{:.2f}".format)
         glue(f"{label}_{column}", " / ".join(known) or "not run on this field")
 free.astype({"learned": int}).pivot_table(
     ["runs", "learned", "mean"],
@@ -420,9 +420,9 @@ plain = control_tables.compare_conditions(
     archive, "W at lambda 0.3", "W", fields=recorded
 )
 glue("plain_lambda", control_tables.differences_in_words(plain, digits=3))
-here = at_start[shown].loc[list(VARIANTS)]
-glue("orders", float(np.log10(here.max() / here.min())))
-glue("weakest", str(here.idxmin()))
+of_variants = at_start[shown].loc[list(VARIANTS)]
+glue("orders", float(np.log10(of_variants.max() / of_variants.min())))
+glue("weakest", str(of_variants.idxmin()))
 download(gradients, "penalty_gradients.csv")
 
 # %% [markdown]
@@ -525,9 +525,9 @@ download(sweep, "strengths.csv")
 # %%
 chosen = [one for one in controls.CONTROLS.values() if one.group == "start"]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
-here = control_tables.differences_as_text(cells[cells["field"] == shown])
-told = ["control", "task", "runs", "learned", "mean", "reference", "difference"]
-rows_or(here[told].set_index(told[:2]), not_run)
+of_field = control_tables.differences_as_text(cells[cells["field"] == shown])
+keep = ["control", "task", "runs", "learned", "mean", "reference", "difference"]
+rows_or(of_field[keep].set_index(keep[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-start", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -556,9 +556,9 @@ by_start.map("{:.2f}".format).replace("nan", "not asked")
 
 # %%
 for name, enough in {"above": True, "below": False}.items():
-    mine = cells[cells["enough"] == enough]
-    glue(f"n_{name}_learned", int(mine["learned"].sum()))
-    glue(f"n_{name}", int(mine["runs"].sum()))
+    of_start = cells[cells["enough"] == enough]
+    glue(f"n_{name}_learned", int(of_start["learned"].sum()))
+    glue(f"n_{name}", int(of_start["runs"].sum()))
 download(cells, "controls_start.csv")
 
 # %% [markdown]
@@ -603,8 +603,8 @@ gain = control_tables.compare_conditions(
 glue("gain_dc", control_tables.differences_in_words(gain))
 chosen = [one for one in controls.CONTROLS.values() if one.group == "geometry"]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
-here = control_tables.differences_as_text(cells[cells["field"] == shown])
-rows_or(here[told].set_index(told[:2]), not_run)
+of_field = control_tables.differences_as_text(cells[cells["field"] == shown])
+rows_or(of_field[keep].set_index(keep[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-geometry", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -630,21 +630,21 @@ assortativity = control_tables.beside_reference(
 )
 measured = {"modularity": modularity, "assortativity": assortativity}
 for name, cells in measured.items():
-    here = control_tables.differences_as_text(
+    of_field = control_tables.differences_as_text(
         cells[cells["field"] == shown], digits=2
     )
-    here = here.rename(columns={"reference_mean": "published"})
-    here = here.set_index(["control", "task"])
-    measured[name] = here[["mean", "published", "difference"]]
+    of_field = of_field.rename(columns={"reference_mean": "published"})
+    of_field = of_field.set_index(["control", "task"])
+    measured[name] = of_field[["mean", "published", "difference"]]
 pd.concat(measured, axis=1)
 
 # %%
 plain = controls.PUBLISHED_VARIANTS["W"]
 plain = runs_of(archive, plain, field=shown)
-here = assortativity[assortativity["field"] == shown].set_index("control")
-clusters = here.loc["WD*C on three clusters"]
+of_field = assortativity[assortativity["field"] == shown].set_index("control")
+clusters = of_field.loc["WD*C on three clusters"]
 glue("assortativity_three_clusters", clusters["mean"].mean())
-own = here.loc["WD*C on own coordinates"]
+own = of_field.loc["WD*C on own coordinates"]
 glue("assortativity_own_coordinates", own["mean"].mean())
 glue("assortativity_published", own["reference_mean"].mean())
 glue("modularity_plain", plain["modularity"].mean())
@@ -685,8 +685,8 @@ download(
 # %%
 chosen = [one for one in controls.CONTROLS.values() if one.group == "wiring"]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
-here = control_tables.differences_as_text(cells[cells["field"] == shown])
-rows_or(here[told].set_index(told[:2]), not_run)
+of_field = control_tables.differences_as_text(cells[cells["field"] == shown])
+rows_or(of_field[keep].set_index(keep[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-wiring", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -697,10 +697,10 @@ glue("emd_published", f"{EMD_STRENGTH:g}")
 stronger = [one for one in chosen if one.emd_strength > EMD_STRENGTH]
 for one in stronger:
     strong, strength = one.name, f"{one.emd_strength:.0f}"
-    found = control_tables.compare_conditions(
+    differences = control_tables.compare_conditions(
         archive, strong, "WD*", fields=recorded
     )
-    glue(f"emd_{strength}", control_tables.differences_in_words(found))
+    glue(f"emd_{strength}", control_tables.differences_in_words(differences))
 in_tasks = cells[cells["control"] == stronger[-1].name]
 in_tasks = in_tasks.assign(title=[TASKS[x].title for x in in_tasks["task"]])
 in_tasks = control_tables.differences_as_text(in_tasks).set_index(
@@ -741,8 +741,8 @@ chosen = [
     if one.group in ("strength", "matched_gradient") and one.n_seeds > 5
 ]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
-here = control_tables.differences_as_text(cells[cells["field"] == shown])
-rows_or(here[told].set_index(told[:2]), not_run)
+of_field = control_tables.differences_as_text(cells[cells["field"] == shown])
+rows_or(of_field[keep].set_index(keep[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-strength", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -819,9 +819,9 @@ for name, condition in {
 # %%
 chosen = [one for one in controls.CONTROLS.values() if one.group == "positive"]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
-here = control_tables.differences_as_text(cells[cells["field"] == shown])
-here = here[[*told[:3], "diverged", *told[3:]]].set_index(told[:2])
-rows_or(here, not_run)
+of_field = control_tables.differences_as_text(cells[cells["field"] == shown])
+of_field = of_field[[*keep[:3], "diverged", *keep[3:]]].set_index(keep[:2])
+rows_or(of_field, not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-positive", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -859,8 +859,8 @@ chosen = [
     if one.group == "harder" and one.first_task is None
 ]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
-here = control_tables.differences_as_text(cells[cells["field"] == shown])
-rows_or(here[told].set_index(told[:2]), not_run)
+of_field = control_tables.differences_as_text(cells[cells["field"] == shown])
+rows_or(of_field[keep].set_index(keep[:2]), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-harder", "caption": "Accuracy of the four starts with long delays, few trials, and all trials, with 95 % t intervals; marks: fields. Short vertical line: W*, all else equal."}, "image": {"alt": "Mean accuracies of four starts in three tasks under harder conditions beside those of W*."}}
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -912,11 +912,11 @@ chosen = [
 gym = control_tables.beside_reference(archive, chosen, fields=recorded)
 gym["start"] = gym["control"].map({one.name: one.start for one in chosen})
 gym["title"] = [find_task(name).title for name in gym["task"]]
-here = gym[gym["field"] == shown]
-here = here.pivot_table(
+of_field = gym[gym["field"] == shown]
+of_field = of_field.pivot_table(
     index="title", columns="start", values="mean", sort=False
 )
-rows_or(here.round(3), not_run)
+rows_or(of_field.round(3), not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-gym", "caption": "Accuracy on tasks of NeuroGym with 95 % t intervals, one panel per start; marks: fields. Short vertical line: W* on the same task and field."}, "image": {"alt": "Mean accuracies on eight tasks, one panel for each of four starts."}}
 turned = {"rows": "title", "panels": "start"}

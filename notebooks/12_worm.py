@@ -95,7 +95,7 @@ banner("worm", runs=runs) if worm is None else banner(worm)
 # ```
 
 # %%
-told = {}  # numbers for the text
+numbers = {}  # numbers for the text
 if worm is not None:
     n = worm.n_neurons
     others = ~np.eye(n, dtype=bool)
@@ -109,7 +109,7 @@ if worm is not None:
         "pairs measured (%)": round(100 * worm.measured[others].mean(), 1),
         "content": worm.content_hash[:12],
     }
-    told["n"] = n
+    numbers["n"] = n
 
 # %%
 if worm is not None:
@@ -121,10 +121,12 @@ figures.body(worm) if worm is not None else None
 # %%
 if worm is not None:
     apart = priors.distances(worm.positions * worm.voxel_size / 1000)
-    told["density"] = f"{100 * linked.sum() / others.sum():.1f}"
-    told["near"] = f"{apart[linked].mean():.0f}"
-    told["far"] = f"{apart[others].mean():.0f}"
-    print(f"connected neurons are {told['near']} µm apart, all {told['far']}")
+    numbers["density"] = f"{100 * linked.sum() / others.sum():.1f}"
+    numbers["near"] = f"{apart[linked].mean():.0f}"
+    numbers["far"] = f"{apart[others].mean():.0f}"
+    print(
+        f"connected neurons are {numbers['near']} µm apart, all {numbers['far']}"
+    )
     assert apart[linked].mean() < apart[others].mean()
 
 # %% [markdown]
@@ -152,11 +154,11 @@ if worm is not None:
     both = measured & measured.T & others
     own = np.diag(measured)
     seen = measured.any(axis=0) | measured.any(axis=1)
-    told["missing"] = f"{100 * (1 - measured[others].mean()):.1f}"
-    told["own"] = int(own.sum())
-    told["unseen"] = int((~seen).sum())
+    numbers["missing"] = f"{100 * (1 - measured[others].mean()):.1f}"
+    numbers["own"] = int(own.sum())
+    numbers["unseen"] = int((~seen).sum())
     directions = np.corrcoef(response[both], response.T[both])[0, 1]
-    told["directions"] = f"{directions:.2f}"
+    numbers["directions"] = f"{directions:.2f}"
 
 # %% [markdown]
 # Functional weights need a number for every pair. The rule is stated once, in
@@ -174,7 +176,7 @@ if worm is not None:
     by_hand = np.where(measured, response, pair)
     by_hand[~measured & ~others] = self_
     assert np.array_equal(whole, by_hand)
-    told["pair"], told["self"] = f"{pair:.3f}", f"{self_:.2f}"
+    numbers["pair"], numbers["self"] = f"{pair:.3f}", f"{self_:.2f}"
 
 # %% mystnb={"figure": {"name": "fig-worm-responses", "caption": "Responses of the worm, neurons in alphabetical order: as measured (grey: not measured) and with the gaps filled. The colour scale ends at the 99th percentile of the absolute values; most of the diagonal lies beyond or near its end."}, "image": {"alt": "Two heat maps of responses between neurons; in the first most is grey."}}
 figures.responses(worm) if worm is not None else None
@@ -265,14 +267,14 @@ glue("cortex_rest", f"{paper['radius without diagonal']:.2f}")
 
 # %%
 if worm is not None:
-    mine = table.loc["worm, response"]
-    told["ratio"] = f"{mine['itself / others']:.1f}"
-    told["rest"] = f"{mine['radius without diagonal']:.2f}"
-    told["second"] = f"{mine['second eigenvalue']:.2f}"
-    told["floored"] = f"{table.iloc[-1]['itself / others']:.0f}"
+    worm_row = table.loc["worm, response"]
+    numbers["ratio"] = f"{worm_row['itself / others']:.1f}"
+    numbers["rest"] = f"{worm_row['radius without diagonal']:.2f}"
+    numbers["second"] = f"{worm_row['second eigenvalue']:.2f}"
+    numbers["floored"] = f"{table.iloc[-1]['itself / others']:.0f}"
     stated(
         cortex,
-        mine["itself / others"] < paper["itself / others"] / 20,
+        worm_row["itself / others"] < paper["itself / others"] / 20,
         "The diagonal of cortex stands out far more than that of the worm.",
         otherwise="The diagonal of this field stands out little more.",
     )
@@ -311,8 +313,8 @@ if worm is not None:
         {k: priors.distances(v)[others] for k, v in geometries.items()}
     )
     r = pairs.corr()["positions"]
-    told["r_published"] = f"{r['published D*']:.2f}"
-    told["r_grid"] = f"{r['grid D']:.2f}"
+    numbers["r_published"] = f"{r['published D*']:.2f}"
+    numbers["r_grid"] = f"{r['grid D']:.2f}"
     summary = {"mean distance": pairs.mean(), "r with positions": r}
     display(pd.DataFrame(summary).round(3))
 
@@ -323,10 +325,10 @@ if worm is not None:
 
 # %%
 if worm is not None:
-    told["silent"] = int(silent.sum())
-    told["c_silent"] = f"{wiring[:, silent].max():.2g}"
-    told["c_others"] = f"{wiring[:, ~silent].max():.2g}"
-    told["c_share"] = f"{100 * wiring[:, silent].sum() / wiring.sum():.1f}"
+    numbers["silent"] = int(silent.sum())
+    numbers["c_silent"] = f"{wiring[:, silent].max():.2g}"
+    numbers["c_others"] = f"{wiring[:, ~silent].max():.2g}"
+    numbers["c_share"] = f"{100 * wiring[:, silent].sum() / wiring.sum():.1f}"
 
 # %%
 names = [
@@ -342,9 +344,9 @@ names = [
 ]
 names += ["directions", "ratio", "rest", "second", "floored", "r_published"]
 names += ["r_grid", "silent", "c_silent", "c_others", "c_share"]
-assert set(told) == (set(names) if worm is not None else set())
+assert set(numbers) == (set(names) if worm is not None else set())
 for name in names:
-    glue(name, told.get(name, "(not computed here)"))
+    glue(name, numbers.get(name, "(not computed here)"))
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -413,14 +415,14 @@ cortical["accuracy"] = [
 ]
 
 # %%
-found = [name for name in compared if name in set(cortical["field"])]
+recorded = [name for name in compared if name in set(cortical["field"])]
 
 # %%
 
 # %%
 level = leaky_units.levels_without_memory()
 tables = {f"worm ({runs['seed'].nunique()} seeds)": cell_means(runs)}
-for name in found:
+for name in recorded:
     of = cortical[cortical["field"] == name]
     count = of["seed"].nunique()
     label = f"{name} ({count} seed{'s' if count > 1 else ''})"
@@ -435,7 +437,7 @@ figures.accuracies(tables, level=level)
 
 # %%
 functional = {name for name, v in VARIANTS.items() if v.uses_function}
-everything = pd.concat([runs, cortical[cortical["field"].isin(found)]])
+everything = pd.concat([runs, cortical[cortical["field"].isin(recorded)]])
 everything["start"] = np.where(
     everything["variant"].isin(functional), "functional", "orthogonal"
 )

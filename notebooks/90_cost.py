@@ -47,8 +47,8 @@ measurements = ""  # file written by cortexrnn bench; "" is the one shipped here
 settle()
 measured = report.load(measurements)
 machine, table = measured.machine, measured.table
-told = f"times measured on {machine['processor']}, {machine['cores']} cores"
-Banner(f"**Data on this page:** {told}.", told, "archive")
+source = f"times measured on {machine['processor']}, {machine['cores']} cores"
+Banner(f"**Data on this page:** {source}.", source, "archive")
 
 # %%
 pd.Series(machine).rename("machine").to_frame()

@@ -72,9 +72,9 @@ def read(name):
 
 def said(name, pattern):
     """Give what the groups of a pattern match on a page, line breaks being spaces."""
-    found = re.search(pattern, " ".join(read(name).split()))
-    assert found is not None, f"{name} no longer says {pattern!r}; the test has to follow"
-    return found.groups() if len(found.groups()) > 1 else found[1]
+    match = re.search(pattern, " ".join(read(name).split()))
+    assert match is not None, f"{name} no longer says {pattern!r}; the test has to follow"
+    return match.groups() if len(match.groups()) > 1 else match[1]
 
 
 def number(text):
@@ -124,8 +124,8 @@ def test_functional_weights_are_the_formula_of_the_page(field, relation):
     product *= target / product.mean()
     product = np.where((product > 0) & (product < least), least, product)
     expected = product * radius / np.abs(linalg.eigvals(product)).max()
-    found = priors.functional_weights(field, relation=relation, rng=np.random.default_rng(5))
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    weights = priors.functional_weights(field, relation=relation, rng=np.random.default_rng(5))
+    np.testing.assert_allclose(weights, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("relation", ["correlation", "precision", "sttc"])
@@ -192,8 +192,8 @@ def test_the_table_of_variants_is_the_code(field):
     values = (("orthogonal", "functional", "permuted"), (None, "grid", "soma"))
     meant = dict(zip(words, (*values, (None, "direct", "emd")), strict=True))
     for name, variant in VARIANTS.items():
-        found = (variant.start, variant.distance, variant.communicability)
-        for (column, known), value in zip(words.items(), found, strict=True):
+        switches = (variant.start, variant.distance, variant.communicability)
+        for (column, known), value in zip(words.items(), switches, strict=True):
             assert rows.loc[name, column] == known[meant[column].index(value)], (name, column)
 
 
@@ -306,11 +306,11 @@ def test_two_of_eight_problems_follow_from_the_offer_and_six_leave_a_choice_of_t
     answers = {}
     for _, offer, answer in PROBLEMS:
         answers.setdefault(frozenset(offer), []).append(answer)
-    told = sum(len(found) for found in answers.values() if len(set(found)) == 1)
-    assert (told, len(PROBLEMS) - told) == (2, 6)
-    assert {len(found) for found in answers.values()} == {1, 2}
+    settled = sum(len(given) for given in answers.values() if len(set(given)) == 1)
+    assert (settled, len(PROBLEMS) - settled) == (2, 6)
+    assert {len(given) for given in answers.values()} == {1, 2}
     best, of = said(METHODS, r"a network without memory can reach (\d)/(\d)")
-    assert int(best) == sum(max(map(found.count, found)) for found in answers.values())
+    assert int(best) == sum(max(map(given.count, given)) for given in answers.values())
     assert int(of) == len(PROBLEMS) == 8
     assert len(PROBLEMS) * leaky_units.CONTESTED == 6
 
@@ -337,15 +337,15 @@ def test_numbers_of_the_measures_are_those_of_the_page():
 
 def test_switches_of_the_protocols_are_those_of_the_page():
     listed = read(METHODS).split("tab-switches")[1].split(":::")[0]
-    found = re.findall(r"\* - `(\w+)`\n  - `(\w+)`.*?\n  - `(\w+)`", listed, flags=re.DOTALL)
+    rows = re.findall(r"\* - `(\w+)`\n  - `(\w+)`.*?\n  - `(\w+)`", listed, flags=re.DOTALL)
     published, corrected = (
         {key: value for key, value in dataclasses.asdict(one).items() if key != "name"}
         for one in (PUBLISHED, CORRECTED)
     )
-    assert {name: one for name, one, _ in found} == {
+    assert {name: one for name, one, _ in rows} == {
         key: value for key, value in published.items() if value != corrected[key]
     }
-    assert all(corrected[name] == other for name, _, other in found)
+    assert all(corrected[name] == other for name, _, other in rows)
 
 
 # --- run and README
@@ -422,8 +422,8 @@ def test_the_code_of_the_readme_runs(monkeypatch, tmp_path, capsys):
 
 def page_with(text):
     """Name of the page of the book that holds a text; sections move between pages."""
-    (found,) = [path for path in (ROOT / "book").glob("*.md") if text in path.read_text("utf-8")]
-    return f"book/{found.name}"
+    (path,) = [path for path in (ROOT / "book").glob("*.md") if text in path.read_text("utf-8")]
+    return f"book/{path.name}"
 
 
 def code_of_adapt(first):
@@ -478,9 +478,9 @@ def test_settings_of_a_task_are_changed_as_the_page_says():
 
 
 def test_a_protocol_of_ones_own_changes_the_switch_that_is_named_and_no_other():
-    mine = Protocol(name="mine", coordinates="soma")
+    protocol = Protocol(name="mine", coordinates="soma")
     assert 'Protocol(name="mine", coordinates="soma")' in read(ADAPT)
-    assert dataclasses.replace(mine, name="published", coordinates="reshaped") == PUBLISHED
+    assert dataclasses.replace(protocol, name="published", coordinates="reshaped") == PUBLISHED
 
 
 def test_the_table_of_further_tasks_lists_them_with_what_their_texts_say():
@@ -517,12 +517,12 @@ def test_widths_of_bins_and_windows_are_those_of_the_page_wherever_they_are_a_de
         function_figures.frame_grid,
         function_figures.bin_widths,
     ]
-    found = {"bin_s": set(), "window_s": set()}
+    defaults = {"bin_s": set(), "window_s": set()}
     for taker in takers:
         for name, parameter in inspect.signature(taker).parameters.items():
-            if name in found:
-                found[name].add(parameter.default)
-    assert found == {"bin_s": {width}, "window_s": {window}}
+            if name in defaults:
+                defaults[name].add(parameter.default)
+    assert defaults == {"bin_s": {width}, "window_s": {window}}
 
 
 def test_the_synthetic_field_has_as_many_neurons_as_the_page_says():

@@ -81,7 +81,7 @@ def penalty_flops(n_neurons: int, what: str) -> float:
     n_neurons : int
         N.
     what : str
-        A key of :data:`VARIANTS`.
+        A key of :data:`cortexrnn.benchmark.measure.VARIANTS`.
 
     Returns
     -------

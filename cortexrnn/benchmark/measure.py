@@ -119,7 +119,7 @@ class Point:
         and measuring one network; updates in several processes at once.
     what : str
         A key of :data:`VARIANTS`; for topology one of :data:`MEASURES`, ``graph``, ``nulls``, or
-        ``measure``, which is all of them with nulls at hand.
+        ``measure``, which is all of them with cached nulls.
     n_neurons : int
         N.
     members : int
@@ -146,9 +146,9 @@ class Point:
         return (self.kind, self.what, self.members, self.threads, self.processes, self.device)
 
     def __str__(self) -> str:
-        told = f"{self.kind} {self.what}, N = {self.n_neurons}"
+        text = f"{self.kind} {self.what}, N = {self.n_neurons}"
         extras = {"members": self.members, "threads": self.threads, "processes": self.processes}
-        return told + "".join(f", {n} {name}" for name, n in extras.items() if n > 1)
+        return text + "".join(f", {n} {name}" for name, n in extras.items() if n > 1)
 
 
 def points(
@@ -584,7 +584,7 @@ def run(
     limit : float
         Seconds that a single call may be expected to take.
     tell : callable
-        Is given one line for every point.
+        Called with a line of text for every point.
 
     Returns
     -------
@@ -622,7 +622,7 @@ def run(
             done[point] = row
             record["measurements"].append(row)
             write_json(record, out)
-            tell(f"{point}: {_told(row)}")
+            tell(f"{point}: {_in_words(row)}")
     finally:
         for worker in workers.values():
             worker.close()
@@ -650,8 +650,8 @@ def _expected(point: Point, rows: Iterable[Mapping[str, Any]]) -> float:
     return float(seconds * (point.n_neurons / n) ** exponent)
 
 
-def _told(row: Mapping[str, Any]) -> str:
-    """One measurement in words."""
+def _in_words(row: Mapping[str, Any]) -> str:
+    """Write one measurement in words."""
     spread = f"{1e3 * row['seconds']:.4g} ms [{1e3 * row['low']:.4g}, {1e3 * row['high']:.4g}]"
     if row["floor_seconds"] is None:
         return spread

@@ -65,13 +65,13 @@ def run_pairs(
     threads : sequence of int
         Threads.
     epochs : int
-        Epochs; times are not scaled, so fewer than 10 are told apart by their column.
+        Epochs; times are not scaled, and a column says how many there were.
     n_nulls : int
         Nulls that are timed; fewer than 1,000 are scaled up linearly, and the row says so.
     rounds : int
         Pairs of each variant.
     tell : callable
-        Is given one line for every run.
+        Called with a line of text for every run.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def time_side(
     Returns
     -------
     dict
-        The arguments with seconds of ``training``, ``topology`` (nulls at hand) and ``nulls``
+        The arguments with seconds of ``training``, ``topology`` (with cached nulls) and ``nulls``
         (1,000 drawn anew), ``accuracy``, ``flops`` (of training, with validation once for ours and
         after every epoch for the Keras reference), ``floor_seconds``, ``gemm_gflops`` and
         ``versions``.
@@ -173,7 +173,7 @@ def time_side(
 def _ours(spec: RunSpec, field: Field, n_nulls: int) -> dict[str, float]:
     n = field.n_neurons
     with scratch_cache():
-        topology.null_graphs(n, n_nulls=1)  # at hand, as after the first network of a size
+        topology.null_graphs(n, n_nulls=1)  # cached, as after the first network of a size
         marks = [time.perf_counter()]
         (result,) = train([spec], field, device="cpu", progress=False)
         marks.append(time.perf_counter())

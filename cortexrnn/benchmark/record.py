@@ -82,13 +82,13 @@ def versions(*names: str) -> str:
     str
         For example ``"torch 2.13.0, numpy 2.3.1"``.
     """
-    found = []
+    installed = []
     for name in names:
         try:
-            found.append(f"{name} {version(name)}")
+            installed.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
-    return ", ".join(found)
+    return ", ".join(installed)
 
 
 def now() -> str:

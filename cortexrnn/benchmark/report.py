@@ -1,4 +1,4 @@
-"""Read measurements of cost, fit how they grow, and tell what a design will take.
+"""Read measurements of cost, fit how they grow, and predict how long a design will take.
 
 The file is the one that ``cortexrnn bench`` writes (:mod:`cortexrnn.benchmark.measure`).
 """
@@ -339,7 +339,7 @@ def _at(curve: pd.Series, n_neurons: float) -> float:
         return float(curve.iloc[0])
     if len(curve) < 2:
         raise ValueError(
-            f"measured at {len(curve)} size(s), expected at least 2 to tell N = {n_neurons:.0f}; "
+            f"measured at {len(curve)} size(s), expected at least 2 to reach N = {n_neurons:.0f}; "
             "run cortexrnn bench with more sizes"
         )
     sizes, seconds = curve.index.to_numpy(float), curve.to_numpy(float)
@@ -443,28 +443,28 @@ def reference_table(pairs: pd.DataFrame) -> pd.DataFrame:
         both = ours.index.intersection(reference.index)
         if both.empty:
             raise ValueError(f"{key}: one side is missing; give the same command again to finish")
-        mine, theirs = _stages(ours.loc[both]), _stages(reference.loc[both])
-        mine["whole, each as it is"] = mine["whole, nulls cached"]
-        theirs["whole, each as it is"] = theirs["whole, nulls drawn anew"]
-        for stage in mine:
+        own, other = _stages(ours.loc[both]), _stages(reference.loc[both])
+        own["whole, each as it is"] = own["whole, nulls cached"]
+        other["whole, each as it is"] = other["whole, nulls drawn anew"]
+        for stage in own:
             floor = ours.loc[both, "floor_seconds"]
-            ratio = theirs[stage] / mine[stage]
+            ratio = other[stage] / own[stage]
             has_floor = not stage.startswith("topology")
             rows.append(
                 dict(zip(keys, key, strict=True))
                 | {
                     "stage": stage,
-                    "ours": mine[stage].median(),
-                    "ours_low": mine[stage].min(),
-                    "ours_high": mine[stage].max(),
-                    "keras": theirs[stage].median(),
-                    "keras_low": theirs[stage].min(),
-                    "keras_high": theirs[stage].max(),
-                    "ratio": theirs[stage].median() / mine[stage].median(),
+                    "ours": own[stage].median(),
+                    "ours_low": own[stage].min(),
+                    "ours_high": own[stage].max(),
+                    "keras": other[stage].median(),
+                    "keras_low": other[stage].min(),
+                    "keras_high": other[stage].max(),
+                    "ratio": other[stage].median() / own[stage].median(),
                     "ratio_low": ratio.min(),
                     "ratio_high": ratio.max(),
                     "floor": floor.median() if has_floor else math.nan,
-                    "times_floor": (mine[stage] / floor).median() if has_floor else math.nan,
+                    "times_floor": (own[stage] / floor).median() if has_floor else math.nan,
                     "rounds": len(both),
                 }
             )

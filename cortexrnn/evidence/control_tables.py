@@ -70,7 +70,7 @@ def beside_reference(
     runs : DataFrame
         Runs of the archive.
     controls : iterable of Control
-        Which.
+        Controls to compare, one after another.
     fields : sequence of str
         Names of the fields.
     metric : str
@@ -119,10 +119,10 @@ def load_penalty_gradients() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``field, condition, gradient, gradient_self, gradient_others``: mean magnitude of the
-        gradient of the penalty per weight, over all weights, over self-connections, over the rest.
-        A weight that is zero at the start counts as one without a gradient. ``largest_self`` is
-        the largest self-connection of the start. All are means over three seeds.
+        ``field, condition, gradient, gradient_self, gradient_others, largest_self``: mean magnitude
+        of the gradient of the penalty per weight, over all weights, over self-connections, over the
+        rest. A weight that is zero at the start counts as one without a gradient. ``largest_self``
+        is the largest self-connection of the start. All are means over three seeds.
     """
     file = resources.files("cortexrnn") / "data" / "penalty_gradients.csv"
     with file.open(encoding="utf-8") as opened:
@@ -144,9 +144,10 @@ def accuracy_by_gradient(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
     -------
     DataFrame
         One row per condition and task with runs: ``condition, variant, task, gradient, mean, start,
-        published``. ``variant`` names the variant of the paper that it is but for the strength of
-        its penalty, if it is one. Conditions without a penalty, and those whose weights are mostly
-        zero at the start, have no place on the axis of gradients and are left out.
+        published``. ``variant`` names the variant of the paper from which it differs in the
+        strength of its penalty at most, if there is one. Conditions without a penalty, and those
+        whose weights are mostly zero at the start, cannot be placed on an axis of gradients and are
+        left out.
     """
     gradients = load_penalty_gradients()
     gradients = gradients[(gradients["field"] == field) & (gradients["gradient"] > 0)]
@@ -169,7 +170,7 @@ def accuracy_by_gradient(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
 
 
 def _kind_of_start(variant: Variant) -> str:
-    """Tell starts apart by whether anything of a functional relation is in them."""
+    """Name the kind of a start: made of a functional relation, orthogonal, or neither."""
     if variant.uses_function:
         return "functional"
     return "orthogonal" if variant.start == "orthogonal" else "other"
@@ -183,7 +184,7 @@ def largest_gradients(by_gradient: pd.DataFrame, *, levels: Mapping[str, float])
     by_gradient : DataFrame
         Rows of :func:`accuracy_by_gradient`.
     levels : mapping of str to float
-        For each task the mean accuracy that has to be exceeded.
+        Mean accuracy that has to be exceeded, by task.
 
     Returns
     -------
@@ -213,7 +214,7 @@ def spread_in_words(gradients: pd.Series) -> str:
     """
     known = gradients.dropna()
     if len(known) < 2:
-        return "not to be told, since fewer than two variants get there"
+        return "unknown, since fewer than two variants get there"
     return f"a factor of about {known.max() / known.min():.0f}"
 
 
@@ -239,7 +240,7 @@ def accuracy_by_strength(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
 
 
 def accuracy_by_trials(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
-    """Give the accuracy of the starts that meet further tasks by the number of their trials.
+    """Give the accuracy of the starts that were also trained on fewer trials, by their number.
 
     Parameters
     ----------
@@ -278,7 +279,7 @@ def _accuracy_along(
 
 
 def transfer(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
-    """Give what a task learned before adds to the accuracy of another.
+    """Compare the accuracy on a task with and without another task learned before.
 
     Parameters
     ----------
@@ -321,7 +322,7 @@ COMPARED = ["field", "pairs", *DIFFERENCE]
 
 
 def findings(runs: pd.DataFrame, *, fields: Sequence[str]) -> pd.DataFrame:
-    """Tell whether what the claims are about is there, whatever carries it.
+    """Measure the effect that each claim is about, whatever its cause.
 
     Parameters
     ----------
@@ -341,8 +342,10 @@ def findings(runs: pd.DataFrame, *, fields: Sequence[str]) -> pd.DataFrame:
     for key, claim in CLAIMS.items():
         condition, against = claim.finding
         named = {"claim": key, "condition": condition, "against": against, "metric": claim.metric}
-        found = compare_conditions(runs, condition, against, fields=fields, metric=claim.metric)
-        rows += [named | row for row in found.to_dict("records")]
+        differences = compare_conditions(
+            runs, condition, against, fields=fields, metric=claim.metric
+        )
+        rows += [named | row for row in differences.to_dict("records")]
     return pd.DataFrame(rows, columns=["claim", "condition", "against", "metric", *COMPARED])
 
 
@@ -371,7 +374,7 @@ def compare_conditions(
     -------
     DataFrame
         One row per field where both have runs: ``field, pairs, difference, difference_low,
-        difference_high``; see :func:`paired_differences`.
+        difference_high``; see :func:`~cortexrnn.evidence.predictions.paired_differences`.
 
     Raises
     ------
@@ -408,11 +411,11 @@ ADDED = {
     "C, with D*": ("WD*C", "WD*"),
     "C, with D* and W*": ("W*D*C", "W*D*"),
 }
-"""By what a penalty gets, the variant that has it and the one that has not."""
+"""Variants with and without an addition to the penalty, by that addition."""
 
 
 def compare_at_matched_gradient(runs: pd.DataFrame, *, fields: Sequence[str]) -> pd.DataFrame:
-    """Tell what D* and C do where penalties have the same gradient at the start.
+    """Compare variants with and without D* or C at equal penalty gradients at the start.
 
     Parameters
     ----------
@@ -434,28 +437,28 @@ def compare_at_matched_gradient(runs: pd.DataFrame, *, fields: Sequence[str]) ->
         for gradient in (STRONG_GRADIENT, WEAK_GRADIENT):
             one, other = (AT_GRADIENT[base, gradient] for base in (variant, against))
             named = {"prior": prior, "variant": variant, "against": against, "gradient": gradient}
-            found = _compare(runs, one, other, fields)
-            rows += [named | row for row in found.to_dict("records")]
+            differences = _compare(runs, one, other, fields)
+            rows += [named | row for row in differences.to_dict("records")]
     return pd.DataFrame(rows, columns=["prior", "variant", "against", "gradient", *COMPARED])
 
 
 def differences_in_words(table: pd.DataFrame, *, digits: int = 2) -> str:
-    """Put rows of :func:`compare_conditions` into a line.
+    """Write rows of :func:`compare_conditions` as one line.
 
     Parameters
     ----------
     table : DataFrame
         Rows of :func:`compare_conditions`.
     digits : int
-        Of numbers.
+        Digits after the point.
 
     Returns
     -------
     str
         Differences and intervals, each after its field; ``"not run yet"`` without rows.
     """
-    found = differences_as_text(table, digits=digits)
-    texts = found["field"] + ": " + found["difference"]
+    written = differences_as_text(table, digits=digits)
+    texts = written["field"] + ": " + written["difference"]
     return "; ".join(texts) or "not run yet"
 
 

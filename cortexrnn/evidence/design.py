@@ -48,10 +48,10 @@ def contexts() -> pd.DataFrame:
     for factor in FACTORS:
         others = [name for name in FACTORS if name != factor]
         order = list(LEVELS[factor].values())
-        for held, group in design.groupby(others):
+        for fixed, group in design.groupby(others):
             if len(group) < 2:
                 continue
-            context = ", ".join(f"{o.lower()}={v}" for o, v in zip(others, held, strict=True))
+            context = ", ".join(f"{o.lower()}={v}" for o, v in zip(others, fixed, strict=True))
             for variant, level in (
                 group[factor].sort_values(key=lambda s: s.map(order.index)).items()
             ):

@@ -96,6 +96,6 @@ def _counts(places: NDArray[Any], n: int) -> NDArray[np.float64]:
 
 
 def finite_values(values: ArrayLike) -> NDArray[np.float64]:
-    """Values that are there."""
+    """Leave out NaN."""
     array = np.asarray(values, dtype=float)
     return np.asarray(array[~np.isnan(array)])

@@ -1,6 +1,6 @@
-"""Whether two means are equivalent, different, or neither is shown.
+"""Tests of whether two means are equivalent or different.
 
-The margins stand in ``book/rules.md`` and were fixed before the first full run.
+The margins are listed in ``book/rules.md`` and were fixed before the first full run.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ MARGINS = {
 }
 """Differences of means that do not matter, each in the unit of its metric.
 
-A tenth of the span of the published means of the free arm, to one significant digit."""
+A tenth of the span of the published means with free weights, to one significant digit."""
 FALSE_DISCOVERY_RATE = 0.05
 """Expected share of false ones among the cells called equivalent, and among those called different.
 """
 VERDICTS = ("equivalent", "different", "inconclusive", "both diverge")
-"""What a cell can be found to be."""
+"""Verdicts on a cell."""
 LEAST_RUNS = 10
 """Runs that did not diverge, below which a cell is not compared by its mean."""
 PUBLISHED_RUNS = 20
@@ -109,7 +109,7 @@ def verdicts(table: pd.DataFrame) -> NDArray[np.str_]:
         ``equivalent``: the difference is within the margin, whether or not it is zero;
         ``different``: it is not zero and was not shown to be within the margin, or all
         simulations of one side diverged and not those of the other; ``both diverge``;
-        ``inconclusive``: anything else, which is no agreement.
+        ``inconclusive``: anything else, which does not count as agreement.
     """
     result = np.full(len(table), "inconclusive", dtype=object)
     tested = table["p_equivalent"].notna().to_numpy()
@@ -122,10 +122,10 @@ def verdicts(table: pd.DataFrame) -> NDArray[np.str_]:
         different = (q["different"] <= FALSE_DISCOVERY_RATE) & ~equivalent
         result[tested] = np.select([equivalent, different], ["equivalent", "different"],
                                    default="inconclusive")  # fmt: skip
-    here = (table["diverged"] == table["runs"]).to_numpy()
-    there = table["published_diverged"].to_numpy(dtype=bool)
-    result[here & there] = "both diverge"
-    result[here ^ there] = "different"
+    ours_diverged = (table["diverged"] == table["runs"]).to_numpy()
+    published_diverged = table["published_diverged"].to_numpy(dtype=bool)
+    result[ours_diverged & published_diverged] = "both diverge"
+    result[ours_diverged ^ published_diverged] = "different"
     return result.astype(str)
 
 
@@ -136,7 +136,7 @@ def equivalence(
     by: Sequence[str] = ("variant", "task"),
     metrics: Sequence[str] = tuple(MARGINS),
 ) -> pd.DataFrame:
-    """Ask of matching cells whether they are the same within the margins of the rules.
+    """Test whether matching cells are equivalent within the margins of the rules.
 
     Both sides were trained on the same draw of trials, which therefore needs no allowance.
 
@@ -168,10 +168,10 @@ def equivalence(
     if not rows:
         return pd.DataFrame(columns=[*by, "metric", *_EQUIVALENCE, "verdict"])
     table = pd.DataFrame(rows)
-    told = table.rename(columns={"diverged_1": "diverged", "runs_1": "runs"}).assign(
+    as_replication = table.rename(columns={"diverged_1": "diverged", "runs_1": "runs"}).assign(
         published_diverged=table["diverged_2"] == table["runs_2"]
     )
-    return table.assign(verdict=verdicts(told))
+    return table.assign(verdict=verdicts(as_replication))
 
 
 def across_fields(

@@ -9,7 +9,7 @@ All tests are scipy's or statsmodels'. They take the runs of two variants as ind
 one seed here share the draw of trials, and those with a functional start their weights; where that
 makes runs of one seed alike, the tests are cautious.
 
-Functions that read runs want those of :func:`cortexrnn.runs.conditions.select`.
+Functions that take runs expect those of :func:`cortexrnn.runs.conditions.select`.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def factor_effects(
     metrics : sequence of str
         Columns of the archive.
     n_resamples, seed : int
-        Of the bootstrap, see :func:`effect_size`.
+        Of the bootstrap, see :func:`cortexrnn.evidence.effect_sizes.effect_size`.
 
     Returns
     -------
@@ -86,15 +86,15 @@ def factor_effects(
     check_design(runs, metrics)
     design = contexts()
     rows: list[dict[str, Any]] = []
-    for task, mine in runs.groupby("task", sort=False):
-        cells = {str(name): cell for name, cell in mine.groupby("variant")}
+    for task, task_runs in runs.groupby("task", sort=False):
+        cells = {str(name): cell for name, cell in task_runs.groupby("variant")}
         for metric in metrics:
             for (factor, context), group in design.groupby(["factor", "context"], sort=False):
-                have = group[group["variant"].isin(list(cells))]
+                present = group[group["variant"].isin(list(cells))]
                 key = {"task": task, "metric": metric, "factor": factor, "context": context}
                 named = {
                     level: cells[variant]
-                    for level, variant in zip(have["level"], have["variant"], strict=True)
+                    for level, variant in zip(present["level"], present["variant"], strict=True)
                 }
                 for row in _context_rows(named, metric, n_resamples=n_resamples, seed=seed):
                     rows.append(key | row)
@@ -142,7 +142,7 @@ def _context_rows(
 def rank_test(test: Any, samples: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
     """Statistic and p of a rank test; NaN where a sample has fewer than two values.
 
-    Where all values are one there is nothing to tell apart, and p is 1.
+    Where all values are equal, p is 1.
     """
     if min(map(len, samples)) < 2:
         return np.nan, np.nan
@@ -169,7 +169,7 @@ def _with_holm(table: pd.DataFrame) -> pd.DataFrame:
 
 @contextlib.contextmanager
 def cheap_collections() -> Iterator[None]:
-    """Keep what there is out of garbage collections; multipletests makes one at every call."""
+    """Exempt existing objects from garbage collection, which multipletests runs at every call."""
     gc.freeze()
     try:
         yield
@@ -178,22 +178,22 @@ def cheap_collections() -> Iterator[None]:
 
 
 def check_design(runs: pd.DataFrame, metrics: Sequence[str]) -> None:
-    """Refuse runs that are not one design, and metrics that are none."""
+    """Refuse runs of several designs, and unknown metrics."""
     if unknown := [metric for metric in metrics if metric not in METRICS]:
         raise ValueError(f"unknown metric {unknown[0]!r}; choose from {', '.join(METRICS)}")
     for column in ("field", "arm", "protocol", "data_seed"):
-        found = sorted(set(runs[column]))
-        if len(found) > 1:
-            raise ValueError(f"runs: {column} is {found}; give the runs of one of them")
+        values = sorted(set(runs[column]))
+        if len(values) > 1:
+            raise ValueError(f"runs: {column} is {values}; give the runs of one of them")
     check_seeds(runs, ["variant", "task"])
 
 
 def check_seeds(runs: pd.DataFrame, cell: list[str]) -> None:
-    """Refuse a seed that stands twice in a cell: it would count as two runs."""
+    """Refuse a seed that occurs twice in a cell: it would count as two runs."""
     twice = runs.duplicated([*cell, "seed"])
     if twice.any():
         first = runs.loc[twice, [*cell, "seed"]].iloc[0].to_dict()
-        raise ValueError(f"runs: a run stands twice ({first}); give every seed of a cell once")
+        raise ValueError(f"runs: a run occurs twice ({first}); give every seed of a cell once")
 
 
 def agreement(effects: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
@@ -204,7 +204,7 @@ def agreement(effects: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     effects : DataFrame
         Rows of :func:`factor_effects`.
     published : DataFrame
-        Rows of :func:`published_effects`.
+        Rows of :func:`cortexrnn.evidence.published.published_effects`.
 
     Returns
     -------
@@ -221,8 +221,8 @@ def agreement(effects: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
             where either effect is exactly zero. For a Kruskal-Wallis test, which has no
             direction, ``both`` is its significance.
         ``agree``
-            The same significance and, for a pair that is significant, the same direction: what
-            lies on which side of nothing does not matter.
+            The same significance and, for a pair that is significant, the same direction, which
+            does not matter for the others.
     """
     ours = effects[[*_TEST_KEYS, "p", "p_holm", "delta", "delta_low", "delta_high", "n"]]
     theirs = published[[*_TEST_KEYS, "p", "p_holm", "delta", "copied"]]
@@ -282,8 +282,8 @@ def agreement_summary(
     by = parameters.names("by", by)
     pairs = table[(table["test"] == "mannwhitney") & ~table["copied"]]
     pairs = pairs[pairs["significant"].notna()]
-    there = pairs["significant_published"].astype(bool)
-    here = pairs["significant"].astype(bool)
+    in_paper = pairs["significant_published"].astype(bool)
+    in_runs = pairs["significant"].astype(bool)
     direction = pairs["same_direction"]
     flags = pd.DataFrame(
         {
@@ -291,10 +291,10 @@ def agreement_summary(
             "directions": direction.notna(),
             "same_direction": direction.fillna(False).astype(bool),
             "same_significance": pairs["same_significance"].astype(bool),
-            "published": there,
-            "replicated": there & here & direction.fillna(False).astype(bool),
-            "reversed": there & here & ~direction.fillna(True).astype(bool),
-            "new": here & ~there,
+            "published": in_paper,
+            "replicated": in_paper & in_runs & direction.fillna(False).astype(bool),
+            "reversed": in_paper & in_runs & ~direction.fillna(True).astype(bool),
+            "new": in_runs & ~in_paper,
         },
         index=pairs.index,
     )

@@ -78,7 +78,7 @@ def starts(
 def starts_beside(
     kept: Sequence[KeptRun], field: Field, *, relation: Relation = "correlation"
 ) -> pd.DataFrame:
-    """Measure one matrix of every start, that of a kept run where there is one.
+    """Measure one matrix of every start: that of a kept run, where there is one.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def rewired(
 
     Pairs of edges a-b, c-d become a-d, c-b, where that makes neither a loop nor a second edge
     (Maslov & Sneppen 2002, doi 10.1126/science.1065103). In one pass every edge is in one
-    pair, but for one that is left over where their number is odd.
+    pair, except one where their number is odd.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ def null_densities(n: int, densities: Sequence[float], *, n_graphs: int = 5) -> 
 
 
 def against_chance(kept: Sequence[KeptRun], *, n_graphs: int = 3) -> pd.DataFrame:
-    """Compare kept graphs with random graphs of the paper, of their density, of their degrees.
+    """Compare kept graphs with random graphs: the paper's, of equal density, of equal degrees.
 
     Parameters
     ----------
@@ -272,11 +272,11 @@ def _beside_chance(run: KeptRun, n_graphs: int) -> list[dict[str, Any]]:
             topology.modularity(made[0]),
         )
     cluster, reach = topology.clustering(links), topology.efficiency(links)
-    told: dict[str, Any] = {"task": run.task, "variant": run.variant, "identity": run.identity}
-    told |= {"edges": edges, "density": edges / (n * (n - 1) / 2)}
-    told["modularity"] = topology.modularity(links)
+    row: dict[str, Any] = {"task": run.task, "variant": run.variant, "identity": run.identity}
+    row |= {"edges": edges, "density": edges / (n * (n - 1) / 2)}
+    row["modularity"] = topology.modularity(links)
     return [
-        told
+        row
         | {"chance": name, "small_worldness": cluster / null[0] * reach / null[1]}
         | {"chance_modularity": null[2]}
         for name, null in chances.items()

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from cortexrnn.evidence.effect_sizes import finite_values
 from cortexrnn.runs.archive import METRICS
 
 __all__ = [
@@ -39,8 +40,7 @@ def t_interval(values: ArrayLike, *, level: float = 0.95) -> tuple[float, float,
     mean, low, high : float
         NaN where there is no value; the bounds are NaN for a single one.
     """
-    kept = np.asarray(values, dtype=float)
-    kept = kept[~np.isnan(kept)]
+    kept = finite_values(values)
     if not len(kept):
         return np.nan, np.nan, np.nan
     mean = float(kept.mean())
@@ -72,8 +72,7 @@ def bootstrap_interval(
         NaN where there is no value; the bounds are NaN for a single one, and the mean where all
         values are equal. With few values the interval is too short; see :func:`t_interval`.
     """
-    kept = np.asarray(values, dtype=float)
-    kept = kept[~np.isnan(kept)]
+    kept = finite_values(values)
     if len(kept) < 2:
         return (float(kept[0]) if len(kept) else np.nan), np.nan, np.nan
     mean = float(kept.mean())
@@ -150,12 +149,12 @@ def by_numerics(runs: pd.DataFrame) -> str:
 
 
 def cells_as_text(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:
-    """Write every cell and the published one as texts, mean and interval in one.
+    """Write every cell and the published one as text, mean and interval together.
 
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`beside_published`.
+        Rows of :func:`cortexrnn.evidence.published.beside_published`.
     digits : int
         Digits after the point.
 

@@ -41,10 +41,10 @@ INPUT_NOISE = 0.05
 """Standard deviation of the noise on every input channel while training."""
 
 ABOVE = 0.1
-"""Accuracy above that without memory from which a network has learned to remember."""
+"""How far accuracy must exceed that without memory for a network to have learned to remember."""
 
 CONTESTED = 6 / 8
-"""Share of one-choice problems whose offer leaves two answers, so that the goal decides."""
+"""Share of one-choice problems that the offer alone does not decide: the goal does."""
 
 
 def time_constant(weights: ArrayLike) -> NDArray[np.float64]:
@@ -132,6 +132,11 @@ def leaky_accuracy(
     -------
     ndarray, shape (n,)
         Expected share of right answers.
+
+    Raises
+    ------
+    ValueError
+        If the task is not one of the paper's.
     """
     signal, noise_sd = contrast(task, input_noise=input_noise)
     w = np.asarray(weights, dtype=float)
@@ -174,15 +179,15 @@ def levels_without_memory() -> dict[str, float]:
 
 
 def needed_self_connection(task: Task, *, share: float = 0.5) -> float:
-    """Self-connection from which on a leaky unit is of use.
+    """Smallest self-connection with which a leaky unit is of use.
 
     Parameters
     ----------
     task : Task
         One of the three of the paper, with any settings.
     share : float
-        How much of the way from the accuracy without memory to that of the perfect integrator
-        (w = 1) has to be gone.
+        Share of the way from the accuracy without memory to that of the perfect integrator
+        (w = 1) that the accuracy has to cover.
 
     Returns
     -------
@@ -192,7 +197,7 @@ def needed_self_connection(task: Task, *, share: float = 0.5) -> float:
     Raises
     ------
     ValueError
-        If `share` is not between 0 and 1.
+        If `share` is not between 0 and 1, or the task is not one of the paper's.
     """
     if not 0 < share < 1:
         raise ValueError(f"share is {share!r}, expected a number between 0 and 1")
@@ -202,7 +207,7 @@ def needed_self_connection(task: Task, *, share: float = 0.5) -> float:
 
 
 def learned(task: str, accuracy: ArrayLike) -> NDArray[np.bool_]:
-    """Tell networks that learned to remember from those that did not.
+    """Mark networks that learned to remember.
 
     Parameters
     ----------
@@ -226,7 +231,7 @@ def learned(task: str, accuracy: ArrayLike) -> NDArray[np.bool_]:
 
 
 def memory_measures(kept: Iterable[KeptRun]) -> pd.DataFrame:
-    """Tell where trained networks can hold what they have to remember.
+    """Measure where trained networks can hold what they have to remember.
 
     Parameters
     ----------
@@ -238,7 +243,7 @@ def memory_measures(kept: Iterable[KeptRun]) -> pd.DataFrame:
     DataFrame
         One row per network: ``task, variant, start, accuracy, largest_self, radius_others,
         solved``. `largest_self` is the largest self-connection, `radius_others` the spectral
-        radius without the diagonal; `solved` is what :func:`learned` tells.
+        radius without the diagonal; `solved` is the result of :func:`learned`.
     """
     rows = []
     for run in kept:
@@ -261,7 +266,7 @@ def memory_measures(kept: Iterable[KeptRun]) -> pd.DataFrame:
 def self_connections(
     field: Field, *, relation: Relation, seeds: Sequence[int] = (0,)
 ) -> pd.DataFrame:
-    """Measure what functional weights leave to self-connections, before any training.
+    """Measure the self-connections of functional weights, before any training.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ __all__ = ["EstimabilityError", "additive_model", "additive_models", "rank_anova
 
 
 class EstimabilityError(ValueError):
-    """The runs at hand cannot tell what a factor does."""
+    """The runs do not determine the effect of a factor."""
 
 
 def additive_model(
@@ -36,12 +36,12 @@ def additive_model(
     deficient, and what is printed for them (F of 1e-13, sums of squares below zero) is rounding;
     see :func:`rank_anova`. That is easily overlooked, since nothing fails.
 
-    This model keeps all eleven variants, with *none* as a level of its own, and asks no more than
-    they can tell: seven means-model parameters for eleven cells. Whether the effects do add up is
+    This model keeps all eleven variants, with *none* as a level of its own, and fits no more than
+    they determine: seven parameters for the means of eleven cells. Whether the effects do add up is
     tested with the four degrees of freedom that are left. Ordinary least squares with
     heteroscedasticity-consistent covariance (HC3), since cells that succeed or fail as a whole
     scatter very differently; Wald F tests. Where the lack of fit is significant, the effects of a
-    factor differ between contexts and its F tells of an average that no variant shows.
+    factor differ between contexts, and its F tests an average that no variant shows.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def additive_model(
 
 
 _REFERENCE = {"W": "w", "D": "none", "C": "none"}
-"""Level of each factor that the estimates of the others are differences to."""
+"""Level of each factor to which the estimates of its other levels are differences."""
 
 
 def _model_data(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -98,24 +98,24 @@ def _model_data(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _require_estimable(data: pd.DataFrame) -> None:
-    """Refuse cells from which a factor, or the scatter of a cell, cannot be told."""
+    """Refuse cells that leave a factor, or the scatter of a cell, undetermined."""
     sizes = data.groupby("variant").size()
     if sizes.empty or (sizes < 2).any():
         lone = ", ".join(sizes.index[sizes < 2]) or "all variants"
         raise EstimabilityError(
-            f"fewer than two values in {lone}: the scatter of a cell cannot be told; add seeds"
+            f"fewer than two values in {lone}: the scatter of a cell cannot be estimated; add seeds"
         )
     cells = data.drop_duplicates("variant")
     names = list(FACTORS.values())
     rank = _rank(cells, names)
-    for name in names:
+    for factor, name in FACTORS.items():
         others = [other for other in names if other != name]
-        degrees = len(set(levels()[{v: k for k, v in FACTORS.items()}[name]])) - 1
-        found = rank - _rank(cells, others)
-        if found < degrees:
+        degrees = levels()[factor].nunique() - 1
+        own_rank = rank - _rank(cells, others)
+        if own_rank < degrees:
             raise EstimabilityError(
                 f"the effect of {name} cannot be estimated: its {degrees} contrasts have rank "
-                f"{found} in the variants with values ({', '.join(cells['variant'])}); "
+                f"{own_rank} in the variants with values ({', '.join(cells['variant'])}); "
                 "it needs variants that differ in it and not in the others"
             )
 
@@ -180,11 +180,11 @@ def additive_models(
     """
     metrics = parameters.names("metrics", metrics)
     tests, effects = [], []
-    for task, mine in runs.groupby("task", sort=False):
+    for task, task_runs in runs.groupby("task", sort=False):
         for metric in metrics:
             key = {"task": task, "metric": metric}
             try:
-                test, effect = additive_model(mine, metric=metric)
+                test, effect = additive_model(task_runs, metric=metric)
             except EstimabilityError as error:
                 tests.append(pd.DataFrame([key | {"remark": str(error)}]))
                 continue

@@ -37,10 +37,10 @@ def pooled(runs: pd.DataFrame, *, among: str, metrics: Sequence[str] = METRICS) 
     Returns
     -------
     DataFrame
-        Columns of :func:`published_groups` with ``n_1, n_2`` values, and ``p_published``,
-        ``delta_published``, ``mean_1_published``, ``mean_2_published`` where there is such a
-        published row. ``among`` is ``w*``, ``w!``, or ``neuron`` as published. For fields
-        ``field_1`` and ``field_2`` name them.
+        Columns of :func:`~cortexrnn.evidence.published.published_groups` with ``n_1, n_2`` values,
+        and ``p_published``, ``delta_published``, ``mean_1_published``, ``mean_2_published`` where
+        there is such a published row. ``among`` is ``w*``, ``w!``, or ``neuron`` as published. For
+        fields ``field_1`` and ``field_2`` name them.
 
     Raises
     ------
@@ -48,13 +48,13 @@ def pooled(runs: pd.DataFrame, *, among: str, metrics: Sequence[str] = METRICS) 
         If `among` is unknown, or runs are of several fields or relations that are not compared.
     """
     metrics = parameters.names("metrics", metrics)
-    held = {"relations": "field", "fields": "relation"}
-    if among not in held:
-        raise ValueError(f"unknown among {among!r}; choose one of {', '.join(held)}")
-    for column in (held[among], "sign", "protocol", "data_seed"):
+    fixed = {"relations": "field", "fields": "relation"}
+    if among not in fixed:
+        raise ValueError(f"unknown among {among!r}; choose one of {', '.join(fixed)}")
+    for column in (fixed[among], "sign", "protocol", "data_seed"):
         if runs[column].nunique() > 1:
-            found = sorted(set(runs[column]))
-            raise ValueError(f"runs: {column} is {found}; give the runs of one of them")
+            values = sorted(set(runs[column]))
+            raise ValueError(f"runs: {column} is {values}; give the runs of one of them")
     check_seeds(runs, ["field", "relation", "variant", "task"])
     start = runs["variant"].map(levels()["W"])
     if among == "relations":

@@ -1,4 +1,4 @@
-"""Predictions: what was expected of each control, and what came of it.
+"""Predictions: what was expected of each control, and whether it was confirmed.
 
 Every :class:`Prediction` names the difference that it expects between two conditions and thereby
 the number that would refute it. Predictions are committed before the runs that decide them.
@@ -87,7 +87,7 @@ class Prediction:
         return "refuted" if high < self.low or low > self.high else "open"
 
     def asked_on(self, field: str) -> bool:
-        """Tell whether it is judged on a field.
+        """Check whether it is judged on a field.
 
         Parameters
         ----------
@@ -197,7 +197,7 @@ CONTRARY: dict[str, Any] = {"if_confirmed": "for", "if_refuted": "against"}
 SIMPLER: dict[str, Any] = {"if_confirmed": "neither", "if_refuted": "against"}
 """For predictions whose failure leaves even less than expected to the reading."""
 CHECK: dict[str, Any] = {"if_confirmed": "neither", "if_refuted": "neither"}
-"""For predictions that speak of the design alone."""
+"""For predictions that check the design alone."""
 
 
 def _predictions() -> Iterator[Prediction]:
@@ -335,7 +335,7 @@ def outcomes(
     fields: Sequence[str],
     predictions: Sequence[Prediction] = PREDICTIONS,
 ) -> pd.DataFrame:
-    """Tell what became of the predictions.
+    """Judge every prediction on every field.
 
     Parameters
     ----------
@@ -344,12 +344,12 @@ def outcomes(
     fields : sequence of str
         Names of the fields.
     predictions : sequence of Prediction
-        Which.
+        Predictions to judge.
 
     Returns
     -------
     DataFrame
-        One row per prediction and field on which it is judged: what it says, and ``field, pairs,
+        One row per prediction and field on which it is judged: its attributes, and ``field, pairs,
         difference, difference_low, difference_high, zero, outcome, says``. The interval lies
         ``"above"`` or ``"below"`` zero, or zero ``"inside"``. A prediction is ``"not run"`` while
         a condition lacks runs of a task that it is about. It ``says`` something against the reading
@@ -357,19 +357,18 @@ def outcomes(
     """
     fields = parameters.names("fields", fields)
     rows = []
-    for one in predictions:
-        for field in filter(one.asked_on, fields):
-            two = [CONDITIONS[name] for name in (one.condition, one.against)]
-            both = [runs_of(runs, condition, field=field) for condition in two]
-            shared = set(dict(two[0].tasks)) & set(dict(two[1].tasks))
-            asked = {one.task} if one.task else shared
-            whole = all(asked <= set(found["task"]) for found in both)
-            values = paired_differences(*both, metric=one.metric, task=one.task)
+    for prediction in predictions:
+        task = prediction.task
+        for field in filter(prediction.asked_on, fields):
+            pair = [CONDITIONS[name] for name in (prediction.condition, prediction.against)]
+            cells = [runs_of(runs, condition, field=field) for condition in pair]
+            asked = {task} if task else set(dict(pair[0].tasks)) & set(dict(pair[1].tasks))
+            complete = all(asked <= set(cell["task"]) for cell in cells)
+            values = paired_differences(*cells, metric=prediction.metric, task=task)
             mean, low, high = t_interval(values)
-            outcome = one.judge(low, high) if whole else "not run"
-            says = {"confirmed": one.if_confirmed, "refuted": one.if_refuted}
+            outcome = prediction.judge(low, high) if complete else "not run"
             rows.append(
-                vars(one)
+                vars(prediction)
                 | {
                     "field": field,
                     "pairs": len(values),
@@ -378,14 +377,20 @@ def outcomes(
                     "difference_high": high,
                     "zero": "above" if low > 0 else "below" if high < 0 else "inside",
                     "outcome": outcome,
-                    "says": says.get(outcome, outcome),
+                    "says": _says(prediction, outcome),
                 }
             )
     return pd.DataFrame(rows)
 
 
+def _says(prediction: Prediction, outcome: str) -> str:
+    """Say what an outcome means for the reading of the claim; open and not run mean nothing yet."""
+    meanings = {"confirmed": prediction.if_confirmed, "refuted": prediction.if_refuted}
+    return meanings.get(outcome, outcome)
+
+
 def verdicts_of_claims(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Sum up claim by claim what the predictions came to.
+    """Sum up the outcomes of the predictions claim by claim.
 
     Parameters
     ----------
@@ -408,8 +413,8 @@ def verdicts_of_claims(outcomes: pd.DataFrame) -> pd.DataFrame:
         asked = outcomes[outcomes["claim"] == key]
         could = asked[["if_confirmed", "if_refuted"]]
         asked = asked[(could != "neither").any(axis=1)]
-        found = asked["says"].value_counts()
-        counts = {name: int(found.get(name, 0)) for name in ("against", "for", "open", "not run")}
+        tally = asked["says"].value_counts()
+        counts = {name: int(tally.get(name, 0)) for name in ("against", "for", "open", "not run")}
         verdict = "open" if len(asked) else "not asked"
         if claim.universal and counts["against"]:
             verdict = "not supported"
@@ -428,7 +433,7 @@ def verdicts_of_claims(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def sensitivity(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Tell which verdicts hang on what was decided about the predictions.
+    """Show how sensitive the verdicts are to our choices about the predictions.
 
     Parameters
     ----------
@@ -438,8 +443,8 @@ def sensitivity(outcomes: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Verdicts by claim: ``as stated``; ``none added`` without predictions that were added when
-        runs of another field were known; ``half as wide`` and ``1.5 times as wide`` with other
+        Verdicts by claim: ``as stated``; ``none added``, without predictions that were added when
+        runs of another field were known; ``half as wide`` and ``1.5 times as wide``, with other
         bounds of what counts as same and as lost.
     """
     ways = {
@@ -454,16 +459,16 @@ def sensitivity(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_bounds(outcomes: pd.DataFrame, factor: float) -> pd.DataFrame:
-    """Judge again with all bounds multiplied but those that stand for none."""
+    """Judge again with all bounds multiplied, except 1 and -1, which exclude nothing."""
     names = [field.name for field in dataclass_fields(Prediction)]
-    outcome, says = [], []
+    judged, says = [], []
     for row in outcomes.to_dict("records"):
-        one = Prediction(**{name: row[name] for name in names})
-        low, high = (x if abs(x) == 1.0 else factor * x for x in (one.low, one.high))
-        judged = replace(one, low=low, high=high).judge(
-            row["difference_low"], row["difference_high"]
-        )
-        outcome.append(row["outcome"] if row["outcome"] == "not run" else judged)
-        means = {"confirmed": one.if_confirmed, "refuted": one.if_refuted}
-        says.append(means.get(outcome[-1], outcome[-1]))
-    return outcomes.assign(outcome=outcome, says=says)
+        stated = Prediction(**{name: row[name] for name in names})
+        low, high = (x if abs(x) == 1.0 else factor * x for x in (stated.low, stated.high))
+        outcome = row["outcome"]
+        if outcome != "not run":
+            changed = replace(stated, low=low, high=high)
+            outcome = changed.judge(row["difference_low"], row["difference_high"])
+        judged.append(outcome)
+        says.append(_says(stated, outcome))
+    return outcomes.assign(outcome=judged, says=says)

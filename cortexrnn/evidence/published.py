@@ -61,8 +61,8 @@ def published_cells() -> pd.DataFrame:
     DataFrame
         One row per arm, metric, variant and task, with ``published`` (mean), ``published_error``
         (standard error of the mean, rounding included), ``published_low``, ``published_high`` and
-        ``published_diverged``: whether all simulations of the cell diverged, which the missing
-        topology tells; its accuracy is then the share of one class and nothing else.
+        ``published_diverged``: whether all simulations of the cell diverged, recognised by the
+        missing topology; its accuracy is then the share of one class and means nothing.
     """
     table = published_table().rename(
         columns={"mean": "published", "ci95_low": "published_low", "ci95_high": "published_high"}
@@ -98,7 +98,7 @@ def published_effects() -> pd.DataFrame:
 
 
 def duplicated_blocks(table: pd.DataFrame) -> pd.Series:
-    """Tell which tests of a task repeat those of an earlier one to the last digit.
+    """Mark the tests of a task that repeat those of an earlier task to the last digit.
 
     Parameters
     ----------
@@ -108,8 +108,8 @@ def duplicated_blocks(table: pd.DataFrame) -> pd.Series:
     Returns
     -------
     Series of bool
-        True in each block of task and metric whose numbers all stand under another task too,
-        further up; runs of another task cannot give them.
+        True in each block of task and metric whose numbers are all listed under an earlier task
+        too; runs of two tasks cannot agree in every digit.
     """
     content = [name for name in table.columns if name not in ("task", "metric")]
     result = pd.Series(False, index=table.index)
@@ -124,7 +124,7 @@ def duplicated_blocks(table: pd.DataFrame) -> pd.Series:
 
 
 def same_holm(published: pd.DataFrame) -> pd.Series:
-    """Tell where the printed Holm value follows from the printed p values.
+    """Check where the printed Holm value follows from the printed p values.
 
     Holm's value grows with every p, so the smallest and the largest that the rounding of the
     printed ones allows bound it.
@@ -187,9 +187,10 @@ def beside_published(runs: pd.DataFrame, *, metrics: Sequence[str] = ("accuracy"
     Returns
     -------
     DataFrame
-        The rows of :func:`cell_means` for each metric, with ``published``, ``published_low``,
-        ``published_high`` and ``difference``, the mean less the published mean. They are NaN
-        where the paper has no such cell: only ``published`` runs, of its size and settings, have.
+        The rows of :func:`~cortexrnn.evidence.intervals.cell_means` for each metric, with
+        ``published``, ``published_low``, ``published_high`` and ``difference``, the mean less the
+        published mean. They are NaN where the paper has no such cell: only ``published`` runs, of
+        its size and settings, have.
     """
     metrics = parameters.names("metrics", metrics)
     cell = ["arm", "metric", "variant", "task"]
@@ -239,8 +240,8 @@ def _translated(table: pd.DataFrame) -> pd.DataFrame:
         unknown = set(table[column]) - set(_NAMES[column])
         if unknown:
             raise ArchiveError(
-                f"published table: no name here for {column} {', '.join(map(str, unknown))}; add "
-                "it to those of cortexrnn.evidence.published"
+                f"published table: unknown {column} {', '.join(map(str, unknown))}; add "
+                "it to the names in cortexrnn.evidence.published"
             )
         table[column] = table[column].map(_NAMES[column])
     if "among" in table:

@@ -43,11 +43,11 @@ def rank_correlations(runs: pd.DataFrame, *, metrics: Sequence[str] = COURSE) ->
     """
     metrics = parameters.names("metrics", metrics)
     rows = []
-    for task, mine in runs[~runs["diverged"]].groupby("task", sort=False):
+    for task, task_runs in runs[~runs["diverged"]].groupby("task", sort=False):
         for metric in metrics:
-            pairs = mine[["variant", "accuracy", metric]].dropna()
-            told = {"task": task, "metric": metric, "runs": len(pairs)}
-            told["variants"] = pairs["variant"].nunique()
+            pairs = task_runs[["variant", "accuracy", metric]].dropna()
+            row = {"task": task, "metric": metric, "runs": len(pairs)}
+            row["variants"] = pairs["variant"].nunique()
             cells = [
                 cell.to_numpy(float) for _, cell in pairs.groupby("variant")[["accuracy", metric]]
             ]
@@ -55,7 +55,7 @@ def rank_correlations(runs: pd.DataFrame, *, metrics: Sequence[str] = COURSE) ->
             for over, values in _correlations(cells, rng).items():
                 low, high = _interval(values[1:])
                 rows.append(
-                    told | {"over": over, "correlation": values[0], "low": low, "high": high}
+                    row | {"over": over, "correlation": values[0], "low": low, "high": high}
                 )
     return pd.DataFrame(rows)
 

@@ -1,7 +1,7 @@
 """Published cells beside replicated ones: equivalent, different, or inconclusive.
 
-The rules stand in ``book/rules.md`` and were fixed before the first full run. What is a constant
-there is a constant here.
+The rules are written in ``book/rules.md`` and were fixed before the first full run. Their numbers
+are constants here and in :mod:`cortexrnn.evidence.equivalence`.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ LEAST_DRAWS = 3
 
 
 def explained(table: pd.DataFrame, archive: pd.DataFrame, *, field: str = "6_6_2") -> pd.DataFrame:
-    """Give the cells that are different, and tell whether another draw of trials explains them.
+    """List the cells that are different, and whether another draw of trials explains them.
 
     The published simulations of a cell share one draw of trials, which is not ours. If means over
     the draws that were run lie on both sides of the published one, the draw can account for it.
-    Only draws with :data:`LEAST_RUNS` values count: means of a few simulations scatter by
-    themselves.
+    Only draws with :data:`~cortexrnn.evidence.equivalence.LEAST_RUNS` values count: means of a few
+    simulations scatter by themselves.
 
     Parameters
     ----------
@@ -101,16 +101,16 @@ def draw_variance(runs: pd.DataFrame, *, fields: Sequence[str] = DRAW_FIELDS) ->
     ----------
     runs : DataFrame
         Runs of the archive. Only those :func:`~cortexrnn.runs.conditions.as_published` count, and
-        of them the seeds with a value on every draw, where there are two seeds and two draws or
-        more.
+        of them the seeds with a value on every draw, where there are at least two seeds and two
+        draws.
     fields : sequence of str
         Fields that count; those of the rule unless others are named.
 
     Returns
     -------
     DataFrame
-        One row per metric of :data:`MARGINS` and task, with ``variance``, the standard deviation
-        ``sd``, and ``tables``, the number of tables behind it.
+        One row per metric of :data:`~cortexrnn.evidence.equivalence.MARGINS` and task, with
+        ``variance``, the standard deviation ``sd``, and ``tables``, the number of tables behind it.
     """
     fields = parameters.names("fields", fields)
     rows = []
@@ -142,7 +142,7 @@ def variances(draws: pd.DataFrame) -> dict[tuple[str, str], float]:
     Returns
     -------
     dict of (metric, task) to float
-        Zero where there is no estimate. Without them differences are found too easily.
+        Zero where there is no estimate, which makes false differences more likely.
     """
     known = dict(zip(zip(draws["metric"], draws["task"], strict=True), draws["variance"],
                      strict=True))  # fmt: skip
@@ -169,6 +169,11 @@ def compare_with_published(
     DataFrame
         See :func:`compare_cells`. False discoveries are controlled over both signs and all metrics,
         so a chapter that shows a part of the rows shows the same verdicts as any other.
+
+    Raises
+    ------
+    ValueError
+        If the field has no runs that can be compared with the paper's.
     """
     draws, tables = draw_variance(archive), []
     for sign in SIGNS:
@@ -177,13 +182,16 @@ def compare_with_published(
         if len(runs):
             tables.append(compare_cells(runs, variance=variances(pd.concat([draws, own]))))
     if not tables:
-        raise ValueError(f"archive: no runs of field {field!r} that can stand beside the paper")
+        raise ValueError(
+            f"archive: no runs of field {field!r} with the settings of the paper; give another "
+            "field, or train them with `cortexrnn run`"
+        )
     table = pd.concat(tables, ignore_index=True)
     return table.assign(verdict=verdicts(table))
 
 
 def verdicts_in_words(table: pd.DataFrame, *, own_draws: pd.DataFrame | None = None) -> str:
-    """Say how many cells were found to be what.
+    """Count the verdicts in words.
 
     Parameters
     ----------
@@ -200,17 +208,17 @@ def verdicts_in_words(table: pd.DataFrame, *, own_draws: pd.DataFrame | None = N
     counts = table["verdict"].value_counts().reindex(list(VERDICTS), fill_value=0)
     testable = len(table) - counts["both diverge"]
     share = counts["different"] / max(testable, 1)
-    told = (
+    text = (
         f"Of {testable} testable cells {counts['equivalent']} are equivalent to the published "
         f"ones, {counts['different']} different ({share:.1%}) and {counts['inconclusive']} "
         f"inconclusive; in {counts['both diverge']} more both sides diverge."
     )
     if own_draws is None:
-        return told
+        return text
     counts = own_draws["verdict"].value_counts().reindex(list(VERDICTS), fill_value=0)
     return (
-        f"{told} With what another draw of trials changes on the field itself, where it is known, "
-        f"{counts['equivalent']} would be equivalent, {counts['different']} different and "
+        f"{text} With what another draw of trials changes on the field itself, where it is "
+        f"known, {counts['equivalent']} would be equivalent, {counts['different']} different and "
         f"{counts['inconclusive']} inconclusive."
     )
 
@@ -239,10 +247,11 @@ def compare_cells(runs: pd.DataFrame, *, variance: Mapping[tuple[str, str], floa
     Returns
     -------
     DataFrame
-        The rows of :func:`published_cells` of which there are runs, with ``runs``, ``diverged``,
-        ``mean``, ``low``, ``high``, ``difference`` (here less published), ``error``, ``df`` (after
-        Welch and Satterthwaite), ``p_different``, ``p_equivalent`` (NaN where a cell is not
-        compared by its mean) and ``verdict``, see :func:`verdicts`.
+        The rows of :func:`~cortexrnn.evidence.published.published_cells` of which there are runs,
+        with ``runs``, ``diverged``, ``mean``, ``low``, ``high``, ``difference`` (here less
+        published), ``error``, ``df`` (after Welch and Satterthwaite), ``p_different``,
+        ``p_equivalent`` (NaN where a cell is not compared by its mean) and ``verdict``, see
+        :func:`~cortexrnn.evidence.equivalence.verdicts`.
 
     Raises
     ------
@@ -250,23 +259,23 @@ def compare_cells(runs: pd.DataFrame, *, variance: Mapping[tuple[str, str], floa
         If the runs are of several fields or draws, or of another protocol.
     """
     for column in ("field", "data_seed", "protocol"):
-        found = sorted(set(runs[column]))
-        if len(found) != 1 or (column == "protocol" and found != ["published"]):
+        present = sorted(set(runs[column]))
+        if len(present) != 1 or (column == "protocol" and present != ["published"]):
             raise ValueError(
-                f"runs: {column} is {found}; give those of one field, one draw of trials and the "
+                f"runs: {column} is {present}; give those of one field, one draw of trials and the "
                 "protocol 'published'"
             )
     ours = []
     for (arm, variant, task), cell in runs.groupby(["arm", "variant", "task"], sort=False):
         for metric in MARGINS:
             values = cell[metric].dropna()
-            few = len(values) < 2
+            too_few = len(values) < 2
             ours.append(
                 {
                     "arm": arm, "metric": metric, "variant": variant, "task": task,
                     "runs": len(cell), "diverged": int(cell["diverged"].sum()),
                     "values": len(values),
-                    "mean": values.mean(), "own_error": np.nan if few else values.sem(),
+                    "mean": values.mean(), "own_error": np.nan if too_few else values.sem(),
                 }
             )  # fmt: skip
     table = published_cells().merge(pd.DataFrame(ours), on=CELL, validate="one_to_one")
@@ -298,16 +307,18 @@ def error_rates(
     n_tables: int = 200,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Find by simulation how often the procedure gives each verdict.
+    """Estimate by simulation how often the procedure gives each verdict.
 
-    The recorded runs of every cell stand for its population. For a simulated table, both sides
+    The recorded runs of every cell serve as its population. For a simulated table, both sides
     draw `n_runs` of them with replacement and a shift of the mean for their draw of trials; ours
-    is then moved by a known part of the margin. All cells go through :func:`verdicts` together.
+    is then moved by a known part of the margin. All cells go through
+    :func:`~cortexrnn.evidence.equivalence.verdicts` together.
 
     Parameters
     ----------
     runs : DataFrame
-        Runs of the archive; cells with fewer than :data:`LEAST_RUNS` values are left out.
+        Runs of the archive; cells with fewer than
+        :data:`~cortexrnn.evidence.equivalence.LEAST_RUNS` values are left out.
     variance : mapping of (metric, task) to float
         See :func:`compare_cells`.
     shifts : sequence of float
@@ -322,7 +333,7 @@ def error_rates(
     Returns
     -------
     DataFrame
-        One row per shift with the share of cells found ``equivalent``, ``different`` and
+        One row per shift with the share of cells that are ``equivalent``, ``different`` and
         ``inconclusive``, over all tables; ``cells`` and ``tables`` say how many.
 
     Raises
@@ -342,7 +353,7 @@ def error_rates(
                 margins.append(MARGINS[metric])
                 draws.append(variance[metric, task])
     if not pools:
-        raise ValueError(f"no cell has {LEAST_RUNS} runs; more are needed to simulate from")
+        raise ValueError(f"no cell has {LEAST_RUNS} runs with a value; give more seeds")
     margin, draw = np.array(margins), np.array(draws)
     sizes = np.array([len(pool) for pool in pools])
     padded = np.stack([np.resize(pool, sizes.max()) for pool in pools])
@@ -358,7 +369,7 @@ def error_rates(
         counts: Counter[str] = Counter()
         for _ in range(n_tables):
             (own, own_error), (theirs, published_error) = side(), side()
-            found = tests(
+            results = tests(
                 own + shift * margin - theirs,
                 own_error=own_error,
                 own_runs=n_runs,
@@ -366,7 +377,7 @@ def error_rates(
                 draw=draw,
                 margin=margin,
             )
-            table = pd.DataFrame(found).assign(published_diverged=False, runs=1, diverged=0)
+            table = pd.DataFrame(results).assign(published_diverged=False, runs=1, diverged=0)
             counts.update(verdicts(table).tolist())
         total = n_tables * len(pools)
         shares = {name: counts[name] / total for name in VERDICTS[:3]}

@@ -1,4 +1,4 @@
-"""Recorded runs that were trained again: what one run, and what a verdict, is worth.
+"""Recorded runs that were trained again: how far runs and verdicts can be repeated.
 
 Training amplifies rounding. A run that is trained again with other arithmetic, on another library
 or on another kind of processor ends elsewhere, as a run of another seed would. Pairs of one
@@ -68,11 +68,13 @@ def pairs(archive: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check(archive: pd.DataFrame, again: pd.DataFrame) -> None:
-    """Refuse runs that are not in the archive, or there twice."""
+    """Refuse runs that are not in the archive, or given twice."""
     known = pd.MultiIndex.from_frame(archive[KEY])
     asked = pd.MultiIndex.from_frame(again[KEY])
-    if lost := [one for one in asked if one not in known]:
-        raise ValueError(f"{len(lost)} runs are not in the archive, the first is {lost[0][0]}")
+    if missing := [key for key in asked if key not in known]:
+        raise ValueError(
+            f"{len(missing)} runs are not in the archive, the first is {missing[0][0]}"
+        )
     if asked.has_duplicates:
         twice = asked[asked.duplicated()][0][0]
         raise ValueError(f"run {twice} was given twice; give one of the two")
@@ -161,7 +163,7 @@ def replaced(archive: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
 
 
 def changed_verdicts(archive: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
-    """Verdicts of the replication that would be others with the runs that were trained again.
+    """Verdicts of the replication that change with the runs that were trained again.
 
     Parameters
     ----------
@@ -172,7 +174,7 @@ def changed_verdicts(archive: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame
     -------
     DataFrame
         Rows of :func:`cortexrnn.evidence.replication.compare_with_published` whose verdict differs,
-        with ``verdict`` and ``verdict_again``; none where nothing hangs on rounding.
+        with ``verdict`` and ``verdict_again``; no row where no verdict depends on rounding.
     """
     keys = ["arm", "metric", "variant", "task"]
     before = replication.compare_with_published(archive)[[*keys, "verdict"]]

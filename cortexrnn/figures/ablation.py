@@ -60,20 +60,20 @@ def beside_published(table: pd.DataFrame, *, level: dict[str, float] | None = No
     label = LABELS.get(metric, metric.replace("_", " "))
     figure, panels = _variant_panels(table, label)
     for task, axes in panels.items():
-        mine = table[table["task"] == task]
-        place = np.arange(len(mine))
+        cells = table[table["task"] == task]
+        place = np.arange(len(cells))
         bounds = ("mean", "low", "high"), ("published", "published_low", "published_high")
         looks = zip(bounds, (-OFFSET, OFFSET), palette, MARKS, strict=False)
         for names, shift, colour, mark in looks:
-            mean, low, high = (mine[name].to_numpy() for name in names)
+            mean, low, high = (cells[name].to_numpy() for name in names)
             axes.hlines(place + shift, low, high, color=colour, linewidth=2)
             axes.plot(mean, place + shift, mark, color=colour, markersize=5, clip_on=False)
-        if "verdict" in mine:
-            _mark_verdicts(axes, mine)
-        lost = (mine["diverged"] == mine["runs"]).to_numpy()
+        if "verdict" in cells:
+            _mark_verdicts(axes, cells)
+        lost = (cells["diverged"] == cells["runs"]).to_numpy()
         sides = [(lost, -OFFSET, palette[0])]
-        if "published_diverged" in mine:
-            sides.append((mine["published_diverged"].to_numpy(), OFFSET, palette[1]))
+        if "published_diverged" in cells:
+            sides.append((cells["published_diverged"].to_numpy(), OFFSET, palette[1]))
         for rows, shift, colour in sides:
             for row in np.flatnonzero(rows):
                 axes.text(0.5, row + shift, "diverged", transform=axes.get_yaxis_transform(),
@@ -142,10 +142,10 @@ def learning_curves(runs: pd.DataFrame) -> Figure:
         axes.set_title(name, loc="left", fontsize="small")
         axes.set_ylim(0, 1.03)
         for task, colour in zip(tasks, palette, strict=False):
-            mine = runs[(runs["variant"] == name) & (runs["task"] == task)]
-            for history in mine["history_accuracy"]:
+            cell = runs[(runs["variant"] == name) & (runs["task"] == task)]
+            for history in cell["history_accuracy"]:
                 axes.plot(np.arange(1, len(history) + 1), history, color=colour, lw=0.5, alpha=0.4)
-            whole = mine.loc[~mine["diverged"], "history_accuracy"]
+            whole = cell.loc[~cell["diverged"], "history_accuracy"]
             if len(whole):
                 median = np.median(np.stack(list(whole)), axis=0)
                 axes.plot(np.arange(1, len(median) + 1), median, color=colour, linewidth=2)
@@ -184,9 +184,9 @@ def divergence(runs: pd.DataFrame) -> Figure:
     epochs = sorted(runs["diverged_epoch"].dropna().unique())
     colours = ["0.85", *sns.color_palette("rocket", max(len(epochs), 1))]
     for task, axes in panels.items():
-        mine = runs[runs["task"] == task]
-        epoch = mine["diverged_epoch"].astype(float).fillna(0.0)
-        counts = pd.crosstab(mine["variant"], epoch).reindex(names, fill_value=0)
+        task_runs = runs[runs["task"] == task]
+        epoch = task_runs["diverged_epoch"].astype(float).fillna(0.0)
+        counts = pd.crosstab(task_runs["variant"], epoch).reindex(names, fill_value=0)
         left = np.zeros(len(names))
         for value, colour in zip([0.0, *map(float, epochs)], colours, strict=False):
             width = counts.get(value, pd.Series(0, index=names)).to_numpy()
@@ -224,12 +224,12 @@ def single_runs(runs: pd.DataFrame, *, level: dict[str, float]) -> Figure:
     figure, panels = _variant_panels(runs, "accuracy")
     names = list(dict.fromkeys(runs["variant"]))
     for task, axes in panels.items():
-        mine = runs[runs["task"] == task]
-        place = (mine["seed"].rank(method="dense") - 0.5) / mine["seed"].nunique() - 0.5
-        rows = mine["variant"].map(names.index).astype(float) + 0.6 * place
-        lost = mine["diverged"].to_numpy()
+        task_runs = runs[runs["task"] == task]
+        place = (task_runs["seed"].rank(method="dense") - 0.5) / task_runs["seed"].nunique() - 0.5
+        rows = task_runs["variant"].map(names.index).astype(float) + 0.6 * place
+        lost = task_runs["diverged"].to_numpy()
         if not lost.all():  # an empty line, see _mark_verdicts
-            axes.plot(mine["accuracy"][~lost], rows[~lost], "o", markersize=4, alpha=0.6,
+            axes.plot(task_runs["accuracy"][~lost], rows[~lost], "o", markersize=4, alpha=0.6,
                       color=palette[0], clip_on=False)  # fmt: skip
         if lost.any():
             axes.plot(np.zeros(lost.sum()), rows[lost], "x", color=palette[3], clip_on=False)

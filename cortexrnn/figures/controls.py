@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 OUTCOMES = {"confirmed": palette[0], "open": "0.35", "refuted": palette[3]}
-"""Colours of what became of a prediction."""
+"""Colours of the outcomes of predictions."""
 
 SAYS = {
     "against": palette[4],
@@ -42,13 +42,13 @@ SAYS = {
     "open": "0.85",
     "not run": "white",
 }
-"""Colours of what predictions say of the reading of their claim; others than those of outcomes."""
+"""Colours of what predictions say of the reading of their claim; unlike those of outcomes."""
 
 TOP = 1.0
 """Where intervals are cut: no accuracy, and no modularity, is higher."""
 
 FARTHEST = 1.25
-"""Largest self-connection on the axis; those above one are where units hold on without loss."""
+"""Largest self-connection on the axis; from one on, units remember without loss."""
 
 MARKS = "os^D"
 """Markers of fields or series, in their order."""
@@ -130,19 +130,21 @@ def predictions(table: pd.DataFrame) -> Figure:
         low, high = max(bounds["low"], -reach), min(bounds["high"], reach)
         axes.barh(place, high - low, left=low, height=0.8, color="0.92", zorder=0)
     for number, field in enumerate(fields):
-        mine = table[table["field"] == field]
-        place = mine["row"].map(rows.index).astype(float) + 0.22 * (number - (len(fields) - 1) / 2)
-        for outcome in mine["outcome"].unique():
-            these = mine["outcome"] == outcome
+        on_field = table[table["field"] == field]
+        place = on_field["row"].map(rows.index).astype(float) + 0.22 * (
+            number - (len(fields) - 1) / 2
+        )
+        for outcome in on_field["outcome"].unique():
+            chosen = on_field["outcome"] == outcome
             colour = OUTCOMES[outcome]
             axes.hlines(
-                place[these],
-                mine["difference_low"][these],
-                mine["difference_high"][these],
+                place[chosen],
+                on_field["difference_low"][chosen],
+                on_field["difference_high"][chosen],
                 color=colour,
                 lw=2,
             )
-            points(axes, mine["difference"][these], place[these], mark=MARKS[number],
+            points(axes, on_field["difference"][chosen], place[chosen], mark=MARKS[number],
                    face=colour, edge=colour, size=5)  # fmt: skip
     axes.axvline(0, color="0.5", lw=1)
     axes.set_yticks(range(len(rows)), rows, fontsize="small")
@@ -191,14 +193,14 @@ def beside_reference(
     for title, axes in axes_of.items():
         axes.set_title(fill(title, 44 // len(axes_of)), loc="left", fontsize=size)
         for number, field in enumerate(fields):
-            mine = table[(table[panels] == title) & (table["field"] == field)]
-            place = mine[rows].map(names.index).astype(float) + 0.24 * (
+            cells = table[(table[panels] == title) & (table["field"] == field)]
+            place = cells[rows].map(names.index).astype(float) + 0.24 * (
                 number - (len(fields) - 1) / 2
             )
             colour = palette[number]
-            axes.hlines(place, mine["low"], mine["high"].clip(upper=TOP), color=colour, lw=2)
-            points(axes, mine["mean"], place, mark=MARKS[number], face=colour, edge=colour, size=5)
-            axes.vlines(mine["reference_mean"], place - 0.16, place + 0.16, color="0.2", lw=1.5)
+            axes.hlines(place, cells["low"], cells["high"].clip(upper=TOP), color=colour, lw=2)
+            points(axes, cells["mean"], place, mark=MARKS[number], face=colour, edge=colour, size=5)
+            axes.vlines(cells["reference_mean"], place - 0.16, place + 0.16, color="0.2", lw=1.5)
     handles = [
         *(Line2D([], [], color=palette[k], marker=MARKS[k], label=f) for k, f in enumerate(fields)),
         Line2D([], [], color="0.2", ls="", marker="|", ms=9, label="its reference"),
@@ -231,10 +233,10 @@ def gradient_and_accuracy(table: pd.DataFrame) -> Figure:
     figure, panels = _side_by_side(tasks, height=3.3)
     for axes, task in zip(panels, tasks, strict=True):
         for number, start in enumerate(starts):
-            mine = table[(table["task"] == task) & (table["start"] == start)]
+            conditions = table[(table["task"] == task) & (table["start"] == start)]
             for published in (True, False):
-                these = mine[mine["published"] == published]
-                points(axes, these["gradient"], these["mean"], mark=MARKS[number],
+                chosen = conditions[conditions["published"] == published]
+                points(axes, chosen["gradient"], chosen["mean"], mark=MARKS[number],
                        face=palette[number] if published else "white",
                        edge=palette[number], size=6)  # fmt: skip
         axes.set_xscale("log")
@@ -372,10 +374,10 @@ def two_ways(table: pd.DataFrame, *, needed: dict[str, float]) -> Figure:
     for axes, task in zip(panels, tasks, strict=True):
         _mark_thresholds(axes, needed[task])
         for number, start in enumerate(starts):
-            mine = table[(table["task"] == task) & (table["start"] == start)]
+            networks = table[(table["task"] == task) & (table["start"] == start)]
             for solved in (True, False):
-                these = mine[mine["solved"] == solved]
-                points(axes, these["largest_self"], these["radius_others"], mark=MARKS[number],
+                chosen = networks[networks["solved"] == solved]
+                points(axes, chosen["largest_self"], chosen["radius_others"], mark=MARKS[number],
                        face=palette[number] if solved else "white",
                        edge=palette[number], size=6)  # fmt: skip
     panels[0].set_ylabel("spectral radius of the\nstrongest tenth of the rest")

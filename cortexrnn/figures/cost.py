@@ -44,9 +44,9 @@ def curves(table: pd.DataFrame, *, kinds: tuple[str, ...]) -> Figure:
     panels = figure.subplots(len(shown), 1, squeeze=False, sharex=True)[:, 0]
     fitted = report.exponents(alone).set_index(["kind", "what"])
     for axes, kind in zip(panels, shown, strict=True):
-        mine = alone[alone["kind"] == kind]
-        for what, colour in zip(dict.fromkeys(mine["what"]), palette, strict=False):
-            curve = mine[mine["what"] == what].sort_values("n_neurons")
+        measured = alone[alone["kind"] == kind]
+        for what, colour in zip(dict.fromkeys(measured["what"]), palette, strict=False):
+            curve = measured[measured["what"] == what].sort_values("n_neurons")
             n, seconds = curve["n_neurons"].to_numpy(), curve["seconds"].to_numpy()
             reach = np.stack([seconds - curve["low"], curve["high"] - seconds])
             label = what

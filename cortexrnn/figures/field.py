@@ -212,8 +212,8 @@ def degrees(connectome: ArrayLike) -> Figure:
     for axes, axis, title in zip(panels, (1, 0), ("sends to", "hears from"), strict=True):
         partners = linked.sum(axis=axis)
         values = np.arange(linked.sum(axis=1).max() + 2)
-        found = np.bincount(partners, minlength=len(values))
-        axes.bar(np.arange(len(found)), found, color=BLUE, label="this field")
+        counts = np.bincount(partners, minlength=len(values))
+        axes.bar(np.arange(len(counts)), counts, color=BLUE, label="this field")
         chance = poisson.pmf(values, partners.mean()) * len(linked)
         shown = chance > 0.3  # fewer than a third of a neuron is off the axis
         axes.plot(values[shown], chance[shown], "o-", color=ORANGE, label="Poisson, same mean")

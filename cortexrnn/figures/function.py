@@ -280,7 +280,7 @@ def _quartiles(
 def frame_grid(
     events: Events | None, *, window_s: float = 0.1, bin_s: float = 0.2, neurons: int = 12
 ) -> Figure:
-    """Draw what the windows meet: time lags between events of different neurons.
+    """Draw time lags between events of different neurons, and event times in each bin.
 
     Parameters
     ----------
@@ -320,8 +320,8 @@ def frame_grid(
     top.set_ylim(0, 1.3 * top.get_ylim()[1])
     top.legend(loc="upper center")
     begin = times[0] // bin_s * bin_s
-    held, edges = np.histogram(times, np.arange(begin, begin + 40.5 * bin_s, bin_s))
-    bottom.stairs(held, edges, fill=True, color=GREEN)
+    event_counts, edges = np.histogram(times, np.arange(begin, begin + 40.5 * bin_s, bin_s))
+    bottom.stairs(event_counts, edges, fill=True, color=GREEN)
     bottom.set(
         xlabel="time (s)", ylabel=f"event times\nin {bin_s * 1000:g} ms", xlim=edges[[0, -1]]
     )
@@ -436,14 +436,14 @@ def bin_widths(frame_s: float | None, *, bin_s: float = 0.2, up_to_s: float = 1.
         raise ValueError(f"lengths are {frame_s}, {bin_s}, {up_to_s}; give positive seconds")
     # Widths halfway between round numbers: at whole multiples of a frame, rounding would decide.
     widths = (np.arange(200) + 0.5) / 200 * up_to_s
-    held = [frames_in_bins(frame_s, width, 2000) for width in widths]
+    frame_counts = [frames_in_bins(frame_s, width, 2000) for width in widths]
     figure = Figure(figsize=(WIDTH, 4.8), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True)
-    top.step(widths, [h.max() for h in held], color=ORANGE, where="mid", label="most")
-    top.step(widths, [h.min() for h in held], color=BLUE, where="mid", label="fewest")
+    top.step(widths, [h.max() for h in frame_counts], color=ORANGE, where="mid", label="most")
+    top.step(widths, [h.min() for h in frame_counts], color=BLUE, where="mid", label="fewest")
     top.set(ylabel="frames in a bin", ylim=(0, None))
     top.legend(loc="upper left")
-    bottom.plot(widths, [h.std() / h.mean() for h in held], color=GREEN)
+    bottom.plot(widths, [h.std() / h.mean() for h in frame_counts], color=GREEN)
     bottom.set(xlabel="width of a bin (s)", ylabel="s.d. / mean", ylim=(0, 1.5), xlim=(0, up_to_s))
     for axes in (top, bottom):
         axes.axvline(bin_s, color="black", linestyle="--", linewidth=1)
@@ -453,7 +453,7 @@ def bin_widths(frame_s: float | None, *, bin_s: float = 0.2, up_to_s: float = 1.
 def beat(
     counts: ArrayLike | None, held: ArrayLike | None, pairs: dict[str, ArrayLike] | None
 ) -> Figure:
-    """Show what it does to counts that some bins hold more frames than others.
+    """Show how event counts depend on the number of frames in a bin.
 
     Parameters
     ----------
@@ -526,7 +526,9 @@ def settings(table: pd.DataFrame | None) -> Figure:
         return _absent("event times")
     missing = {"setting", "seconds", "mean", "relation_r", "weights_r", "self_ratio"} - set(table)
     if missing:
-        raise ValueError(f"the table lacks {', '.join(sorted(missing))}; derivation.sweep gives it")
+        raise ValueError(
+            f"the table lacks {', '.join(sorted(missing))}; give results of sensitivity.sweep"
+        )
     figure = Figure(figsize=(WIDTH, 6.6), layout="constrained")
     panels = figure.subplots(3, 2, sharex="col", sharey="row")
     for column, (setting, kept, name) in enumerate(

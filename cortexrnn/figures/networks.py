@@ -20,7 +20,7 @@ __all__ = ["before_after", "final_accuracy", "learning_curves", "penalty_gradien
 
 
 def penalty_gradients(gradients: pd.Series) -> Figure:
-    """Pull of each variant's penalty on a weight when training begins.
+    """Draw the penalty gradient of each variant when training begins.
 
     Parameters
     ----------
@@ -139,8 +139,8 @@ def final_accuracy(results: Sequence[Result], *, levels: dict[str, float]) -> Fi
     figure = Figure(figsize=(WIDTH, 1.2 + 0.3 * len(names) * len(tasks)), layout="constrained")
     panels = figure.subplots(len(tasks), 1, squeeze=False, sharex=True)[:, 0]
     for axes, task, colour in zip(panels, tasks, palette, strict=False):
-        mine = [result for result in results if result.spec.task == task]
-        for result in mine:
+        task_results = [result for result in results if result.spec.task == task]
+        for result in task_results:
             place = names.index(str(result.spec.variant))
             value = 0.0 if result.diverged else result.metrics["validation_accuracy"]
             mark = "x" if result.diverged else "o"
@@ -149,7 +149,7 @@ def final_accuracy(results: Sequence[Result], *, levels: dict[str, float]) -> Fi
         axes.set_yticks(range(len(names)), names)
         axes.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, 1.02), ylabel="variant")
         axes.grid(axis="y", color="0.92")
-        seeds = len({result.spec.seed for result in mine})
+        seeds = len({result.spec.seed for result in task_results})
         axes.set_title(f"{task}, {seeds} run{'s' * (seeds > 1)} per variant", loc="left")
     panels[-1].set_xlabel("accuracy on validation trials")
     return figure

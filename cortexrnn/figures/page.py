@@ -237,7 +237,7 @@ def field_to_show(
 
 @dataclass(frozen=True)
 class Banner:
-    """A sentence that tells which data a chapter shows; displays itself in a notebook.
+    """A sentence that states which data a chapter shows; displays itself in a notebook.
 
     Attributes
     ----------
@@ -273,7 +273,7 @@ _ORIGINS = {
 
 
 def banner(field: Field | str, *, runs: pd.DataFrame | None = None) -> Banner:
-    """Tell which data a chapter shows; the last line of the cell that loads them.
+    """State which data a chapter shows; the last line of the cell that loads them.
 
     Parameters
     ----------
@@ -281,7 +281,7 @@ def banner(field: Field | str, *, runs: pd.DataFrame | None = None) -> Banner:
         The field that the chapter computes on; or, in a chapter that reads recorded runs, its name.
     runs : pandas.DataFrame, optional
         The recorded runs, one a row (column ``seed`` is counted where present). Where they have a
-        column ``field``, its fields are told instead, the named one first.
+        column ``field``, its fields are named instead, the given one first.
 
     Returns
     -------
@@ -292,22 +292,22 @@ def banner(field: Field | str, *, runs: pd.DataFrame | None = None) -> Banner:
         return _archive_banner(field if isinstance(field, str) else field.name, runs)
     size = f"N = {field.n_neurons}"
     if _is_surrogate(field.name):
-        what = f"{_called(field.name)} (synthetic, {size})"
+        what = f"{_display_name(field.name)} (synthetic, {size})"
         text = f"{what}: generated from a seed, shaped like the real fields, measured in no animal"
     else:
-        what = f"{_called(field.name)} ({size})"
+        what = f"{_display_name(field.name)} ({size})"
         text = f"{what}, from {_ORIGINS.get(field.origin, field.origin)}"
     return Banner(f"**Data on this page:** {text}.", what, "live")
 
 
 def _archive_banner(name: str, runs: pd.DataFrame | None) -> Banner:
-    """Tell of recorded runs on the field called `name`; `runs` None: their number is not told."""
+    """Describe recorded runs on the field called `name`; without `runs`, not how many."""
     names = [name]
     if runs is not None and "field" in runs and not runs.empty:
         names = sorted(set(runs["field"]), key=lambda one: (one != name, one))
     kinds: dict[str, list[str]] = {}
     for one in names:
-        kinds.setdefault(_called(one).removesuffix(f" {one}"), []).append(one)
+        kinds.setdefault(_display_name(one).removesuffix(f" {one}"), []).append(one)
     where = " and ".join(
         f"{kind}{'s' if len(ones) > 1 else ''} {', '.join(ones)}" for kind, ones in kinds.items()
     )
@@ -331,7 +331,7 @@ def _is_surrogate(name: str) -> bool:
     return name == "surrogate" or name.startswith("surrogate_")
 
 
-def _called(name: str) -> str:
+def _display_name(name: str) -> str:
     """Name a field the way a reader can tell synthetic from real."""
     if _is_surrogate(name):
         return f"field {name}"

@@ -53,19 +53,25 @@ def factor_sizes(table: pd.DataFrame) -> Figure:
     pairs = _towards_cortex(pairs)
     figure, panels, rows = row_panels(pairs, "Cliff's delta", rows="row")
     for task, axes in panels.items():
-        mine = pairs[pairs["task"] == task]
-        place = mine["row"].map(rows.index).to_numpy(dtype=float)
-        axes.hlines(place - OFFSET, mine["shown_low"], mine["shown_high"], color=palette[0], lw=2)
+        task_pairs = pairs[pairs["task"] == task]
+        place = task_pairs["row"].map(rows.index).to_numpy(dtype=float)
+        axes.hlines(
+            place - OFFSET,
+            task_pairs["shown_low"],
+            task_pairs["shown_high"],
+            color=palette[0],
+            lw=2,
+        )
         for column, shift, colour, mark, flag in (
             ("shown", -OFFSET, palette[0], "o", "significant"),
             ("shown_published", OFFSET, palette[1], "s", "significant_published"),
         ):
-            filled = mine[flag].fillna(False).to_numpy(dtype=bool)
-            known = mine[column].notna().to_numpy()
+            filled = task_pairs[flag].fillna(False).to_numpy(dtype=bool)
+            known = task_pairs[column].notna().to_numpy()
             for which, face in ((filled & known, colour), (~filled & known, "white")):
-                points(axes, mine[column].to_numpy()[which], (place + shift)[which],
+                points(axes, task_pairs[column].to_numpy()[which], (place + shift)[which],
                         mark=mark, face=face, edge=colour, size=5)  # fmt: skip
-        for row, agree in zip(place, mine["agree"], strict=True):
+        for row, agree in zip(place, task_pairs["agree"], strict=True):
             if not pd.isna(agree):
                 axes.text(1.04, row, SIGNS[bool(agree)], va="center", fontsize="small",
                           transform=axes.get_yaxis_transform(),
@@ -142,11 +148,20 @@ def size_against_published(table: pd.DataFrame) -> Figure:
         axes.axhline(0, color="0.9", lw=1, zorder=0)
         axes.axvline(0, color="0.9", lw=1, zorder=0)
         for number, factor in enumerate(factors):
-            mine = known[(known["metric"] == metric) & (known["factor"] == factor)]
+            factor_pairs = known[(known["metric"] == metric) & (known["factor"] == factor)]
             colour = palette[number]
-            x = mine["delta_published"]
-            axes.vlines(x, mine["delta_low"], mine["delta_high"], color=colour, lw=1, alpha=0.5)
-            points(axes, x, mine["delta"], mark="os^"[number], face=colour, edge=colour, size=4)
+            x = factor_pairs["delta_published"]
+            axes.vlines(
+                x,
+                factor_pairs["delta_low"],
+                factor_pairs["delta_high"],
+                color=colour,
+                lw=1,
+                alpha=0.5,
+            )
+            points(
+                axes, x, factor_pairs["delta"], mark="os^"[number], face=colour, edge=colour, size=4
+            )
         axes.set_title(metric.replace("_", " "), loc="left", fontsize="medium")
         axes.set_aspect("equal")
     for axes in list(grid.flat)[len(metrics) :]:
@@ -191,16 +206,16 @@ def mean_differences(table: pd.DataFrame, *, margin: float, label: str) -> Figur
              "different": ("X", palette[3])}  # fmt: skip
     figure, panels, rows = row_panels(table, label, rows="row")
     for task, axes in panels.items():
-        mine = table[table["task"] == task]
-        place = mine["row"].map(rows.index).astype(float)
+        cells = table[table["task"] == task]
+        place = cells["row"].map(rows.index).astype(float)
         axes.axvspan(-margin, margin, color="0.9", zorder=0)
         axes.axvline(0, color="0.6", lw=1)
-        axes.hlines(place, mine["low"], mine["high"], color="0.4", lw=2)
+        axes.hlines(place, cells["low"], cells["high"], color="0.4", lw=2)
         for verdict, (mark, face) in looks.items():
-            these = mine["verdict"] == verdict
+            chosen = cells["verdict"] == verdict
             edge = "0.3" if face == "white" else face
-            these &= mine["difference"].notna()
-            points(axes, mine["difference"][these], place[these],
+            chosen &= cells["difference"].notna()
+            points(axes, cells["difference"][chosen], place[chosen],
                     mark=mark, face=face, edge=edge, size=6)  # fmt: skip
         reach = 1.1 * np.nanmax([2 * margin, *table["difference"].abs()])
         axes.set_xlim(-reach, reach)

@@ -80,15 +80,15 @@ def verdict(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(WIDTH, 6.8), layout="constrained")
     panels = figure.subplots(2, 2)
     for axes, metric in zip(panels.flat, COURSE, strict=True):
-        mine = table[(table["metric"] == metric) & table["mean"].notna()]
-        for name, cells in mine.groupby("verdict"):
+        means = table[(table["metric"] == metric) & table["mean"].notna()]
+        for name, cells in means.groupby("verdict"):
             mark, colour = VERDICTS.get(str(name), ("d", palette[4]))
             x, y = cells["published"], cells["mean"]
             axes.hlines(y, cells["published_low"], cells["published_high"], colour, alpha=0.35)
             axes.vlines(x, cells["low"], cells["high"], colour, alpha=0.35)
             axes.plot(x, y, mark, color=colour, markersize=5, alpha=0.85, markeredgecolor="white",
                       markeredgewidth=0.4)  # fmt: skip
-        _equality(axes, mine)
+        _equality(axes, means)
         axes.set_title(LABELS[metric], loc="left", fontsize="medium")
     for axes in panels[-1]:
         axes.set_xlabel("published")
@@ -149,10 +149,10 @@ def start_and_end(starts: pd.DataFrame, runs: pd.DataFrame) -> Figure:
                   markeredgewidth=2)  # fmt: skip
         for shift, task, mark, colour in zip((-0.22, 0, 0.22), tasks, TASK_MARKS, palette,
                                              strict=False):  # fmt: skip
-            mine = ended[ended["task"] == task].groupby("variant")[metric].mean().reindex(names)
+            trained = ended[ended["task"] == task].groupby("variant")[metric].mean().reindex(names)
             rows = np.arange(len(names)) + shift
-            axes.hlines(rows, first, mine, color="0.8")
-            axes.plot(mine, rows, mark, color=colour, markersize=5)
+            axes.hlines(rows, first, trained, color="0.8")
+            axes.plot(trained, rows, mark, color=colour, markersize=5)
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.grid(axis="y", color="0.95")
@@ -213,8 +213,10 @@ def against_accuracy(runs: pd.DataFrame) -> Figure:
 
     def draw(axes: Axes, metric: str, task: str) -> None:
         for name, (mark, colour) in LOOKS.items():
-            mine = ended[(ended["task"] == task) & (start == name)]
-            axes.plot(mine["accuracy"], mine[metric], mark, color=colour, markersize=4, alpha=0.6)
+            chosen = ended[(ended["task"] == task) & (start == name)]
+            axes.plot(
+                chosen["accuracy"], chosen[metric], mark, color=colour, markersize=4, alpha=0.6
+            )
 
     return _grid(list(dict.fromkeys(ended["task"])), draw, x="accuracy in the last epoch")
 
@@ -274,11 +276,11 @@ def correlations(table: pd.DataFrame) -> Figure:
     for axes, task in zip(panels, tasks, strict=True):
         axes.axvline(0, color="0.7", linewidth=1)
         for shift, (kind, (mark, colour)) in zip((-0.24, 0, 0.24), kinds.items(), strict=True):
-            mine = table[(table["task"] == task) & (table["over"] == kind)].set_index("metric")
-            mine = mine.reindex(COURSE)
+            estimates = table[(table["task"] == task) & (table["over"] == kind)].set_index("metric")
+            estimates = estimates.reindex(COURSE)
             rows = np.arange(len(COURSE)) + shift
-            axes.hlines(rows, mine["low"], mine["high"], color=colour, linewidth=2)
-            axes.plot(mine["correlation"], rows, mark, color=colour, markersize=5)
+            axes.hlines(rows, estimates["low"], estimates["high"], color=colour, linewidth=2)
+            axes.plot(estimates["correlation"], rows, mark, color=colour, markersize=5)
         axes.set(xlim=(-1.05, 1.05), ylim=(len(COURSE) - 0.5, -0.5), xticks=(-0.7, 0, 0.7))
         axes.set_yticks(range(len(COURSE)), [LABELS[name].split(" (")[0] for name in COURSE])
         axes.set_title(task, loc="left", fontsize="medium")
@@ -308,7 +310,7 @@ def chance(table: pd.DataFrame) -> Figure:
         return _without("No graphs are kept")
     tasks = list(dict.fromkeys(table["task"]))
     names = list(dict.fromkeys(table["variant"]))
-    told = {
+    kinds = {
         "paper": ("o", "the paper's random graphs"),
         "density": ("s", "same number of edges"),
         "degrees": ("D", "same degrees"),
@@ -317,11 +319,11 @@ def chance(table: pd.DataFrame) -> Figure:
     panels = figure.subplots(1, len(tasks), squeeze=False, sharex=True, sharey=True)[0]
     for axes, task in zip(panels, tasks, strict=True):
         axes.axvline(1, color="0.4", linestyle=":")
-        for shift, (kind, (mark, _)), colour in zip((-0.2, 0, 0.2), told.items(), palette,
+        for shift, (kind, (mark, _)), colour in zip((-0.2, 0, 0.2), kinds.items(), palette,
                                                     strict=False):  # fmt: skip
-            mine = table[(table["task"] == task) & (table["chance"] == kind)]
-            rows = mine["variant"].map(names.index).astype(float) + shift
-            axes.plot(mine["small_worldness"], rows, mark, color=colour, markersize=5)
+            graphs = table[(table["task"] == task) & (table["chance"] == kind)]
+            rows = graphs["variant"].map(names.index).astype(float) + shift
+            axes.plot(graphs["small_worldness"], rows, mark, color=colour, markersize=5)
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.grid(axis="y", color="0.92")
@@ -329,7 +331,7 @@ def chance(table: pd.DataFrame) -> Figure:
     panels[len(tasks) // 2].set_xlabel("small-worldness")
     panels[0].set_ylabel("variant")
     handles = [Line2D([], [], linestyle="", marker=mark, color=colour, label=label)
-               for (mark, label), colour in zip(told.values(), palette, strict=False)]  # fmt: skip
+               for (mark, label), colour in zip(kinds.values(), palette, strict=False)]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 

@@ -61,9 +61,9 @@ def body(field: Field) -> Figure:
         )
         axes.add_collection(wires)
         left = np.ones(field.n_neurons, dtype=bool)
-        for label, (mine, colour, mark) in reversed(groups.items()):
-            axes.plot(*points[mine & left].T, mark, color=colour, markersize=4, label=label)
-            left &= ~mine
+        for label, (members, colour, mark) in reversed(groups.items()):
+            axes.plot(*points[members & left].T, mark, color=colour, markersize=4, label=label)
+            left &= ~members
         axes.set(xlim=(-0.02 * end, 1.02 * end), ylabel="left to right (µm)")
         axes.set_title(title, loc="left")
     panels[1].set_xlabel("from the foremost neuron to the tail (µm)")
@@ -198,10 +198,10 @@ def accuracies(tables: dict[str, pd.DataFrame], *, level: dict[str, float]) -> F
         for table, shift, colour, mark in zip(
             tables.values(), shifts, palette, MARKS, strict=False
         ):
-            mine = table[(table["task"] == task) & table["variant"].isin(names)]
-            place = mine["variant"].map(names.index).astype(float) + shift
-            axes.hlines(place, mine["low"], mine["high"], color=colour, linewidth=2)
-            axes.plot(mine["mean"], place, mark, color=colour, markersize=5, clip_on=False)
+            cells = table[(table["task"] == task) & table["variant"].isin(names)]
+            place = cells["variant"].map(names.index).astype(float) + shift
+            axes.hlines(place, cells["low"], cells["high"], color=colour, linewidth=2)
+            axes.plot(cells["mean"], place, mark, color=colour, markersize=5, clip_on=False)
         axes.axvline(level[task], color="0.4", linestyle=":")
         axes.set_title(task, loc="left", fontsize="medium")
         axes.set_yticks(range(len(names)), names)

@@ -111,8 +111,8 @@ def test_an_accelerator_is_waited_for_before_each_reading(monkeypatch):
 )
 def test_short_calls_are_gathered_and_long_ones_not_repeated(monkeypatch, seconds, times, calls):
     clock = Clock(monkeypatch, seconds=seconds)
-    found = bench.repeated(clock.work, device=CPU, repeats=5, budget=3.0)
-    assert found == pytest.approx([seconds] * times)
+    seconds_of_calls = bench.repeated(clock.work, device=CPU, repeats=5, budget=3.0)
+    assert seconds_of_calls == pytest.approx([seconds] * times)
     assert clock.events.count("work") == calls
 
 
@@ -365,12 +365,12 @@ def test_a_run_is_interpolated_inside_and_follows_its_parts_outside(n):
 
 
 def test_hours_of_a_design_count_runs_cores_variants_and_slowdown():
-    found = report.design_hours(measured(example()), n_neurons=100, n_runs=661, cores=2)
+    hours = report.design_hours(measured(example()), n_neurons=100, n_runs=661, cores=2)
     kinds = [report.stands_for(variant) for variant in VARIANTS]
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {"plain": 3, "direct": 4, "emd": 4}
     mean = (3 * 0.5 + 4 * 1.0 + 4 * 1.5) / 11
-    assert found["hours"] == pytest.approx(331 * mean * 1.25 / 3600)
-    assert found["low"] < found["hours"] < found["high"]
+    assert hours["hours"] == pytest.approx(331 * mean * 1.25 / 3600)
+    assert hours["low"] < hours["hours"] < hours["high"]
     alone = report.design_hours(measured(example()), n_neurons=100, n_runs=1, cores=8)
     assert alone["hours"] == pytest.approx(mean / 3600)
     with pytest.raises(ValueError, match="cores is 0"):

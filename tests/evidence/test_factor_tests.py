@@ -327,7 +327,7 @@ def test_mixed_runs_are_refused():
     runs = make_runs(n_seeds=2)
     with pytest.raises(ValueError, match=r"field is \['5_3_4', '6_6_2'\]"):
         factor_tests.factor_effects(pd.concat([runs, runs.assign(field="5_3_4")]))
-    with pytest.raises(ValueError, match="a run stands twice"):
+    with pytest.raises(ValueError, match="a run occurs twice"):
         factor_tests.factor_effects(pd.concat([runs, runs]))
     with pytest.raises(ValueError, match="unknown metric 'speed'"):
         factor_tests.factor_effects(runs, metrics=["speed"])
@@ -402,8 +402,8 @@ def additive_means(start=(0, 1, 2), distance=(0, 0.5, -1), communicability=(0, 3
 
 def test_additive_model_finds_the_effects_that_were_put_in():
     runs = make_runs(additive_means(), n_seeds=400)
-    tests, found = linear_model.additive_model(runs)
-    estimates = found.set_index(["factor", "level"])["estimate"]
+    tests, effects = linear_model.additive_model(runs)
+    estimates = effects.set_index(["factor", "level"])["estimate"]
     expected = {
         ("start", "w!"): 1, ("start", "w*"): 2, ("distance", "d"): 0.5, ("distance", "d*"): -1,
         ("communicability", "c"): 3, ("communicability", "c*"): 1,
@@ -435,7 +435,7 @@ def test_wald_tests_are_those_of_a_design_written_by_hand():
 
 def test_estimates_and_lack_of_fit_are_those_of_designs_written_by_hand():
     runs = make_runs(additive_means() | {"W*DC*": 0.6}, n_seeds=7)
-    tests, found = linear_model.additive_model(runs)
+    tests, effects = linear_model.additive_model(runs)
     design = levels().loc[runs["variant"]]
     columns = [("W", "w!"), ("W", "w*"), ("D", "d"), ("D", "d*"), ("C", "c"), ("C", "c*")]
     matrix = np.column_stack(
@@ -443,10 +443,10 @@ def test_estimates_and_lack_of_fit_are_those_of_designs_written_by_hand():
     )
     values = runs["accuracy"].to_numpy()
     fit = sm.OLS(values, matrix).fit(cov_type="HC3", use_t=True)
-    assert found["level"].tolist() == [level for _, level in columns]
-    assert found["factor"].tolist() == [FACTORS[name] for name, _ in columns]
-    np.testing.assert_allclose(found["estimate"], fit.params[1:])
-    np.testing.assert_allclose(found[["low", "high"]], fit.conf_int()[1:])
+    assert effects["level"].tolist() == [level for _, level in columns]
+    assert effects["factor"].tolist() == [FACTORS[name] for name, _ in columns]
+    np.testing.assert_allclose(effects["estimate"], fit.params[1:])
+    np.testing.assert_allclose(effects[["low", "high"]], fit.conf_int()[1:])
     # One mean for every cell; contrasts of cells that are zero whatever is added.
     cells = np.column_stack([(runs["variant"] == name).to_numpy(float) for name in VARIANTS])
     of_cells = np.column_stack(
@@ -460,11 +460,11 @@ def test_estimates_and_lack_of_fit_are_those_of_designs_written_by_hand():
 
 
 def test_models_come_in_the_order_of_the_runs():
-    tests, found = linear_model.additive_models(
+    tests, effects = linear_model.additive_models(
         make_runs(tasks=TASKS[::-1]), metrics=["loss", "accuracy"]
     )
     order = [(task, metric) for task in TASKS[::-1] for metric in ("loss", "accuracy")]
-    for table, size in ((tests, 4), (found, 6)):
+    for table, size in ((tests, 4), (effects, 6)):
         named = list(zip(table["task"], table["metric"], strict=True))
         assert named == [key for key in order for _ in range(size)]
 
@@ -533,11 +533,11 @@ def test_a_task_without_a_model_says_why():
     runs = make_runs(tasks=TASKS)
     lost = (runs["task"] == "go_nogo") & (runs["variant"].isin(["WDC", "WD", "W*DC*"]))
     runs.loc[lost, "accuracy"] = np.nan
-    tests, found = linear_model.additive_models(runs, metrics=["accuracy"])
+    tests, effects = linear_model.additive_models(runs, metrics=["accuracy"])
     remarks = tests.groupby("task")["remark"].first()
     assert "distance cannot be estimated" in remarks["go_nogo"]
     assert remarks["one_choice"] == remarks["perceptual"] == ""
-    assert set(found["task"]) == {"one_choice", "perceptual"}
+    assert set(effects["task"]) == {"one_choice", "perceptual"}
 
 
 def test_published_anova_has_fewer_ranks_than_columns_and_depends_on_its_coding():
@@ -650,15 +650,15 @@ def test_published_groups_are_the_pools_of_the_published_cells():
     cells = published_table()
     cells = cells[(cells["arm"] == "corr") & (cells["metric"] == "accuracy")]
     cells["start"] = cells["variant"].map(levels()["W"])
-    mine = groups[groups["metric"] == "accuracy"]
+    pools = groups[groups["metric"] == "accuracy"]
     for task in TASKS:
-        here = cells[cells["task"] == task]
-        among = mine[mine["task"] == task].drop_duplicates("among").set_index("among")["mean_1"]
+        task_cells = cells[cells["task"] == task]
+        among = pools[pools["task"] == task].drop_duplicates("among").set_index("among")["mean_1"]
         for start in ("w", "w*", "w!"):
-            mean = here.loc[here["start"] == start, "mean"].mean()
+            mean = task_cells.loc[task_cells["start"] == start, "mean"].mean()
             assert among[start] == pytest.approx(mean, abs=1.1e-3)
         if "neuron" in among:
-            assert among["neuron"] == pytest.approx(here["mean"].mean(), abs=1.1e-3)
+            assert among["neuron"] == pytest.approx(task_cells["mean"].mean(), abs=1.1e-3)
 
 
 def test_pooled_relations_compare_only_what_depends_on_them():

@@ -34,8 +34,8 @@ def test_intervals_cover_what_was_asked_for(level):
         (sleep,), np.mean, confidence_level=level, n_resamples=200,
         random_state=np.random.default_rng(5),
     ).confidence_interval  # fmt: skip
-    found = bootstrap_interval(sleep, level=level, n_resamples=200, seed=5)
-    assert found == (np.mean(sleep), expected.low, expected.high)
+    interval = bootstrap_interval(sleep, level=level, n_resamples=200, seed=5)
+    assert interval == (np.mean(sleep), expected.low, expected.high)
 
 
 def test_two_values_have_an_interval():

@@ -57,9 +57,9 @@ def _one_choice(state, inputs, targets, weight):
 def test_the_formula_is_what_filtering_trials_gives(name, weight):
     n_trials = 4000
     expected = leaky_accuracy(TASKS[name], [weight])[0]
-    found = filtered(TASKS[name], weight, n_trials=n_trials)
+    simulated = filtered(TASKS[name], weight, n_trials=n_trials)
     error = max(np.sqrt(expected * (1 - expected) / n_trials), 1e-3)
-    assert abs(found - expected) < 4 * error
+    assert abs(simulated - expected) < 4 * error
 
 
 def test_without_memory_accuracy_is_chance_and_with_it_the_ceiling():
@@ -110,9 +110,9 @@ def test_whole_numbers_are_weights_like_others():
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_the_needed_self_connection_goes_that_share_of_the_way(name, share):
     needed = needed_self_connection(TASKS[name], share=share)
-    low, here, high = leaky_accuracy(TASKS[name], [0.0, needed, 1.0])
+    low, at_needed, high = leaky_accuracy(TASKS[name], [0.0, needed, 1.0])
     assert 0 < needed < 1
-    assert (here - low) / (high - low) == pytest.approx(share)
+    assert (at_needed - low) / (high - low) == pytest.approx(share)
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.5, 1.5])
@@ -150,8 +150,8 @@ def test_accuracy_by_hand():
 
 
 def test_time_constants():
-    found = time_constant([-0.5, 0.0, np.exp(-1), np.exp(-0.1), 1.0, 1.2])
-    np.testing.assert_allclose(found, [0, 0, 1, 10, np.inf, np.inf])
+    constants = time_constant([-0.5, 0.0, np.exp(-1), np.exp(-0.1), 1.0, 1.2])
+    np.testing.assert_allclose(constants, [0, 0, 1, 10, np.inf, np.inf])
 
 
 def test_another_task_is_refused():

@@ -107,9 +107,9 @@ def test_the_eleven_variants_are_found_under_their_recorded_identity():
     archive = load_archive()
     expected = select(archive, field="5_3_4")
     for name in VARIANTS:
-        found = runs_of(archive, CONDITIONS[name], field="5_3_4")
+        chosen = runs_of(archive, CONDITIONS[name], field="5_3_4")
         own = expected[expected["variant"] == name]
-        assert set(found["identity"]) == set(own["identity"])
+        assert set(chosen["identity"]) == set(own["identity"])
     assert runs_of(archive, CONTROLS["W*D*"], field="nowhere").empty
 
 
@@ -139,15 +139,15 @@ def archive():
 
 @pytest.mark.parametrize("field", ["5_3_4", "5_6_8", "6_6_2"])
 def test_recorded_runs_are_those_of_the_controls_and_of_the_paper(archive, field):
-    here = archive[archive["field"] == field]
-    field_hash = json.loads(here["specification"].iloc[0])["field_hash"]
+    runs = archive[archive["field"] == field]
+    field_hash = json.loads(runs["specification"].iloc[0])["field_hash"]
     designed = {
         spec.identity
         for condition in CONDITIONS.values()
         if condition.group == "published" or condition.deciding or field != controls.DECIDING_FIELD
         for spec in condition.specs(field=field, field_hash=field_hash)
     }
-    recorded, papers = set(here["identity"]), set(as_published(here)["identity"])
+    recorded, papers = set(runs["identity"]), set(as_published(runs)["identity"])
     assert designed <= recorded
     assert recorded - designed <= papers
 
@@ -190,9 +190,9 @@ def test_outcomes_and_tables_come_from_the_runs():
     asked = [one for one in PREDICTIONS if one.metric == "accuracy" and not one.known_on]
     table = predictions.outcomes(archive, fields=["f", "g"], predictions=asked)
     table = table.set_index(["condition", "field"])
-    found = table.loc[("W* without self-connections", "f")]
-    assert (found["outcome"], found["says"], found["zero"]) == ("confirmed", "neither", "below")
-    assert found["difference"] == pytest.approx(-0.4, abs=0.02)
+    row = table.loc[("W* without self-connections", "f")]
+    assert (row["outcome"], row["says"], row["zero"]) == ("confirmed", "neither", "below")
+    assert row["difference"] == pytest.approx(-0.4, abs=0.02)
     assert table.loc[("W* without self-connections", "g"), "outcome"] == "not run"
     assert tuple(table.loc[("W* shuffled", "f"), ["outcome", "says"]]) == ("not run", "not run")
     cells = control_tables.beside_reference(archive, CONTROLS.values(), fields=["f", "g"])
@@ -214,9 +214,9 @@ def test_outcomes_and_tables_come_from_the_runs():
     in_cell = without[without["task"] == "go_nogo"]["accuracy"]
     assert cell.loc["go_nogo", "learned"] == (in_cell > 0.6).sum() < 3
     assert set(own["learned"]) == {20}
-    few = archive[(archive["seed"] < 5) | archive["identity"].isin(whole["identity"])]
+    five_seeds = archive[(archive["seed"] < 5) | archive["identity"].isin(whole["identity"])]
     (row,) = control_tables.beside_reference(
-        few[few["task"] == "go_nogo"],
+        five_seeds[five_seeds["task"] == "go_nogo"],
         [CONTROLS["W* without self-connections"]],
         fields=["f"],
     ).to_dict("records")
@@ -299,7 +299,7 @@ def judged(claim, outcomes):
 
 
 @pytest.mark.parametrize(
-    ("found", "verdict"),
+    ("outcomes", "verdict"),
     [
         ([(AGAINST, "confirmed")] * 2 + [(AGAINST, "open")], "not supported"),
         ([(AGAINST, "confirmed")] * 3 + [(AGAINST, "not run")], "open"),
@@ -322,12 +322,12 @@ def judged(claim, outcomes):
         ([(AGAINST, "not run")], "open"),
     ],
 )
-def test_a_claim_is_summed_up_from_what_its_predictions_say(found, verdict):
-    table = predictions.verdicts_of_claims(judged("function", found))
+def test_a_claim_is_summed_up_from_what_its_predictions_say(outcomes, verdict):
+    table = predictions.verdicts_of_claims(judged("function", outcomes))
     assert list(table["claim"]) == list(predictions.CLAIMS)
     row = table.set_index("claim").loc["function"]
     assert row["verdict"] == verdict
-    speaking = [one for one in found if one[0] != NEITHER]
+    speaking = [one for one in outcomes if one[0] != NEITHER]
     counted = row[["against", "for", "open", "not run"]]
     assert counted.sum() == len(speaking)
     assert row["open"] == sum(outcome == "open" for _, outcome in speaking)
@@ -335,11 +335,11 @@ def test_a_claim_is_summed_up_from_what_its_predictions_say(found, verdict):
 
 @pytest.mark.parametrize("rest", ["open", "not run", "confirmed"])
 def test_one_counterexample_is_enough_against_a_universal_reading(rest):
-    found = [(AGAINST, "confirmed"), (FOR, rest), (FOR, "confirmed"), (FOR, "confirmed")]
-    table = predictions.verdicts_of_claims(judged("positive", found)).set_index("claim")
+    outcomes = [(AGAINST, "confirmed"), (FOR, rest), (FOR, "confirmed"), (FOR, "confirmed")]
+    table = predictions.verdicts_of_claims(judged("positive", outcomes)).set_index("claim")
     assert predictions.CLAIMS["positive"].universal
     assert table.loc["positive", "verdict"] == "not supported"
-    table = predictions.verdicts_of_claims(judged("positive", found[1:])).set_index("claim")
+    table = predictions.verdicts_of_claims(judged("positive", outcomes[1:])).set_index("claim")
     assert table.loc["positive", "verdict"] == ("supported" if rest == "confirmed" else "open")
 
 
@@ -360,9 +360,9 @@ def test_findings_of_the_archive_are_differences_of_published_variants():
     archive = load_archive()
     table = control_tables.findings(archive, fields=["5_3_4", "6_6_2"])
     assert set(table["claim"]) == set(predictions.CLAIMS)
-    found = table.set_index(["claim", "field"]).loc[("topology", "6_6_2")]
+    finding = table.set_index(["claim", "field"]).loc[("topology", "6_6_2")]
     mean = select(archive, field="6_6_2").groupby("variant")["modularity"].mean()
-    assert found["difference"] == pytest.approx(mean["WD*C"] - mean["W"])
+    assert finding["difference"] == pytest.approx(mean["WD*C"] - mean["W"])
 
 
 @pytest.mark.parametrize(("prior", "bases"), control_tables.ADDED.items())
@@ -405,8 +405,8 @@ def test_a_comparison_in_words_names_its_fields():
         for field in ("f", "h")
     )
     table = control_tables.compare_conditions(archive, "WD*", "WD", fields=["f", "g", "h"])
-    said = "f: 0.2500 [0.2500,\u00a00.2500]; h: 0.2500 [0.2500,\u00a00.2500]"
-    assert control_tables.differences_in_words(table, digits=4) == said
+    line = "f: 0.2500 [0.2500,\u00a00.2500]; h: 0.2500 [0.2500,\u00a00.2500]"
+    assert control_tables.differences_in_words(table, digits=4) == line
     assert control_tables.differences_in_words(table.head(0)) == "not run yet"
 
 
@@ -513,9 +513,9 @@ def test_recorded_gradients_are_those_of_the_field(mirror):
     field = load_field("5_3_4")
     table = control_tables.load_penalty_gradients().set_index(["field", "condition"])
     for name in ("W*D*C", "WD", "WD* on three clusters", "WD*C at gradient 0.17"):
-        found = penalty_gradients.penalty_gradient(CONDITIONS[name], field)
+        gradients = penalty_gradients.penalty_gradient(CONDITIONS[name], field)
         recorded = table.loc[("5_3_4", name)]
-        for column, value in found.items():
+        for column, value in gradients.items():
             assert recorded[column] == pytest.approx(value, rel=1e-3)
 
 
@@ -551,8 +551,8 @@ def test_accuracy_stands_beside_the_gradient_of_its_own_condition():
 
 def test_accuracy_by_strength_has_the_published_strength_among_the_others():
     table = control_tables.accuracy_by_strength(some_runs(), field="5_3_4")
-    found = {base: list(part["strength"].unique()) for base, part in table.groupby("variant")}
-    assert found == {"W": [0.3, 1.0], "WD*": [0.01, 0.3], "WD*C": [0.3]}
+    strengths = {base: list(part["strength"].unique()) for base, part in table.groupby("variant")}
+    assert strengths == {"W": [0.3, 1.0], "WD*": [0.01, 0.3], "WD*C": [0.3]}
     plain = table[(table["variant"] == "W") & (table["strength"] == 0.3)]
     assert plain["mean"].min() > 0.85  # that of W at lambda 0.3, not of W, whose strength is 1
     assert figures.accuracy_along(
@@ -587,11 +587,11 @@ def test_further_starts_are_compared_with_functional_weights():
     ],
 )
 def test_a_reference_bears_the_name_of_the_condition_whose_runs_it_takes(name, reference):
-    found = CONTROLS[name].reference
-    assert found.name == reference
+    resolved = CONTROLS[name].reference
+    assert resolved.name == reference
     both = [
         {spec.identity for spec in one.specs(field="f", field_hash=HASH, seeds=[0])}
-        for one in (found, CONDITIONS[reference])
+        for one in (resolved, CONDITIONS[reference])
     ]
     assert both[0] == both[1]
 
@@ -605,21 +605,21 @@ def test_positive_starts_are_compared_with_one_that_does_not_diverge():
 
 def test_accuracy_by_trials_and_transfer_are_set_against_the_paper_s_own_runs():
     luck = 0.01 * np.random.default_rng(0).normal(size=20)
-    few, whole = CONTROLS["W*, 640 trials"], CONDITIONS["W*D*C"]
+    with_640_trials, with_all_trials = CONTROLS["W*, 640 trials"], CONDITIONS["W*D*C"]
     after = CONTROLS["W*, One-choice inference after Go/NoGo"]
     parts = [
-        runs(few, {task: 0.6 + luck for task, _ in few.tasks}),
-        runs(whole, {task: 0.8 + luck for task, _ in whole.tasks}),
+        runs(with_640_trials, {task: 0.6 + luck for task, _ in with_640_trials.tasks}),
+        runs(with_all_trials, {task: 0.8 + luck for task, _ in with_all_trials.tasks}),
         runs(CONTROLS["W* shuffled off the diagonal, all trials"], {"go_nogo": 0.7 + luck}),
         runs(after, {"one_choice": 0.85 + luck[:7]}),
     ]
     archive = pd.concat(parts)
     table = control_tables.accuracy_by_trials(archive, field="f")
-    found = table.set_index(["start", "n_train", "task"])["mean"]
-    assert len(found) == 7
-    assert found["W*", 640, "go_nogo"] == pytest.approx(0.6 + luck.mean())
-    assert found["W*", 5120, "go_nogo"] == pytest.approx(0.8 + luck.mean())
-    assert found["W* shuffled off the diagonal", 5120, "go_nogo"] == pytest.approx(
+    means = table.set_index(["start", "n_train", "task"])["mean"]
+    assert len(means) == 7
+    assert means["W*", 640, "go_nogo"] == pytest.approx(0.6 + luck.mean())
+    assert means["W*", 5120, "go_nogo"] == pytest.approx(0.8 + luck.mean())
+    assert means["W* shuffled off the diagonal", 5120, "go_nogo"] == pytest.approx(
         0.7 + luck.mean()
     )
     assert figures.accuracy_along(table, "n_train", lines="start", label="trials").axes

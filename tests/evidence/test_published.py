@@ -68,5 +68,5 @@ def test_positive_weights_are_an_arm_and_sttc_is_a_word_for_correlation():
 def test_a_name_that_nothing_translates_is_refused(monkeypatch):
     less = {k: v for k, v in published._NAMES["metric"].items() if k != "Entropy"}
     monkeypatch.setitem(published._NAMES, "metric", less)
-    with pytest.raises(ArchiveError, match="no name here for metric Entropy"):
+    with pytest.raises(ArchiveError, match="unknown metric Entropy"):
         published.published_table()

@@ -29,8 +29,8 @@ SIZE = {"epochs": 10, "n_train": 5120, "n_validation": 2560, "protocol": "publis
 
 def cell(values, *, variant="W*D*C", task="one_choice", metric="accuracy", **columns):
     """Runs of one cell; metrics that are not given lie where the paper has them."""
-    here = (PUBLISHED["variant"] == variant) & (PUBLISHED["task"] == task)
-    known = PUBLISHED[here].set_index("metric")["published"].to_dict()
+    same_cell = (PUBLISHED["variant"] == variant) & (PUBLISHED["task"] == task)
+    known = PUBLISHED[same_cell].set_index("metric")["published"].to_dict()
     base = {"field": "6_6_2", "arm": "corr", "variant": variant, "task": task, "data_seed": 0}
     base |= {"relation": "correlation", "sign": "free"}
     base |= SIZE | {"diverged": False} | known | columns
@@ -56,8 +56,8 @@ def identified(runs, **settings):
 
 
 def verdict(table, metric="accuracy"):
-    (found,) = table.loc[table["metric"] == metric, "verdict"]
-    return found
+    (name,) = table.loc[table["metric"] == metric, "verdict"]
+    return name
 
 
 def spread(mean, sd, n=20):
@@ -107,7 +107,7 @@ def test_published_errors_are_those_of_the_intervals():
 )
 def test_without_draws_they_are_those_of_scipy_and_statsmodels(shift, sds, margin):
     ours, theirs = spread(shift, sds[0]), spread(0.0, sds[1])
-    found = equivalence.tests(
+    results = equivalence.tests(
         shift,
         own_error=stats.sem(ours),
         own_runs=20,
@@ -117,14 +117,14 @@ def test_without_draws_they_are_those_of_scipy_and_statsmodels(shift, sds, margi
     )
     welch = stats.ttest_ind(ours, theirs, equal_var=False)
     p, *_ = ttost_ind(ours, theirs, -margin, margin, usevar="unequal")
-    assert found["p_different"] == pytest.approx(welch.pvalue, rel=1e-6, abs=1e-12)
-    assert found["p_equivalent"] == pytest.approx(p, rel=1e-6, abs=1e-12)
+    assert results["p_different"] == pytest.approx(welch.pvalue, rel=1e-6, abs=1e-12)
+    assert results["p_equivalent"] == pytest.approx(p, rel=1e-6, abs=1e-12)
 
 
 def test_a_draw_of_trials_on_each_side_widens_the_error():
     arguments = {"own_error": 0.03, "own_runs": 20, "published_error": 0.04, "margin": 0.05}
-    found = equivalence.tests(0.1, draw=0.06**2, **arguments)
-    assert found["error"] == pytest.approx((0.05**2 + 2 * 0.06**2) ** 0.5)
+    results = equivalence.tests(0.1, draw=0.06**2, **arguments)
+    assert results["error"] == pytest.approx((0.05**2 + 2 * 0.06**2) ** 0.5)
 
 
 def test_every_number_of_a_cell_follows_from_its_runs_and_the_published_interval():
@@ -156,8 +156,8 @@ def test_every_number_of_a_cell_follows_from_its_runs_and_the_published_interval
 
 @pytest.mark.parametrize(("n_values", "compared"), [(9, False), (10, True)])
 def test_ten_values_are_the_least(n_values, compared):
-    few = np.append(spread(0.3, 0.01, n_values), [np.nan] * 5)
-    table = compare_cells(cell(few), variance=NO_DRAWS)
+    values = np.append(spread(0.3, 0.01, n_values), [np.nan] * 5)
+    table = compare_cells(cell(values), variance=NO_DRAWS)
     row = table[table["metric"] == "accuracy"].iloc[0]
     assert pd.notna(row["p_different"]) == pd.notna(row["p_equivalent"]) == compared
 
@@ -189,8 +189,8 @@ def test_a_difference_that_another_draw_would_explain_is_not_called_different():
 
 
 def test_fewer_than_ten_values_are_not_compared():
-    few = np.where(np.arange(20) < 11, np.nan, 0.3)
-    assert verdict(compare_cells(cell(few), variance=NO_DRAWS)) == "inconclusive"
+    values = np.where(np.arange(20) < 11, np.nan, 0.3)
+    assert verdict(compare_cells(cell(values), variance=NO_DRAWS)) == "inconclusive"
 
 
 @pytest.mark.parametrize(
@@ -241,8 +241,8 @@ def draws(tau, sd, *, n_draws, n_seeds, seed=0):
 
 
 def test_the_component_of_the_draws_is_found_whatever_seeds_add():
-    found = draw_variance(draws(0.05, 0.01, n_draws=400, n_seeds=3))
-    row = found[(found["metric"] == "accuracy") & (found["task"] == "one_choice")].iloc[0]
+    estimates = draw_variance(draws(0.05, 0.01, n_draws=400, n_seeds=3))
+    row = estimates.set_index(["metric", "task"]).loc[("accuracy", "one_choice")]
     assert row["sd"] == pytest.approx(0.05, rel=0.1)
     assert row["tables"] == 1
 
@@ -272,17 +272,17 @@ def test_the_rule_takes_the_median_over_fields_and_variants_of_complete_seeds():
         parts += [
             cell(table[:, k], variant=variant).assign(field=field, data_seed=k) for k in range(3)
         ]
-    found = draw_variance(identified(pd.concat(parts, ignore_index=True)))
-    row = found.set_index(["metric", "task"]).loc[("accuracy", "one_choice")]
+    estimates = draw_variance(identified(pd.concat(parts, ignore_index=True)))
+    row = estimates.set_index(["metric", "task"]).loc[("accuracy", "one_choice")]
     assert row["variance"] == pytest.approx(sorted(components)[1])
     assert row["sd"] == pytest.approx(row["variance"] ** 0.5)
     assert row["tables"] == 3
-    assert list(found["metric"].unique()) == list(MARGINS)
+    assert list(estimates["metric"].unique()) == list(MARGINS)
 
 
 def test_without_an_effect_of_draws_nothing_below_zero_is_told():
-    found = [draw_variance(draws(0.0, 0.05, n_draws=10, n_seeds=2, seed=s)) for s in range(6)]
-    variance = pd.concat(found).query("metric == 'accuracy'")["variance"]
+    estimates = [draw_variance(draws(0.0, 0.05, n_draws=10, n_seeds=2, seed=s)) for s in range(6)]
+    variance = pd.concat(estimates).query("metric == 'accuracy'")["variance"]
     assert (variance >= 0).all()
     assert (variance == 0).any()  # half of the estimates would be negative
 
@@ -300,11 +300,11 @@ def test_one_draw_or_one_seed_tells_nothing():
 
 
 def test_without_estimates_the_draw_counts_as_nothing_and_is_in_every_pair():
-    found = draw_variance(draws(0.05, 0.01, n_draws=20, n_seeds=3))
-    known = replication.variances(found)
+    estimates = draw_variance(draws(0.05, 0.01, n_draws=20, n_seeds=3))
+    known = replication.variances(estimates)
     assert set(known) == set(NO_DRAWS)
     assert known["accuracy", "one_choice"] > 0 == known["accuracy", "go_nogo"]
-    assert replication.variances(found.head(0)) == NO_DRAWS
+    assert replication.variances(estimates.head(0)) == NO_DRAWS
 
 
 def test_both_signs_are_judged_together():
@@ -322,8 +322,9 @@ def test_false_discoveries_are_controlled_over_both_signs():
     published = published_cells().query("arm == 'corr+sign' and variant == 'W*D*C'")
     means = published.query("task == 'one_choice'").set_index("metric")["published"].to_dict()
     positive = cell(spread(means.pop("accuracy"), 0.01), arm="corr+sign", sign="positive", **means)
-    here = PUBLISHED.query("variant == 'WD*' and task == 'one_choice' and metric == 'accuracy'")
-    free = cell(spread(here["published"].item() + 0.14, 0.12), variant="WD*")
+    cells = "variant == 'WD*' and task == 'one_choice' and metric == 'accuracy'"
+    published = PUBLISHED.query(cells)
+    free = cell(spread(published["published"].item() + 0.14, 0.12), variant="WD*")
     assert verdict(compare_cells(identified(free), variance=NO_DRAWS)) == "different"
     both = replication.compare_with_published(identified(pd.concat([free, positive])))
     assert verdict(both[both["arm"] == "corr"]) == "inconclusive"  # one of ten, not of five
@@ -348,11 +349,11 @@ def test_draws_of_the_field_itself_count_in_place_of_those_of_the_rule_where_the
 def test_verdicts_in_words_count_what_the_table_has():
     names = ["equivalent"] * 5 + ["different"] * 2 + ["inconclusive"] + ["both diverge"] * 3
     table = pd.DataFrame({"verdict": names})
-    told = replication.verdicts_in_words(table)
-    assert "Of 8 testable cells 5 are equivalent" in told
-    assert "2 different (25.0%) and 1 inconclusive; in 3 more both sides diverge." in told
+    sentence = replication.verdicts_in_words(table)
+    assert "Of 8 testable cells 5 are equivalent" in sentence
+    assert "2 different (25.0%) and 1 inconclusive; in 3 more both sides diverge." in sentence
     other = replication.verdicts_in_words(table, own_draws=table.assign(verdict="inconclusive"))
-    assert other.startswith(told)
+    assert other.startswith(sentence)
     assert other.endswith("0 would be equivalent, 0 different and 11 inconclusive.")
     assert "0.0%" in replication.verdicts_in_words(table.head(0))
 
@@ -368,10 +369,10 @@ def test_draws_of_one_sign_tell_nothing_of_the_other():
         for chosen in (False, True)
     ]
     assert errors[1]["corr"] == errors[0]["corr"]
-    found = draw_variance(archive, fields=["6_6_2"]).set_index("metric")["variance"]["accuracy"]
-    assert found > 0
+    variance = draw_variance(archive, fields=["6_6_2"]).set_index("metric")["variance"]["accuracy"]
+    assert variance > 0
     gained = errors[1]["corr+sign"] ** 2 - errors[0]["corr+sign"] ** 2
-    assert gained == pytest.approx(2 * found)  # the rule's fields have no draws here
+    assert gained == pytest.approx(2 * variance)  # the rule's fields have no draws here
 
 
 def test_an_archive_without_runs_of_the_field_cannot_be_judged():
@@ -444,9 +445,9 @@ def test_rates_of_one_cell_without_scatter_follow_from_its_draws(draw_sd):
         equivalent = difference.cdf(room) - difference.cdf(-room)
         far = max(t.ppf(0.975) * error, room)
         different = difference.sf(far) + difference.cdf(-far)
-        for found, expected in ((row.equivalent, equivalent), (row.different, different)):
+        for share, expected in ((row.equivalent, equivalent), (row.different, different)):
             spread_of_share = np.sqrt(expected * (1 - expected) / n_tables)
-            assert abs(found - expected) <= 4 * spread_of_share + 1 / n_tables
+            assert abs(share - expected) <= 4 * spread_of_share + 1 / n_tables
         assert row.inconclusive == pytest.approx(1 - row.equivalent - row.different)
 
 
@@ -487,16 +488,19 @@ def test_a_cell_that_is_different_is_explained_by_draws_on_both_sides(means, exp
     table = published[(published["variant"] == "W*D*C") & (published["task"] == "one_choice")]
     assert 0.7 < table["published"].item() < 0.99
     archive = several_draws(means)
-    found = replication.explained(table.assign(verdict="different"), archive)
-    assert found["explanation"].tolist() == [explanation]
+    cells = replication.explained(table.assign(verdict="different"), archive)
+    assert cells["explanation"].tolist() == [explanation]
     added = ["draws", "draw_low", "draw_high", "explanation"]
-    assert list(found.columns) == [*table.columns, "verdict", *added]
-    assert found["published"].tolist() == table["published"].tolist()
-    assert found["draws"].tolist() == [len(means)]
-    np.testing.assert_allclose(found[["draw_low", "draw_high"]], [[min(means), max(means)]])
+    assert list(cells.columns) == [*table.columns, "verdict", *added]
+    assert cells["published"].tolist() == table["published"].tolist()
+    assert cells["draws"].tolist() == [len(means)]
+    np.testing.assert_allclose(cells[["draw_low", "draw_high"]], [[min(means), max(means)]])
     assert replication.explained(table.assign(verdict="equivalent"), archive).empty
-    few = replication.explained(table.assign(verdict="different"), several_draws(means, n_seeds=8))
-    assert few["explanation"].tolist() == ["unexplained"]  # means of a few scatter by themselves
+    with_eight_seeds = replication.explained(
+        table.assign(verdict="different"), several_draws(means, n_seeds=8)
+    )
+    # Means of a few runs scatter by themselves.
+    assert with_eight_seeds["explanation"].tolist() == ["unexplained"]
 
 
 def test_published_accuracies_of_cells_that_diverged_are_the_share_of_one_class():

@@ -37,23 +37,23 @@ def test_published_name_is_called_real_and_any_other_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seeds", "said"),
+    ("seeds", "sentence"),
     [
         ([0, 1, 1], "3 recorded runs on real field 6_6_2, 2 seeds"),
         ([0], "1 recorded run on real field 6_6_2"),
         ([], "no recorded runs on real field 6_6_2"),
     ],
 )
-def test_recorded_runs_are_counted(seeds: list[int], said: str) -> None:
+def test_recorded_runs_are_counted(seeds: list[int], sentence: str) -> None:
     shown = banner("6_6_2", runs=pd.DataFrame({"seed": seeds}))
-    assert said in shown.text
+    assert sentence in shown.text
     assert shown.kind == "archive"
 
 
 def test_recorded_runs_of_several_fields_are_told_with_all_of_them() -> None:
     runs = pd.DataFrame({"field": ["5_6_8", "mine", "5_3_4", "5_6_8"], "seed": [0, 0, 1, 2]})
-    said = "4 recorded runs on real fields 5_6_8, 5_3_4 and field mine, up to 3 seeds"
-    assert said in banner("5_6_8", runs=runs).text
+    sentence = "4 recorded runs on real fields 5_6_8, 5_3_4 and field mine, up to 3 seeds"
+    assert sentence in banner("5_6_8", runs=runs).text
     assert (
         "on real field 5_6_8, 2 seeds" in banner("5_6_8", runs=runs[runs["field"] == "5_6_8"]).text
     )
