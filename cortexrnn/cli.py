@@ -23,8 +23,8 @@ from cortexrnn.evidence import intervals
 from cortexrnn.evidence.published import beside_published
 from cortexrnn.fields import sources
 from cortexrnn.fields.errors import FieldError
-from cortexrnn.fields.given import parameters
-from cortexrnn.fields.given.parameters import one_of
+from cortexrnn.fields.inputs import arguments
+from cortexrnn.fields.inputs.arguments import one_of
 from cortexrnn.fields.sources import published
 from cortexrnn.networks.device import resolve_device
 from cortexrnn.networks.neurogym import GYM_TASKS
@@ -126,13 +126,13 @@ def _listed(option: str, values: list[str], everything: Iterable[str]) -> list[s
     """Read ``all`` or names with commas between them, given once or repeatedly."""
     if values == ["all"]:
         return list(everything)
-    return parameters.names(option, ",".join(values), least=1)
+    return arguments.names(option, ",".join(values), least=1)
 
 
 def _count(value: str | int) -> int:
     """Read a number of things, of digits alone."""
     try:
-        (count,) = parameters.numbers("", value, whole=True)
+        (count,) = arguments.numbers("", value, whole=True)
     except ValueError:
         raise typer.BadParameter(f"{value!r} is no whole number") from None
     if count < 1:
@@ -158,10 +158,10 @@ def _chosen_seeds(values: list[str] | None, count: int | None) -> list[int] | No
             f"--seeds {count} is the number of seeds and --seed names them; give one of the two"
         )
     seeds = _numbers(values, "--seed")
-    limit = parameters.SEED_LIMIT
+    limit = arguments.SEED_LIMIT
     if wrong := [seed for seed in seeds if not 0 <= seed < limit or seeds.count(seed) > 1]:
         raise ValueError(
-            f"--seed has {parameters.shown(wrong[0])}; give different whole numbers of at least 0 "
+            f"--seed has {arguments.shown(wrong[0])}; give different whole numbers of at least 0 "
             "and less than 2**63"
         )
     return seeds
@@ -530,7 +530,7 @@ def _trainable(runs: pd.DataFrame, directory: Path | None) -> pd.DataFrame:
 
 def _numbers(values: list[str], what: str) -> list[int]:
     """Read whole numbers with commas between them, given once or repeatedly."""
-    return parameters.numbers(what, ",".join(values), least=1, whole=True)
+    return arguments.numbers(what, ",".join(values), least=1, whole=True)
 
 
 def _joined(things: Iterable[object]) -> list[str]:

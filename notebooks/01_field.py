@@ -25,12 +25,12 @@ import numpy as np
 import pandas as pd
 
 from cortexrnn import load_field
-from cortexrnn.fields.given.parameters import settle
 from cortexrnn.fields.sources.published import released_order
-from cortexrnn.fields.statements import is_known, stated
 from cortexrnn.fields.wiring import connections, nearness
 from cortexrnn.figures import field as figures
 from cortexrnn.figures.page import banner, glue, rows_or
+from cortexrnn.figures.parameters import settle
+from cortexrnn.figures.statements import is_known, stated
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks.priors import distances
 

@@ -30,11 +30,11 @@ import pandas as pd
 
 from cortexrnn import load_field
 from cortexrnn.fields import derivation, relations
-from cortexrnn.fields.given.parameters import settle
 from cortexrnn.fields.sources.published import FIELDS
-from cortexrnn.fields.statements import is_known, stated
 from cortexrnn.figures import function as figures
 from cortexrnn.figures.page import banner, glue, rows_or
+from cortexrnn.figures.parameters import settle
+from cortexrnn.figures.statements import is_known, stated
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks import sensitivity
 from cortexrnn.networks.priors import distances

@@ -29,10 +29,10 @@ import pandas as pd
 import torch
 
 from cortexrnn import load_field
-from cortexrnn.fields.given.parameters import settle
-from cortexrnn.fields.statements import stated
 from cortexrnn.figures import priors as figures
 from cortexrnn.figures.page import banner, glue, remark
+from cortexrnn.figures.parameters import settle
+from cortexrnn.figures.statements import stated
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks import priors
 from cortexrnn.networks.communicability import (

@@ -27,9 +27,9 @@ from scipy.stats import norm
 
 from cortexrnn import load_field
 from cortexrnn.evidence.leaky_units import levels_without_memory
-from cortexrnn.fields.given.parameters import settle
 from cortexrnn.figures import tasks as figures
 from cortexrnn.figures.page import banner, glue
+from cortexrnn.figures.parameters import settle
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks.tasks import PROBLEMS, TASKS
 

@@ -32,10 +32,10 @@ import torch
 
 from cortexrnn import load_field, plan, train
 from cortexrnn.evidence import leaky_units
-from cortexrnn.fields.given.parameters import settle
-from cortexrnn.fields.statements import stated
 from cortexrnn.figures import networks as figures
 from cortexrnn.figures.page import banner, glue
+from cortexrnn.figures.parameters import settle
+from cortexrnn.figures.statements import stated
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks import penalties, priors, specification
 from cortexrnn.networks.initial_weights import initial_weights

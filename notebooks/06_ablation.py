@@ -30,7 +30,6 @@ from cortexrnn.evidence import equivalence, leaky_units, replication
 from cortexrnn.evidence.equivalence import MARGINS
 from cortexrnn.evidence.intervals import cells_as_text
 from cortexrnn.evidence.published import beside_published
-from cortexrnn.fields.given.parameters import settle
 from cortexrnn.figures import ablation as figures
 from cortexrnn.figures.page import (
     banner,
@@ -40,10 +39,11 @@ from cortexrnn.figures.page import (
     glue,
     rows_or,
 )
+from cortexrnn.figures.parameters import settle
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.conditions import as_published, select
+from cortexrnn.runs.labels import as_published, select
 
 # %%
 set_style()

@@ -29,7 +29,6 @@ from scipy.stats import ortho_group
 from cortexrnn import load_archive, load_field
 from cortexrnn.evidence import equivalence, leaky_units, replication
 from cortexrnn.evidence.published import beside_published
-from cortexrnn.fields.given.parameters import settle
 from cortexrnn.figures import ablation as figures
 from cortexrnn.figures.page import (
     banner,
@@ -39,12 +38,13 @@ from cortexrnn.figures.page import (
     glue,
     rows_or,
 )
+from cortexrnn.figures.parameters import settle
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks import priors
 from cortexrnn.networks.initial_weights import variant_start
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.conditions import select
+from cortexrnn.runs.labels import select
 from cortexrnn.runs.trained_weights import COURSE, kept_weights
 
 # %%

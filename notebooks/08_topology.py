@@ -32,7 +32,6 @@ from cortexrnn.evidence import (
     rank_correlations,
     replication,
 )
-from cortexrnn.fields.given.parameters import settle
 from cortexrnn.fields.sources.published import is_available
 from cortexrnn.figures import topology as figures
 from cortexrnn.figures.checks import soma_um
@@ -43,12 +42,13 @@ from cortexrnn.figures.page import (
     glue,
     rows_or,
 )
+from cortexrnn.figures.parameters import settle
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks import topology
 from cortexrnn.networks.priors import scaled_positions
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.conditions import select
+from cortexrnn.runs.labels import select
 from cortexrnn.runs.trained_weights import COURSE, kept_weights, stated_loss
 
 # %%

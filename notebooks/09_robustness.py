@@ -38,7 +38,6 @@ from cortexrnn.evidence.published import (
     published_groups,
     same_holm,
 )
-from cortexrnn.fields.given.parameters import settle
 from cortexrnn.fields.sources.published import is_available
 from cortexrnn.figures import robustness as figures
 from cortexrnn.figures.page import (
@@ -48,10 +47,11 @@ from cortexrnn.figures.page import (
     glue,
     rows_or,
 )
+from cortexrnn.figures.parameters import settle
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.conditions import select
+from cortexrnn.runs.labels import select
 
 # %%
 set_style()

@@ -32,7 +32,6 @@ from scipy import stats
 
 from cortexrnn import load_archive, load_field
 from cortexrnn.evidence import control_tables, leaky_units, predictions
-from cortexrnn.fields.given.parameters import settle
 from cortexrnn.figures import controls as figures
 from cortexrnn.figures.page import (
     banner,
@@ -42,6 +41,7 @@ from cortexrnn.figures.page import (
     rows_or,
     text_table,
 )
+from cortexrnn.figures.parameters import settle
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks.initial_weights import functional_start
 from cortexrnn.networks.neurogym import find_task
@@ -49,7 +49,7 @@ from cortexrnn.networks.specification import EMD_STRENGTH, PRESETS, STRENGTH
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs import controls
-from cortexrnn.runs.conditions import runs_of
+from cortexrnn.runs.labels import runs_of
 from cortexrnn.runs.trained_weights import kept_weights
 
 # %%

@@ -34,13 +34,13 @@ import pandas as pd
 from cortexrnn import Field, load_field, plan, train
 from cortexrnn.evidence import leaky_units
 from cortexrnn.fields import proofreading
-from cortexrnn.fields.given.parameters import settle
 from cortexrnn.fields.sources.arrays import field_from_data
-from cortexrnn.fields.statements import stated
 from cortexrnn.fields.wiring import connections
 from cortexrnn.figures import networks as network_figures
 from cortexrnn.figures import own as figures
 from cortexrnn.figures.page import banner, glue, remark
+from cortexrnn.figures.parameters import settle
+from cortexrnn.figures.statements import stated
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks import priors, sensitivity, topology
 from cortexrnn.networks.initial_weights import functional_start

@@ -41,11 +41,11 @@ from cortexrnn.evidence.intervals import (
     with_interval,
 )
 from cortexrnn.evidence.published import beside_published
-from cortexrnn.fields.given.parameters import settle
 from cortexrnn.fields.sources.worm import available
-from cortexrnn.fields.statements import stated
 from cortexrnn.figures import worm as figures
 from cortexrnn.figures.page import banner, glue
+from cortexrnn.figures.parameters import settle
+from cortexrnn.figures.statements import stated
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks import priors
 from cortexrnn.networks.communicability import empirical_communicability

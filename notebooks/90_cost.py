@@ -25,10 +25,10 @@ import pandas as pd
 
 from cortexrnn import load_field
 from cortexrnn.benchmark import report
-from cortexrnn.fields.given.parameters import settle
 from cortexrnn.fields.sources.published import FIELDS
 from cortexrnn.figures import cost as figures
 from cortexrnn.figures.page import Banner, glue
+from cortexrnn.figures.parameters import settle
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks.variant import VARIANTS
 

@@ -25,9 +25,9 @@
 from cortexrnn import load_archive
 from cortexrnn.evidence import reproduction
 from cortexrnn.evidence.intervals import by_numerics
-from cortexrnn.fields.given.parameters import settle
 from cortexrnn.figures import reproduction as figures
 from cortexrnn.figures.page import banner, glue, rows_or
+from cortexrnn.figures.parameters import settle
 from cortexrnn.figures.style import set_style
 
 # %%

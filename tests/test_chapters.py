@@ -13,7 +13,7 @@ import pytest
 
 from cortexrnn.fields.field import Field
 from cortexrnn.fields.sources import load_field
-from cortexrnn.fields.statements import is_known, stated
+from cortexrnn.figures.statements import is_known, stated
 from tools import execute
 from tools.project import ROOT, Project
 

@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cortexrnn.fields.given import parameters
+from cortexrnn.figures import parameters
 from tools.project import BuildError
 from tools.sync_notebooks import read_cells
 

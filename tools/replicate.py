@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cortexrnn.fields.field import Relation
-from cortexrnn.fields.given.parameters import one_of
+from cortexrnn.fields.inputs.arguments import one_of
 from cortexrnn.fields.sources import load_field
 from cortexrnn.networks.specification import SIGNS, RunSpec, Sign
 from cortexrnn.networks.tasks import TASKS

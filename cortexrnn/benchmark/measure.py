@@ -33,7 +33,7 @@ from cortexrnn.benchmark.flops import penalty_flops, run_flops, step_flops
 from cortexrnn.benchmark.record import now, open_record
 from cortexrnn.benchmark.worker import Worker, scratch_cache
 from cortexrnn.fields.field import Field
-from cortexrnn.fields.given import parameters
+from cortexrnn.fields.inputs import arguments
 from cortexrnn.fields.sources import load_field
 from cortexrnn.networks import priors, specification, topology
 from cortexrnn.networks.device import no_denormals, resolve_device
@@ -183,7 +183,7 @@ def points(
         If a number is below 1, or a size below 8.
     """
     sizes, members, threads, processes = (
-        parameters.numbers(name, values, whole=True)
+        arguments.numbers(name, values, whole=True)
         for name, values in (
             ("sizes", sizes), ("members", members), ("threads", threads), ("processes", processes)
         )

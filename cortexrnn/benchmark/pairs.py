@@ -26,7 +26,7 @@ from cortexrnn.benchmark.measure import (
 from cortexrnn.benchmark.record import now, open_record, versions
 from cortexrnn.benchmark.worker import Worker, scratch_cache
 from cortexrnn.fields.field import Field
-from cortexrnn.fields.given import parameters
+from cortexrnn.fields.inputs import arguments
 from cortexrnn.fields.sources import load_field
 from cortexrnn.networks import topology
 from cortexrnn.networks.specification import RunSpec
@@ -85,10 +85,10 @@ def run_pairs(
     ValueError
         If the file was begun on another machine or with other versions.
     """
-    variants = parameters.names("variants", variants, least=1)
+    variants = arguments.names("variants", variants, least=1)
     for variant in variants:
         Variant.parse(variant)
-    threads = parameters.numbers("threads", threads, least=1, whole=True)
+    threads = arguments.numbers("threads", threads, least=1, whole=True)
     record = open_record(out)
     keys = ("field", "variant", "threads", "epochs", "n_nulls", "round", "side")
     done = {tuple(row[key] for key in keys) for row in record["pairs"]}

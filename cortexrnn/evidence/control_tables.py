@@ -12,12 +12,11 @@ import pandas as pd
 from cortexrnn.evidence.intervals import t_interval, with_interval
 from cortexrnn.evidence.leaky_units import learned
 from cortexrnn.evidence.predictions import CLAIMS, DIFFERENCE, paired_differences
-from cortexrnn.fields.given import parameters
-from cortexrnn.fields.given.parameters import one_of
+from cortexrnn.fields.inputs import arguments
+from cortexrnn.fields.inputs.arguments import one_of
 from cortexrnn.networks.specification import PRESETS, STRENGTH
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import Variant
-from cortexrnn.runs.conditions import runs_of
 from cortexrnn.runs.controls import (
     AFTER_ANOTHER,
     AT_GRADIENT,
@@ -32,6 +31,7 @@ from cortexrnn.runs.controls import (
     WITH_FEW_TRIALS,
     Control,
 )
+from cortexrnn.runs.labels import runs_of
 
 __all__ = [
     "accuracy_by_gradient",
@@ -83,7 +83,7 @@ def beside_reference(
         that is compared with none has no difference. ``learned`` counts runs, on the tasks of the
         paper alone; see :func:`cortexrnn.evidence.leaky_units.learned`.
     """
-    fields = parameters.names("fields", fields)
+    fields = arguments.names("fields", fields)
     own_names = ("mean", "low", "high")
     rows = []
     for control in controls:
@@ -337,7 +337,7 @@ def findings(runs: pd.DataFrame, *, fields: Sequence[str]) -> pd.DataFrame:
         One row per claim and field where both conditions of its finding have runs: ``claim,
         condition, against, metric, field, pairs, difference, difference_low, difference_high``.
     """
-    fields = parameters.names("fields", fields)
+    fields = arguments.names("fields", fields)
     rows = []
     for key, claim in CLAIMS.items():
         condition, against = claim.finding
@@ -381,7 +381,7 @@ def compare_conditions(
     ValueError
         If there is no such condition.
     """
-    fields = parameters.names("fields", fields)
+    fields = arguments.names("fields", fields)
     for name in (condition, against):
         one_of("condition", name, CONDITIONS)
     return _compare(runs, CONDITIONS[condition], CONDITIONS[against], fields, metric)
@@ -431,7 +431,7 @@ def compare_at_matched_gradient(runs: pd.DataFrame, *, fields: Sequence[str]) ->
         against, gradient, field, pairs, difference, difference_low, difference_high``; differences
         are those of accuracy as in :func:`compare_conditions`.
     """
-    fields = parameters.names("fields", fields)
+    fields = arguments.names("fields", fields)
     rows = []
     for prior, (variant, against) in ADDED.items():
         for gradient in (STRONG_GRADIENT, WEAK_GRADIENT):

@@ -16,7 +16,7 @@ from scipy import stats
 from statsmodels.stats.weightstats import ttost_ind
 
 from cortexrnn.evidence.effect_sizes import finite_values
-from cortexrnn.fields.given import parameters
+from cortexrnn.fields.inputs import arguments
 
 __all__ = [
     "FALSE_DISCOVERY_RATE",
@@ -158,7 +158,7 @@ def equivalence(
         see :func:`cortexrnn.evidence.equivalence.verdicts`: false discoveries are controlled over
         all rows together.
     """
-    by, metrics = parameters.names("by", by), parameters.names("metrics", metrics)
+    by, metrics = arguments.names("by", by), arguments.names("metrics", metrics)
     rows = []
     others = dict(iter(second.groupby(by, sort=False)))
     for key, one in first.groupby(by, sort=False):

@@ -9,7 +9,7 @@ All tests are scipy's or statsmodels'. They take the runs of two variants as ind
 one seed here share the draw of trials, and those with a functional start their weights; where that
 makes runs of one seed alike, the tests are cautious.
 
-Functions that take runs expect those of :func:`cortexrnn.runs.conditions.select`.
+Functions that take runs expect those of :func:`cortexrnn.runs.labels.select`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from statsmodels.stats.multitest import multipletests
 
 from cortexrnn.evidence.design import contexts
 from cortexrnn.evidence.effect_sizes import effect_size, finite_values
-from cortexrnn.fields.given import parameters
+from cortexrnn.fields.inputs import arguments
 from cortexrnn.runs.archive import METRICS
 
 __all__ = ["SIGNIFICANT", "agreement", "agreement_summary", "factor_effects"]
@@ -82,7 +82,7 @@ def factor_effects(
     ValueError
         If runs are of several designs, a cell holds a seed twice, or a metric is unknown.
     """
-    metrics = parameters.names("metrics", metrics)
+    metrics = arguments.names("metrics", metrics)
     check_design(runs, metrics)
     design = contexts()
     rows: list[dict[str, Any]] = []
@@ -279,7 +279,7 @@ def agreement_summary(
         which ``replicated`` significantly in the same direction, ``reversed`` significantly in
         the other, the rest not significantly; ``new``: significant here only.
     """
-    by = parameters.names("by", by)
+    by = arguments.names("by", by)
     pairs = table[(table["test"] == "mannwhitney") & ~table["copied"]]
     pairs = pairs[pairs["significant"].notna()]
     in_paper = pairs["significant_published"].astype(bool)

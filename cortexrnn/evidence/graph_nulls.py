@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cortexrnn.fields.given import parameters
+from cortexrnn.fields.inputs import arguments
 from cortexrnn.networks import topology
 from cortexrnn.networks.initial_weights import variant_start
 from cortexrnn.networks.specification import random_stream
@@ -64,7 +64,7 @@ def starts(
     FieldError
         If the field lacks the relation.
     """
-    seeds = parameters.seeds(seeds)
+    seeds = arguments.seeds(seeds)
     rows = []
     for start, variant in STARTS.items():
         for seed in seeds:
@@ -219,7 +219,7 @@ def null_densities(n: int, densities: Sequence[float], *, n_graphs: int = 5) -> 
         One row per density with mean ``clustering`` and ``efficiency`` over the graphs, which
         have no self-loops.
     """
-    densities = parameters.numbers("densities", densities)
+    densities = arguments.numbers("densities", densities)
     rng = random_stream(0, "random graphs of several densities")
     rows = []
     for density in densities:

@@ -17,8 +17,8 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from cortexrnn.fields.field import Field, Relation
-from cortexrnn.fields.given import parameters
-from cortexrnn.fields.given.parameters import one_of
+from cortexrnn.fields.inputs import arguments
+from cortexrnn.fields.inputs.arguments import one_of
 from cortexrnn.networks.initial_weights import functional_start
 from cortexrnn.networks.priors import spectral_radius
 from cortexrnn.networks.tasks import TASKS, GoNoGo, OneChoice, Perceptual, Task
@@ -288,7 +288,7 @@ def self_connections(
     FieldError
         If the field lacks the relation.
     """
-    seeds = parameters.seeds(seeds)
+    seeds = arguments.seeds(seeds)
     rows = []
     for seed in seeds:
         weights = functional_start(field, relation=relation, seed=seed)

@@ -15,7 +15,7 @@ from statsmodels.stats.anova import anova_lm
 from cortexrnn.evidence.design import FACTORS, LEVELS, levels
 from cortexrnn.evidence.equivalence import MARGINS
 from cortexrnn.evidence.factor_tests import check_design
-from cortexrnn.fields.given import parameters
+from cortexrnn.fields.inputs import arguments
 
 __all__ = ["EstimabilityError", "additive_model", "additive_models", "rank_anova"]
 
@@ -178,7 +178,7 @@ def additive_models(
         Those of the single models, with ``task``, ``metric`` and, in `tests`, ``remark``: why
         there is no model of this task and metric.
     """
-    metrics = parameters.names("metrics", metrics)
+    metrics = arguments.names("metrics", metrics)
     tests, effects = [], []
     for task, task_runs in runs.groupby("task", sort=False):
         for metric in metrics:

@@ -13,7 +13,7 @@ from cortexrnn.evidence.design import levels
 from cortexrnn.evidence.effect_sizes import effect_size, finite_values
 from cortexrnn.evidence.factor_tests import check_seeds, mann_whitney, rank_test
 from cortexrnn.evidence.published import PUBLISHED_FIELDS, published_groups
-from cortexrnn.fields.given import parameters
+from cortexrnn.fields.inputs import arguments
 from cortexrnn.runs.archive import METRICS
 
 __all__ = ["pooled"]
@@ -47,7 +47,7 @@ def pooled(runs: pd.DataFrame, *, among: str, metrics: Sequence[str] = METRICS) 
     ValueError
         If `among` is unknown, or runs are of several fields or relations that are not compared.
     """
-    metrics = parameters.names("metrics", metrics)
+    metrics = arguments.names("metrics", metrics)
     fixed = {"relations": "field", "fields": "relation"}
     if among not in fixed:
         raise ValueError(f"unknown among {among!r}; choose one of {', '.join(fixed)}")

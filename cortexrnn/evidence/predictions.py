@@ -16,9 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cortexrnn.evidence.intervals import t_interval
-from cortexrnn.fields.given import parameters
-from cortexrnn.runs.conditions import runs_of
+from cortexrnn.fields.inputs import arguments
 from cortexrnn.runs.controls import CONDITIONS
+from cortexrnn.runs.labels import runs_of
 
 __all__ = [
     "CLAIMS",
@@ -355,7 +355,7 @@ def outcomes(
         a condition lacks runs of a task that it is about. It ``says`` something against the reading
         of its claim, for it, or neither.
     """
-    fields = parameters.names("fields", fields)
+    fields = arguments.names("fields", fields)
     rows = []
     for prediction in predictions:
         task = prediction.task

@@ -16,7 +16,7 @@ from cortexrnn.evidence.design import levels
 from cortexrnn.evidence.equivalence import PUBLISHED_RUNS
 from cortexrnn.evidence.factor_tests import cheap_collections
 from cortexrnn.evidence.intervals import cell_means
-from cortexrnn.fields.given import parameters
+from cortexrnn.fields.inputs import arguments
 from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs.archive import ArchiveError
 
@@ -192,7 +192,7 @@ def beside_published(runs: pd.DataFrame, *, metrics: Sequence[str] = ("accuracy"
         published mean. They are NaN where the paper has no such cell: only ``published`` runs, of
         its size and settings, have.
     """
-    metrics = parameters.names("metrics", metrics)
+    metrics = arguments.names("metrics", metrics)
     cell = ["arm", "metric", "variant", "task"]
     published = published_cells()[[*cell, "published", "published_low", "published_high"]]
     published = published.rename(columns={"published": "paper"}).assign(published=True)

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from cortexrnn.fields.given import parameters
+from cortexrnn.fields.inputs import arguments
 from cortexrnn.networks.specification import random_stream
 from cortexrnn.runs.trained_weights import COURSE
 
@@ -41,7 +41,7 @@ def rank_correlations(runs: pd.DataFrame, *, metrics: Sequence[str] = COURSE) ->
         variants, or for within over runs resampled inside variants), ``runs``, ``variants``. NaN
         where there are fewer than three values, or where one of the two does not vary.
     """
-    metrics = parameters.names("metrics", metrics)
+    metrics = arguments.names("metrics", metrics)
     rows = []
     for task, task_runs in runs[~runs["diverged"]].groupby("task", sort=False):
         for metric in metrics:

@@ -23,10 +23,10 @@ from cortexrnn.evidence.equivalence import (
     verdicts,
 )
 from cortexrnn.evidence.published import ROUNDING, published_cells
-from cortexrnn.fields.given import parameters
+from cortexrnn.fields.inputs import arguments
 from cortexrnn.networks.specification import SIGNS
 from cortexrnn.networks.tasks import TASKS
-from cortexrnn.runs.conditions import as_published, select
+from cortexrnn.runs.labels import as_published, select
 
 __all__ = [
     "compare_cells",
@@ -100,7 +100,7 @@ def draw_variance(runs: pd.DataFrame, *, fields: Sequence[str] = DRAW_FIELDS) ->
     Parameters
     ----------
     runs : DataFrame
-        Runs of the archive. Only those :func:`~cortexrnn.runs.conditions.as_published` count, and
+        Runs of the archive. Only those :func:`~cortexrnn.runs.labels.as_published` count, and
         of them the seeds with a value on every draw, where there are at least two seeds and two
         draws.
     fields : sequence of str
@@ -112,7 +112,7 @@ def draw_variance(runs: pd.DataFrame, *, fields: Sequence[str] = DRAW_FIELDS) ->
         One row per metric of :data:`~cortexrnn.evidence.equivalence.MARGINS` and task, with
         ``variance``, the standard deviation ``sd``, and ``tables``, the number of tables behind it.
     """
-    fields = parameters.names("fields", fields)
+    fields = arguments.names("fields", fields)
     rows = []
     chosen = as_published(runs[runs["field"].isin(list(fields))])
     by_cell = chosen.groupby(["field", "arm", "variant", "task"], sort=False)
@@ -341,7 +341,7 @@ def error_rates(
     ValueError
         If no cell has enough runs.
     """
-    shifts = parameters.numbers("shifts", shifts)
+    shifts = arguments.numbers("shifts", shifts)
     pools: list[NDArray[np.float64]] = []
     margins: list[float] = []
     draws: list[float] = []

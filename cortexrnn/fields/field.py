@@ -24,7 +24,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from cortexrnn.fields.errors import FieldError, warn
-from cortexrnn.fields.given import labels, trains, units
+from cortexrnn.fields.inputs import alignment, event_trains, physical_units
 
 __all__ = ["RELATION_NAMES", "Field", "grid_shape"]
 
@@ -254,8 +254,8 @@ class Field:
         """
         check = _Checker(name)
         where = f"field {name!r}, "
-        edges = check.voxel_size(units.voxel_edges(voxel_size, f"{where}voxel_size"))
-        somata = labels.somata(positions, edges, f"{where}positions")
+        edges = check.voxel_size(physical_units.voxel_edges(voxel_size, f"{where}voxel_size"))
+        somata = alignment.somata(positions, edges, f"{where}positions")
         if somata.labels is None:
             check.positions(somata.values)
         matrices = {"connectome": connectome, "measured": measured, "correlation": correlation}
@@ -264,12 +264,12 @@ class Field:
         sources = {"positions": somata} | _read_all(matrices, rows, events, where)
         if ids is not None:
             ids = check.ids("ids", ids, len(somata) if somata.labels is None else -1, unique=True)
-        order = labels.order(list(sources.values()), ids, where)
+        order = alignment.order(list(sources.values()), ids, where)
         arrays = {"events": events} | {key: each.align(order) for key, each in sources.items()}
         if _whole_table(positions):
             arrays["positions"] = arrays["positions"].astype(np.int64)
         if "events" in sources:
-            start = units.scalar(t_start, f"{where}t_start")
+            start = physical_units.scalar(t_start, f"{where}t_start")
             arrays["events"] = sources["events"].on_clock(arrays["events"], start)
         sides = grid_shape(check.at_least_two(len(order))) if grid is None else grid
         arrays |= {"name": name, "ids": order, "voxel_size": edges, "grid": sides}
@@ -521,12 +521,12 @@ def _read_all(
     sources: dict[str, Any] = {}
     for key, value in matrices.items():
         if value is not None:
-            sources[key] = labels.square(value, f"{where}{key}")
+            sources[key] = alignment.square(value, f"{where}{key}")
     for key, value in rows.items():
         if value is not None:
-            sources[key] = labels.rows(value, f"{where}{key}")
+            sources[key] = alignment.rows(value, f"{where}{key}")
     if isinstance(events, Iterable):  # anything else is refused by the constructor
-        sources["events"] = trains.read(events, f"{where}events")
+        sources["events"] = event_trains.read(events, f"{where}events")
     return sources
 
 
@@ -594,7 +594,7 @@ class _Checker:
     ) -> NDArray[Any]:
         """Check for real, by default finite numbers of the given shape (-1: any length)."""
         want = f"({', '.join('N' if s < 0 else str(s) for s in shape)})"
-        array = units.plain(value, f"field {self.name!r}, {key}")
+        array = physical_units.plain(value, f"field {self.name!r}, {key}")
         if array.dtype.kind not in "biuf" or (array.dtype == bool and key not in MAY_BE_BOOLEAN):
             raise self.error(key, f"holds {array.dtype}", f"pass plain numbers of shape {want}")
         wrong = array.ndim != len(shape) or any(

@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cortexrnn.fields.given.labels import numbers_itself
-from cortexrnn.fields.given.trains import RASTER, is_raster, read
-from cortexrnn.fields.given.units import since, unit_of
+from cortexrnn.fields.inputs.alignment import numbers_itself
+from cortexrnn.fields.inputs.event_trains import RASTER, is_raster, read
+from cortexrnn.fields.inputs.physical_units import since, unit_of
 
 __all__ = ["bin_events", "correlation", "precision", "redeconvolve", "sttc", "trace_events"]
 

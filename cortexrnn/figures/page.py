@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cortexrnn.evidence.intervals import by_numerics
-from cortexrnn.fields.given import parameters
+from cortexrnn.fields.inputs import arguments
 from cortexrnn.figures.style import shell
 from cortexrnn.runs.archive import ArchiveError
 
@@ -171,7 +171,7 @@ def cells_of_runs(runs: pd.DataFrame, *, values: Sequence[str]) -> Html:
     Html
         For each variant and task a line that unfolds into its runs.
     """
-    values = parameters.names("values", values)
+    values = arguments.names("values", values)
     shown = ["seed", *values, "diverged_epoch", "seconds", "numerics", "commit", "identity"]
     parts = []
     for (task, variant), cell in runs.groupby(["task", "variant"], sort=False):

@@ -1,6 +1,6 @@
 """Penalties of one's own.
 
-A :class:`Penalty <cortexrnn.networks.penalties.Penalty>` of the paper follows from the name of a
+A :class:`~cortexrnn.networks.penalties.Penalty` of the paper follows from the name of a
 variant. Any other function of the recurrent weights is a subclass of :class:`CustomPenalty`, given
 to a variant in place of distance and communicability: ``control("W*", penalty=L2())``.
 """
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from cortexrnn.networks.definition import Defined, DefinitionError
+from cortexrnn.networks.code_digest import Defined, DefinitionError
 
 if TYPE_CHECKING:
     from cortexrnn.fields.field import Field

@@ -30,7 +30,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cortexrnn.fields.given.parameters import one_of
+from cortexrnn.fields.inputs.arguments import one_of
 from cortexrnn.networks.tasks import CUSTOM_TASKS, TASKS, Task
 
 __all__ = [

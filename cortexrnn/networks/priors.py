@@ -15,7 +15,7 @@ from scipy.spatial.distance import cdist
 
 from cortexrnn.fields.errors import FieldError
 from cortexrnn.fields.field import Field, Relation
-from cortexrnn.fields.given.parameters import one_of
+from cortexrnn.fields.inputs.arguments import one_of
 from cortexrnn.networks.specification import RELATIONS, Coordinates
 
 __all__ = [

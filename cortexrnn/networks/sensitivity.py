@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from cortexrnn.fields import relations
 from cortexrnn.fields.derivation import Floats, derived, events_of
 from cortexrnn.fields.field import Field
-from cortexrnn.fields.given import parameters
+from cortexrnn.fields.inputs import arguments
 from cortexrnn.fields.proofreading import check_connectome, dropped
 from cortexrnn.networks import priors
 from cortexrnn.networks.communicability import empirical_communicability
@@ -56,8 +56,8 @@ def sweep(
     ValueError
         If a setting is not positive, or a neuron's relation is undefined with the published ones.
     """
-    windows_s = parameters.numbers("windows_s", windows_s)
-    bins_s = parameters.numbers("bins_s", bins_s)
+    windows_s = arguments.numbers("windows_s", windows_s)
+    bins_s = arguments.numbers("bins_s", bins_s)
     events = events_of(field)
     base = derived(field, precision=False)
     reference = _weights(field, base, seed)
@@ -150,7 +150,7 @@ def simulate_missing_axons(
         If a share is not between 0 and 1, or the connectome is no matrix of synapse counts, see
         :func:`cortexrnn.fields.proofreading.dropped`.
     """
-    shares = parameters.numbers("shares", shares)
+    shares = arguments.numbers("shares", shares)
     counts = check_connectome(connectome)
     n, rows = len(counts), []
     for share in shares:

@@ -18,10 +18,10 @@ from typing import Any, Literal, TypeVar, get_args
 import numpy as np
 
 from cortexrnn.fields.field import Relation
-from cortexrnn.fields.given import parameters
-from cortexrnn.fields.given.parameters import one_of
+from cortexrnn.fields.inputs import arguments
+from cortexrnn.fields.inputs.arguments import one_of
+from cortexrnn.networks.code_digest import DefinitionError
 from cortexrnn.networks.custom_penalty import PENALTIES, CustomPenalty
-from cortexrnn.networks.definition import DefinitionError
 from cortexrnn.networks.neurogym import find_task
 from cortexrnn.networks.tasks import CUSTOM_TASKS, TASKS, Task, check_task
 from cortexrnn.networks.variant import Variant
@@ -156,9 +156,9 @@ def _whole(owner: Any, name: str, *, least: int) -> int:
     value = getattr(owner, name)
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         expected = "a positive whole number" if least else "a whole number >= 0"
-        raise ValueError(f"{name} must be {expected}, not {parameters.shown(value)}")
-    if value >= parameters.SEED_LIMIT:
-        raise ValueError(f"{name} must be less than 2**63, not {parameters.shown(value)}")
+        raise ValueError(f"{name} must be {expected}, not {arguments.shown(value)}")
+    if value >= arguments.SEED_LIMIT:
+        raise ValueError(f"{name} must be less than 2**63, not {arguments.shown(value)}")
     return int(value)
 
 
@@ -171,7 +171,7 @@ def _number(owner: Any, name: str) -> float:
     except OverflowError:
         number = math.inf
     if not math.isfinite(number) or number < 0:
-        shown = parameters.shown(value)
+        shown = arguments.shown(value)
         raise ValueError(f"{name} must be a finite number >= 0, not {shown}")
     return number
 
@@ -472,7 +472,7 @@ def _is_nan(value: Any) -> bool:
 
 def _brief(value: Any) -> str:
     """Show a value in a message, cut where it is long."""
-    text = parameters.shown(value)
+    text = arguments.shown(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cortexrnn.networks.definition import Defined, DefinitionError
+from cortexrnn.networks.code_digest import Defined, DefinitionError
 
 __all__ = [
     "CUSTOM_TASKS",

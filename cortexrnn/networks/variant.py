@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypedDict, TypeVar, Unpack, get_args
 
-from cortexrnn.fields.given.parameters import one_of
+from cortexrnn.fields.inputs.arguments import one_of
 from cortexrnn.networks.custom_penalty import CustomPenalty, find_penalty
 
 __all__ = ["VARIANTS", "Variant", "control"]

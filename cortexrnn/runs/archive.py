@@ -22,7 +22,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cortexrnn.runs.conditions import labelled
+from cortexrnn.runs.labels import labelled
 
 __all__ = [
     "METRICS",
@@ -287,7 +287,7 @@ def load_archive(path: str | Path | None = None) -> pd.DataFrame:
     -------
     DataFrame
         One row per run with the columns of :data:`SCHEMA` and, read off the specification, those of
-        :data:`~cortexrnn.runs.conditions.LABELS`. A run that is part of several plans appears once,
+        :data:`~cortexrnn.runs.labels.LABELS`. A run that is part of several plans appears once,
         and once more for every other relation that it was planned under without depending on it.
 
     Raises

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cortexrnn.fields.field import Relation
-from cortexrnn.fields.given.parameters import one_of
+from cortexrnn.fields.inputs.arguments import one_of
 from cortexrnn.networks.neurogym import GYM_TASKS
 from cortexrnn.networks.specification import (
     EMD_STRENGTH,
@@ -199,7 +199,7 @@ class Control:
         field_hash : str
             Its :attr:`~cortexrnn.fields.field.Field.hash_without_events`.
         seeds : iterable of int, optional
-            Seeds instead of its own, the first :attr:`n_seeds`.
+            Seeds instead of its own, the first `n_seeds`.
         preset : Preset
             Epochs and trials, where its settings do not say otherwise.
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from cortexrnn.fields.errors import FieldError
 from cortexrnn.fields.field import Field, Relation
-from cortexrnn.fields.given import parameters
-from cortexrnn.fields.given.parameters import one_of
+from cortexrnn.fields.inputs import arguments
+from cortexrnn.fields.inputs.arguments import one_of
 from cortexrnn.networks.neurogym import find_task
 from cortexrnn.networks.specification import (
     PRESETS,
@@ -98,15 +98,15 @@ def plan(
         preset = PRESETS[one_of("preset", preset, PRESETS)]
     if not isinstance(preset, Preset):
         raise ValueError(f"preset is {preset!r}; give one of {', '.join(PRESETS)}, or a Preset")
-    named = parameters.names("variants", variants, least=1, kinds=Variant)
+    named = arguments.names("variants", variants, least=1, kinds=Variant)
     chosen = [Variant.parse(v) if isinstance(v, str) else v for v in named]
-    names = parameters.names("tasks", tasks, least=1, kinds=Task)
+    names = arguments.names("tasks", tasks, least=1, kinds=Task)
     for name in names:
         find_task(name)
     if any(variant.uses_function for variant in chosen):
         field.relation(relation)
     sizes = {k: v for k, v in asdict(preset).items() if k != "n_seeds"}
-    simulations = list(range(preset.n_seeds)) if seeds is None else parameters.seeds(seeds, least=1)
+    simulations = list(range(preset.n_seeds)) if seeds is None else arguments.seeds(seeds, least=1)
     specs = [
         RunSpec(
             field=field.name,
@@ -166,7 +166,7 @@ def plan_conditions(
     for one in chosen:
         if one.variant.uses_function:
             field.relation(one.relation)
-    named = None if seeds is None else parameters.seeds(seeds, least=1)
+    named = None if seeds is None else arguments.seeds(seeds, least=1)
     specs = [
         spec
         for one in chosen

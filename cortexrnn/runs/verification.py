@@ -30,12 +30,7 @@ from cortexrnn.fields.sources import load_field
 from cortexrnn.fields.sources.published import FIELDS, is_available
 from cortexrnn.networks.device import resolve_device
 from cortexrnn.networks.neurogym import GymTask
-from cortexrnn.networks.specification import (
-    RunSpec,
-    UnregisteredError,
-    random_stream,
-    task_of,
-)
+from cortexrnn.networks.specification import RunSpec, UnregisteredError, random_stream, task_of
 from cortexrnn.runs.archive import METRICS
 from cortexrnn.runs.consistency import RESULTS, check_row, same, wrong_columns
 from cortexrnn.runs.engine import choose

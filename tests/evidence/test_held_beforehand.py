@@ -17,8 +17,8 @@ import pytest
 from cortexrnn.evidence import equivalence, predictions, published, replication
 from cortexrnn.evidence.predictions import PREDICTIONS, Prediction
 from cortexrnn.runs.archive import load_archive
-from cortexrnn.runs.conditions import runs_of
 from cortexrnn.runs.controls import CONDITIONS
+from cortexrnn.runs.labels import runs_of
 
 ROOT = Path(__file__).parents[2]
 

@@ -21,8 +21,8 @@ from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS, Variant
 from cortexrnn.runs import controls
 from cortexrnn.runs.archive import load_archive
-from cortexrnn.runs.conditions import as_published, labelled, runs_of, select
 from cortexrnn.runs.controls import CONDITIONS, CONTROLS, Control
+from cortexrnn.runs.labels import as_published, labelled, runs_of, select
 from cortexrnn.runs.trained_weights import kept_weights
 from tools import penalty_gradients, replicate
 

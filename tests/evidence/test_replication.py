@@ -19,7 +19,7 @@ from cortexrnn.evidence.replication import compare_cells, draw_variance, error_r
 from cortexrnn.networks.specification import RunSpec
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.conditions import select
+from cortexrnn.runs.labels import select
 from tests.conftest import SPECIFIED
 
 PUBLISHED = published_cells().query("arm == 'corr'")

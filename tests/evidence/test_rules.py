@@ -16,7 +16,7 @@ from cortexrnn.networks.specification import SIGNS
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs.archive import load_archive
-from cortexrnn.runs.conditions import as_published, select
+from cortexrnn.runs.labels import as_published, select
 from tests.evidence.test_held_beforehand import FIRST, HELD, LAST, SECOND, THIRD
 from tests.test_promises import RULES, read, said, table
 

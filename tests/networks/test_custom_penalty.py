@@ -9,8 +9,8 @@ import torch
 
 from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.networks import custom_penalty, penalties, training
+from cortexrnn.networks.code_digest import DefinitionError
 from cortexrnn.networks.custom_penalty import CustomPenalty, register_penalty
-from cortexrnn.networks.definition import DefinitionError
 from cortexrnn.networks.ensemble import RNNEnsemble
 from cortexrnn.networks.initial_weights import initial_weights
 from cortexrnn.networks.penalties import (
@@ -25,7 +25,7 @@ from cortexrnn.networks.training import train
 from cortexrnn.networks.variant import VARIANTS, Variant, control
 from cortexrnn.runs import experiment, plans
 from cortexrnn.runs.archive import load_archive
-from cortexrnn.runs.conditions import as_published, select
+from cortexrnn.runs.labels import as_published, select
 
 TINY = Preset(n_seeds=2, epochs=1, n_train=128, n_validation=64)
 

@@ -39,7 +39,7 @@ from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import Variant
 from cortexrnn.runs import experiment, plans
 from cortexrnn.runs.archive import load_archive, read_runs
-from cortexrnn.runs.conditions import select
+from cortexrnn.runs.labels import select
 
 N_TRIALS = 4000
 TINY = Preset(n_seeds=1, epochs=1, n_train=128, n_validation=64)

@@ -15,14 +15,14 @@ from typer.testing import CliRunner
 from cortexrnn.cli import app
 from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.networks import tasks
-from cortexrnn.networks.definition import DefinitionError
+from cortexrnn.networks.code_digest import DefinitionError
 from cortexrnn.networks.neurogym import GYM_TASKS, DelayMatch, GymTask, find_task
 from cortexrnn.networks.specification import Preset, RunSpec, task_of
 from cortexrnn.networks.tasks import TASKS, OneChoice, Perceptual, Task, register_task
 from cortexrnn.networks.training import train
 from cortexrnn.runs import experiment, plans
 from cortexrnn.runs.archive import load_archive, read_runs
-from cortexrnn.runs.conditions import as_published, select
+from cortexrnn.runs.labels import as_published, select
 
 ROOT = Path(__file__).parents[2]
 TINY = Preset(n_seeds=1, epochs=1, n_train=128, n_validation=64)

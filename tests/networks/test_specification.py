@@ -39,8 +39,8 @@ from cortexrnn.networks.specification import (
 from cortexrnn.networks.tasks import CUSTOM_TASKS, TASKS, Task, register_task
 from cortexrnn.networks.variant import CHOICES, VARIANTS, Switches, Variant
 from cortexrnn.runs.archive import load_archive
-from cortexrnn.runs.conditions import as_published
 from cortexrnn.runs.consistency import check_rows
+from cortexrnn.runs.labels import as_published
 from tests.conftest import SPECIFIED
 
 ROOT = Path(__file__).parents[2]

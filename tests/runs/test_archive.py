@@ -1,183 +1,189 @@
-"""The shipped archive: what a cell is, and how the runs of the paper's design are found."""
+"""Files of runs, and which of them are the paper's."""
 
+import dataclasses
 import json
-import re
-from pathlib import Path
 
-import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
-from cortexrnn.evidence.intervals import CELL, cell_means
-from cortexrnn.evidence.published import beside_published
-from cortexrnn.networks.specification import PUBLISHED, RunSpec
+from cortexrnn.networks.specification import RunSpec
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
-from cortexrnn.runs.archive import load_archive, read_folder
-from cortexrnn.runs.conditions import LABELS, as_published, labelled, select
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def archive():
-    return load_archive()
+from cortexrnn.runs import archive
+from cortexrnn.runs.archive import ArchiveError, load_archive, read_runs
+from cortexrnn.runs.labels import as_published, select
+from tests.conftest import SPECIFIED
 
 
-def test_a_cell_holds_runs_of_one_specification_but_for_the_seed(archive):
-    def but_for_the_seed(row):
-        plain = json.loads(row.specification)
-        del plain["seed"]
-        return json.dumps(plain, sort_keys=True)
-
-    known = archive.assign(key=[but_for_the_seed(row) for row in archive.itertuples()])
-    cells = known.groupby(list(CELL), sort=False)
-    assert (cells["key"].nunique() == 1).all()
-    assert (cells["seed"].nunique() == cells.size()).all(), "a cell has a seed twice"
-    assert (known.groupby([*CELL[:2], "key"])[list(CELL)].nunique() == 1).all(axis=None)
+def spec(**settings):
+    return RunSpec(
+        **(
+            {"field": "6_6_2", "field_hash": "0" * 64, "variant": "W*D*C", "task": "go_nogo"}
+            | {"seed": 0}
+            | settings
+        )
+    )
 
 
-def test_the_published_runs_are_those_that_select_finds_on_every_field_and_arm(archive):
-    published = archive[archive["published"]]
-    assert (published["settings"] == "").all()
-    assert set(published["variant"]) == set(VARIANTS)
-    assert set(published["task"]) == set(TASKS)
-    for (field, relation, sign), runs in published.groupby(["field", "relation", "sign"]):
-        selected = select(archive, field=field, relation=relation, sign=sign)
-        assert set(selected["identity"]) == set(runs["identity"])
-
-
-def test_one_filter_gives_the_runs_behind_the_headline_table(archive):
-    six = archive[archive["published"] & (archive["field"] == "6_6_2") & (archive["arm"] == "corr")]
-    assert len(six) == 11 * 3 * 20
-    cell = six[(six["variant"] == "W*D*C") & (six["task"] == "perceptual")]
-    assert sorted(cell["seed"]) == list(range(20))
-    assert cell["accuracy"].mean() == pytest.approx(0.819, abs=5e-4)
-    five = archive[archive["published"] & (archive["field"] == "5_3_4")]
-    assert (five["arm"] == "corr").sum() == 11 * 3 * 20
-
-
-def test_only_cells_of_the_papers_design_stand_beside_its_numbers(archive):
-    table = beside_published(archive)
-    beside = table[table["published"].notna()]
-    assert (beside["settings"] == "").all()
-    assert set(beside["protocol"]) == {"published"}
-    assert len(table) == len(archive.groupby(list(CELL)))
-    rows = beside[(beside["field"] == "6_6_2") & (beside["arm"] == "corr")]
-    assert len(rows) == 33
-    assert (rows["runs"] == 20).all()
-
-
-def settings(runs):
-    return labelled(runs.assign(variant="W"))["settings"]
-
-
-def test_a_setting_that_differs_is_named_with_its_value():
-    base = {"field": "f", "variant": "W*D*C", "task": "go_nogo", "seed": 3}
-
-    def named(**changed):
-        hashes = {"field_hash": changed.pop("field_hash", "a" * 64)}
-        spec = RunSpec(**base, **hashes, **changed)
-        return {"field": spec.field, "protocol": spec.protocol.name,
-                "specification": json.dumps(spec.resolved())}  # fmt: skip
-
-    rows = [
-        named(),
-        named(epochs=2, strength=0.17),
-        named(data_seed=4),
-        named(task_settings=(("delay_steps", 40),)),
-        named(protocol=PUBLISHED, dtype="float64"),
-        named(first_task="one_choice"),
-    ]
-    assert settings(pd.DataFrame(rows)).tolist() == [
-        "",
-        "epochs=2, strength=0.17",
-        "data_seed=4",
-        "task_settings=delay_steps:40",
-        "precision=float64",
-        "first_task=one_choice",
-    ]
-    several = pd.DataFrame([named(), named(field_hash="b" * 64)], index=[7, 3])
-    assert settings(several).to_dict() == {
-        7: f"field_hash={'a' * 12}",
-        3: f"field_hash={'b' * 12}",
+def row(one, **columns):
+    """Row of the archive of a run, with plain numbers for what it gave."""
+    named = ("field", "relation", "sign", "arm", "task", "seed", "data_seed")
+    sizes = ("epochs", "n_train", "n_validation")
+    return {
+        **dict.fromkeys(archive.SCHEMA.names),
+        **{name: getattr(one, name) for name in (*named, *sizes)},
+        "n_neurons": 312,
+        "protocol": one.protocol.name,
+        "variant": one.variant.name,
+        **dict.fromkeys(archive.METRICS, 0.5),
+        "diverged": False,
+        "history_accuracy": [0.25, 0.5],
+        "history_loss": [2.0, 1.0],
+        "specification": json.dumps(one.resolved(), sort_keys=True),
+        "identity": one.identity,
+        **columns,
     }
 
 
-def test_cells_of_a_mixed_folder_are_kept_apart(archive):
-    runs = archive[(archive["field"] == "6_6_2") & (archive["task"] == "perceptual")]
-    cells = cell_means(runs[runs["variant"] == "W*D*C"])
-    assert len(cells) > 1, "other settings of W*D*C stand in the archive"
-    of_paper = cells[(cells["settings"] == "") & cells["published"] & (cells["arm"] == "corr")]
-    assert of_paper["runs"].tolist() == [20]
-    assert of_paper["mean"].tolist() == [pytest.approx(0.819, abs=5e-4)]
+# --- files
 
 
-def test_frames_put_together_by_hand_mix_no_cell_either():
-    def rows(**changed):
-        base = {"field": "f", "field_hash": "a" * 64, "variant": "W", "task": "go_nogo"}
-        specs = [RunSpec(**base, seed=seed, **changed) for seed in (0, 1)]
-        plain = {"field": "f", "arm": "corr", "protocol": "published", "variant": "W"}
-        plain |= {"task": "go_nogo", "settings": "", "published": False, "diverged": False}
-        plain |= {"numerics": 5, "accuracy": 0.5}
-        return pd.DataFrame(
-            [plain | {"specification": json.dumps(s.resolved(), sort_keys=True)} for s in specs]
-        )
+def test_runs_come_back_as_they_were_written(tmp_path):
+    rows = [row(spec(seed=0)), row(spec(seed=1), diverged=True, diverged_epoch=3, accuracy=None)]
+    path = tmp_path / "folder" / "runs.parquet"
+    archive.write_runs(rows, path)
+    runs = read_runs(path)
+    assert list(runs.columns) == archive.SCHEMA.names
+    assert runs["identity"].tolist() == [one["identity"] for one in rows]
+    assert runs["diverged_epoch"].dtype == "Int64"
+    assert runs["diverged_epoch"].tolist() == [pd.NA, 3]
+    assert runs["diverged"].tolist() == [False, True]
+    assert runs["accuracy"].isna().tolist() == [False, True]
+    assert runs["history_loss"][1].tolist() == [2.0, 1.0]
+    assert [item.name for item in path.parent.iterdir()] == ["runs.parquet"]
+    column = pq.ParquetFile(path).metadata.row_group(0).column(0)
+    assert (column.compression, column.statistics) == ("ZSTD", None)
+    assert not column.has_dictionary_page
 
-    assert cell_means(rows())["runs"].tolist() == [2]
-    runs = pd.concat([rows(), rows(data_seed=1)])
-    assert cell_means(runs)["runs"].tolist() == [2, 2]
+
+def test_json_comes_back_and_replaces_what_was_there(tmp_path):
+    path = tmp_path / "plan.json"
+    for content in ({"name": "μ", "runs": [1, 2]}, {"runs": []}):
+        archive.write_json(content, path)
+        assert json.loads(path.read_text(encoding="utf-8")) == content
+    assert [item.name for item in tmp_path.iterdir()] == ["plan.json"]
 
 
-def test_a_long_setting_is_written_whole_and_a_hash_by_its_first_digits():
-    def named(values):
-        spec = RunSpec(field="f", field_hash="a" * 64, variant="W", task="perceptual", seed=0,
-                       task_settings=(("coherences", values),))  # fmt: skip
-        return {"field": "f", "protocol": "published",
-                "specification": json.dumps(spec.resolved())}  # fmt: skip
+def test_a_file_with_other_columns_is_refused_by_name(tmp_path):
+    path = tmp_path / "old.parquet"
+    archive.write_runs([row(spec())], path)
+    table = pq.read_table(path)
+    pq.write_table(table.drop_columns(["device"]).append_column("speed", table["seconds"]), path)
+    with pytest.raises(ArchiveError, match=r"old\.parquet has other columns .*'device', 'speed'"):
+        read_runs(path)
 
-    start = (0.0, 6.4, 12.8, 25.6, 51.2, 60.1, 70.2, 80.3, 90.4, 91.5)
-    lists = [(*start, end) for end in (92.1, 92.2)]
-    one, other = settings(pd.DataFrame([named(values) for values in lists]))
-    assert one != other
+
+def test_a_folder_holds_every_run_once_in_the_order_of_its_files(tmp_path):
+    one, two, three = (row(spec(seed=seed)) for seed in range(3))
+    other_relation = one | {"relation": "sttc", "arm": "sttc"}
+    other_field = one | {"field": "copy"}
+    archive.write_runs([three, one], tmp_path / "b.parquet")
+    archive.write_runs([one | {"seconds": 7.0}, two], tmp_path / "a.parquet")
+    archive.write_runs([other_relation, other_field], tmp_path / "c.parquet")
+    (tmp_path / "plan.json").write_text("{}")
+    runs = load_archive(str(tmp_path))
+    assert runs["seed"].tolist() == [0, 1, 2, 0, 0]
+    assert runs["seconds"][0] == 7.0
+    assert runs["relation"].tolist() == ["correlation"] * 3 + ["sttc", "correlation"]
+    assert runs.index.tolist() == [0, 1, 2, 3, 4]
+
+
+# --- which runs are the paper's
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
+    "settings",
     [
-        ([["low", 1], ["high", 2]], "low:1 high:2"),
-        ([["low", 1], 2], "[['low', 1], 2]"),
-        ([["low", 1], ["high", 2, 3]], "[['low', 1], ['high', 2, 3]]"),
+        {},
+        {"field": "worm", "field_hash": "1" * 64},
+        {"relation": "precision"},
+        {"sign": "positive"},
+        {"seed": 77},
+        {"data_seed": 4},
+        {"task": "one_choice", "variant": "W"},
     ],
 )
-def test_only_a_list_of_pairs_is_written_as_names_with_values(value, text):
-    spec = RunSpec(field="f", field_hash="a" * 64, variant="W", task="go_nogo", seed=0)
-    content = spec.resolved() | {"task_settings": [["bounds", value]]}
-    run = {"field": "f", "protocol": "published", "specification": json.dumps(content)}
-    assert settings(pd.DataFrame([run])).tolist() == [f"task_settings=bounds:{text}"]
+def test_the_papers_runs_are_of_any_field_arm_seed_and_draw(settings):
+    runs = pd.DataFrame([row(spec(**settings))])
+    assert len(as_published(runs)) == 1
 
 
-def places_that_read_the_archive():
-    sources = [*ROOT.glob("notebooks/[0-9]*.py"), *ROOT.glob("cortexrnn/**/*.py")]
-    return [path for path in sorted(sources) if "load_archive(" in path.read_text("utf-8")]
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"epochs": 9},
+        {"n_train": 5119},
+        {"n_validation": 2561},
+        {"batch_size": 64},
+        {"learning_rate": 2e-3},
+        {"input_noise": 0.0},
+        {"strength": 0.2},
+        {"emd_strength": 0.2},
+        {"dtype": "float64"},
+        {"first_task": "perceptual"},
+        {"task_settings": {"delay_steps": 40}},
+        {"variant": VARIANTS["W*D*C"].switched(self_connections="removed")},
+        {"variant": "W*D*"},
+    ],
+)
+def test_nothing_else_may_differ_from_the_paper(settings):
+    same, other = row(spec()), row(spec(**settings))
+    runs = pd.DataFrame([other, same])
+    assert as_published(runs)["identity"].tolist() == [same["identity"]]
+    # Nor under the columns of a published run: what counts is the specification.
+    named = {name: same[name] for name in (*SPECIFIED, "protocol")}
+    assert len(as_published(pd.DataFrame([other | named]))) == 0
 
 
-@pytest.mark.parametrize("path", places_that_read_the_archive(), ids=lambda path: path.stem)
-def test_no_place_takes_the_name_of_a_protocol_for_the_papers_design(path):
-    # Controls, other strengths and fewer trials are run under the published protocol as well.
-    text = path.read_text("utf-8")
-    assert not re.search(r"""\[["']protocol["']\]\s*==|protocol\s*==\s*["']published""", text)
+def test_another_protocol_is_not_the_papers():
+    protocol = dataclasses.replace(spec().protocol, name="mine", coordinates="soma")
+    assert as_published(pd.DataFrame([row(spec(protocol=protocol))])).empty
+    renamed = row(spec(protocol=protocol)) | {"protocol": "published"}
+    assert as_published(pd.DataFrame([renamed])).empty
 
 
-def test_files_of_runs_have_the_columns_that_load_archive_adds_to(archive):
-    folder = ROOT / "cortexrnn" / "data" / "archive"
-    stored = read_folder(folder)
-    assert list(archive.columns) == [*stored.columns, *LABELS]
-    assert len(stored) == len(archive)
-    assert set(as_published(stored)["identity"]) >= set(archive[archive["published"]]["identity"])
-
-
-def test_recorded_runs_say_what_made_them(archive):
-    for name in ("commit", "versions", "products", "device"):
-        assert (archive[name] != "").all(), name
-    assert np.isfinite(archive["seconds"]).all()
+def test_one_arm_of_one_field_comes_in_the_order_of_the_paper():
+    rows = [
+        row(spec(**where, variant=variant, task=task, seed=seed))
+        for where in (
+            {},
+            {"field": "5_3_4"},
+            {"relation": "sttc"},
+            {"sign": "positive"},
+            {"data_seed": 1},
+        )
+        for variant in ("W!D*C*", "WD", "W*D*C")
+        for seed in (10, 2)
+        for task in ("go_nogo", "one_choice")
+    ]
+    runs = pd.DataFrame(rows)
+    expected = [
+        (task, seed, variant)
+        for task in TASKS
+        for seed in (2, 10)
+        for variant in VARIANTS
+        if task != "perceptual" and variant in ("W!D*C*", "WD", "W*D*C")
+    ]
+    selected = select(runs, field="6_6_2")
+    assert (
+        list(zip(selected["task"], selected["seed"], selected["variant"], strict=True)) == expected
+    )
+    assert selected.index.tolist() == list(range(12))
+    for column, value in (("field", "6_6_2"), ("arm", "corr"), ("data_seed", 0)):
+        assert set(selected[column]) == {value}
+    positive = select(runs, field="6_6_2", sign="positive")
+    assert set(positive["arm"]) == {"corr+sign"} and len(positive) == 12
+    tiled = select(runs, field="6_6_2", relation="sttc")
+    assert set(tiled["arm"]) == {"sttc"} and len(tiled) == 12
+    assert select(runs, field="4_7_2").empty

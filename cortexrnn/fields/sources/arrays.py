@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from cortexrnn.fields import relations
 from cortexrnn.fields.errors import FieldError, warn
 from cortexrnn.fields.field import Field
-from cortexrnn.fields.given import labels, tables, trains, units
+from cortexrnn.fields.inputs import alignment, event_trains, physical_units, tables
 
 __all__ = ["field_from_data", "read_connectome", "read_events", "read_positions"]
 
@@ -139,10 +139,12 @@ def field_from_data(
         positions, events = _carried(connectome, positions, events, activity is not None)
     if positions is None:
         raise FieldError(f"field {name!r} has no positions; pass positions=, one row per neuron")
-    edges = units.voxel_edges(MICROMETRES if voxel_size is None else voxel_size, "voxel_size")
-    somata = labels.somata(positions, edges, "positions")
+    edges = physical_units.voxel_edges(
+        MICROMETRES if voxel_size is None else voxel_size, "voxel_size"
+    )
+    somata = alignment.somata(positions, edges, "positions")
     synapses = _synapses(connectome)
-    recorded = None if events is None else trains.read(events, "events")
+    recorded = None if events is None else event_trains.read(events, "events")
     traces = None if activity is None else _activity(activity, frame_rate_hz)
     sources = [each for each in (somata, synapses, recorded, traces) if each is not None]
     order = _order(somata, synapses, sources, ids, name)
@@ -154,12 +156,12 @@ def field_from_data(
         voxel_size=edges,
     )
     unit_known = voxel_size is not None or somata.with_unit
-    units.check_extent(
+    physical_units.check_extent(
         plain.positions, plain.voxel_size, f"field {name!r}, positions", unit_known=unit_known
     )
-    length = units.scalar(duration_s, "duration_s")
+    length = physical_units.scalar(duration_s, "duration_s")
     if recorded is not None:
-        start = units.scalar(t_start, "t_start")
+        start = physical_units.scalar(t_start, "t_start")
         event_times = recorded.on_clock(recorded.align(order), start, in_seconds=length is not None)
         length = recorded.duration if length is None else length
     elif traces is not None:
@@ -170,8 +172,8 @@ def field_from_data(
     return _related(
         _without_silent(plain, silent),
         precision=precision,
-        bin_s=units.scalar(bin_s, "bin_s"),
-        window_s=units.scalar(window_s, "window_s"),
+        bin_s=physical_units.scalar(bin_s, "bin_s"),
+        window_s=physical_units.scalar(window_s, "window_s"),
         duration_s=length,
     )
 
@@ -191,9 +193,9 @@ def _carried(graph: nx.Graph, positions: Any, events: Any, active: bool) -> tupl
 
 
 def _order(
-    somata: labels.Rows,
-    synapses: labels.Square | labels.Edges,
-    sources: Sequence[labels.Labelled],
+    somata: alignment.Rows,
+    synapses: alignment.Square | alignment.Edges,
+    sources: Sequence[alignment.Labelled],
     ids: Any,
     name: str,
 ) -> Ids:
@@ -201,7 +203,7 @@ def _order(
     plain = somata.labels is None and synapses.labels is None
     if ids is None and plain and len(somata) != len(synapses):
         raise _unequal(somata, len(synapses), name)
-    order = labels.order(sources, ids, "")
+    order = alignment.order(sources, ids, "")
     if synapses.labels is None and len(synapses) != len(order):
         raise FieldError(
             f"connectome: {len(synapses)} rows for {len(order)} ids; give one for each"
@@ -211,7 +213,7 @@ def _order(
     return order
 
 
-def _unequal(somata: labels.Rows, n: int, name: str) -> FieldError:
+def _unequal(somata: alignment.Rows, n: int, name: str) -> FieldError:
     return FieldError(
         f"field {name!r}: {len(somata)} positions for {n} neurons of the connectome; "
         "give both the same neurons in the same order, or label both with ids"
@@ -256,7 +258,7 @@ def read_connectome(source: Any, *, ids: ArrayLike | None = None) -> tuple[NDArr
     of synapses, ``field.connectome.sum()``, with what you expect.
     """
     synapses = _synapses(source)
-    order = labels.order([synapses], ids, "")
+    order = alignment.order([synapses], ids, "")
     if synapses.labels is None and len(synapses) != len(order):
         raise FieldError(
             f"connectome: {len(synapses)} rows for {len(order)} ids; give one for each"
@@ -292,10 +294,12 @@ def read_positions(
     FieldError
         If the source cannot be read, lacks a neuron or repeats one.
     """
-    somata = labels.somata(source, units.voxel_edges(voxel_size, "voxel_size"), "positions")
+    somata = alignment.somata(
+        source, physical_units.voxel_edges(voxel_size, "voxel_size"), "positions"
+    )
     if ids is None:
         return somata.values, somata.labels
-    order = labels.unique(labels.as_ids(ids, "ids"), "ids")
+    order = alignment.unique(alignment.as_ids(ids, "ids"), "ids")
     return somata.align(order), order
 
 
@@ -325,9 +329,9 @@ def read_events(source: Any, *, ids: ArrayLike, t_start: Any = None) -> Trains:
         If the source cannot be read, names a neuron that is not among `ids`, has gaps, or starts
         at a time that cannot be the start of a recording.
     """
-    order = labels.unique(labels.as_ids(ids, "ids"), "ids")
-    recorded = trains.read(source, "events")
-    return recorded.on_clock(recorded.align(order), units.scalar(t_start, "t_start"))
+    order = alignment.unique(alignment.as_ids(ids, "ids"), "ids")
+    recorded = event_trains.read(source, "events")
+    return recorded.on_clock(recorded.align(order), physical_units.scalar(t_start, "t_start"))
 
 
 def _related(
@@ -405,7 +409,7 @@ def _check_duplicates(field: Field, *, precision: bool) -> None:
 
 
 @dataclass(frozen=True)
-class _Traces(labels.Rows):
+class _Traces(alignment.Rows):
     """Activity, one row per neuron, with its frame rate in Hz."""
 
     rate: Any = None
@@ -414,7 +418,7 @@ class _Traces(labels.Rows):
 def _activity(source: Any, frame_rate_hz: Any) -> _Traces:
     """Read activity with its labels and its time base."""
     where = "activity"
-    given = units.rate(frame_rate_hz, "frame_rate_hz")
+    given = physical_units.rate(frame_rate_hz, "frame_rate_hz")
     if hasattr(source, "rois") or (hasattr(source, "timestamps") and hasattr(source, "data")):
         raise FieldError(
             f"{where}: a series of an NWB file stores frames as rows; pass series.data[:].T, "
@@ -427,38 +431,38 @@ def _activity(source: Any, frame_rate_hz: Any) -> _Traces:
         )
     values, names, times, own = _timed(source, where)
     try:
-        ids = labels.ids_of(names, where)
+        ids = alignment.ids_of(names, where)
     except FieldError as error:
         raise FieldError(
             f"{error} (rows are neurons; is the table turned? Then pass table.T)"
         ) from None
     rate = _agreed(given, _rate(times, where) if own is None else own)
-    return _Traces(values, ids, where, numbered=labels.numbers_itself(names), rate=rate)
+    return _Traces(values, ids, where, numbered=alignment.numbers_itself(names), rate=rate)
 
 
 def _timed(source: Any, where: str) -> tuple[NDArray[Any], Any, Any, Any]:
     """Values with neurons as rows, labels of neurons, times of frames, rate."""
     if hasattr(source, "sampling_rate"):  # neo: frames are rows
-        rate = units.rate(source.sampling_rate, "sampling_rate")
+        rate = physical_units.rate(source.sampling_rate, "sampling_rate")
         return np.asarray(source.magnitude).T, None, None, rate
     if hasattr(source, "time_support") and hasattr(source, "columns"):  # pynapple: likewise
-        trains.one_span(len(source.time_support), where)
+        event_trains.one_span(len(source.time_support), where)
         return np.asarray(source.values).T, source.columns, np.asarray(source.t), None
     dims = getattr(source, "dims", ())
     if isinstance(dims, tuple) and len(dims) == 2 and "time" in dims:  # xarray
         source = source.transpose(..., "time")
-    values = units.plain(source, where)
+    values = physical_units.plain(source, where)
     if values.ndim != 2:
         return values, None, None, None
-    return values, labels.axis_labels(source, 0), labels.axis_labels(source, 1), None
+    return values, alignment.axis_labels(source, 0), alignment.axis_labels(source, 1), None
 
 
 def _rate(times: Any, where: str) -> float | None:
     """Frames in a second by the times of frames, None where these are only numbered."""
-    if times is None or labels.numbers_itself(times) or len(times) < 2:
+    if times is None or alignment.numbers_itself(times) or len(times) < 2:
         return None
     try:
-        seconds = units.times(times, f"{where}, times of frames").astype(np.float64)
+        seconds = physical_units.times(times, f"{where}, times of frames").astype(np.float64)
     except (ValueError, TypeError) as error:
         raise FieldError(
             f"{where}: the columns are no times of frames in seconds: {error}"
@@ -489,7 +493,7 @@ def _agreed(given: Any, own: float | None) -> Any:
 def _maxima(traces: NDArray[Any], frame_rate_hz: Any, n: int) -> Trains:
     """Events of deconvolved traces, after a check that names what a user gave."""
     if traces.dtype == bool:
-        raise FieldError(f"activity: holds bool: {trains.RASTER}")
+        raise FieldError(f"activity: holds bool: {event_trains.RASTER}")
     if traces.dtype.kind not in "iuf" or traces.ndim != 2 or len(traces) != n:
         raise FieldError(
             f"activity: {traces.dtype} of shape {traces.shape}, expected numbers of shape ({n}, T)"
@@ -521,7 +525,7 @@ def _positive(value: Any, name: str, what: str) -> float:
 # ---------------------------------------------------------------------------------- connectome
 
 
-def _synapses(source: Any) -> labels.Square | labels.Edges:
+def _synapses(source: Any) -> alignment.Square | alignment.Edges:
     """Read synapse counts of any kind, not yet aligned."""
     where = "connectome"
     if isinstance(source, nx.Graph):
@@ -534,7 +538,7 @@ def _synapses(source: Any) -> labels.Square | labels.Edges:
         return _from_table(pd.DataFrame(dict(source)), where)
     if scipy.sparse.issparse(source):
         source = _dense(source, where)
-    square = labels.square(source, where)
+    square = alignment.square(source, where)
     shape = square.values.shape
     if len(shape) != 2 or shape[0] != shape[1]:
         raise FieldError(f"{where}: shape {shape}, expected a square (N, N)")
@@ -543,7 +547,7 @@ def _synapses(source: Any) -> labels.Square | labels.Edges:
 
 def _dense(matrix: Any, where: str) -> NDArray[Any]:
     """Make an array of a sparse matrix; repeated entries add up in a type that holds the sum."""
-    labels.room(max(matrix.shape), where)
+    alignment.room(max(matrix.shape), where)
     kind = matrix.dtype.kind
     if kind in "biu" and matrix.dtype != np.uint64:
         matrix = matrix.astype(np.int64)
@@ -574,10 +578,10 @@ def _attributes(graph: nx.Graph, key: str) -> dict[Hashable, Any] | None:
     return values or None
 
 
-def _graph_edges(graph: nx.Graph) -> labels.Edges:
+def _graph_edges(graph: nx.Graph) -> alignment.Edges:
     """Edges of a graph as an edge list, undirected ones both ways."""
     where = "nodes of the graph"
-    nodes = labels.unique(labels.as_ids(list(graph.nodes), where), where)
+    nodes = alignment.unique(alignment.as_ids(list(graph.nodes), where), where)
     key = _weight(graph)
     edge_rows = [(pre, post, 1 if key is None else data[key]) for pre, post, data in
              graph.edges(data=True)]  # fmt: skip
@@ -585,9 +589,9 @@ def _graph_edges(graph: nx.Graph) -> labels.Edges:
     if not graph.is_directed():
         back = edges.rename(columns={"pre": "post", "post": "pre"})
         edges = pd.concat([edges, back[back["pre"] != back["post"]]], ignore_index=True)
-    pre, post = (labels.as_ids(list(edges[side]), where) for side in ("pre", "post"))
+    pre, post = (alignment.as_ids(list(edges[side]), where) for side in ("pre", "post"))
     count = tables.numbers(edges["count"], f"graph, edge attribute {key}")
-    return labels.Edges(pre, post, count, nodes, "the graph")
+    return alignment.Edges(pre, post, count, nodes, "the graph")
 
 
 def _weight(graph: nx.Graph) -> Hashable | None:
@@ -634,7 +638,7 @@ def _not_counts(names: Sequence[Any], where: str) -> None:
         )
 
 
-def _from_table(source: Any, where: str) -> labels.Square | labels.Edges:
+def _from_table(source: Any, where: str) -> alignment.Square | alignment.Edges:
     """Read a table that holds an edge list or a square of counts."""
     if isinstance(source, pd.DataFrame):
         names = {str(name).strip().lower() for name in source.columns}
@@ -666,12 +670,12 @@ def _is_edge_list(columns: set[str], index: Sequence[Any]) -> bool:
     return any(columns & side for side in sides) or all(levels & side for side in sides)
 
 
-def _edge_list(table: pd.DataFrame, where: str) -> labels.Edges:
+def _edge_list(table: pd.DataFrame, where: str) -> alignment.Edges:
     """Read one row for each pair or synapse."""
     sides = [tables.column(table, names, where) for names in (PRE, POST)]
     if None in sides:
         tables.columns(table, ("pre", "post"), where)
-    pre, post = (labels.as_ids(table[side], f"{where}, column {side}") for side in sides)
+    pre, post = (alignment.as_ids(table[side], f"{where}, column {side}") for side in sides)
     ids = np.unique(np.concatenate([pre, post]))
     key = tables.column(table, COUNT, where)
     is_repeated = pd.DataFrame({"pre": pre, "post": post}).duplicated()
@@ -686,7 +690,7 @@ def _edge_list(table: pd.DataFrame, where: str) -> labels.Edges:
         count = tables.numbers(table[key], f"{where}, column {key}")
         _once(pre[is_repeated], post[is_repeated], where)
     tables.unread(table, [*sides, key], where)
-    return labels.Edges(pre, post, count, ids, where)
+    return alignment.Edges(pre, post, count, ids, where)
 
 
 def _holds_numbers(values: pd.Series) -> bool:
@@ -698,12 +702,12 @@ def _once(pre: Ids, post: Ids, where: str) -> None:
     """Refuse second counts of pairs, since it is not known whether they add up."""
     if not len(pre):
         return
-    hint = labels.rounded(pre) or labels.rounded(post)
+    hint = alignment.rounded(pre) or alignment.rounded(post)
     cure = "; add them up or drop one, or leave out the count if every row is one synapse"
     raise FieldError(f"{where}: the pair {pre[0]}, {post[0]} has two counts{hint or cure}")
 
 
-def _square_table(frame: pd.DataFrame, where: str) -> labels.Square:
+def _square_table(frame: pd.DataFrame, where: str) -> alignment.Square:
     """Read a square of counts whose index and columns are labels."""
     if frame.shape[0] != frame.shape[1]:
         shown = ", ".join(map(str, frame.columns[:4]))
@@ -716,8 +720,8 @@ def _square_table(frame: pd.DataFrame, where: str) -> labels.Square:
         repeated = frame.columns[frame.columns.duplicated()][0]
         raise FieldError(f"{where}: column {repeated} occurs twice; keep one")
     for labels_of, side in ((frame.index, "rows"), (frame.columns, "header")):
-        labels.ids_of(labels_of, f"{where}, {side}")
+        alignment.ids_of(labels_of, f"{where}, {side}")
     counts = [tables.numbers(frame.iloc[:, k], f"{where}, column {name}") for k, name in
               enumerate(frame.columns)]  # fmt: skip
     table = pd.DataFrame(np.stack(counts, 1), index=frame.index, columns=frame.columns)
-    return labels.square(table, where)
+    return alignment.square(table, where)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cortexrnn.fields import relations
 from cortexrnn.fields.errors import FieldError
 from cortexrnn.fields.field import Field
-from cortexrnn.fields.given import trains
+from cortexrnn.fields.inputs import event_trains
 from cortexrnn.fields.sources.microns import nwb
 from cortexrnn.fields.sources.microns.cave import CAVE_VERSION, Cave
 from cortexrnn.fields.sources.microns.static import STATIC_VERSION, Static
@@ -304,7 +304,7 @@ def _given(neurons: pd.DataFrame, events: Any) -> list[NDArray[np.float64]]:
     """Event times that the caller gave, in the order of the neurons."""
     units = neurons["unit"].tolist()
     try:
-        read = trains.read(events, "events")
+        read = event_trains.read(events, "events")
         if read.labels is None:
             raise MicronsError("events name no units; pass a dictionary or series by unit id")
         timed = read.on_clock(read.items, None)

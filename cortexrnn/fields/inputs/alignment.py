@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cortexrnn.fields.errors import FieldError
-from cortexrnn.fields.given import tables, units
+from cortexrnn.fields.inputs import physical_units, tables
 
 __all__ = [
     "MOST_PAIRS",
@@ -79,8 +79,10 @@ def as_ids(values: Any, where: str) -> Ids:
     FieldError
         If one is missing or no whole number; the message says why it may be so.
     """
-    if units.unit_of(values) is not None:
-        raise FieldError(f"{where}: ids have no unit, these have {units.unit_of(values)!r}")
+    if physical_units.unit_of(values) is not None:
+        raise FieldError(
+            f"{where}: ids have no unit, these have {physical_units.unit_of(values)!r}"
+        )
     if np.ma.isMaskedArray(values):
         raise FieldError(f"{where}: masked values; leave the neurons without an id out")
     if hasattr(values, "dims") and hasattr(values, "values"):  # xarray
@@ -479,7 +481,7 @@ def rows(source: Any, where: str, *, more: bool = False) -> Rows:
     Parameters
     ----------
     source
-        An array, or something labelled, see :func:`axis_labels`.
+        An array, or something labelled, see `axis_labels`.
     where : str
         Its name in messages.
     more : bool
@@ -496,7 +498,11 @@ def rows(source: Any, where: str, *, more: bool = False) -> Rows:
     """
     labels = axis_labels(source, 0)
     return Rows(
-        units.plain(source, where), ids_of(labels, where), where, more, numbers_itself(labels)
+        physical_units.plain(source, where),
+        ids_of(labels, where),
+        where,
+        more,
+        numbers_itself(labels),
     )
 
 
@@ -522,7 +528,7 @@ def somata(source: Any, edges: Any, where: str) -> Rows:
     FieldError
         If columns are missing, ids repeat, or the unit is not one of length.
     """
-    unit = units.unit_of(source)
+    unit = physical_units.unit_of(source)
     if isinstance(source, Mapping):
         ids, values = as_ids(list(source), where), list(source.values())
         for place in values:
@@ -586,8 +592,8 @@ def _placed(
     values: Any, ids: Ids | None, where: str, edges: Any, unit: str | None, numbered: bool = False
 ) -> Rows:
     """Positions in voxels."""
-    own_unit = units.unit_within(values, where) if unit is None else unit
-    voxels = units.lengths(values, edges, where, unit=own_unit)
+    own_unit = physical_units.unit_within(values, where) if unit is None else unit
+    voxels = physical_units.lengths(values, edges, where, unit=own_unit)
     if ids is not None:
         unique(ids, where)
     return Rows(voxels, ids, where, True, numbered, own_unit is not None)
@@ -599,7 +605,7 @@ def square(source: Any, where: str) -> Square:
     Parameters
     ----------
     source
-        An array, or something labelled, see :func:`axis_labels`. Where the axes are named ``post``
+        An array, or something labelled, see `axis_labels`. Where the axes are named ``post``
         and ``pre`` in this order, it is transposed.
     where : str
         Its name in messages.
@@ -622,7 +628,7 @@ def square(source: Any, where: str) -> Square:
         raise FieldError(
             f"{where}: a graph; pass it to cortexrnn.fields.sources.arrays.field_from_data"
         )
-    values = units.plain(source, where)
+    values = physical_units.plain(source, where)
     if values.dtype == object and isinstance(source, pd.DataFrame):
         values = _settled(source, where)
     if values.ndim != 2:

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cortexrnn.fields.errors import FieldError, warn
-from cortexrnn.fields.given import labels, tables, units
+from cortexrnn.fields.inputs import alignment, physical_units, tables
 
 __all__ = ["RASTER", "Trains", "is_raster", "on_clock", "one_span", "read", "seconds"]
 
@@ -60,7 +60,8 @@ class Trains:
     with_unit : bool
         Whether the times carried a unit, so that it need not be guessed.
     complete : bool
-        See :class:`~cortexrnn.fields.given.labels.Labelled`. False: silent neurons may be missing.
+        See :class:`~cortexrnn.fields.inputs.alignment.Labelled`. False: silent neurons may be
+        missing.
     """
 
     items: list[NDArray[Any]]
@@ -77,7 +78,7 @@ class Trains:
 
     def align(self, ids: NDArray[np.int64]) -> list[NDArray[Any]]:
         """Return the trains in the order of the neurons; one that does not occur has no events."""
-        labels.refuse_ambiguous_numbers(self.numbered, ids, self.where)
+        alignment.refuse_ambiguous_numbers(self.numbered, ids, self.where)
         if self.labels is None:
             if len(self.items) != len(ids):
                 raise FieldError(
@@ -85,7 +86,7 @@ class Trains:
                     "for each, empty if silent"
                 )
             return self.items
-        labels.known(self.labels, ids, self.where)
+        alignment.known(self.labels, ids, self.where)
         by_id = dict(zip(self.labels.tolist(), self.items, strict=True))
         return [by_id.get(i, np.empty(0)) for i in ids.tolist()]
 
@@ -101,7 +102,7 @@ class Trains:
         """Length of the recording in seconds, where the source knows it."""
         if self.stop is None:
             return None
-        return float(units.since(np.array([self.stop]), self.start, self.where)[0])
+        return float(physical_units.since(np.array([self.stop]), self.start, self.where)[0])
 
 
 def read(source: Any, where: str) -> Trains:
@@ -136,15 +137,15 @@ def read(source: Any, where: str) -> Trains:
     if isinstance(source, Mapping):
         names, items = list(source), [source[key] for key in source]
     else:
-        names = labels.axis_labels(source, 0) if getattr(source, "ndim", 0) == 1 else None
-        numbered = labels.numbers_itself(names)
+        names = alignment.axis_labels(source, 0) if getattr(source, "ndim", 0) == 1 else None
+        numbered = alignment.numbers_itself(names)
         items = _listed(source, where)
     neuron_names = names if names is not None else _annotated(items)
-    ids = None if neuron_names is None else labels.ids_of(neuron_names, where)
+    ids = None if neuron_names is None else alignment.ids_of(neuron_names, where)
     titles = [f"{where}[{k}]" for k in range(len(items))]
     if ids is not None:
         titles = [f"{where} of neuron {i}" for i in ids.tolist()]
-    with_unit = any(units.unit_of(item) is not None for item in items)
+    with_unit = any(physical_units.unit_of(item) is not None for item in items)
     trains = _with_base(Trains([], ids, where, numbered=numbered, with_unit=with_unit), items)
     return replace(trains, items=[seconds(t, w) for t, w in zip(items, titles, strict=True)])
 
@@ -159,7 +160,7 @@ def _listed(source: Any, where: str) -> list[Any]:
             f"{where}: one {type(source).__name__}{lies}; pass one array of seconds for each neuron"
         )
     inside: Any = source
-    if hasattr(source, "dims") and units.unit_of(source) is None:  # xarray
+    if hasattr(source, "dims") and physical_units.unit_of(source) is None:  # xarray
         inside = inside.values
     try:
         return list(inside)
@@ -185,12 +186,12 @@ def _is_long(source: Any) -> bool:
 
 def _of_pairs(owners: Any, times: pd.Series, where: str) -> Trains:
     """Trains from one row for each event."""
-    if labels.numbers_itself(owners):
+    if alignment.numbers_itself(owners):
         raise FieldError(
             f"{where}: a flat series of {len(times)} numbers does not name their neurons; set its "
             "index to ids, or pass one array for each neuron"
         )
-    owner_ids = labels.as_ids(owners, where)
+    owner_ids = alignment.as_ids(owners, where)
     event_times = (
         seconds(times, where) if times.dtype.kind in "mMiuf" else tables.numbers(times, where)
     )
@@ -221,7 +222,7 @@ def _of_table(source: Any, where: str) -> Trains:
     times = times.infer_objects()
     if times.dtype.kind not in "mM":
         times = pd.Series(tables.numbers(times, f"{where}, column {time_column}"))
-    owners = labels.as_ids(table[id_column], f"{where}, column {id_column}")
+    owners = alignment.as_ids(table[id_column], f"{where}, column {id_column}")
     return _of_pairs(owners, times, where)
 
 
@@ -271,7 +272,9 @@ def _with_base(trains: Trains, items: Sequence[Any]) -> Trains:
             one_span(len(support), trains.where)
         span = [getattr(item, name, None) for name in ("t_start", "t_stop")]
         if span[0] is not None and span[1] is not None:
-            bases.append(tuple(units.scalar(edge, f"{trains.where}, t_start") for edge in span))
+            bases.append(
+                tuple(physical_units.scalar(edge, f"{trains.where}, t_start") for edge in span)
+            )
     if not bases:
         return trains
     if len(bases) < len(items) or len(set(bases)) > 1:
@@ -302,8 +305,8 @@ def seconds(train: Any, where: str) -> NDArray[Any]:
     Parameters
     ----------
     train
-        Times, see :func:`cortexrnn.fields.given.units.times`; of an object with times and values
-        (pynapple) the times.
+        Times, see :func:`cortexrnn.fields.inputs.physical_units.times`; of an object with times and
+        values (pynapple) the times.
     where : str
         Its name in messages.
 
@@ -324,7 +327,7 @@ def seconds(train: Any, where: str) -> NDArray[Any]:
             f"{where}: a series whose index is its times; pass the index, series.index, as the "
             "train"
         )
-    times = units.times(train, where)
+    times = physical_units.times(train, where)
     if times.dtype == bool and times.size:
         raise FieldError(f"{where}: holds bool: {RASTER}")
     if times.size == 0 and times.ndim == 1:
@@ -401,7 +404,9 @@ def on_clock(
     """
     if start is None or start != 0:
         _fine_enough(trains, where)
-    counted = [units.since(train, start, where) if train.size else train for train in trains]
+    counted = [
+        physical_units.since(train, start, where) if train.size else train for train in trains
+    ]
     if start is not None and start != 0:  # the field itself refuses events before 0
         _after_start(counted, trains, start, where)
     usable = [train for train in counted if train.size and train.dtype.kind in "iuf"]

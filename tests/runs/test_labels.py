@@ -15,7 +15,6 @@ from cortexrnn.fields.errors import FieldError
 from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.networks.specification import CORRECTED, PRESETS, Preset, RunSpec
 from cortexrnn.runs.archive import read_folder
-from cortexrnn.runs.conditions import LABELS, labelled, runs_of
 from cortexrnn.runs.controls import (
     CONDITIONS,
     CONTROLS,
@@ -24,6 +23,7 @@ from cortexrnn.runs.controls import (
     Control,
     read_conditions,
 )
+from cortexrnn.runs.labels import LABELS, labelled, runs_of
 from cortexrnn.runs.plans import plan_conditions
 
 TINY = Preset(n_seeds=1, epochs=1, n_train=256, n_validation=128)

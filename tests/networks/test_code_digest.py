@@ -23,8 +23,8 @@ import numpy as np
 import pytest
 import torch
 
+from cortexrnn.networks.code_digest import DefinitionError, _is_library
 from cortexrnn.networks.custom_penalty import CustomPenalty
-from cortexrnn.networks.definition import DefinitionError, _is_library
 from cortexrnn.networks.tasks import TASKS
 
 ROOT = Path(__file__).parents[2]

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from cortexrnn.fields import relations
 from cortexrnn.fields.errors import FieldError, FieldWarning
 from cortexrnn.fields.field import Field
-from cortexrnn.fields.given import labels, units
+from cortexrnn.fields.inputs import alignment, physical_units
 from cortexrnn.fields.sources import load_field
 from cortexrnn.fields.sources.arrays import (
     field_from_data,
@@ -675,7 +675,7 @@ def test_a_matrix_that_would_not_fit_is_refused_before_it_is_made() -> None:
     for kind in kinds:
         with pytest.raises(FieldError, match=r"139,255 neurons .* 19,391,955,025 pairs .* keep"):
             read_connectome(kind)
-    labels.room(20_000, "connectome")
+    alignment.room(20_000, "connectome")
 
 
 def test_hidden_parts_of_rows_are_refused() -> None:
@@ -1228,4 +1228,6 @@ def test_conversions_keep_decimal_numbers() -> None:
     for digits in range(1, 12):
         numbers = np.round(rng.uniform(0, 1000, 2000), digits)
         for unit, factor in PER_SECOND.items():
-            assert np.array_equal(units.times(bearing(numbers * factor, unit), "t"), numbers)
+            assert np.array_equal(
+                physical_units.times(bearing(numbers * factor, unit), "t"), numbers
+            )
