@@ -398,11 +398,11 @@ class GradientSizes(NamedTuple):
 
     Attributes
     ----------
-    overall : Tensor, shape (M,)
+    overall : Tensor, one value a network
         Over all N^2 weights, self-connections included.
-    self_connections : Tensor, shape (M,)
+    self_connections : Tensor, one value a network
         Over the N self-connections.
-    others : Tensor, shape (M,)
+    others : Tensor, one value a network
         Over the rest.
     """
 
