@@ -231,7 +231,8 @@ glue("above", ", ".join(above) or "none")
 
 # %%
 ended = [result for result in results if not result.diverged]
-assert all(0 <= r.metrics["validation_accuracy"] <= 1 for r in ended)
+correct = [r.metrics["validation_accuracy"] * size.n_validation for r in ended]
+assert np.allclose(correct, np.round(correct), atol=0.01), "whole trials"
 losses = [r.history["loss"] for r in ended]
 fell = sum(loss[-1] <= loss[0] for loss in losses)
 text = f"In {fell} of {len(results)} runs the loss of the last epoch is no "
