@@ -300,9 +300,11 @@ def load_archive(path: str | Path | None = None) -> pd.DataFrame:
     Published runs of ``WD*``, without those of other strengths, sizes or draws of trials:
 
     >>> archive = load_archive()
-    >>> runs = archive[(archive["condition"] == "WD*") & (archive["field"] == "6_6_2")]
-    >>> runs["published"].all()
-    np.True_
+    >>> runs = archive[(archive["label"] == "WD*") & (archive["field"] == "6_6_2")]
+    >>> bool(runs["published"].all()), set(runs["sign"])
+    (True, {'free'})
+
+    The column ``condition`` has the same name whatever the relation and sign.
     """
     if path is None:
         with resources.as_file(resources.files("cortexrnn") / "data" / "archive") as folder:
