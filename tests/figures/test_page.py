@@ -131,7 +131,7 @@ def test_glue_outside_a_notebook_does_nothing(capsys: pytest.CaptureFixture[str]
 
 def test_glued_numpy_scalar_is_a_plain_number(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: dict[str, object] = {}
-    monkeypatch.setattr("cortexrnn.figures.style.shell", lambda: object())
+    monkeypatch.setattr("cortexrnn.figures.page.shell", lambda: object())
     monkeypatch.setattr("myst_nb.glue", lambda name, value, display: kept.update({name: value}))
     glue("half", np.float64(0.5))
     glue("word", "one")
