@@ -186,11 +186,11 @@ def _ours(spec: RunSpec, field: Field, n_nulls: int) -> dict[str, float]:
 
 def _theirs(spec: RunSpec, field: Field, n_nulls: int) -> dict[str, float]:
     drawn = trials(spec)  # once for all networks, as the authors do
-    at_hand = topology.Nulls(1.0, 1.0, 0.0, 0.0, 1)
+    nulls = topology.Nulls(1.0, 1.0, 0.0, 0.0, 1)
     marks = [time.perf_counter()]
     weights, metrics = keras_reference.train(spec, field, trials=drawn)
     marks.append(time.perf_counter())
-    keras_reference.measure(weights, at_hand)
+    keras_reference.measure(weights, nulls)
     marks.append(time.perf_counter())
     keras_reference.draw_nulls(field.n_neurons, n_nulls=n_nulls, seed=spec.seed)
     marks.append(time.perf_counter())
