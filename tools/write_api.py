@@ -77,14 +77,19 @@ def page() -> str:
         parts.append(f"## {room.capitalize()}\n")
         parts.append(textwrap.fill(_purpose(import_module(f"{PACKAGE}.{room}")), 100) + "\n")
         inside = [name for name in names if _room(name) == room]
-        blocks = [
-            f".. automodule:: {name}\n   :members:\n"
-            + "".join(f"   :exclude-members: {hidden}\n" for hidden in [_offered(name)] if hidden)
-            + "   :no-value:\n" * _is_long(name)
-            for name in inside
-        ]
-        parts.append("```{eval-rst}\n" + "\n".join(blocks) + "```\n")
+        parts += [_section(name) for name in inside]
     return "\n".join(parts)
+
+
+def _section(name: str) -> str:
+    """Make the section of a module."""
+    lines = [f".. automodule:: {name}", "   :members:"]
+    if hidden := _offered(name):
+        lines.append(f"   :exclude-members: {hidden}")
+    if _is_long(name):
+        lines.append("   :no-value:")
+    body = "\n".join(lines)
+    return f"### {name.removeprefix(PACKAGE + '.')}\n\n```{{eval-rst}}\n{body}\n```\n"
 
 
 def _offered(name: str) -> str:
