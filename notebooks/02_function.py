@@ -22,7 +22,7 @@
 # *Needs:* [A field of cortex](01_field.ipynb). *Time:* about 20 seconds on two cores; a real field takes
 # some seconds more, for its graphical lasso.
 
-# %%
+# %% tags=["hide-input"]
 from importlib.util import find_spec
 
 import numpy as np

@@ -21,7 +21,7 @@
 # *Needs:* [A field of cortex](01_field.ipynb),
 # [From activity to functional relations](02_function.ipynb). *Time:* a few seconds on two cores.
 
-# %%
+# %% tags=["hide-input"]
 import warnings
 
 import numpy as np

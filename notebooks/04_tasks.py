@@ -20,7 +20,7 @@
 #
 # *Needs:* nothing. *Time:* a few seconds on two cores.
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
 from scipy.stats import norm

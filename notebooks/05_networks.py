@@ -22,7 +22,7 @@
 # *Needs:* [Three priors](03_priors.ipynb), [Three tasks](04_tasks.ipynb). *Time:* about a minute on one
 # core with the values below; minutes to hours on a real field with a larger preset.
 
-# %%
+# %% tags=["hide-input"]
 import warnings
 from dataclasses import asdict, replace
 

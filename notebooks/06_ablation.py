@@ -21,7 +21,7 @@
 #
 # *Needs:* [Eleven networks](05_networks.ipynb). *Time:* seconds; nothing is trained on this page.
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
 

@@ -21,7 +21,7 @@
 #
 # *Needs:* [The ablation](06_ablation.ipynb). *Time:* seconds; nothing is trained on this page.
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
 from scipy.stats import ortho_group

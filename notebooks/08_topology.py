@@ -21,7 +21,7 @@
 #
 # *Needs:* [The ablation](06_ablation.ipynb). *Time:* half a minute; nothing is trained on this page.
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
 

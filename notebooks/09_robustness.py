@@ -20,7 +20,7 @@
 #
 # *Needs:* [The ablation](06_ablation.ipynb). *Time:* under a minute; nothing is trained on this page.
 
-# %%
+# %% tags=["hide-input"]
 import pandas as pd
 
 from cortexrnn import load_archive, load_field

@@ -25,7 +25,7 @@
 # *Needs:* [The ablation](06_ablation.ipynb), [three priors](03_priors.ipynb). *Time:* under a minute; nothing is
 # trained on this page.
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
 from scipy import stats

@@ -22,7 +22,7 @@
 # *Needs:* [A field of cortex](01_field.ipynb); [Eleven networks](05_networks.ipynb) for the training.
 # *Time:* about half a minute on two cores.
 
-# %%
+# %% tags=["hide-input"]
 import tempfile
 from dataclasses import replace
 from pathlib import Path

@@ -24,7 +24,7 @@
 # `cortexrnn[worm]`, without which only recorded runs are shown. *Time:* a few seconds; nothing is trained on
 # this page.
 
-# %%
+# %% tags=["hide-input"]
 import warnings
 from dataclasses import replace
 

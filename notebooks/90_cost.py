@@ -20,7 +20,7 @@
 #
 # *Needs:* [Run it yourself](../book/run.md). *Time:* seconds; nothing is measured on this page.
 
-# %%
+# %% tags=["hide-input"]
 import pandas as pd
 
 from cortexrnn import load_field
