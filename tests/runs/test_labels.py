@@ -141,6 +141,22 @@ def test_runs_without_labels_are_refused(archive):
         runs_of(archive.drop(columns="label"), CONTROLS["W*D*"], field="5_3_4")
 
 
+def test_runs_of_a_condition_are_its_own_seeds_each_once_and_of_one_field():
+    one = CONTROLS["WD* at lambda 0.1"]
+    assert one.n_seeds == 5
+    given = {"field": "f", "seeds": range(7)}
+    first, other = (list(one.specs(field_hash=name * 64, **given)) for name in "ab")
+    runs = labelled(pd.DataFrame(row(spec) for spec in [*first, *first, *other]))
+    chosen = runs_of(runs, one, field="f")
+    assert list(chosen["seed"]) == 3 * [0, 1, 2, 3, 4]
+    assert set(chosen["field_hash"]) == {"a" * 64}
+
+
+def test_a_plan_has_no_more_seeds_than_a_condition_has():
+    specs = plan_conditions(surrogate_field(24), [CONTROLS["WD* at lambda 0.1"]])
+    assert sorted({spec.seed for spec in specs}) == [0, 1, 2, 3, 4]
+
+
 # --- the design
 
 REQUIRED = {"start": 14, "geometry": 11, "wiring": 6, "strength": 31, "matched_gradient": 4,
