@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -175,7 +176,8 @@ class _Communicability:
         root = self._strength.sqrt()
         torch.div(root, root.mT, out=self._ratio)
         self._ratio.diagonal(dim1=-2, dim2=-1).zero_()
-        torch.div(magnitude, self._strength, out=self._exponential.argument)
+        divisor = self._strength * self._exponential.divisor
+        torch.div(magnitude, divisor, out=self._exponential.argument)
         return torch.mul(self._exponential.forward(), self._ratio, out=self._value)
 
     def backward(self, slope: Tensor) -> Tensor:
@@ -185,6 +187,8 @@ class _Communicability:
         back = self._exponential.backward(self.upstream.mul_(self._ratio))
         through = torch.mul(back, self._exponential.argument, out=self._product)
         by_strength = (out_of - into).div_(2).sub_(through.sum(-1, keepdim=True))
+        if self._exponential.divisor != 1:
+            back.div_(self._exponential.divisor)
         slope.add_(back.add_(by_strength).div_(self._strength))
         return out_of.sum((-2, -1))
 
@@ -196,76 +200,71 @@ class _Exponential:
     """
 
     def __init__(self, like: Tensor, shape: tuple[int, int, int], products: Products) -> None:
-        self._multiply, operand = products.multiply, products.operand
+        self._multiply = products.multiply
         self._n_squarings = SQUARINGS[like.dtype]
-        self.argument = buffer(like, *shape)
-        self._coefficients = like.new_tensor(DEGREE_12)
-        self._powers, self._d_powers = (buffer(like, 3, *shape) for _ in range(2))
-        self._cubics, self._d_cubics = (buffer(like, 4, *shape) for _ in range(2))
-        self._scratch = buffer(like, *shape)
-        self._squares = buffer(like, self._n_squarings, *shape)
-        arrays = {"x": self._powers, "dx": self._d_powers, "b": self._cubics, "db": self._d_cubics}
-        self._operands = {
-            f"{name}{i}": operand(one)
-            for name, array in arrays.items()
-            for i, one in enumerate(array)
-        } | {"scratch": operand(self._scratch)}
-        self._square_operands = [operand(one) for one in self._squares]
+        self._coefficients = like.new_tensor(DEGREE_12)[:, 1:].contiguous()
+        arrays = {"x": 3, "dx": 3, "b": 4, "db": 4, "scratch": 1, "square": self._n_squarings}
+        self._flat: dict[str, Tensor] = {}
+        self._matrix: dict[str, Tensor] = {}
+        self._operand: dict[str, Any] = {}
+        for name, count in arrays.items():
+            array = buffer(like, count, *shape)
+            self._flat[name] = array.flatten(1)
+            for i, one in enumerate(array):
+                self._matrix[f"{name}{i}"] = one
+                self._operand[f"{name}{i}"] = products.operand(one)
+                self._operand[f"{name}{i}T"] = self._operand[f"{name}{i}"].swapaxes(-1, -2)
+        self._diagonals = [
+            self._matrix[f"b{i}"].diagonal(dim1=-2, dim2=-1) for i in range(len(DEGREE_12))
+        ]
+        self.argument = self._matrix["x0"]
+        """Where the matrices are put before :meth:`forward`, over :attr:`divisor`."""
+        self.divisor = 2**self._n_squarings
+        self._results = ["b0", *(f"square{i}" for i in range(self._n_squarings))]
 
     def _product(self, left: str, right: str, out: str) -> None:
-        """Multiply operands by name; a name that ends with T is transposed."""
-        one, other = (
-            self._operands[name.removesuffix("T")].swapaxes(-1, -2)
-            if name.endswith("T")
-            else self._operands[name]
-            for name in (left, right)
-        )
-        self._multiply(one, other, out=self._operands[out])
+        """Multiply matrices by name; one whose name ends with T is transposed."""
+        operand = self._operand
+        self._multiply(operand[left], operand[right], out=operand[out])
 
-    def _add_product(self, left: str, right: str, to: Tensor) -> None:
-        self._product(left, right, "scratch")
-        to.add_(self._scratch)
+    def _add_product(self, left: str, right: str, to: str) -> None:
+        self._product(left, right, "scratch0")
+        self._matrix[to].add_(self._matrix["scratch0"])
 
     def forward(self) -> Tensor:
-        """Exponential of :attr:`argument`, which is kept."""
-        powers, cubics = self._powers, self._cubics
-        torch.mul(self.argument, 0.5**self._n_squarings, out=powers[0])
+        """Exponential of :attr:`argument` times the divisor."""
         self._product("x0", "x0", "x1")
         self._product("x1", "x0", "x2")
         # Four sums of three matrices, as one thin product.
-        torch.mm(self._coefficients[:, 1:], powers.view(3, -1), out=cubics.view(4, -1))
-        for cubic, row in zip(cubics, DEGREE_12, strict=True):
-            cubic.diagonal(dim1=-2, dim2=-1).add_(row[0])
-        self._add_product("b3", "b3", cubics[2])
-        cubics[1].add_(cubics[2])
-        self._add_product("b1", "b2", cubics[0])
-        value, operand = cubics[0], self._operands["b0"]
-        for square, out in zip(self._squares, self._square_operands, strict=True):
-            self._multiply(operand, operand, out=out)
-            value, operand = square, out
-        return value
+        torch.mm(self._coefficients, self._flat["x"], out=self._flat["b"])
+        for diagonal, row in zip(self._diagonals, DEGREE_12, strict=True):
+            diagonal.add_(row[0])
+        self._add_product("b3", "b3", "b2")
+        self._matrix["b1"].add_(self._matrix["b2"])
+        self._add_product("b1", "b2", "b0")
+        for root, square in pairwise(self._results):
+            self._product(root, root, square)
+        return self._matrix[self._results[-1]]
 
     def backward(self, upstream: Tensor) -> Tensor:
-        """Gradient by the argument; overwritten by the next call."""
-        d_powers, d_cubics = self._d_powers, self._d_cubics
-        d_cubics[0].copy_(upstream)
-        roots = [self._operands["b0"], *self._square_operands]
-        for root in reversed(roots[: self._n_squarings]):
-            turned, error = root.swapaxes(-1, -2), self._operands["db0"]
-            self._multiply(error, turned, out=self._operands["db1"])
-            self._multiply(turned, error, out=self._operands["db2"])
-            torch.add(d_cubics[1], d_cubics[2], out=d_cubics[0])
+        """Gradient by :attr:`argument`; overwritten by the next call."""
+        matrix = self._matrix
+        matrix["db0"].copy_(upstream)
+        for root in reversed(self._results[:-1]):
+            self._product("db0", f"{root}T", "db1")
+            self._product(f"{root}T", "db0", "db2")
+            torch.add(matrix["db1"], matrix["db2"], out=matrix["db0"])
         self._product("db0", "b2T", "db1")
         self._product("b1T", "db0", "db2")
-        d_cubics[2].add_(d_cubics[1])
+        matrix["db2"].add_(matrix["db1"])
         self._product("db2", "b3T", "db3")
-        self._add_product("b3T", "db2", d_cubics[3])
-        torch.mm(self._coefficients[:, 1:].T, d_cubics.view(4, -1), out=d_powers.view(3, -1))
-        self._add_product("dx2", "x0T", d_powers[1])
-        self._add_product("x1T", "dx2", d_powers[0])
-        self._add_product("dx1", "x0T", d_powers[0])
-        self._add_product("x0T", "dx1", d_powers[0])
-        return d_powers[0].mul_(0.5**self._n_squarings)
+        self._add_product("b3T", "db2", "db3")
+        torch.mm(self._coefficients.T, self._flat["db"], out=self._flat["dx"])
+        self._add_product("dx2", "x0T", "dx1")
+        self._add_product("x1T", "dx2", "dx0")
+        self._add_product("dx1", "x0T", "dx0")
+        self._add_product("x0T", "dx1", "dx0")
+        return matrix["dx0"]
 
 
 def _sorted_difference(values: Tensor, target: Tensor, *, slopes: Tensor) -> Tensor:
@@ -293,7 +292,7 @@ def _put_back(slopes: Tensor, values: Tensor, ordered: Tensor, signs: Tensor) ->
     values' places along with them. Zeros may share a sign, whatever their ranks: they are the
     diagonal of C, which no weight changes.
     """
-    changes = (signs[1:] != signs[:-1]).nonzero().flatten() + 1
+    changes = torch.from_numpy(np.flatnonzero((signs[1:] != signs[:-1]).numpy()) + 1)
     tied = (ordered[changes] == ordered[changes - 1]) & (ordered[changes] != 0)
     if len(changes) > MOST_CHANGES or bool(tied.any()):
         slopes.scatter_(0, values.argsort(), signs)

@@ -40,7 +40,7 @@ N_TRIALS, N_AT_ONCE = 128, 1280
 """Rows of the products of a time step, and of those that give the gradient of the weights."""
 MOST_ROWS = 640
 """Rows of the other products at most, which would take long for large networks."""
-ROUNDS, MEASURED_S = 5, 0.005
+ROUNDS, MEASURED_S = 15, 0.001
 """How often the libraries take turns, and seconds of each turn."""
 
 

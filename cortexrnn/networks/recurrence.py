@@ -20,7 +20,7 @@ __all__ = ["ALIGNMENT", "Recurrence", "aligned_length", "buffer"]
 ALIGNMENT = 64
 """Every network's numbers begin at a multiple of so many bytes: on some processors the last bits of
 a matrix product depend on where its operands begin, and a run must not depend on its neighbours."""
-STEPS_AT_ONCE = 10
+STEPS_AT_ONCE = 25
 """Time steps whose errors are kept until they are multiplied with the states before them. Fewer
 would be thin products, more would not stay in a processor's cache."""
 PAGE = 4096
