@@ -47,6 +47,8 @@ NEGLIGIBLE = 1e-17
 """Share of a density that the weights passed over may add to it, less than float64 resolves."""
 FARTHEST = 37.5
 """Bandwidths beyond which a kernel, below 1e-305, counts as zero: numbers so small are slow."""
+CROWDED = 0.7
+"""Share of rows that still are communities, below which greedy merging drops the others."""
 NULL_THRESHOLD = 0.7
 
 Array = np.ndarray[Any, Any]
@@ -450,41 +452,49 @@ def _greedy_communities(links: Array) -> Array:
     them. ``argmax`` finds the first largest gain, which is the pair that networkx's heap holds on
     top: of equal gains, the one with the lowest numbers.
     """
-    n = len(links)
+    name = np.arange(len(links))
     edge = 1 / (np.count_nonzero(links) // 2)
     share = links.sum(axis=1) * edge * 0.5
     gain = np.where(links, edge - 2 * np.outer(share, share), -np.inf)
     best = gain.argmax(axis=1)
-    highest = gain[np.arange(n), best]
+    highest = gain[name, best]
     merges = []
+    left = len(links)
     while True:
         u = int(highest.argmax())
         if not highest[u] >= 0:
             break
         v = int(best[u])
-        merges.append((u, v))
+        merges.append((name[u], name[v]))
         apart_u, apart_v = gain[u] == -np.inf, gain[v] == -np.inf
         merged = np.where(apart_v, -2 * share[v] * share, gain[v])
         merged += np.where(apart_u, -2 * share[u] * share, gain[u])
         merged[apart_u & apart_v] = -np.inf
-        merged[[u, v]] = -np.inf
-        gain[v], gain[:, v] = merged, merged
-        gain[u], gain[:, u] = -np.inf, -np.inf
+        merged[u] = merged[v] = -np.inf
+        gain[v] = gain[:, v] = merged
+        gain[u] = gain[:, u] = -np.inf
         share[v] += share[u]
         share[u] = 0.0
         # In all other rows only v has a new gain; it is the first largest now, or the row has lost
         # its largest and is searched again, or nothing changes.
         better = (merged > highest) | ((merged == highest) & (best > v))
         lost = ((best == u) | (best == v)) & ~better
-        lost[[u, v]] = False, True
+        lost[u], lost[v] = False, True
         highest[better] = merged[better]
         best[better] = v
-        searched = np.flatnonzero(lost)
-        rows = gain[searched]
-        best[searched] = rows.argmax(axis=1)
-        highest[searched] = rows[np.arange(len(rows)), best[searched]]
+        (searched,) = lost.nonzero()
+        best[searched] = found = gain[searched].argmax(axis=1)
+        highest[searched] = gain[searched, found]
         highest[u] = -np.inf
-    community = np.arange(n)
+        left -= 1
+        if left < CROWDED * len(share):
+            (kept,) = share.nonzero()  # in their order; who has no edges needs no row either
+            gain = gain[np.ix_(kept, kept)]
+            # Where nobody is joined the best is nobody, and any number will do.
+            best = np.minimum(np.searchsorted(kept, best[kept]), len(kept) - 1)
+            name, share, highest = name[kept], share[kept], highest[kept]
+            left = len(kept)
+    community = np.arange(len(links))
     for u, v in reversed(merges):
         community[u] = community[v]
     return community

@@ -253,7 +253,7 @@ class PendingTopology:
         if broken is not None:
             log.warning(
                 "processes that measure topology ended (%s), so it was measured in this one; in a "
-                'script, begin below if __name__ == "__main__": since each process reads the script',
+                'script, begin below if __name__ == "__main__": since each process reads it',
                 broken,
             )
         return rest
