@@ -8,20 +8,16 @@ doi 10.1016/j.neuroimage.2009.10.003), restated here as matrix products.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
-import os
-import tempfile
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pooch
 from numpy.typing import ArrayLike
 from scipy.special import entr
+
+from cortexrnn.networks import cache
 
 __all__ = [
     "Counts",
@@ -572,11 +568,11 @@ def null_graphs(n: int, *, n_nulls: int = 1000, seed: int = 0) -> Nulls:
 
 @lru_cache(maxsize=256)
 def _cached_nulls(n: int, n_nulls: int, seed: int) -> Nulls:
-    path = _cache_folder() / f"nulls-{n}-{n_nulls}-{seed}.json"
-    nulls = _read_nulls(path, n_nulls)
+    name = f"nulls-{n}-{n_nulls}-{seed}"
+    nulls = _recalled(name, n_nulls)
     if nulls is None:
         nulls = _compute_nulls(n, n_nulls, seed)
-        _write_nulls(path, nulls)
+        cache.remember(name, asdict(nulls))
     return nulls
 
 
@@ -657,30 +653,12 @@ def _undirected(adjacency: ArrayLike) -> Array:
     return links
 
 
-def _cache_folder() -> Path:
-    return Path(os.environ.get("CORTEXRNN_CACHE") or pooch.os_cache("cortexrnn"))
-
-
-def _read_nulls(path: Path, n_nulls: int) -> Nulls | None:
+def _recalled(name: str, n_nulls: int) -> Nulls | None:
     """Read remembered nulls; None if there are none that can be trusted."""
     try:
-        nulls = Nulls(**json.loads(path.read_text(encoding="utf-8")))
+        nulls = Nulls(**(cache.recall(name) or {}))
         numbers = (nulls.clustering, nulls.efficiency, nulls.clustering_sd, nulls.efficiency_sd)
         sound = all(isinstance(x, float) and math.isfinite(x) and x >= 0 for x in numbers)
-    except (OSError, ValueError, TypeError):
+    except TypeError:
         return None
     return nulls if sound and nulls.n_nulls == n_nulls else None
-
-
-def _write_nulls(path: Path, nulls: Nulls) -> None:
-    """Write atomically: another process sees the whole file or none."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(asdict(nulls), file)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.special import entr
 from scipy.stats import gaussian_kde
 
-from cortexrnn.networks import topology
+from cortexrnn.networks import cache, topology
 from cortexrnn.networks.topology import (
     Nulls,
     assortativity,
@@ -492,7 +492,7 @@ def test_a_cache_that_cannot_be_written_is_passed_over(obstacle, own_cache, monk
         own_cache.mkdir()
         own_cache.chmod(0o500)
     else:
-        monkeypatch.setattr(topology.Path, "replace", _refuse)
+        monkeypatch.setattr(cache.Path, "replace", _refuse)
     assert null_graphs(10, n_nulls=4).n_nulls == 4
     if obstacle == "no_replace":
         assert list(own_cache.iterdir()) == []
