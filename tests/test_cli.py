@@ -292,7 +292,7 @@ def test_one_changed_digit_is_found(call, finished, hidden):
     # Whoever can change a file can change the record beside it: then training tells.
     out, runs = finished
     (path,), (record,) = out.glob("*.parquet"), out.glob("*.json")
-    rows = experiment._rows(archive.read_runs(path))
+    rows = archive.as_rows(archive.read_runs(path))
     rows[0]["entropy"] += 1e-4
     archive.write_runs(rows, path)
     if hidden:

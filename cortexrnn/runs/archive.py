@@ -28,6 +28,7 @@ __all__ = [
     "METRICS",
     "SCHEMA",
     "ArchiveError",
+    "as_rows",
     "load_archive",
     "plan_records",
     "read_folder",
@@ -272,6 +273,25 @@ def read_runs(path: Path) -> pd.DataFrame:
     frame: pd.DataFrame = table.to_pandas()
     frame["diverged_epoch"] = frame["diverged_epoch"].astype("Int64")
     return frame
+
+
+def as_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Give runs that were read as rows that :func:`write_runs` takes.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Result of :func:`read_runs`.
+
+    Returns
+    -------
+    list of dict
+        One for each run.
+    """
+    plain = frame.astype({"diverged_epoch": object})
+    plain["diverged_epoch"] = plain["diverged_epoch"].where(frame["diverged_epoch"].notna(), None)
+    rows: list[dict[str, Any]] = plain.to_dict("records")
+    return rows
 
 
 def load_archive(path: str | Path | None = None) -> pd.DataFrame:

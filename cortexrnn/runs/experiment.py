@@ -33,6 +33,7 @@ from cortexrnn.runs import provenance, terminal
 from cortexrnn.runs.archive import (
     SCHEMA,
     ArchiveError,
+    as_rows,
     plan_records,
     read_folder,
     read_runs,
@@ -44,7 +45,7 @@ from cortexrnn.runs.engine import EngineError, Rows, choose
 from cortexrnn.runs.lock import PresenceError, at_work, present
 from cortexrnn.runs.plans import check_once, plan_name, shards
 
-__all__ = ["ExperimentError", "run", "run_shard", "status"]
+__all__ = ["ExperimentError", "outcome", "run", "run_shard", "status"]
 
 log = logging.getLogger(__name__)
 
@@ -338,7 +339,7 @@ def _finished(folder: Path) -> dict[str, dict[str, Any]]:
     parts = [frame for _, frame in _stored_shards(folder)]
     if run_files(folder):
         parts.append(read_folder(folder))
-    return {row["identity"]: row for part in parts for row in _rows(part)}
+    return {row["identity"]: row for part in parts for row in as_rows(part)}
 
 
 def _unfinished(specs: Sequence[RunSpec], folder: Path) -> list[list[RunSpec]]:
@@ -352,14 +353,6 @@ def _unfinished(specs: Sequence[RunSpec], folder: Path) -> list[list[RunSpec]]:
     return pending
 
 
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as plain dictionaries that can be written again."""
-    plain = frame.astype({"diverged_epoch": object})
-    plain["diverged_epoch"] = plain["diverged_epoch"].where(frame["diverged_epoch"].notna(), None)
-    rows: list[dict[str, Any]] = plain.to_dict("records")
-    return rows
-
-
 def _merge(specs: Sequence[RunSpec], folder: Path, record: dict[str, Any]) -> None:
     """Write the finished plan, then remove its shards."""
     known = _finished(folder)
@@ -367,16 +360,33 @@ def _merge(specs: Sequence[RunSpec], folder: Path, record: dict[str, Any]) -> No
     rows = [known[spec.identity] | _called(spec) for spec in specs]
     final = folder / f"{record['plan']}.parquet"
     write_runs(rows, final)
-    done = {
+    write_json(record | outcome(rows, final), folder / f"{record['plan']}.json")
+    _remove_shards(specs, folder)
+
+
+def outcome(rows: Sequence[dict[str, Any]], path: Path) -> dict[str, Any]:
+    """Summarise a finished plan, for its record.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        Its runs.
+    path : Path
+        The file that holds them.
+
+    Returns
+    -------
+    dict
+        When it was finished, how many runs diverged, hours, devices, and size and hash of the file.
+    """
+    return {
         "finished": max(row["finished"] for row in rows),
         "diverged": sum(row["diverged"] for row in rows),
         "core_hours": round(sum(row["seconds"] for row in rows) / 3600, 3),
         "devices": sorted({row["device"] for row in rows}),
-        "bytes": final.stat().st_size,
-        "sha256": hashlib.sha256(final.read_bytes()).hexdigest(),
+        "bytes": path.stat().st_size,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
     }
-    write_json(record | done, folder / f"{record['plan']}.json")
-    _remove_shards(specs, folder)
 
 
 def _remove_shards(specs: Sequence[RunSpec], folder: Path) -> None:

@@ -35,7 +35,7 @@ def row(folder):
 
 def rewritten(path, **changes):
     """Write a file of runs again with other values in its first row."""
-    rows = experiment._rows(archive.read_runs(path))
+    rows = archive.as_rows(archive.read_runs(path))
     rows[0] |= changes
     archive.write_runs(rows, path)
 
