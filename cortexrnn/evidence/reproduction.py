@@ -287,7 +287,7 @@ def _scatter(group: pd.DataFrame, metric: str) -> dict[str, float]:
     }
 
 
-def summary(table: pd.DataFrame, by_variant: pd.DataFrame) -> dict[str, float]:
+def summary(table: pd.DataFrame, by_variant: pd.DataFrame) -> dict[str, float | str]:
     """Say in a few numbers how far another training of a run lies from it.
 
     Parameters
@@ -299,10 +299,11 @@ def summary(table: pd.DataFrame, by_variant: pd.DataFrame) -> dict[str, float]:
 
     Returns
     -------
-    dict of str to float
+    dict of str to float or str
         ``n_pairs``; ``ratio_low`` and ``ratio_high``, least and largest over metrics of the median
-        ratio of the variants; ``median`` and ``p95`` of the absolute difference of accuracies; and
-        ``apart``, the share of pairs of which one run learned and the other did not.
+        ratio of the variants, with their ``metric_low`` and ``metric_high``; ``median`` and ``p95``
+        of the absolute difference of accuracies; and ``apart``, the share of pairs of which one run
+        learned and the other did not.
     """
     ratios = by_variant.groupby("metric")["ratio"].median()
     size = (table["accuracy_again"] - table["accuracy"]).abs()
@@ -310,6 +311,8 @@ def summary(table: pd.DataFrame, by_variant: pd.DataFrame) -> dict[str, float]:
         "n_pairs": len(table),
         "ratio_low": float(ratios.min()),
         "ratio_high": float(ratios.max()),
+        "metric_low": str(ratios.idxmin()).replace("_", " "),
+        "metric_high": str(ratios.idxmax()).replace("_", " "),
         "median": float(size.median()),
         "p95": float(size.quantile(0.95)),
         "apart": len(outcomes(table)) / len(table),
@@ -382,7 +385,7 @@ def changed_as_text(changed: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``cell, published, recorded, again``, indexed by metric: of both trainings the mean, the
+        ``cell, published, recorded, other``, indexed by metric: of both trainings the mean, the
         verdict, and in brackets how many margins it is from where the verdict changes.
     """
     cells = changed["variant"] + ", " + changed["task"] + ", " + changed["arm"]
@@ -393,7 +396,7 @@ def changed_as_text(changed: pd.DataFrame) -> pd.DataFrame:
                 [f"{name}{suffix}" for name in ("mean", "verdict", "to_bound")]
             ].itertuples(index=False)
         ]
-        for side, suffix in {"recorded": "", "again": "_again"}.items()
+        for side, suffix in {"recorded": "", "other": "_again"}.items()
     }
     columns = {"metric": changed["metric"], "cell": cells, "published": changed["published"]}
     return pd.DataFrame(columns | sides).set_index("metric")

@@ -27,6 +27,7 @@ __all__ = [
     "cells_of_runs",
     "download",
     "field_to_show",
+    "folded",
     "glue",
     "remark",
     "rows_or",
@@ -103,6 +104,28 @@ def download(table: pd.DataFrame, name: str) -> Html:
         f'href="data:text/csv;base64,{content}">{html.escape(name)}</a> ({size})'
     )
     return Html(page, f"{name}: {size}")
+
+
+def folded(table: pd.DataFrame, summary: str) -> Html:
+    """Show a long table folded up.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Its index is not shown.
+    summary : str
+        The line that unfolds it.
+
+    Returns
+    -------
+    Html
+        The table behind its line; only the line where it has no rows.
+    """
+    if table.empty:
+        return remark(summary)
+    rows = table.to_html(index=False, border=0, na_rep="", classes="runs")
+    line = f"<summary>{html.escape(summary)}</summary>"
+    return Html(f'<details class="runs">{line}{rows}</details>', table.to_string(index=False))
 
 
 def text_table(table: pd.DataFrame) -> Html:

@@ -74,10 +74,11 @@ TOLERANCES = {
 }
 """How far a stored number may be from one that was trained again with other rounding.
 
-From the sixty shipped pairs of recorded runs that were trained again (``cortexrnn/data/again``):
-about nineteen in twenty keep to each. Entropy has a longer tail and is held more tightly. Losses
-are compared by their ratio where the stored one is above 1. ``early`` is the end of the first
-epoch, when little was amplified.
+From sixty recorded runs of three fields that were trained again by numerics 5: about nineteen in
+twenty keep to each. Entropy has a longer tail and is held more tightly. Pairs that were made since
+did not loosen them: what share keeps to each is computed in
+:func:`cortexrnn.evidence.reproduction.differences`. Losses are compared by their ratio where the
+stored one is above 1. ``early`` is the end of the first epoch, when little was amplified.
 """
 COMPARED = tuple(TOLERANCES)
 """What is compared of a run that was trained again."""

@@ -516,8 +516,27 @@ def test_runs_trained_again_have_a_panel_a_metric_and_a_colour_a_field() -> None
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ["Accuracy", "Entropy (bits)", "Modularity", "Assortativity"]
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names == ["field 5_3_4", "field 6_6_2", "field worm"]
-    points = sum(len(line.get_xdata()) for line in figure.axes[0].lines[:3])
+    fields = sorted(set(table["field"]))
+    assert names == [f"field {name}" for name in fields]
+    points = sum(len(line.get_xdata()) for line in figure.axes[0].lines[: len(fields)])
     assert points == len(table)
     with pytest.raises(ValueError, match="at least one pair"):
         reproduction_figures.recorded_and_again(table.head(0))
+
+
+def test_rounding_has_a_row_a_metric_and_a_mark_a_variant() -> None:
+    variants, metrics = ["W*D*C", "W", "W!D*C"], ["accuracy", "small_worldness"]
+    rows = [(name, metric, 0.1 * k) for k, metric in enumerate(metrics, 1) for name in variants]
+    table = pd.DataFrame(rows, columns=["variant", "metric", "ratio"])
+    figure = reproduction_figures.rounding_and_seeds(table)
+    (axes,) = figure.axes
+    labels = [text.get_text() for text in axes.get_yticklabels()]
+    assert labels == ["accuracy", "small-worldness"]
+    marks = [line for line in axes.lines if line.get_marker() != "None"]
+    assert [float(line.get_xdata()[0]) for line in marks] == table["ratio"].tolist()
+    assert len({line.get_marker() for line in marks}) == 3
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["starts from W", "starts from W*", "starts from W!", "median"]
+    assert axes.get_xlim()[1] >= 1
+    with pytest.raises(ValueError, match="at least one row"):
+        reproduction_figures.rounding_and_seeds(table.head(0))

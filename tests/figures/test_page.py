@@ -13,6 +13,7 @@ from cortexrnn.figures.page import (
     banner,
     download,
     field_to_show,
+    folded,
     glue,
     remark,
     rows_or,
@@ -161,3 +162,11 @@ def test_table_without_rows_gives_way_to_a_sentence() -> None:
     nothing = rows_or(table.head(0), "No <runs>.")
     assert nothing._repr_html_() == remark("No <runs>.")._repr_html_() == "<p>No &lt;runs&gt;.</p>"
     assert repr(nothing) == "No <runs>."
+
+
+def test_a_long_table_is_folded_behind_its_line() -> None:
+    table = pd.DataFrame({"a": [1.0, np.nan], "b": ["x", "y"]})
+    page = folded(table, "2 rows < 3").page
+    assert page.startswith('<details class="runs"><summary>2 rows &lt; 3</summary><table')
+    assert "<td>x</td>" in page and "<td></td>" in page and "NaN" not in page
+    assert "<details" not in folded(table.head(0), "0 rows").page
