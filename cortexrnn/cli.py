@@ -538,9 +538,7 @@ def _joined(things: Iterable[object]) -> list[str]:
     return [",".join(map(str, things))]
 
 
-SIZES, MEMBERS, REFERENCE_VARIANTS = map(
-    _joined, (measure.SIZES, measure.MEMBERS, measure.REFERENCE_VARIANTS)
-)
+SIZES, REFERENCE_VARIANTS = map(_joined, (measure.SIZES, measure.REFERENCE_VARIANTS))
 
 
 @app.command("bench")
@@ -553,8 +551,13 @@ def measure_cost(
         list[str], typer.Option(help=f"Numbers of neurons, with commas; {REPEATED}.")
     ] = SIZES,
     members: Annotated[
-        list[str], typer.Option(help=f"Networks in a batch, with commas; {REPEATED}.")
-    ] = MEMBERS,
+        list[str] | None,
+        typer.Option(
+            help=f"Networks in a batch, with commas; {REPEATED}; default: "
+            f"{','.join(map(str, measure.MEMBERS))}, on an accelerator "
+            f"{','.join(map(str, measure.ACCELERATOR_MEMBERS))}."
+        ),
+    ] = None,
     threads: Annotated[
         list[str] | None,
         typer.Option(
@@ -591,11 +594,11 @@ def measure_cost(
         )
     else:
         resolve_device(device)
-        all_cores = cores()
+        all_cores, few = cores(), measure.QUICK_MEMBERS
         counts = [1] if quick or all_cores == 1 else [1, all_cores]
         points = measure.points(
             measure.QUICK_SIZES if quick else _numbers(sizes, "--sizes"),
-            members=measure.QUICK_MEMBERS if quick else _numbers(members, "--members"),
+            members=_numbers(members, "--members") if members else few if quick else None,
             threads=_numbers(threads, "--threads") if threads else counts,
             processes=sorted({1, all_cores}),
             device=device,

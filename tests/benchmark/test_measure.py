@@ -154,14 +154,16 @@ def test_nulls_of_large_graphs_are_fewer_and_scaled(monkeypatch):
 
 def test_large_weights_have_the_statistics_of_smaller_ones(monkeypatch):
     monkeypatch.setattr(bench, "LARGEST_FIELD", 24)
-    bench._material.cache_clear()
-    small, _ = bench._material(24)
-    large, penalties = bench._material(200)
-    bench._material.cache_clear()
+    for cached in (bench._weights, bench._penalty_for):
+        cached.cache_clear()
+    small, large = bench._weights(24), bench._weights(200)
+    penalties = [bench._penalty_for(200, what) for what in bench.VARIANTS]
+    for cached in (bench._weights, bench._penalty_for):
+        cached.cache_clear()
     assert priors.spectral_radius(large) == pytest.approx(priors.SPECTRAL_RADIUS, rel=1e-6)
     shares = [w.diagonal().mean() / w[~np.eye(len(w), dtype=bool)].mean() for w in (small, large)]
     assert shares[1] == pytest.approx(shares[0], rel=0.3)
-    values = [p(torch.from_numpy(large)[None]) for p in penalties.values()]
+    values = [p(torch.from_numpy(large)[None]) for p in penalties]
     assert torch.isfinite(torch.stack(values)).all()
 
 
@@ -172,7 +174,42 @@ def test_points_are_listed_once_small_first():
     assert sizes == sorted(sizes)
     assert not [p for p in listed if p.kind == "run" and p.n_neurons > bench.LARGEST_FIELD]
     assert {p.kind for p in listed if p.threads == 2} == {"step", "penalty"}
-    assert not [p for p in bench.points([64], device="cuda") if p.kind == "processes"]
+
+
+def test_an_accelerator_gets_batches_of_every_penalty_and_no_processes():
+    listed = bench.points([64, 2048], device="cuda")
+    assert not [p for p in listed if p.kind == "processes"]
+    steps = {(p.what, p.members) for p in listed if p.kind == "step" and p.n_neurons == 64}
+    assert steps == {(what, m) for what in bench.VARIANTS for m in bench.ACCELERATOR_MEMBERS}
+    assert {p.members for p in listed if p.n_neurons == 2048} == {1}
+    assert {p.kind for p in listed if p.n_neurons == 2048 and p.device == "cuda"} == {
+        "step", "penalty", "training",
+    }  # fmt: skip
+    cpu = bench.points([64, 2048])
+    assert {p.members for p in cpu} == {1, *bench.MEMBERS}
+    assert not [p for p in cpu if p.kind == "training"]
+
+
+def test_a_floor_is_the_fastest_product(monkeypatch):
+    seconds = iter([[0.5], [0.25, 0.75]])
+    monkeypatch.setattr(bench, "repeated", lambda *_, **__: next(seconds))
+    assert bench.gemm_rate(100, device=CPU) == 2.0 * 512 * 100**2 / 0.25
+    fake = SimpleNamespace(type="cuda")
+    rates = {(1, 8192): 1.0, (7, 128): 3.0, (7, 100): 2.0}
+    monkeypatch.setattr(bench, "batched_rate", lambda m, rows, n, *, device: rates[m, rows])
+    assert bench.gemm_rate(100, device=fake, members=7) == 3.0
+
+
+def test_rates_of_products_at_once_count_all_of_them(monkeypatch):
+    monkeypatch.setattr(bench, "repeated", lambda *_, **__: [0.5, 0.25])
+    assert bench.batched_rate(3, 16, 10, device=CPU) == 2.0 * 3 * 16 * 100 / 0.25
+
+
+def test_updates_of_a_whole_training_are_made(monkeypatch):
+    monkeypatch.setattr(report, "UPDATES", 7)
+    row = bench.measure(Point(kind="training", what="direct", n_neurons=16), repeats=1, budget=0)
+    one = flops.step_flops(16) + flops.penalty_flops(16, "direct")
+    assert row["flops"] == 7 * one
 
 
 @pytest.mark.parametrize("wrong", [{"sizes": [4]}, {"members": [0]}, {"threads": []}])
