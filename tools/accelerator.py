@@ -1,28 +1,30 @@
 """One call for the day on which a machine with an accelerator is at hand.
 
-Where the field is and packages can be fetched, fill the folder that is carried along (wheels of what
-a bare machine lacks, the field, the nulls of its size)::
+Where the field is and packages can be fetched, fill the folder that is carried along: wheels of
+what a bare machine lacks, for its Python, the field, and the nulls of its size::
 
     python -m tools.accelerator --prepare --python 3.12
 
-Take the checkout with that folder to the machine, which needs torch, numpy, scipy, pandas, pyarrow and
-networkx, and call there::
+Take the checkout with that folder, ``carry``, to the machine, which needs torch, numpy, scipy,
+pandas, pyarrow and networkx, and call there, from the checkout::
 
-    python -m tools.accelerator --out results
+    python -m tools.accelerator --device cuda --out results
 
 Within ``--minutes`` (9) it compares the written-out gradients with autograd and with the processor,
 trains the 660 runs of the paper's design with their topology and times them beside their floors,
-compares them with the archive, counts what an update consists of, and times other widths and larger
-networks for as long as time is left. What does not fit any more is left out, and the record says so;
-what fails is recorded with its traceback, and the next part begins. Everything is written as it comes:
-a script that is killed leaves what it had, in two files, ``accelerator.json`` and ``runs.tar``.
+compares them with the archive, counts what an update consists of, and times other widths and
+larger networks for as long as time is left. What does not fit any more is left out, and the record
+says so; what fails is recorded with its traceback, and the next part begins. Everything is written
+as it comes: a script that is killed leaves what it had, in two files, ``accelerator.json`` and
+``runs.tar``. The exit status is 1 if a part failed or gradients do not agree.
 
-Take the folder back to a checkout and put its content where the package keeps measurements and runs::
+Take the folder back to the checkout and put its content where the package keeps measurements and
+runs::
 
     python -m tools.accelerator --merge results
 
-``--rehearse`` goes through all of it in a minute on one core, with tiny networks; its results are not
-merged unless ``--rehearse`` is given once more.
+``--rehearse`` goes through all of it in a minute on one core, with tiny networks; its results are
+merged only where ``--rehearse`` is given to ``--merge`` as well.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +124,8 @@ class Record:
         """Write the file, completely or not at all."""
         with self._lock:
             temporary = self._path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(self.content, indent=1, allow_nan=False) + "\n", "utf-8")
+            text = json.dumps(self.content, indent=1, allow_nan=False)
+            temporary.write_text(text + "\n", encoding="utf-8")
             temporary.replace(self._path)
 
     def note(self, name: str, entry: dict[str, Any]) -> None:
@@ -151,7 +155,7 @@ def run_parts(
     record: Record,
     budget: Budget,
     *,
-    tell: Callable[[str], None] = print,
+    tell: Callable[[str], None],
 ) -> bool:
     """Compute parts one after another, each by itself.
 
@@ -173,7 +177,8 @@ def run_parts(
     bool
         Whether none failed.
     """
-    from tools.accelerator_parts import TooLittleTime, without_nan
+    from tools.accelerator_files import without_nan
+    from tools.accelerator_parts import TooLittleTime
 
     fine = True
     for part in parts:
@@ -212,13 +217,15 @@ def all_parts() -> list[Part]:
         With the seconds that each needs at least.
     """
     from tools import accelerator_parts as parts
+    from tools.accelerator_equality import equality
+    from tools.accelerator_watch import profile
 
     return [
-        Part(name="equality", work=parts.equality, needs=20),
+        Part(name="equality", work=equality, needs=20),
         Part(name="updates", work=parts.updates, needs=20),
         Part(name="experiment", work=parts.run_experiment, needs=30),
         Part(name="comparison", work=parts.comparison, needs=15),
-        Part(name="profile", work=parts.profile, needs=15),
+        Part(name="profile", work=profile, needs=15),
         Part(name="widths", work=parts.widths, needs=10),
         Part(name="large", work=parts.large, needs=20),
     ]
@@ -285,7 +292,7 @@ def _compute(options: argparse.Namespace, budget: Budget, scratch: Path) -> int:
     watchdog.daemon = True
     watchdog.start()
     try:
-        fine = run_parts(parts, context, record, budget)
+        fine = run_parts(parts, context, record, budget, tell=partial(print, flush=True))
     finally:
         watchdog.cancel()
     if options.profile:
@@ -298,7 +305,7 @@ def _compute(options: argparse.Namespace, budget: Budget, scratch: Path) -> int:
 
 def _end(record: Record, context: Context) -> None:
     """End the process when its time is over, whatever it does."""
-    from tools.accelerator_parts import pack
+    from tools.accelerator_files import pack
 
     record.cut_off("the time of the call was over")
     if context.runs.is_dir():
@@ -402,7 +409,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--minutes", type=float, default=9.0, help="time that the call may take")
     made.add_argument("--field", default="6_6_2", help="field of the experiment")
     made.add_argument("--tf32", action="store_true", help="products in TF32; recorded")
-    made.add_argument("--profile", action="store_true", help="only count what an update consists of")
+    made.add_argument("--profile", action="store_true", help="only what an update consists of")
     made.add_argument("--rehearse", action="store_true", help="everything, tiny")
     made.add_argument("--carry", type=Path, default=ROOT / "carry", help="folder carried along")
     made.add_argument("--prepare", action="store_true", help="fill that folder")

@@ -48,7 +48,8 @@ def compare(runs: pd.DataFrame, archive: pd.DataFrame) -> dict[str, Any]:
     outcomes = reproduction.outcomes(pairs)
     return {
         "runs": len(runs),
-        "devices": {"here": sorted(set(runs["device"])), "recorded": sorted(set(recorded["device"]))},
+        "devices": sorted(set(runs["device"])),
+        "recorded_devices": sorted(set(recorded["device"])),
         "numerics": sorted({int(n) for n in recorded["numerics"]}),
         "verdicts": {name: int(counts.get(name, 0)) for name in VERDICTS},
         "cells": cells[columns].to_dict("records"),

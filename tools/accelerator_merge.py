@@ -1,8 +1,8 @@
 """Put what :mod:`tools.accelerator` gave back into a checkout.
 
 Measurements and results go into ``cortexrnn/data/bench.json``, runs into a folder of their own for
-every device, ``cortexrnn/data/accelerators/<device>``: they have the identities of runs of the archive,
-which they stand beside. Nothing is written before everything was checked.
+every device, ``cortexrnn/data/accelerators/<device>``, since runs of the archive have the same
+identities. Nothing is written before everything was checked.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from cortexrnn.runs.archive import (
 )
 from tools import accelerator_comparison
 from tools.accelerator import FORMAT, RECORD, STATES
-from tools.accelerator_parts import PACKED, without_nan
+from tools.accelerator_files import PACKED, without_nan
 
 MEASUREMENTS = Path("cortexrnn", "data", "bench.json")
 RUNS = Path("cortexrnn", "data", "accelerators")
