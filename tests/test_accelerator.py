@@ -1,4 +1,4 @@
-"""The call for a machine with an accelerator, rehearsed on a bare machine, and what it gives back."""
+"""The call for a machine with an accelerator, rehearsed on a bare one, and what it gives back."""
 
 import importlib.metadata
 import io
@@ -144,7 +144,7 @@ def test_a_rehearsal_has_every_result(record):
     }  # fmt: skip
     assert all(row["equal"] == 18 and row["sd"] == 0 for row in beside["differences"])
     launches = {what: one["launches"] for what, one in results["profile"].items()}
-    assert 0 < launches["plain"] < launches["direct"] and 0 < launches["emd"]
+    assert 0 < launches["plain"] < launches["direct"] and launches["emd"] > 0
     table = pd.DataFrame(record["measurements"])
     assert set(table.columns) == set(report.COLUMNS)
     assert set(table["kind"]) == {"step", "training"} and set(table["n_neurons"]) == {16, 24, 32}
@@ -162,12 +162,14 @@ def test_a_machine_without_wheels_is_told_all_that_it_lacks(bare, tmp_path):
 def test_what_is_carried_is_all_that_its_roots_require():
     roots = ("pooch", "rich", "psutil", "cloudpickle")
     assert closure(roots) == set(CARRIED)
-    assert closure(JUDGING) - closure(GIVEN) - set(CARRIED) == set(JUDGING)
 
 
 def test_missing_modules_are_named_with_the_remedy():
-    with pytest.raises(BareError, match=r"lacks no_such_thing .*installed here; wheels are missing "
-                       r"of a-thing \(No module named 'nothing_at_all'\): .*--prepare"):  # fmt: skip
+    message = (
+        r"lacks no_such_thing .*installed here; wheels are missing of a-thing \(No module named "
+        r"'nothing_at_all'\): .*--prepare"
+    )
+    with pytest.raises(BareError, match=message):
         bare_machine.check(("json", "no_such_thing"), {"a-thing": "nothing_at_all"})
     bare_machine.check(("json",), {"a-thing": "json"})
 
@@ -445,7 +447,8 @@ def test_runs_beside_the_archive_are_judged_by_its_rules():
     assert result["outcomes"]["flipped"] == learned.sum() > 0
     assert result["outcomes"]["share"] == learned.sum() / 660
     assert set(result["outcomes"]["by_variant"]) == {"WD"}
-    assert {row["variant"] for row in result["changed"]} == {"WD"}
+    assert "WD" in {row["variant"] for row in result["changed"]}
+    assert accelerator_comparison.compare(runs, archive)["changed"] == []
     metrics = {row["metric"]: row for row in result["differences"]}
     moved = spoilt["accuracy"] - runs["accuracy"]
     assert metrics["accuracy"]["sd"] == pytest.approx(moved.std())

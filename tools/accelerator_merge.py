@@ -79,9 +79,8 @@ def merge(folder: Path, into: Path, *, rehearsal: bool = False, replace: bool = 
     with tempfile.TemporaryDirectory() as scratch:
         runs_folder = Path(scratch)
         lines = _unpacked(folder / PACKED, runs_folder)
-        runs = read_folder(runs_folder) if run_files(runs_folder) else None
-        if runs is not None:
-            _check_runs(runs_folder, runs, record)
+        if run_files(runs_folder):
+            runs = _checked_runs(runs_folder, record)
             lines += _compared(record, runs)
         target = into / RUNS / slug(record)
         new = _new_files(runs_folder, target)
@@ -184,9 +183,10 @@ def _unpacked(path: Path, folder: Path) -> list[str]:
     return [f"the experiment was not finished: {len(specs)} runs are a plan of their own"]
 
 
-def _check_runs(folder: Path, runs: pd.DataFrame, record: dict[str, Any]) -> None:
-    """Refuse runs that are not what the script wrote, or of another machine or source."""
+def _checked_runs(folder: Path, record: dict[str, Any]) -> pd.DataFrame:
+    """Read runs; refuse those that are not what the script wrote, or of another call."""
     try:
+        runs = read_folder(folder)
         problems, unrecorded = consistency.check_files(folder)
     except ArchiveError as error:
         raise MergeError(str(error)) from error
@@ -203,6 +203,7 @@ def _check_runs(folder: Path, runs: pd.DataFrame, record: dict[str, Any]) -> Non
             raise MergeError(
                 f"runs have {column} {found}, but {RECORD} {expected}: they are of another call"
             )
+    return runs
 
 
 def _compared(record: dict[str, Any], runs: pd.DataFrame) -> list[str]:

@@ -111,7 +111,7 @@ def stage(files: Sequence[str]) -> str:
             inside = name.rpartition("/cortexrnn/")[2].removesuffix(".py")
             return ROOMS.get(inside, "other")
         parts = name.split("/")
-        if any(part.removesuffix(".py") in WAITING for part in parts[-2:]):
+        if any(part.removesuffix(".py") in WAITING for part in parts[-3:]):
             return "waiting for the host"
     return "other"
 

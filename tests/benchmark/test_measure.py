@@ -337,6 +337,29 @@ def test_command_writes_and_tells_exponents(inline, monkeypatch, tmp_path):
     assert "3.00 ± 0.00" in result.output
 
 
+@pytest.mark.parametrize(
+    ("arguments", "members"),
+    [
+        (["--device", "cuda"], {*bench.ACCELERATOR_MEMBERS}),
+        (["--device", "cuda", "--quick"], {*bench.QUICK_MEMBERS}),
+        (["--device", "cuda", "--members", "1,7"], {1, 7}),
+        ([], {*bench.MEMBERS}),
+    ],
+)
+def test_command_measures_batches_that_suit_the_device(monkeypatch, tmp_path, arguments, members):
+    wanted = []
+    monkeypatch.setattr("cortexrnn.cli.resolve_device", torch.device)
+    monkeypatch.setattr(bench, "run", lambda points, **_: wanted.extend(points) or {"failed": []})
+    monkeypatch.setattr("cortexrnn.cli._show_cost", lambda _: None)
+    monkeypatch.setattr(report, "load", lambda _: None)
+    arguments = ["bench", "--out", str(tmp_path / "b.json"), "--sizes", "64", *arguments]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert {point.members for point in wanted} == members
+    devices = {point.device for point in wanted if point.kind == "step"}
+    assert devices == {"cuda" if "cuda" in arguments else "cpu"}
+
+
 # --- reading
 
 
