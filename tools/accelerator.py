@@ -271,6 +271,8 @@ def _compute(options: argparse.Namespace, budget: Budget, scratch: Path) -> int:
     from tools.accelerator_parts import REHEARSAL, Context, Size
 
     device = resolve_device(options.device)
+    if options.rehearse:
+        torch.set_num_threads(1)  # a second one only slows what is so small
     torch.backends.cuda.matmul.allow_tf32 = options.tf32
     options.out.mkdir(parents=True, exist_ok=True)
     record = Record(options.out / RECORD, _about(options, str(device)))

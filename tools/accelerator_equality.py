@@ -18,6 +18,7 @@ from torch import Tensor
 from cortexrnn.fields.field import Field
 from cortexrnn.fields.sources import load_field
 from cortexrnn.networks.custom_penalty import CustomPenalty
+from cortexrnn.networks.device import processor_settings
 from cortexrnn.networks.ensemble import RNNEnsemble, logits
 from cortexrnn.networks.penalties import Penalty, penalty
 from cortexrnn.networks.priors import functional_weights
@@ -113,6 +114,12 @@ def equality(context: Context) -> dict[str, Any]:
         all are within tolerance.
     """
     field = load_field(f"surrogate_{context.size.equality}")
+    with processor_settings(field.n_neurons):
+        return _compared(field, context)
+
+
+def _compared(field: Field, context: Context) -> dict[str, Any]:
+    """Train all kinds in both formats in three ways."""
     drawn = _parameters(field, len(MIXED))
     kinds, rows = penalty_kinds(field, drawn["recurrent"].numpy()), []
     for name, dtype in (("float32", torch.float32), ("float64", torch.float64)):
