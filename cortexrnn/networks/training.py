@@ -23,7 +23,7 @@ from torch import Tensor
 from cortexrnn.fields.errors import FieldError
 from cortexrnn.fields.field import Field
 from cortexrnn.networks import initial_weights
-from cortexrnn.networks.device import processor_settings, products, resolve_device
+from cortexrnn.networks.device import processor_settings, resolve_device
 from cortexrnn.networks.ensemble import RNNEnsemble
 from cortexrnn.networks.penalties import Penalty, PreparedPenalty, penalty_of
 from cortexrnn.networks.specification import RunSpec, random_stream, task_of
@@ -32,7 +32,7 @@ from cortexrnn.networks.variant import VARIANTS
 
 __all__ = ["NUMERICS", "Result", "rehearse", "train"]
 
-NUMERICS = 5
+NUMERICS = 6
 """Version of the arithmetic of training and topology. It changes whenever their bits do:
 
 1. entropy is not a number where a density underflows;
@@ -40,7 +40,9 @@ NUMERICS = 5
 3. the exponential of communicability by blocks of degree four;
 4. the second moment of Adam moves as Keras moves it;
 5. one network after another on a processor, every operand aligned: a run no longer depends on its
-   place in an ensemble.
+   place in an ensemble;
+6. recurrent and input weights and bias in one product; the exponential in four products; gradients
+   of penalties written out; the entropy without terms that round to nothing.
 
 Training amplifies rounding. Runs of other numerics are other draws of the same distribution.
 """
@@ -87,7 +89,7 @@ class Result:
         Where it was trained.
     products : str
         Library, kernel and threads of its matrix products, see
-        :func:`cortexrnn.networks.device.products`.
+        :meth:`cortexrnn.networks.products.Products.describe`.
     """
 
     spec: RunSpec
@@ -473,7 +475,7 @@ class _Fit:
                 diverged_epoch=self.diverged.get(i),
                 seconds=seconds,
                 device=str(device),
-                products=products(device),
+                products=self.ensemble.products.describe(),
             )
             for i, spec in enumerate(self.specs)
         ]

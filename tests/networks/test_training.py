@@ -372,15 +372,16 @@ def test_controls_with_points_of_their_own_are_trained_on_them(field):
 def test_a_gradient_too_large_to_be_squared_makes_a_run_diverge_as_in_keras():
     # Keras adds (g^2 - v) (1 - beta): infinite after one such gradient, NaN after the next. A
     # run that went on with an infinite v would never move again, nor ever be told to diverge.
-    parameters = {"recurrent": torch.zeros(1, 2, 2)}
+    shapes = {"input": (3, 2), "recurrent": (2, 2), "bias": (2,), "output": (2, 2)}
+    parameters = {name: torch.zeros(1, *shape) for name, shape in shapes.items()}
     ensemble = RNNEnsemble(parameters, penalties=[NO_PENALTY], positive=[False])
     gradient = torch.tensor([[[1e25, 1.0], [1.0, 1.0]]])
     ensemble._gradients["recurrent"].copy_(gradient)
     ensemble.n_steps = 1
-    ensemble._update(slice(0, 1))
+    ensemble._update(ensemble._parts[0])
     assert torch.isfinite(ensemble.parameters["recurrent"]).all()
     ensemble.n_steps = 2
-    ensemble._update(slice(0, 1))
+    ensemble._update(ensemble._parts[0])
     lost = ~torch.isfinite(ensemble.parameters["recurrent"])
     assert lost.tolist() == [[[True, False], [False, False]]]
 
