@@ -320,14 +320,14 @@ def _about(options: argparse.Namespace, device: str) -> dict[str, Any]:
     """Describe machine, source and settings."""
     from cortexrnn import __version__
     from cortexrnn.benchmark.record import machine
-    from cortexrnn.networks.device import products
+    from cortexrnn.networks import products
     from cortexrnn.networks.training import NUMERICS
     from cortexrnn.runs import provenance
 
     return {
         "machine": machine(),
         "device": device,
-        "products": products(device),
+        "products": products.choose(device, 312, library="torch").describe(),
         "tf32": options.tf32,
         "rehearsal": options.rehearse,
         "field": options.field,

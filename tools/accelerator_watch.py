@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 
 ROOMS = {
     "networks/topology": "topology",
+    "networks/topology_batch": "topology",
+    "networks/topology_pool": "topology",
     "networks/training": "training",
     "networks/ensemble": "training",
+    "networks/recurrence": "training",
     "networks/penalties": "training",
+    "networks/penalty_backpropagation": "training",
     "networks/products": "training",
     "networks/communicability": "training",
     "networks/custom_penalty": "training",

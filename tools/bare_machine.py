@@ -36,6 +36,7 @@ CARRIED = {
     "pygments": "pygments",
     "psutil": "psutil",
     "cloudpickle": "cloudpickle",
+    "threadpoolctl": "threadpoolctl",
 }
 """What an experiment imports besides, with the requirements of each: distribution and module."""
 JUDGING = {"statsmodels": "statsmodels", "patsy": "patsy"}

@@ -40,6 +40,7 @@ from cortexrnn.networks.device import no_denormals, resolve_device
 from cortexrnn.networks.ensemble import RNNEnsemble
 from cortexrnn.networks.neurogym import find_task
 from cortexrnn.networks.penalties import Penalty, penalty
+from cortexrnn.networks.penalty_backpropagation import PenaltyWorkspace
 from cortexrnn.networks.specification import RunSpec, random_stream, task_of
 from cortexrnn.networks.training import train
 from cortexrnn.networks.variant import Variant
@@ -420,10 +421,14 @@ def _step(point: Point, clock: Clock) -> _Timed:
 
 def _penalty(point: Point, clock: Clock) -> _Timed:
     ensemble, _, _ = _ensemble(point)
-    weights = ensemble.parameters["recurrent"].requires_grad_(True)
-    value = _penalty_for(point.n_neurons, point.what).to(weights.detach())
+    weights = ensemble.parameters["recurrent"]
+    one = _penalty_for(point.n_neurons, point.what).to(weights)
+    workspace = PenaltyWorkspace(
+        weights, n_networks=len(weights), n_neurons=point.n_neurons, products=ensemble.products
+    )
+    gradient = torch.zeros_like(weights)
     flops = penalty_flops(point.n_neurons, point.what) or None
-    return _Timed(clock(lambda: torch.autograd.grad(value(weights).sum(), weights)), flops)
+    return _Timed(clock(lambda: workspace.backpropagate(one, weights, gradient)), flops)
 
 
 def _topology(point: Point, clock: Clock) -> _Timed:
