@@ -39,7 +39,7 @@ from cortexrnn.networks.device import resolve_device
 from cortexrnn.networks.neurogym import GymTask
 from cortexrnn.networks.specification import RunSpec, protocol_name, task_of
 from cortexrnn.networks.topology import Topology
-from cortexrnn.networks.topology_batch import PendingTopology, TopologyPool
+from cortexrnn.networks.topology_pool import PendingTopology, TopologyPool
 from cortexrnn.networks.training import NUMERICS, Result, rehearse, train
 from cortexrnn.runs import provenance, terminal
 from cortexrnn.runs.archive import (

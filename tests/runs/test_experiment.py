@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import torch
 
 import cortexrnn
 from cortexrnn.fields.errors import FieldError
@@ -218,6 +220,165 @@ def test_a_plan_finished_beside_another_takes_no_shard_from_it(field, tmp_path, 
     path = experiment.run(part, field, out=tmp_path, workers=1, progress=False)
     assert list(read_runs(path)["identity"]) == [spec.identity for spec in part]
     assert set(experiment.status(tmp_path)["state"]) == {"finished"}
+
+
+# --- many shards at once, as on an accelerator
+
+
+@pytest.fixture
+def wide(monkeypatch):
+    """Make every experiment one of a wide engine, on the processor."""
+    monkeypatch.setattr(experiment, "choose", lambda **_: engine.Engine("wide", wide=True))
+
+
+def mixed_plan(field):
+    """Runs of two relations, signs, strengths, tasks and three seeds; some diverge."""
+    sizes = {"seeds": [0, 1, 2], "variants": ["W*D*C", "WD*"]}
+    return [
+        *make_plan(field, **sizes),
+        *make_plan(field, seeds=[0, 1], variants=["W*D*C"], relation="sttc"),
+        *make_plan(field, **sizes, sign="positive"),
+        *make_plan(field, seeds=[0, 2], variants=["WD*"], strength=0.0),
+        *make_plan(field, seeds=[1], variants=["W", "WD"], learning_rate=1e39),
+    ]
+
+
+def files(written):
+    """Give names and rows of shards as they were written."""
+    return {path.name: pd.DataFrame(rows).drop(columns=TIMES) for rows, path in written}
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """Collect what is written."""
+    original, calls = archive.write_runs, []
+
+    def noting(rows, path):
+        calls.append((rows, path))
+        original(rows, path)
+
+    monkeypatch.setattr(experiment, "write_runs", noting)
+    return calls
+
+
+def test_wide_gives_the_files_and_rows_of_one_shard_after_another(
+    field, tmp_path, written, request
+):
+    specs = mixed_plan(field)
+    experiment.run(specs, field, out=tmp_path / "one", workers=1, progress=False)
+    one = files(written)
+    written.clear()
+    request.getfixturevalue("wide")
+    path = experiment.run(specs, field, out=tmp_path / "wide", progress=False)
+    many = files(written)
+    assert many.keys() == one.keys()
+    assert len(one) == 6 + 1
+    for name, rows in one.items():
+        pd.testing.assert_frame_equal(many[name], rows, check_exact=True)
+    runs = read_runs(path)
+    assert runs["diverged"].sum() == 4
+    assert runs["modularity"].isna().sum() >= 4
+    assert (runs["seconds"] > runs["seconds_topology"]).all()
+    assert (runs["seconds_topology"] > 0).all()
+
+
+def test_wide_trains_each_task_as_one_ensemble(field, tmp_path, monkeypatch, wide):
+    sizes = []
+
+    def counting(specs, *arguments, **options):
+        sizes.append(len(specs))
+        return training.train(specs, *arguments, **options)
+
+    monkeypatch.setattr(experiment, "train", counting)
+    specs = make_plan(field)
+    experiment.run(specs, field, out=tmp_path, progress=False)
+    assert sizes == [6, 6]
+
+
+def test_wide_and_stopped_in_the_middle_goes_on_where_it_was(field, tmp_path, monkeypatch, wide):
+    specs = mixed_plan(field)
+    whole = experiment.run(specs, field, out=tmp_path / "whole", progress=False)
+    done = stopped(specs, field, tmp_path / "parts", monkeypatch, at=3)
+    trained = []
+
+    def counting(some, *arguments, **options):
+        trained.extend(spec.identity for spec in some)
+        return training.train(some, *arguments, **options)
+
+    monkeypatch.setattr(experiment, "train", counting)
+    path = experiment.run(specs, field, out=tmp_path / "parts", progress=False)
+    assert done and not done & set(trained)
+    pd.testing.assert_frame_equal(
+        read_runs(path).drop(columns=TIMES), read_runs(whole).drop(columns=TIMES), check_exact=True
+    )
+
+
+def test_a_wide_experiment_and_one_shard_by_shard_continue_each_other(
+    field, tmp_path, monkeypatch, request
+):
+    specs = mixed_plan(field)
+    whole = experiment.run(specs, field, out=tmp_path / "whole", workers=1, progress=False)
+    for out, first_wide in (("a", False), ("b", True)):
+        with monkeypatch.context() as patch:
+            engines = [engine.Engine("wide", wide=w) for w in (first_wide, not first_wide)]
+            patch.setattr(experiment, "choose", lambda engines=engines, **_: engines.pop(0))
+            stopped(specs, field, tmp_path / out, patch, at=2)
+            path = experiment.run(specs, field, out=tmp_path / out, progress=False)
+        pd.testing.assert_frame_equal(sorted_rows(read_runs(path)), sorted_rows(read_runs(whole)))
+
+
+def test_interrupted_while_it_trains_it_keeps_what_was_trained_before(
+    field, tmp_path, monkeypatch, wide
+):
+    specs = make_plan(field)
+
+    def interrupted(some, *arguments, progress, **options):
+        def told(epoch, epochs):
+            if some[0].task == "one_choice":
+                raise KeyboardInterrupt
+
+        return training.train(some, *arguments, progress=told, **options)
+
+    monkeypatch.setattr(experiment, "train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        experiment.run(specs, field, out=tmp_path, progress=False)
+    (state,) = experiment.status(tmp_path).to_dict("records")
+    assert (state["done"], state["state"]) == (6, "unfinished")
+    assert not [t for t in threading.enumerate() if t.name.startswith("input noise")]
+
+
+def test_wide_on_a_device_with_too_little_memory_gives_the_same_rows(
+    field, tmp_path, monkeypatch, wide, caplog
+):
+    specs, sizes = mixed_plan(field), []
+    whole = experiment.run(specs, field, out=tmp_path / "whole", progress=False)
+    caplog.clear()
+
+    def cramped(some, *arguments, **options):
+        sizes.append(len(some))
+        results = training.train(some, *arguments, **options)
+        if len(some) > 4:  # as in the validation after the last epoch
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return results
+
+    monkeypatch.setattr(experiment, "train", cramped)
+    path = experiment.run(specs, field, out=tmp_path / "parts", progress=False)
+    pd.testing.assert_frame_equal(
+        read_runs(path).drop(columns=TIMES), read_runs(whole).drop(columns=TIMES), check_exact=True
+    )
+    assert [text for text in caplog.messages if "halved" in text] == [
+        "16 runs at once do not fit into memory; they are halved",
+        "8 runs at once do not fit into memory; they are halved",
+    ]
+    assert max(sizes[2:]) == 4
+
+
+def test_wide_tells_of_every_epoch(field, tmp_path, monkeypatch, wide):
+    told = []
+    monkeypatch.setattr(experiment._Bar, "training", lambda _, *where: told.append(where))
+    specs = make_plan(field, preset=dataclasses.replace(TINY, epochs=3))
+    experiment.run(specs, field, out=tmp_path, progress=False)
+    assert told == [(1, 3), (2, 3), (3, 3)] * 2
 
 
 KILLED = """
