@@ -103,7 +103,7 @@ def _draw(generators: Sequence[torch.Generator], numbers: Tensor) -> None:
 def _sent(numbers: Tensor, device: torch.device, copies: torch.cuda.Stream | None) -> Tensor:
     """Copy to a device, beside what it is doing where it can do both."""
     if copies is None:
-        return numbers.to(device, copy=True)
+        return numbers.to(device)
     with torch.cuda.stream(copies):
         there = numbers.to(device, non_blocking=True)
     computing = torch.cuda.current_stream(device)

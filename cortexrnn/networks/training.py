@@ -295,15 +295,18 @@ def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.dev
     """Make the ensemble before training."""
     dtype = getattr(torch, specs[0].dtype)
     size = (task.n_channels, field.n_neurons, task.n_classes)
-    starts = _starts(specs, field, device)
-    members = [_member(spec, start, size) for spec, start in zip(specs, starts, strict=True)]
-    parameters = {
-        name: torch.from_numpy(np.stack([m[name] for m in members])).to(device, dtype)
-        for name in members[0]
-    }
+    parameters: dict[str, Tensor] = {}
     known: dict[tuple[object, ...], Penalty] = {}
     penalties = []
-    for spec, member in zip(specs, members, strict=True):
+    for i, (spec, start) in enumerate(zip(specs, _starts(specs, field, device), strict=True)):
+        member = _member(spec, start, size)
+        for name, value in member.items():
+            # Room for all at first: where there is too little, that is known before all are made,
+            # of which the host never holds more than one.
+            if not i:
+                shape = (len(specs), *value.shape)
+                parameters[name] = torch.empty(shape, dtype=dtype, device=device)
+            parameters[name][i] = torch.from_numpy(value)
         variant = spec.variant
         key: tuple[object, ...] = (
             variant.distance,
@@ -334,16 +337,15 @@ def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.dev
 
 def _starts(
     specs: Sequence[RunSpec], field: Field, device: torch.device
-) -> list[NDArray[np.floating]]:
+) -> Iterator[NDArray[np.floating]]:
     """Recurrent weights (N, N) before training, those of the first task where there is one."""
     first_runs = [one for spec in specs for one in _before(spec)]
     learned = iter(_train_alike(first_runs, field, device, lambda *_: lambda: None, None))
-    return [
-        initial_weights.initial_weights(spec, field)
-        if spec.first_task is None
-        else next(learned).weights["recurrent"]
-        for spec in specs
-    ]
+    drawn = initial_weights.many_initial_weights(
+        [spec for spec in specs if spec.first_task is None], field
+    )
+    for spec in specs:
+        yield next(drawn) if spec.first_task is None else next(learned).weights["recurrent"]
 
 
 def _before(spec: RunSpec) -> list[RunSpec]:
@@ -534,5 +536,6 @@ class _Fit:
 
 def _finite(parameters: dict[str, Tensor]) -> Tensor:
     """Whether all parameters of each network are finite, shape (M,)."""
-    flat = [value.flatten(1).isfinite().all(-1) for value in parameters.values()]
-    return torch.stack(flat).all(0)
+    # The ends alone, which are NaN where any value is: no copy of the parameters is made for it.
+    ends = [end for value in parameters.values() for end in value.flatten(1).aminmax(dim=1)]
+    return torch.stack(ends).isfinite().all(0)

@@ -433,7 +433,7 @@ def test_a_first_task_that_leaves_no_gradient_ends_its_run_and_no_other(field):
     shared["batch_size"] = 8
     settings = {"protocol": BY_GRADIENT, "first_task": "perceptual"}
     emptied = spec(field, control("W", start="lognormal"), **shared, **settings)
-    start = training._starts([emptied], field, torch.device("cpu"))[0]
+    (start,) = training._starts([emptied], field, torch.device("cpu"))
     assert not start.any()
     training.rehearse([emptied], field)
     healthy = spec(field, "W*D*C", **shared)
@@ -540,7 +540,7 @@ def test_a_first_task_leaves_its_recurrent_weights_as_the_start(field):
     before = train([spec(field, task="perceptual", first_task=None)], field, progress=False)[0]
     after = spec(field, task="go_nogo", first_task="perceptual", learning_rate=1e-3)
     with processor_settings(field.n_neurons):  # as in train: threads change rounding
-        start = training._starts([spec(field), after], field, torch.device("cpu"))
+        start = list(training._starts([spec(field), after], field, torch.device("cpu")))
     np.testing.assert_array_equal(start[1], before.weights["recurrent"])
     np.testing.assert_array_equal(start[0], initial_weights(spec(field), field))
     one, both = train([spec(field), after], field, progress=False)
