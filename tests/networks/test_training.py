@@ -294,6 +294,26 @@ def test_what_a_lost_network_does_until_its_epoch_ends_touches_no_other(
         np.testing.assert_array_equal(one.weights["recurrent"], other.weights["recurrent"])
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("name", ["input", "recurrent", "bias", "output", "output_bias"])
+def test_parameters_that_end_an_epoch_as_not_finite_diverged_in_it(field, monkeypatch, name, value):
+    # The loss is that before the update, so it cannot show what the last one of an epoch did.
+    original = RNNEnsemble.step
+
+    def breaking(self, inputs, targets):
+        values = original(self, inputs, targets)
+        if self.n_steps == 4:  # of two an epoch
+            self.parameters[name][1].view(-1)[-1] = value
+        return values
+
+    monkeypatch.setattr(RNNEnsemble, "step", breaking)
+    specs = [spec(field, one, epochs=4) for one in ("W", "WD*", "WD")]
+    first, lost, last = train(specs, field, device="cpu", progress=False)
+    assert (lost.diverged, lost.diverged_epoch, len(lost.history["loss"])) == (True, 2, 1)
+    np.testing.assert_equal(lost.weights[name].flat[-1], np.float32(value))
+    assert not first.diverged and not last.diverged
+
+
 def test_when_all_networks_are_lost_nothing_more_is_computed(field, monkeypatch):
     steps, original = [], RNNEnsemble.step
 
