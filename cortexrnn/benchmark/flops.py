@@ -6,7 +6,7 @@ and (b, c) counts 2 a b c:
 - update: 2 B (3 (T - 1) N^2 + 2 T I N + 3 N C), the recurrent term once forward, once backward and
   once for the gradient of the weights;
 - forward pass only, for validation: 2 B ((T - 1) N^2 + T I N + N C);
-- communicability with its gradient: 15 products, 30 N^3, see
+- communicability with its gradient: 12 products, 24 N^3, see
   :func:`cortexrnn.networks.communicability.stochastic_exponential`;
 - clustering or efficiency of a graph: one product, 2 N^3.
 """
@@ -19,7 +19,7 @@ from cortexrnn.networks.specification import RunSpec, task_of
 
 __all__ = ["forward_flops", "penalty_flops", "run_flops", "step_flops"]
 
-EXPONENTIAL_PRODUCTS = 15
+EXPONENTIAL_PRODUCTS = 12
 """Matrix products in communicability and its gradient in float32."""
 
 
@@ -86,7 +86,7 @@ def penalty_flops(n_neurons: int, what: str) -> float:
     Returns
     -------
     float
-        30 N^3 with communicability, else 0.
+        24 N^3 with communicability, else 0.
     """
     return 0.0 if what == "plain" else EXPONENTIAL_PRODUCTS * 2.0 * n_neurons**3
 

@@ -7,11 +7,15 @@ the size, the trials and the clock of the optimiser.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from cortexrnn.networks.penalties import Penalty
+from cortexrnn.networks.penalty_backpropagation import PenaltyWorkspace, by_kind
+from cortexrnn.networks.products import Products, choose
+from cortexrnn.networks.recurrence import Recurrence, aligned_length, buffer
 
 __all__ = ["RNNEnsemble", "logits"]
 
@@ -19,9 +23,6 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 """Constants of Adam, the defaults of Keras."""
 VALIDATION_CHUNK = 512
 """Trials evaluated at a time."""
-ALIGNMENT = 64
-"""Every network's numbers begin at a multiple of so many bytes: on some processors the last bits of
-a matrix product depend on where its operands begin, and a run must not depend on its neighbours."""
 
 
 def logits(parameters: dict[str, Tensor], inputs: Tensor) -> Tensor:
@@ -58,11 +59,14 @@ class RNNEnsemble:
         ``input`` (M, I, N), ``recurrent`` (M, N, N), ``bias`` (M, N), ``output`` (M, N, C),
         ``output_bias`` (M, C); copied. The ensemble's own are updated in place by :meth:`step`.
     penalties : sequence of Penalty
-        One for each network; networks that share an object are evaluated together.
+        One for each network.
     positive : sequence of bool
         Whether negative recurrent weights are set to zero after each update.
     learning_rate : float
         Of Adam.
+    products : Products, optional
+        What multiplies matrices; by default what :func:`cortexrnn.networks.products.choose`
+        chooses.
 
     Raises
     ------
@@ -77,8 +81,10 @@ class RNNEnsemble:
         penalties: Sequence[Penalty],
         positive: Sequence[bool],
         learning_rate: float = 1e-3,
+        products: Products | None = None,
     ) -> None:
-        n_networks = len(parameters["recurrent"])
+        recurrent = parameters["recurrent"]
+        n_networks, n_neurons = recurrent.shape[:2]
         if not n_networks == len(penalties) == len(positive):
             raise ValueError(
                 f"{n_networks} recurrent matrices, {len(penalties)} penalties and "
@@ -86,15 +92,17 @@ class RNNEnsemble:
             )
         self.learning_rate = learning_rate
         self.n_steps = 0
+        self.products = products or choose(recurrent.device, n_neurons, dtype=recurrent.dtype)
         self._places, width = _places(parameters)
-        like = parameters["recurrent"]
-        self._values, self._first, self._second = like.new_zeros(3, n_networks, width)
+        self._values, self._first, self._second = (
+            buffer(recurrent, n_networks, width) for _ in range(3)
+        )
+        moved = {id(p): p.to(recurrent) for p in penalties}
+        self._penalties = [moved[id(p)] for p in penalties]
+        self._positive = list(positive)
         self._lay_out()
         for name, value in parameters.items():
             self.parameters[name].copy_(value)
-        moved = {id(p): p.to(parameters["recurrent"]) for p in penalties}
-        self._penalties = [moved[id(p)] for p in penalties]
-        self._positive = list(positive)
 
     @property
     def n_networks(self) -> int:
@@ -111,41 +119,71 @@ class RNNEnsemble:
         """
         self._values, self._first = self._values[mask], self._first[mask]
         self._second = self._second[mask]
-        self._lay_out()
         chosen = [i for i, stays in enumerate(mask.tolist()) if stays]
         self._penalties = [self._penalties[i] for i in chosen]
         self._positive = [self._positive[i] for i in chosen]
+        self._lay_out()
 
     def _lay_out(self) -> None:
-        """Name the parameters within the rows of numbers, and make room for a gradient.
+        """Name the parameters within the rows of numbers, and make room for gradients.
 
-        The numbers of one network are one row, so that an update is a few passes over it; within
-        a row every parameter is aligned.
-        """
-        self.parameters = self._named(self._values)
-        self._parts = self._cut()
-        self._own = [self._named(self._values[part]) for part in self._parts]
-        n_at_once = len(self._values[self._parts[0]]) if self._parts else 0
-        self._gradient = self._values.new_zeros(n_at_once, self._values.shape[1])
-        self._gradients = self._named(self._gradient)
-        self._buffers: dict[tuple[int, ...], tuple[Tensor, Tensor]] = {}
-
-    def _named(self, rows: Tensor) -> dict[str, Tensor]:
-        """View rows of numbers as parameters (m, ...) by name."""
-        return {
-            name: rows[:, start : start + shape.numel()].view(-1, *shape)
-            for name, (start, shape) in self._places.items()
-        }
-
-    def _cut(self) -> list[slice]:
-        """Networks that are computed at a time.
+        The numbers of one network are one row, so that an update is a few passes over it.
 
         A processor does best with one network at a time, whose states stay in its cache; an
         accelerator with all at once. One at a time, a network also goes through the same
         operations on tensors of the same shape and alignment whatever stands beside it.
         """
-        width = 1 if self._values.device.type == "cpu" else max(len(self._values), 1)
-        return [slice(low, low + width) for low in range(0, len(self._values), width)]
+        self.parameters = _named(self._values, self._places)
+        at_once = 1 if self._values.device.type == "cpu" else max(len(self._values), 1)
+        parts = [slice(i, i + at_once) for i in range(0, len(self._values), at_once)]
+        n_at_once = min(at_once, len(self._values))
+        width = self._values.shape[1]
+        self._gradient, self._scratch = (buffer(self._values, n_at_once, width) for _ in range(2))
+        self._gradients = _named(self._gradient, self._places)
+        self._stacked_gradient = self._stacked(self._gradient)
+        self._recurrences: dict[tuple[int, ...], Recurrence] = {}
+        self._workspaces: dict[int, PenaltyWorkspace] = {}
+        self._parts = [self._part(part) for part in parts]
+
+    def _stacked(self, rows: Tensor) -> Tensor:
+        """View what :data:`LEADING` names as one matrix (m, N + I + 1, N)."""
+        last, shape = self._places[LEADING[-1]]
+        width, n_neurons = last + shape.numel(), self.parameters["recurrent"].shape[1]
+        return rows[:, :width].view(len(rows), width // n_neurons, n_neurons)
+
+    def _part(self, part: slice) -> _Part:
+        """Collect what belongs to networks that are computed together."""
+        values, positive = self._values[part], self._positive[part]
+        floor = None
+        if any(positive):
+            lowest = [0.0 if one else -torch.inf for one in positive]
+            floor = values.new_tensor(lowest)[:, None, None]
+        return _Part(
+            values=values,
+            first=self._first[part],
+            second=self._second[part],
+            parameters=_named(values, self._places),
+            stacked=self._stacked(values),
+            penalties=[
+                self._group(joined.to(values), places, len(values))
+                for joined, places in by_kind(self._penalties[part])
+            ],
+            floor=floor,
+        )
+
+    def _group(self, penalty: Penalty, places: list[int], n_networks: int) -> _Group:
+        """Give networks with one kind of penalty a place to evaluate it in."""
+        n_neurons = self.parameters["recurrent"].shape[1]
+        if len(places) not in self._workspaces:
+            self._workspaces[len(places)] = PenaltyWorkspace(
+                self._values,
+                n_networks=len(places),
+                n_neurons=n_neurons,
+                products=self.products,
+            )
+        are_all = len(places) == n_networks
+        chosen = None if are_all else torch.tensor(places, device=self._values.device)
+        return _Group(penalty, chosen, self._workspaces[len(places)])
 
     def penalty(self) -> Tensor:
         """Value of each network's penalty.
@@ -155,22 +193,7 @@ class RNNEnsemble:
         Tensor, shape (M,)
             The values.
         """
-        return torch.cat([self._penalty(part) for part in self._parts])
-
-    def _penalty(self, part: slice, *, gradient: Tensor | None = None) -> Tensor:
-        """Evaluate penalties (m,); add their gradients to `gradient` (m, N, N) if it is given."""
-        recurrent = self.parameters["recurrent"][part]
-        members: dict[int, list[int]] = {}
-        for i, item in enumerate(self._penalties[part]):
-            members.setdefault(id(item), []).append(i)
-        values = recurrent.new_empty(len(recurrent))
-        for group in members.values():
-            weights = recurrent[group].requires_grad_(gradient is not None)
-            value = self._penalties[part][group[0]](weights)
-            if gradient is not None:
-                gradient[group] += torch.autograd.grad(value.sum(), weights)[0]
-            values[group] = value.detach()
-        return values
+        return torch.cat([part.penalty() for part in self._parts])
 
     def step(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """One update of all networks on one batch of trials.
@@ -190,90 +213,69 @@ class RNNEnsemble:
             Share of right answers before the update.
         """
         self.n_steps += 1
-        if inputs.ndim == 4:
-            inputs = _aligned(inputs)
-        losses, accuracies = [], []
-        for part, parameters in zip(self._parts, self._own, strict=True):
-            own_inputs = inputs[part] if inputs.ndim == 4 else inputs.unsqueeze(0)
-            loss, accuracy = self._backpropagate(parameters, own_inputs, targets)
-            penalty = self._penalty(part, gradient=self._gradients["recurrent"])
+        loss, accuracy = self._values.new_empty(2, self.n_networks)
+        recurrence = self._recurrence(inputs.shape[-3:])
+        if inputs.ndim == 3:
+            recurrence.load(inputs)
+        low = 0
+        for part in self._parts:
+            high = low + len(part.values)
+            if inputs.ndim == 4:
+                recurrence.load(inputs[low:high])
+            loss[low:high], accuracy[low:high] = self._backpropagate(part, recurrence, targets)
+            loss[low:high] += part.penalty(self._gradients["recurrent"])
             self._update(part)
-            losses.append(loss + penalty)
-            accuracies.append(accuracy)
-        return torch.cat(losses), torch.cat(accuracies)
+            low = high
+        return loss, accuracy
+
+    def _recurrence(self, shape: torch.Size) -> Recurrence:
+        """Memory for batches of inputs (T, B, I), made once for each shape."""
+        if shape not in self._recurrences:
+            n_steps, n_trials, n_inputs = shape
+            self._recurrences[shape] = Recurrence(
+                self._values,
+                n_networks=len(self._gradient),
+                n_steps=n_steps,
+                n_trials=n_trials,
+                n_inputs=n_inputs,
+                n_neurons=self.parameters["recurrent"].shape[1],
+                products=self.products,
+            )
+        return self._recurrences[shape]
 
     def _backpropagate(
-        self, parameters: dict[str, Tensor], inputs: Tensor, targets: Tensor
+        self, part: _Part, recurrence: Recurrence, targets: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Write gradients of the cross-entropy of m networks; return loss and accuracy (m,).
-
-        The gradient of the recurrent weights is one product over time and trials together
-        rather than a sum of T small ones.
-        """
-        gradients, recurrent = self._gradients, parameters["recurrent"]
-        n_networks, n_neurons = recurrent.shape[:2]
-        n_steps, n_trials, n_channels = inputs.shape[1:]
-        states, errors = self._state_buffers((n_networks, n_steps, n_trials, n_neurons))
-        flat_inputs = inputs.reshape(len(inputs), -1, n_channels).expand(n_networks, -1, -1)
-        torch.baddbmm(
-            parameters["bias"].unsqueeze(1),
-            flat_inputs,
-            parameters["input"],
-            out=states.view(n_networks, -1, n_neurons),
-        )
-        at, error_at = states.unbind(1), errors.unbind(1)
-        at[0].relu_()
-        for step in range(1, n_steps):
-            at[step].baddbmm_(at[step - 1], recurrent).relu_()
-
-        scores = torch.baddbmm(parameters["output_bias"].unsqueeze(1), at[-1], parameters["output"])
+        """Write gradients of the cross-entropy of m networks; return loss and accuracy (m,)."""
+        gradients, parameters = self._gradients, part.parameters
+        state = recurrence.forward(part.stacked)
+        scores = torch.baddbmm(parameters["output_bias"].unsqueeze(1), state, parameters["output"])
         log_probabilities = scores.log_softmax(-1)
-        answers = targets.expand(n_networks, -1).unsqueeze(-1)
+        answers = targets.expand(len(scores), -1).unsqueeze(-1)
         loss = -log_probabilities.gather(-1, answers).squeeze(-1).mean(-1)
         accuracy = (scores.argmax(-1) == targets).to(scores.dtype).mean(-1)
 
         score_errors = log_probabilities.exp_()
         score_errors.scatter_add_(-1, answers, score_errors.new_full(answers.shape, -1.0))
-        score_errors /= n_trials
-        torch.bmm(at[-1].mT, score_errors, out=gradients["output"])
+        score_errors /= len(targets)
+        torch.bmm(state.mT, score_errors, out=gradients["output"])
         torch.sum(score_errors, 1, out=gradients["output_bias"])
-        torch.bmm(score_errors, parameters["output"].mT, out=error_at[-1])
-        error_at[-1].mul_(at[-1].sign())
-        backward = recurrent.mT
-        for step in reversed(range(n_steps - 1)):
-            torch.bmm(error_at[step + 1], backward, out=error_at[step])
-            error_at[step].mul_(at[step].sign())
-
-        flat_errors = errors.view(n_networks, -1, n_neurons)
-        torch.bmm(flat_inputs.mT, flat_errors, out=gradients["input"])
-        torch.sum(flat_errors, 1, out=gradients["bias"])
-        before = states[:, :-1].reshape(n_networks, -1, n_neurons)
-        after = errors[:, 1:].reshape(n_networks, -1, n_neurons)
-        torch.bmm(before.mT, after, out=gradients["recurrent"])
+        torch.bmm(score_errors, parameters["output"].mT, out=recurrence.error)
+        recurrence.backward(part.stacked, self._stacked_gradient)
         return loss, accuracy
 
-    def _state_buffers(self, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-        """States and errors (m, T, B, N), allocated once for each shape."""
-        if shape not in self._buffers:
-            like = self.parameters["recurrent"]
-            self._buffers[shape] = (like.new_empty(shape), like.new_empty(shape))
-        return self._buffers[shape]
-
-    def _update(self, part: slice) -> None:
+    def _update(self, part: _Part) -> None:
         """Adam with the epsilon where Keras has it, beside the uncorrected root."""
         correction = (1 - BETA_2**self.n_steps) ** 0.5 / (1 - BETA_1**self.n_steps)
-        first, second = self._first[part], self._second[part]
-        first.lerp_(self._gradient, 1 - BETA_1)
+        part.first.lerp_(self._gradient, 1 - BETA_1)
         # As a step towards the new value, like Keras: an overflow then becomes NaN one update
         # later and the run diverges, where a decayed sum would stay infinite and freeze it.
-        second.lerp_(self._gradient.square(), 1 - BETA_2)
-        root = second.sqrt().add_(EPSILON)
-        self._values[part].addcdiv_(first, root, value=-self.learning_rate * correction)
-        positive = self._positive[part]
-        if any(positive):
-            recurrent = self.parameters["recurrent"][part]
-            rows = torch.tensor(positive, device=recurrent.device)
-            recurrent[rows] = recurrent[rows].clamp_(min=0.0)
+        part.second.lerp_(torch.square(self._gradient, out=self._scratch), 1 - BETA_2)
+        root = torch.sqrt(part.second, out=self._scratch).add_(EPSILON)
+        part.values.addcdiv_(part.first, root, value=-self.learning_rate * correction)
+        if part.floor is not None:
+            recurrent = part.parameters["recurrent"]
+            torch.clamp(recurrent, min=part.floor, out=recurrent)
 
     @torch.no_grad()
     def evaluate(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -292,9 +294,9 @@ class RNNEnsemble:
             One value per network.
         """
         losses, accuracies = [], []
-        for part, parameters in zip(self._parts, self._own, strict=True):
-            loss, accuracy = self._evaluate(parameters, inputs, targets)
-            losses.append(loss + self._penalty(part))
+        for part in self._parts:
+            loss, accuracy = self._evaluate(part.parameters, inputs, targets)
+            losses.append(loss + part.penalty())
             accuracies.append(accuracy)
         return torch.cat(losses), torch.cat(accuracies)
 
@@ -316,24 +318,73 @@ class RNNEnsemble:
         return loss / len(targets), right / len(targets)
 
 
+@dataclass(frozen=True)
+class _Group:
+    """Networks of a part whose penalties are of one kind."""
+
+    joined: Penalty
+    places: Tensor | None
+    """None if they are all networks of the part."""
+    workspace: PenaltyWorkspace
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What belongs to m networks that are computed together."""
+
+    values: Tensor
+    first: Tensor
+    second: Tensor
+    parameters: dict[str, Tensor]
+    stacked: Tensor
+    penalties: list[_Group]
+    floor: Tensor | None
+    """Smallest recurrent weight (m, 1, 1) of each; None if all are free."""
+
+    def penalty(self, gradient: Tensor | None = None) -> Tensor:
+        """Evaluate penalties (m,); add their gradients to `gradient` (m, N, N) if it is given."""
+        recurrent = self.parameters["recurrent"]
+        values = recurrent.new_empty(len(recurrent))
+        for group in self.penalties:
+            places = group.places
+            weights = recurrent if places is None else recurrent.index_select(0, places)
+            if gradient is None:
+                value = group.joined(weights)
+            elif places is None:
+                value = group.workspace.backpropagate(group.joined, weights, gradient)
+            else:
+                own = torch.zeros_like(weights)
+                value = group.workspace.backpropagate(group.joined, weights, own)
+                gradient.index_add_(0, places, own)
+            if places is None:
+                return value
+            values.index_copy_(0, places, value)
+        return values
+
+
+LEADING = ("recurrent", "input", "bias")
+"""Parameters that lie one below another, as :class:`~cortexrnn.networks.recurrence.Recurrence`
+multiplies them."""
+
+
 def _places(parameters: dict[str, Tensor]) -> tuple[dict[str, tuple[int, torch.Size]], int]:
     """Where each parameter of a network begins in its row, with its shape, and the row's width."""
-    places, width = {}, 0
-    for name, value in parameters.items():
-        shape = value.shape[1:]
-        places[name] = (width, shape)
-        width += _padded(shape.numel(), value)
-    return places, width
+    places: dict[str, tuple[int, torch.Size]] = {}
+    width = 0
+    for name in LEADING:
+        places[name] = (width, parameters[name].shape[1:])
+        width += parameters[name].shape[1:].numel()
+    for name in parameters:
+        if name not in LEADING:
+            width = aligned_length(width, parameters[name])
+            places[name] = (width, parameters[name].shape[1:])
+            width += parameters[name].shape[1:].numel()
+    return places, aligned_length(width, parameters["recurrent"])
 
 
-def _padded(n_values: int, like: Tensor) -> int:
-    """Round a number of values up, so that what follows them is aligned."""
-    unit = ALIGNMENT // like.element_size()
-    return -(-n_values // unit) * unit
-
-
-def _aligned(values: Tensor) -> Tensor:
-    """Copy values (M, ...) so that those of each network are aligned."""
-    n_values = values.shape[1:].numel()
-    rows = values.new_zeros(len(values), _padded(n_values, values))
-    return rows[:, :n_values].view(values.shape).copy_(values)
+def _named(rows: Tensor, places: dict[str, tuple[int, torch.Size]]) -> dict[str, Tensor]:
+    """View rows of numbers as parameters (m, ...) by name."""
+    return {
+        name: rows[:, start : start + shape.numel()].view(-1, *shape)
+        for name, (start, shape) in places.items()
+    }

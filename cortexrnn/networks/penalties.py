@@ -120,72 +120,35 @@ def _to_mean_of(
     return distances * (priors.mean_distance(reference) / priors.mean_distance(distances))
 
 
-class _SortedDifference(torch.autograd.Function):
-    """Mean absolute difference of sorted values (M, K) and a sorted target (K,), shape (M,).
-
-    The slope of a value is the sign of the difference at its rank. Signs change at few ranks, so
-    comparing values with those found there replaces sorting the values' places along with them.
-    """
-
-    MOST_CHANGES = 64
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, target: Tensor) -> Tensor:
-        if values.device.type == "cpu":  # where numpy sorts three times as fast as torch
-            ordered = torch.from_numpy(np.sort(values.detach().numpy(), axis=-1))
-        else:
-            ordered = values.sort(-1).values
-        difference = ordered - target
-        ctx.save_for_backward(values, ordered, difference.sign())
-        return difference.abs_().mean(-1)
-
-    @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
-        slopes = torch.stack(
-            [_SortedDifference._signs(*one) for one in zip(*ctx.saved_tensors, strict=True)]
-        )
-        return slopes.mul_(upstream[0].unsqueeze(-1) / slopes.shape[-1]), None
-
-    @staticmethod
-    def _signs(values: Tensor, ordered: Tensor, signs: Tensor) -> Tensor:
-        """Signs (K,) put back from the order of ranks to that of the values."""
-        changes = (signs[1:] != signs[:-1]).nonzero().flatten() + 1
-        tied = ordered[changes] == ordered[changes - 1]
-        if len(changes) > _SortedDifference.MOST_CHANGES or bool(tied.any()):
-            return torch.empty_like(signs).scatter_(0, values.argsort(), signs)
-        levels = torch.cat([signs[:1], signs[changes]])
-        return levels[torch.bucketize(values, ordered[changes], right=True)]
-
-
 @dataclass(frozen=True, eq=False)
 class Penalty:
     """Penalty on recurrent weights, a function of a batch of networks.
 
     Calling it with weights of shape (M, N, N) gives M values, each a function of its own
-    network alone.
+    network alone. Networks have tensors and strengths in common, or each its own.
 
     Parameters
     ----------
-    strength : float
+    strength : float or Tensor, shape (M,)
         Factor of the distance term.
-    distance : Tensor, shape (N, N), or None
+    distance : Tensor, shape (N, N) or (M, N, N), or None
         Weight of each connection's cost; None costs every connection 1.
     direct : bool
         Whether the cost is multiplied by the network's communicability.
-    frozen : Tensor, shape (M, N, N) or (N, N), or None
+    frozen : Tensor, shape (N, N) or (M, N, N), or None
         Communicability that is multiplied instead and stays as it is.
-    target : Tensor, shape (N * N,), or None
+    target : Tensor, shape (N * N,) or (M, N * N), or None
         Sorted communicability of the connectome.
-    emd_strength : float
+    emd_strength : float or Tensor, shape (M,)
         Factor of the mean absolute difference of sorted communicabilities.
     """
 
-    strength: float
+    strength: float | Tensor
     distance: Tensor | None = None
     direct: bool = False
     frozen: Tensor | None = None
     target: Tensor | None = None
-    emd_strength: float = 0.0
+    emd_strength: float | Tensor = 0.0
 
     def __call__(self, weights: Tensor) -> Tensor:
         """Value of the penalty.
@@ -216,8 +179,7 @@ class Penalty:
     def _emd(weights: Tensor, target: Tensor) -> Tensor:
         """Mean absolute difference of sorted communicabilities, shape (M,)."""
         entries = communicability(weights, strength_offset=ZERO_STRENGTH).flatten(-2)
-        value: Tensor = _SortedDifference.apply(entries, target)  # type: ignore[no-untyped-call]
-        return value
+        return (entries.sort(-1).values - target).abs().mean(-1)
 
     def to(self, like: Tensor) -> Penalty:
         """Copy with tensors of the format and device of another tensor.

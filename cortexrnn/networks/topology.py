@@ -8,30 +8,28 @@ doi 10.1016/j.neuroimage.2009.10.003), restated here as matrix products.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
-import os
-import tempfile
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pooch
 from numpy.typing import ArrayLike
 from scipy.special import entr
-from scipy.stats import gaussian_kde
+
+from cortexrnn.networks import cache
 
 __all__ = [
+    "Counts",
     "Nulls",
     "Topology",
     "assortativity",
     "clustering",
     "communities",
+    "count",
     "efficiency",
     "entropy",
+    "from_counts",
     "graph",
     "measure",
     "modularity",
@@ -41,6 +39,12 @@ __all__ = [
 
 EDGE_QUANTILE = 0.9
 KDE_POINTS = 100
+NEGLIGIBLE = 1e-17
+"""Share of a density that the weights passed over may add to it, less than float64 resolves."""
+FARTHEST = 37.5
+"""Bandwidths beyond which a kernel, below 1e-305, counts as zero: numbers so small are slow."""
+CROWDED = 0.7
+"""Share of rows that still are communities, below which greedy merging drops the others."""
 NULL_THRESHOLD = 0.7
 
 Array = np.ndarray[Any, Any]
@@ -102,6 +106,28 @@ class Nulls:
     n_nulls: int
 
 
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """What is counted in a graph of N nodes.
+
+    Attributes
+    ----------
+    degree : ndarray of int64, shape (N,)
+        Neighbours of each node.
+    walks : ndarray of int64, shape (N,)
+        Walks of two edges from each node.
+    closed : ndarray of int64, shape (N,)
+        Walks of three edges that end where they began: ordered pairs of joined neighbours.
+    reached : list of int
+        Ordered pairs of nodes whose shortest path has one edge, two, and so on.
+    """
+
+    degree: Array
+    walks: Array
+    closed: Array
+    reached: list[int]
+
+
 def measure(weights: ArrayLike, *, n_nulls: int = 1000) -> Topology:
     """Measure the topology of a recurrent matrix.
 
@@ -126,17 +152,66 @@ def measure(weights: ArrayLike, *, n_nulls: int = 1000) -> Topology:
     matrix = _square("weights", weights)
     if not np.isfinite(matrix).all():
         return Topology(**{field.name: math.nan for field in fields(Topology)})
-    adjacency = graph(matrix)
-    nulls = null_graphs(len(matrix), n_nulls=n_nulls)
-    cluster, reach = clustering(adjacency), efficiency(adjacency)
-    return Topology(
+    links = graph(matrix)
+    return from_counts(
+        count(links),
         entropy=entropy(matrix),
-        modularity=modularity(adjacency),
-        assortativity=assortativity(adjacency),
+        modularity=_modularity(links),
+        nulls=null_graphs(len(matrix), n_nulls=n_nulls),
+    )
+
+
+def from_counts(counts: Counts, *, entropy: float, modularity: float, nulls: Nulls) -> Topology:
+    """Put the measures of a network together.
+
+    Parameters
+    ----------
+    counts : Counts
+        What was counted in its graph.
+    entropy, modularity : float
+        What was not.
+    nulls : Nulls
+        Random graphs of its size.
+
+    Returns
+    -------
+    Topology
+        All measures.
+    """
+    cluster = _clustering(counts.degree, counts.closed)
+    reach = _efficiency(len(counts.degree), counts.reached)
+    return Topology(
+        entropy=entropy,
+        modularity=modularity,
+        assortativity=_assortativity(counts.degree, counts.walks),
         small_worldness=_ratio(cluster, nulls.clustering) * _ratio(reach, nulls.efficiency),
         clustering=cluster,
         efficiency=reach,
-        edges=float(np.count_nonzero(adjacency) // 2),
+        edges=float(counts.degree.sum() // 2),
+    )
+
+
+def count(links: Array) -> Counts:
+    """Count degrees, walks, triangles and distances in a graph.
+
+    Parameters
+    ----------
+    links : ndarray of bool, shape (N, N)
+        Symmetric, without self-loops.
+
+    Returns
+    -------
+    Counts
+        Whole numbers, from which all measures but the modularity follow.
+    """
+    joined = links.astype(np.float32)
+    # Whole numbers below 2^24 are exact in float32, so the faster product loses nothing.
+    paths = joined @ joined
+    return Counts(
+        degree=links.sum(axis=1, dtype=np.int64),
+        walks=paths.sum(axis=1, dtype=np.float64).astype(np.int64),
+        closed=_closed(joined, paths),
+        reached=_reached(joined, paths),
     )
 
 
@@ -198,7 +273,8 @@ def entropy(weights: ArrayLike) -> float:
     """Entropy of the distribution of all weights.
 
     A Gaussian kernel density (Scott's bandwidth) of the signed weights is read at 100 points from
-    the smallest to the largest, normalised to sum 1, and its Shannon entropy taken.
+    the smallest to the largest, normalised to sum 1, and its Shannon entropy taken. The density is
+    that of scipy.stats.gaussian_kde.
 
     Parameters
     ----------
@@ -216,16 +292,40 @@ def entropy(weights: ArrayLike) -> float:
     ValueError
         If `weights` is not a square matrix of real numbers.
     """
-    values = _square("weights", weights).ravel()
-    if not np.isfinite(values).all() or values.min() == values.max():
+    values = np.sort(_square("weights", weights), axis=None)
+    low, high = values[[0, -1]]  # where NaN and infinity are found after sorting
+    if not math.isfinite(low) or not math.isfinite(high) or low == high:
         return math.nan
-    points = np.linspace(values.min(), values.max(), KDE_POINTS)
-    try:
-        density = gaussian_kde(values)(points)
-    except np.linalg.LinAlgError:  # spread too small for floating point: as good as constant
+    with np.errstate(over="ignore", invalid="ignore"):
+        width = values.std(ddof=1) * values.size ** (-1 / 5)
+    if not 0 < width < math.inf:  # a spread beyond floating point: as good as constant
         return math.nan
+    density = _density(values, np.linspace(low, high, KDE_POINTS), width)
     # entr: the limit 0 where a density is so small that its share rounds to zero.
     return float(entr(density / density.sum()).sum() / math.log(2))
+
+
+def _density(values: Array, points: Array, width: float) -> Array:
+    """Sum of Gaussian kernels around sorted `values` at `points` between them, not normalised.
+
+    A point sees the values within a reach: each of the n beyond it adds less than NEGLIGIBLE / n
+    of what the value nearest to the point adds. So the error is relative to the density at every
+    point, be it on a peak or in a gap, as far as FARTHEST.
+    """
+    after = np.searchsorted(values, points)
+    before = np.maximum(after - 1, 0)
+    gap = np.minimum(values[after] - points, np.abs(points - values[before]))
+    reach = np.sqrt((gap / width) ** 2 + 2 * math.log(len(values) / NEGLIGIBLE))
+    reach = width * np.minimum(reach, FARTHEST)
+    starts = np.searchsorted(values, points - reach)
+    stops = np.searchsorted(values, points + reach, side="right")
+    scale = math.sqrt(0.5) / width
+    density = np.empty(len(points))
+    for k, (point, start, stop) in enumerate(zip(points, starts, stops, strict=True)):
+        distance = (values[start:stop] - point) * scale
+        distance *= -distance
+        density[k] = np.exp(distance, out=distance).sum()
+    return density
 
 
 def clustering(adjacency: ArrayLike) -> float:
@@ -251,9 +351,9 @@ def clustering(adjacency: ArrayLike) -> float:
     ValueError
         If `adjacency` is not a symmetric square matrix.
     """
-    links = _undirected(adjacency).astype(np.float32)
-    # Whole numbers below 2^24 are exact in float32, so the faster product loses nothing.
-    return _clustering(links, links @ links)
+    links = _undirected(adjacency)
+    joined = links.astype(np.float32)
+    return _clustering(links.sum(axis=1), _closed(joined, joined @ joined))
 
 
 def efficiency(adjacency: ArrayLike) -> float:
@@ -275,7 +375,7 @@ def efficiency(adjacency: ArrayLike) -> float:
         If `adjacency` is not a symmetric square matrix.
     """
     links = _undirected(adjacency).astype(np.float32)
-    return _efficiency(links, links @ links)
+    return _efficiency(len(links), _reached(links, links @ links))
 
 
 def modularity(adjacency: ArrayLike) -> float:
@@ -301,7 +401,11 @@ def modularity(adjacency: ArrayLike) -> float:
     ValueError
         If `adjacency` is not a symmetric square matrix.
     """
-    links = _undirected(adjacency)
+    return _modularity(_undirected(adjacency))
+
+
+def _modularity(links: Array) -> float:
+    """Modularity of the greedy communities of `links` (N, N), bool, without a check."""
     if not links.any():
         return math.nan
     community = _greedy_communities(links)
@@ -344,33 +448,52 @@ def _greedy_communities(links: Array) -> Array:
     them. ``argmax`` finds the first largest gain, which is the pair that networkx's heap holds on
     top: of equal gains, the one with the lowest numbers.
     """
-    n = len(links)
+    name = np.arange(len(links))
     edge = 1 / (np.count_nonzero(links) // 2)
     share = links.sum(axis=1) * edge * 0.5
-    gain = np.where(links, edge - (np.outer(share, share) + np.outer(share, share)), -np.inf)
+    gain = np.where(links, edge - 2 * np.outer(share, share), -np.inf)
     best = gain.argmax(axis=1)
-    highest = gain[np.arange(n), best]
-    community = np.arange(n)
+    highest = gain[name, best]
+    merges = []
+    left = len(links)
     while True:
         u = int(highest.argmax())
         if not highest[u] >= 0:
-            return community
+            break
         v = int(best[u])
-        community[community == u] = v
-        joined_u, joined_v = np.isfinite(gain[u]), np.isfinite(gain[v])
-        merged = gain[v] + gain[u]
-        only_v, only_u = joined_v & ~joined_u, joined_u & ~joined_v
-        loss_u, loss_v = share[u] * share, share[v] * share
-        merged[only_v] = gain[v, only_v] - (loss_u + loss_u)[only_v]
-        merged[only_u] = gain[u, only_u] - (loss_v + loss_v)[only_u]
-        merged[[u, v]] = -np.inf
-        gain[v], gain[:, v] = merged, merged
-        gain[u], gain[:, u] = -np.inf, -np.inf
+        merges.append((name[u], name[v]))
+        apart_u, apart_v = gain[u] == -np.inf, gain[v] == -np.inf
+        merged = np.where(apart_v, -2 * share[v] * share, gain[v])
+        merged += np.where(apart_u, -2 * share[u] * share, gain[u])
+        merged[apart_u & apart_v] = -np.inf
+        merged[u] = merged[v] = -np.inf
+        gain[v] = gain[:, v] = merged
+        gain[u] = gain[:, u] = -np.inf
         share[v] += share[u]
         share[u] = 0.0
-        changed = np.flatnonzero(joined_u | joined_v)
-        best[changed] = gain[changed].argmax(axis=1)
-        highest[changed] = gain[changed, best[changed]]
+        # In all other rows only v has a new gain; it is the first largest now, or the row has lost
+        # its largest and is searched again, or nothing changes.
+        better = (merged > highest) | ((merged == highest) & (best > v))
+        lost = ((best == u) | (best == v)) & ~better
+        lost[u], lost[v] = False, True
+        highest[better] = merged[better]
+        best[better] = v
+        (searched,) = lost.nonzero()
+        best[searched] = found = gain[searched].argmax(axis=1)
+        highest[searched] = gain[searched, found]
+        highest[u] = -np.inf
+        left -= 1
+        if left < CROWDED * len(share):
+            (kept,) = share.nonzero()  # in their order; who has no edges needs no row either
+            gain = gain[np.ix_(kept, kept)]
+            # Where nobody is joined the best is nobody, and any number will do.
+            best = np.minimum(np.searchsorted(kept, best[kept]), len(kept) - 1)
+            name, share, highest = name[kept], share[kept], highest[kept]
+            left = len(kept)
+    community = np.arange(len(links))
+    for u, v in reversed(merges):
+        community[u] = community[v]
+    return community
 
 
 def assortativity(adjacency: ArrayLike) -> float:
@@ -396,13 +519,17 @@ def assortativity(adjacency: ArrayLike) -> float:
     """
     links = _undirected(adjacency)
     degree = links.sum(axis=1, dtype=np.int64)
+    return _assortativity(degree, links @ degree)
+
+
+def _assortativity(degree: Array, walks: Array) -> float:
+    """Assortativity of a graph with these degrees and walks of two edges, int64, both (N,)."""
     ends = int(degree.sum())
     first = int((degree**2).sum())
     variance = ends * int((degree**3).sum()) - first**2
     if variance == 0:
         return math.nan
-    across = int(degree @ (links @ degree))
-    return (ends * across - first**2) / variance
+    return (ends * int(degree @ walks) - first**2) / variance
 
 
 def null_graphs(n: int, *, n_nulls: int = 1000, seed: int = 0) -> Nulls:
@@ -441,11 +568,11 @@ def null_graphs(n: int, *, n_nulls: int = 1000, seed: int = 0) -> Nulls:
 
 @lru_cache(maxsize=256)
 def _cached_nulls(n: int, n_nulls: int, seed: int) -> Nulls:
-    path = _cache_folder() / f"nulls-{n}-{n_nulls}-{seed}.json"
-    nulls = _read_nulls(path, n_nulls)
+    name = f"nulls-{n}-{n_nulls}-{seed}"
+    nulls = _recalled(name, n_nulls)
     if nulls is None:
         nulls = _compute_nulls(n, n_nulls, seed)
-        _write_nulls(path, nulls)
+        cache.remember(name, asdict(nulls))
     return nulls
 
 
@@ -456,41 +583,54 @@ def _compute_nulls(n: int, n_nulls: int, seed: int) -> Nulls:
         uniform = rng.random((n, n))
         links = ((uniform + uniform.T) / 2 > NULL_THRESHOLD).astype(np.float32)
         paths = links @ links
-        row[:] = _clustering(links, paths), _efficiency(links, paths)
+        row[0] = _clustering(links.sum(axis=1), _closed(links, paths))
+        row[1] = _efficiency(n, _reached(links, paths))
     mean, sd = values.mean(axis=0), values.std(axis=0)
     return Nulls(float(mean[0]), float(mean[1]), float(sd[0]), float(sd[1]), n_nulls)
 
 
-def _clustering(links: Array, paths: Array) -> float:
-    """Mean clustering of `links` (N, N), float32 of 0 and 1, given `paths`, its square."""
-    degree = links.sum(axis=1, dtype=np.float64)
-    closed = np.einsum("ij,ij->i", paths, links, dtype=np.float64)
-    pairs = degree * (degree - 1)
-    return float(np.divide(closed, pairs, out=np.zeros_like(closed), where=pairs > 0).mean())
+def _closed(links: Array, paths: Array) -> Array:
+    """Count walks of three edges from each node to itself, int64, shape (N,).
 
-
-def _efficiency(links: Array, paths: Array) -> float:
-    """Global efficiency of `links` (N, N), float32 of 0 and 1, given `paths`, its square.
-
-    A breadth-first search from all nodes at once; nodes drop out as soon as they have reached
-    every other, or reach nobody new.
+    `links` (N, N) is float32 of 0 and 1, `paths` its square.
     """
-    n = len(links)
-    if n < 2:
-        return 0.0
+    closed: Array = np.einsum("ij,ij->i", paths, links, dtype=np.float64)
+    return closed.astype(np.int64)
+
+
+def _clustering(degree: Array, closed: Array) -> float:
+    """Mean clustering of a graph with these degrees and closed walks of three edges, both (N,)."""
+    pairs = degree.astype(np.float64) * (degree - 1)
+    return float(np.divide(closed, pairs, out=np.zeros(len(pairs)), where=pairs > 0).mean())
+
+
+def _reached(links: Array, paths: Array) -> list[int]:
+    """Count pairs of nodes whose shortest path has one edge, two, and so on.
+
+    `links` (N, N) is float32 of 0 and 1, `paths` its square. A breadth-first search from all nodes
+    at once; nodes drop out as soon as they have reached every other, or reach nobody new.
+    """
     reached = links > 0
     np.fill_diagonal(reached, True)
-    total = float(np.count_nonzero(reached) - n)
-    length = 2
+    pairs = [int(np.count_nonzero(reached)) - len(links)]
     while reached.size:
         new = (paths > 0) & ~reached
-        total += np.count_nonzero(new) / length
+        pairs.append(int(np.count_nonzero(new)))
         reached |= new
         searching = new.any(axis=1) & ~reached.all(axis=1)
         reached = reached[searching]
         paths = new[searching].astype(np.float32) @ links
-        length += 1
-    return float(total / (n * (n - 1)))
+    return pairs
+
+
+def _efficiency(n: int, reached: list[int]) -> float:
+    """Global efficiency of n nodes of which so many pairs are one edge apart, two, and so on."""
+    if n < 2:
+        return 0.0
+    total = 0.0
+    for length, pairs in enumerate(reached, start=1):
+        total += pairs / length
+    return total / (n * (n - 1))
 
 
 def _ratio(value: float, null: float) -> float:
@@ -513,30 +653,12 @@ def _undirected(adjacency: ArrayLike) -> Array:
     return links
 
 
-def _cache_folder() -> Path:
-    return Path(os.environ.get("CORTEXRNN_CACHE") or pooch.os_cache("cortexrnn"))
-
-
-def _read_nulls(path: Path, n_nulls: int) -> Nulls | None:
+def _recalled(name: str, n_nulls: int) -> Nulls | None:
     """Read remembered nulls; None if there are none that can be trusted."""
     try:
-        nulls = Nulls(**json.loads(path.read_text(encoding="utf-8")))
+        nulls = Nulls(**(cache.recall(name) or {}))
         numbers = (nulls.clustering, nulls.efficiency, nulls.clustering_sd, nulls.efficiency_sd)
         sound = all(isinstance(x, float) and math.isfinite(x) and x >= 0 for x in numbers)
-    except (OSError, ValueError, TypeError):
+    except TypeError:
         return None
     return nulls if sound and nulls.n_nulls == n_nulls else None
-
-
-def _write_nulls(path: Path, nulls: Nulls) -> None:
-    """Write atomically: another process sees the whole file or none."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(asdict(nulls), file)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise

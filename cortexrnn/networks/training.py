@@ -25,7 +25,7 @@ from torch import Tensor
 from cortexrnn.fields.errors import FieldError
 from cortexrnn.fields.field import Field
 from cortexrnn.networks import initial_weights, input_noise
-from cortexrnn.networks.device import processor_settings, products, resolve_device
+from cortexrnn.networks.device import processor_settings, resolve_device
 from cortexrnn.networks.ensemble import RNNEnsemble
 from cortexrnn.networks.penalties import Penalty, PreparedPenalty, penalty_of
 from cortexrnn.networks.specification import RunSpec, random_stream, task_of
@@ -34,7 +34,7 @@ from cortexrnn.networks.variant import VARIANTS
 
 __all__ = ["NUMERICS", "Result", "rehearse", "together", "train"]
 
-NUMERICS = 5
+NUMERICS = 6
 """Version of the arithmetic of training and topology. It changes whenever their bits do:
 
 1. entropy is not a number where a density underflows;
@@ -42,7 +42,9 @@ NUMERICS = 5
 3. the exponential of communicability by blocks of degree four;
 4. the second moment of Adam moves as Keras moves it;
 5. one network after another on a processor, every operand aligned: a run no longer depends on its
-   place in an ensemble.
+   place in an ensemble;
+6. recurrent and input weights and bias in one product; the exponential in four products; gradients
+   of penalties written out; the entropy without terms that round to nothing.
 
 Training amplifies rounding. Runs of other numerics are other draws of the same distribution.
 """
@@ -90,7 +92,7 @@ class Result:
         Where it was trained.
     products : str
         Library, kernel and threads of its matrix products, see
-        :func:`cortexrnn.networks.device.products`.
+        :meth:`cortexrnn.networks.products.Products.describe`.
     """
 
     spec: RunSpec
@@ -515,9 +517,9 @@ class _Fit:
 
     def results(self, seconds: float, device: torch.device) -> list[Result]:
         """Results in the order of the specifications."""
-        computed = products(device)
+        products = self.ensemble.products.describe()
         if device.type != "cpu":  # where bits depend on how many networks are side by side
-            computed += f", {len(self.specs)} at once"
+            products += f", {len(self.specs)} at once"
         return [
             Result(
                 spec=spec,
@@ -528,7 +530,7 @@ class _Fit:
                 diverged_epoch=self.diverged.get(i),
                 seconds=seconds,
                 device=str(device),
-                products=computed,
+                products=products,
             )
             for i, spec in enumerate(self.specs)
         ]

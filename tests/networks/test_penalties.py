@@ -183,51 +183,6 @@ def test_strengths_are_factors(field):
     )
 
 
-@pytest.mark.parametrize("levels", [None, 3, 1])
-def test_the_gradient_of_the_sorted_difference_is_that_of_sorting(levels):
-    # With few levels, values tie; then slopes among equals may be exchanged, their sum not.
-    generator = torch.Generator().manual_seed(0)
-    values = torch.rand(2, 500, generator=generator, dtype=torch.float64)
-    target = torch.rand(500, generator=generator, dtype=torch.float64).sort().values ** 3
-    if levels is not None:
-        values = (values * levels).round()
-    slopes, expected = [], []
-    for results, function in (
-        (slopes, penalties._SortedDifference.apply),
-        (expected, lambda v, t: (v.sort(-1).values - t).abs().mean(-1)),
-    ):
-        leaf = values.clone().requires_grad_()
-        value = function(leaf, target)
-        results += [
-            value.detach(),
-            torch.autograd.grad((value * torch.tensor([1.0, 3.0])).sum(), leaf)[0],
-        ]
-    torch.testing.assert_close(slopes[0], expected[0])
-    if levels is None:
-        torch.testing.assert_close(slopes[1], expected[1])
-    for level in values.unique():
-        at = values == level
-        torch.testing.assert_close(slopes[1][at].sum(), expected[1][at].sum())
-
-
-def test_equal_values_on_both_sides_of_their_targets_share_both_slopes():
-    # The only change of sign lies among equal values, so no level tells the two sides apart.
-    values = torch.full((4,), 0.5, dtype=torch.float64, requires_grad=True)
-    target = torch.tensor([0.0, 0.1, 0.9, 1.0], dtype=torch.float64)
-    value = penalties._SortedDifference.apply(values[None], target)
-    (slopes,) = torch.autograd.grad(value.sum(), values)
-    assert value.item() == pytest.approx((0.5 + 0.4 + 0.4 + 0.5) / 4)
-    assert sorted(slopes.tolist()) == [-0.25, -0.25, 0.25, 0.25]
-
-
-def test_the_sorted_difference_copes_with_many_changes_of_sign():
-    values = torch.linspace(0, 1, 400, dtype=torch.float64).requires_grad_()
-    target = values.detach() + 1e-4 * (-1.0) ** torch.arange(400)
-    value = penalties._SortedDifference.apply(values[None], target)
-    (slopes,) = torch.autograd.grad(value.sum(), values)
-    torch.testing.assert_close(slopes, -((-1.0) ** torch.arange(400).double()) / 400)
-
-
 def test_frozen_communicability_does_not_follow_the_weights(field):
     start = functional(field)
     frozen = penalty(control("W*D*C", communicability="frozen"), field, initial_weights=start)

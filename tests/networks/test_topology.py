@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import entr
+from scipy.stats import gaussian_kde
 
-from cortexrnn.networks import topology
+from cortexrnn.networks import cache, topology
 from cortexrnn.networks.topology import (
     Nulls,
     assortativity,
@@ -200,11 +202,30 @@ def test_modularity_is_that_of_networkx(links):
     ids=["cycle", "grid", "hypercube", "bipartite", "regular", "two parts"],
 )
 def test_communities_are_those_of_networkx_where_gains_tie(network):
-    links = nx.to_numpy_array(network) > 0
-    network = nx.from_numpy_array(links)
-    theirs = {frozenset(c) for c in nx.community.greedy_modularity_communities(network)}
+    assert_communities(nx.to_numpy_array(network) > 0)
+
+
+@pytest.mark.parametrize("kind", ["regular", "circulant"])
+def test_communities_are_those_of_networkx_in_any_order_of_nodes(kind):
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        n = 2 * int(rng.integers(5, 14))
+        if kind == "regular":
+            network = nx.random_regular_graph(
+                int(rng.integers(2, 5)), n, seed=int(rng.integers(99))
+            )
+        else:
+            network = nx.circulant_graph(n, rng.integers(1, n // 2, 2).tolist())
+        links = nx.to_numpy_array(network) > 0
+        order = rng.permutation(n)
+        assert_communities(links[np.ix_(order, order)])
+
+
+def assert_communities(links):
+    best = nx.community.greedy_modularity_communities(nx.from_numpy_array(links))
     labels = topology._greedy_communities(links)
-    assert {frozenset(np.flatnonzero(labels == k).tolist()) for k in set(labels)} == theirs
+    found = {frozenset(np.flatnonzero(labels == k).tolist()) for k in set(labels)}
+    assert found == {frozenset(community) for community in best}
 
 
 def test_graph_by_the_letter():
@@ -236,6 +257,65 @@ def test_entropy_by_the_letter():
     share = density / density.sum()
     expected = -(share * np.log2(share)).sum()
     assert entropy(tiny_weights()) == pytest.approx(expected, abs=1e-12)
+
+
+DISTRIBUTIONS = {
+    "normal": lambda rng, n: rng.normal(size=n),
+    "uniform": lambda rng, n: rng.random(n),
+    "heavy tails": lambda rng, n: rng.standard_t(1, n),
+    "skewed": lambda rng, n: rng.lognormal(0, 2, n),
+    "sparse": lambda rng, n: np.where(rng.random(n) < 0.05, rng.normal(size=n), 0),
+    "shrunk": lambda rng, n: rng.normal(size=n) * np.where(rng.random(n) < 0.02, 1, 1e-6),
+    "denormal": lambda rng, n: rng.normal(size=n) * np.where(rng.random(n) < 0.1, 1, 1e-310),
+    "all near 1e-150": lambda rng, n: rng.normal(size=n) * 1e-150,
+    "all near 1e150": lambda rng, n: rng.normal(size=n) * 1e150,
+    "ties": lambda rng, n: np.round(2 * rng.normal(size=n)),
+    "two values": lambda rng, n: (np.arange(n) < 1 + rng.integers(n - 1)).astype(float),
+    "one apart": lambda rng, n: np.eye(1, n)[0],
+    "one far": lambda rng, n: np.append(rng.normal(size=n - 1), 10 ** rng.uniform(0, 4)),
+    "two groups": lambda rng, n: rng.normal(size=n) + 10 ** rng.uniform(0, 4) * rng.integers(2),
+    "far from zero": lambda rng, n: 1e3 + rng.normal(size=n),
+    "single precision": lambda rng, n: rng.normal(size=n).astype(np.float32),
+}
+
+
+def entropy_by_scipy(values):
+    points = np.linspace(values.min(), values.max(), 100)
+    try:
+        density = gaussian_kde(values)(points)
+    except np.linalg.LinAlgError:
+        return math.nan
+    return entr(density / density.sum()).sum() / math.log(2)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", DISTRIBUTIONS)
+@settings(max_examples=25, deadline=None)
+@given(st.integers(2, 60), st.integers(0, 2**32))
+def test_entropy_is_that_of_gaussian_kde(kind, n, seed):
+    weights = DISTRIBUTIONS[kind](np.random.default_rng(seed), n * n).reshape(n, n)
+    expected = entropy_by_scipy(weights.ravel().astype(float))
+    assert entropy(weights) == pytest.approx(expected, rel=1e-9, abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("kind", DISTRIBUTIONS)
+def test_density_is_exact_at_every_point(kind):
+    values = np.sort(DISTRIBUTIONS[kind](np.random.default_rng(3), 1600)).astype(float)
+    points = np.linspace(values[0], values[-1], 100)
+    width = values.std(ddof=1) * 1600 ** (-1 / 5)
+    distance = (values.astype(np.longdouble) - points[:, None]) / width
+    expected = np.exp(-(distance**2) / 2).sum(axis=1)
+    nearest = np.abs(distance).min(axis=1)
+    density = topology._density(values, points, width)
+    seen = nearest < 30
+    np.testing.assert_allclose(density[seen], expected[seen].astype(float), rtol=1e-12)
+    assert (density[~seen] <= 1e-150).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_weights_too_large_to_be_squared_have_no_density():
+    assert math.isnan(entropy([[1e200, -1e200], [0, 1]]))
+    assert math.isnan(entropy([[1.7e308, -1.7e308], [0, 1]]))
 
 
 @relaxed
@@ -412,7 +492,7 @@ def test_a_cache_that_cannot_be_written_is_passed_over(obstacle, own_cache, monk
         own_cache.mkdir()
         own_cache.chmod(0o500)
     else:
-        monkeypatch.setattr(topology.Path, "replace", _refuse)
+        monkeypatch.setattr(cache.Path, "replace", _refuse)
     assert null_graphs(10, n_nulls=4).n_nulls == 4
     if obstacle == "no_replace":
         assert list(own_cache.iterdir()) == []

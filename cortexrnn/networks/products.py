@@ -1,0 +1,233 @@
+"""Matrix products on a processor, by the faster of the libraries that are there.
+
+torch brings one library (MKL on x86), numpy another (OpenBLAS, or Accelerate on a Mac), and which
+is faster depends on the machine and the size: on processors of AMD the one of numpy was seen at
+twice the rate, on those of Intel at three quarters. Both multiply the same memory, so nothing is
+copied between them.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import platform
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cortexrnn.fields.inputs.arguments import one_of
+from cortexrnn.networks import cache
+
+__all__ = ["LIBRARIES", "Library", "Products", "choose"]
+
+Library = Literal["torch", "numpy"]
+"""Whose products are used."""
+LIBRARIES: tuple[Library, ...] = get_args(Library)
+"""Whose products are used."""
+VARIABLE = "CORTEXRNN_PRODUCTS"
+"""Environment variable that names the library, where no argument does."""
+ADVANTAGE = 1.1
+"""How many times as fast numpy's must be to be chosen, so that noise does not choose."""
+N_TRIALS, N_AT_ONCE = 128, 1280
+"""Rows of the products of a time step, and of those that give the gradient of the weights."""
+MOST_ROWS = 640
+"""Rows of the other products at most, which would take long for large networks."""
+ROUNDS, MEASURED_S = 15, 0.001
+"""How often the libraries take turns, and seconds of each turn."""
+
+
+@dataclass(frozen=True)
+class Products:
+    """Products of one library, on operands of its own kind.
+
+    Parameters
+    ----------
+    library : {"torch", "numpy"}
+        Whose they are.
+    device : str
+        Where they are computed; numpy's on a processor only.
+    """
+
+    library: Library
+    device: str
+
+    @property
+    def multiply(self) -> Callable[..., Any]:
+        """Function of two operands and ``out=``, an operand too."""
+        if self.library == "numpy":
+            return np.matmul
+        return torch.mm if self.device == "cpu" else torch.bmm
+
+    def operand(self, tensor: Tensor) -> Any:
+        """View a tensor as what :attr:`multiply` takes.
+
+        Parameters
+        ----------
+        tensor : Tensor, shape (m, ..., ...)
+            On a processor m is 1.
+
+        Returns
+        -------
+        Tensor or ndarray
+            The same memory; one matrix on a processor, m of them on an accelerator.
+        """
+        if self.device != "cpu":
+            return tensor
+        (matrix,) = tensor
+        return matrix.numpy() if self.library == "numpy" else matrix
+
+    def describe(self) -> str:
+        """Say what computes the products: library, kernel, kind of machine, threads.
+
+        With equal :data:`~cortexrnn.networks.training.NUMERICS` and equal products a run has equal
+        bits.
+
+        Returns
+        -------
+        str
+            For example ``MKL 2024.2, AVX512, Intel Xeon Platinum 8488C, 1 thread``.
+        """
+        kind = self.device.partition(":")[0]
+        if kind == "cuda":
+            precision = "TF32" if torch.backends.cuda.matmul.allow_tf32 else "float32"
+            name = torch.cuda.get_device_name(self.device)
+            return f"CUDA {torch.version.cuda}, {precision}, {name}"
+        if kind != "cpu":
+            return f"torch {torch.__version__}, {kind}"
+        n_threads = torch.get_num_threads()
+        threads = "1 thread" if n_threads == 1 else f"{n_threads} threads"
+        library = _numpy_library() if self.library == "numpy" else _torch_library()
+        return f"{library}, {_processor()}, {threads}"
+
+
+def choose(
+    device: torch.device | str,
+    n_neurons: int,
+    *,
+    dtype: torch.dtype = torch.float32,
+    library: Library | Literal["auto"] | None = None,
+) -> Products:
+    """Choose the library of the products of networks of one size.
+
+    Parameters
+    ----------
+    device : torch.device or str
+        Where networks are computed; on an accelerator it is always torch.
+    n_neurons : int
+        N.
+    dtype : torch.dtype
+        Floating point format.
+    library : {"auto", "torch", "numpy"}, optional
+        Without it the environment variable ``CORTEXRNN_PRODUCTS`` decides, and without that it is
+        ``auto``: the faster one in a measurement of a fraction of a second, which is remembered in
+        the cache for this machine, these versions and this size.
+
+    Returns
+    -------
+    Products
+        The products.
+
+    Raises
+    ------
+    ValueError
+        If there is no such library.
+    """
+    device = str(device)
+    wanted = library or os.environ.get(VARIABLE) or "auto"
+    one_of("products" if library else VARIABLE, wanted, ("auto", *LIBRARIES))
+    if not device.startswith("cpu"):
+        return Products("torch", device)
+    if wanted == "auto":
+        return Products(_faster(n_neurons, dtype, torch.get_num_threads()), "cpu")
+    return Products("numpy" if wanted == "numpy" else "torch", "cpu")
+
+
+@functools.cache
+def _faster(n_neurons: int, dtype: torch.dtype, n_threads: int) -> Library:
+    """Name the faster library, from memory or from a measurement."""
+    numpy, torchs = Products("numpy", "cpu"), Products("torch", "cpu")
+    setting = f"{n_neurons} {dtype} {numpy.describe()} {torchs.describe()}"
+    name = f"products-{hashlib.sha256(setting.encode()).hexdigest()[:16]}"
+    remembered = cache.recall(name)
+    if remembered is not None and remembered.get("faster") in LIBRARIES:
+        return "numpy" if remembered["faster"] == "numpy" else "torch"
+    seconds = _seconds((torchs, numpy), n_neurons, dtype)
+    faster: Library = "numpy" if ADVANTAGE * seconds["numpy"] < seconds["torch"] else "torch"
+    cache.remember(name, {"faster": faster, "seconds": seconds, "setting": setting})
+    return faster
+
+
+def _seconds(
+    candidates: Sequence[Products], n_neurons: int, dtype: torch.dtype
+) -> dict[Library, float]:
+    """Time the products of a network, each over its size: of a time step, of a gradient, square.
+
+    The libraries take turns, so that what else the machine does meets both.
+    """
+    total: dict[Library, float] = dict.fromkeys(LIBRARIES, 0.0)
+    some = min(n_neurons, MOST_ROWS)
+    for rows, inner in ((N_TRIALS, n_neurons), (some, N_AT_ONCE), (some, n_neurons)):
+        shapes = ((rows, inner), (inner, n_neurons), (rows, n_neurons))
+        left, right, out = (torch.ones(1, *shape, dtype=dtype) for shape in shapes)
+        best: dict[Library, float] = dict.fromkeys(LIBRARIES, float("inf"))
+        for _ in range(ROUNDS):
+            for one in candidates:
+                multiply = functools.partial(one.multiply, one.operand(left), one.operand(right))
+                seconds = _best(functools.partial(multiply, out=one.operand(out)))
+                best[one.library] = min(best[one.library], seconds)
+        for library in LIBRARIES:
+            total[library] += best[library] / (rows * inner)
+    return total
+
+
+def _best(call: Callable[[], object]) -> float:
+    """Shortest time of a call."""
+    call()
+    best, end = float("inf"), time.perf_counter() + MEASURED_S
+    while (started := time.perf_counter()) < end:
+        call()
+        best = min(best, time.perf_counter() - started)
+    return best
+
+
+@functools.cache
+def _torch_library() -> str:
+    """Library of torch's products on a processor, its version and kernel."""
+    built = torch.__config__.show()
+    kernel = torch.backends.cpu.get_cpu_capability()
+    if match := re.search(r"Math Kernel Library Version (\d+(?:\.\d+)*)", built):
+        return f"MKL {match[1]}, {kernel}"
+    match = re.search(r"BLAS_INFO=(\w+)", built)
+    return f"{match[1] if match else 'BLAS'}, {kernel}"
+
+
+@functools.cache
+def _numpy_library() -> str:
+    """Library of numpy's products, its version and kernel."""
+    from threadpoolctl import threadpool_info
+
+    for pool in threadpool_info():
+        if pool["user_api"] == "blas" and "numpy" in pool["filepath"]:
+            names = (pool["internal_api"], pool["version"])
+            return f"{' '.join(filter(None, names))} of numpy, {pool.get('architecture')}"
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return f"{blas['name']} {blas['version']} of numpy, {platform.machine()}"
+
+
+@functools.cache
+def _processor() -> str:
+    """Name of the processor, as the system gives it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    match = re.search(r"model name\s*:\s*(.+)", text)
+    return match[1].strip() if match else platform.processor() or platform.machine()
