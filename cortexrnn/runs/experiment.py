@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import platform
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -137,7 +138,7 @@ def run(
             n_left = sum(map(len, pending))
             with (
                 _bar(name, len(specs), n_left, show=progress) as bar,
-                _work(device, wide=engine.wide, progress=bar.training) as work,
+                _work(field, device, wide=engine.wide, progress=bar.training) as work,
                 contextlib.closing(engine.run(pending, field, work=work)) as results,
             ):
                 for i, rows in results:
@@ -191,13 +192,20 @@ def run_shard(
 
 
 @contextlib.contextmanager
-def _work(device: str, *, wide: bool, progress: Callable[[int, int], None]) -> Iterator[Work]:
+def _work(
+    field: Field, device: str, *, wide: bool, progress: Callable[[int, int], None]
+) -> Iterator[Work]:
     """Give what is done with runs; where many are trained at once, topology goes on meanwhile."""
     if not wide:
         yield functools.partial(run_shard, device=device)
         return
+    # Where they are not remembered, nulls take seconds, in which the first runs can be trained.
+    nulls = threading.Thread(
+        target=topology.null_graphs, args=(field.n_neurons,), name="nulls", daemon=True
+    )
+    nulls.start()
     with TopologyPool() as pool:
-        yield functools.partial(_begin, device=device, pool=pool, progress=progress)
+        yield functools.partial(_begin, device=device, pool=pool, nulls=nulls, progress=progress)
 
 
 def _begin(
@@ -206,6 +214,7 @@ def _begin(
     *,
     device: str,
     pool: TopologyPool,
+    nulls: threading.Thread,
     progress: Callable[[int, int], None],
 ) -> _Measuring:
     """Train runs, and begin to measure their networks."""
@@ -214,7 +223,7 @@ def _begin(
     where = resolve_device(device)
     # Other accelerators than CUDA have no float64.
     pending = pool.submit(weights, device=where if where.type == "cuda" else None)
-    return _Measuring(results, pending, field)
+    return _Measuring(results, pending, nulls, field)
 
 
 @dataclass(frozen=True)
@@ -223,6 +232,7 @@ class _Measuring:
 
     results: list[Result]
     pending: PendingTopology
+    nulls: threading.Thread
     field: Field
 
     def done(self) -> bool:
@@ -231,6 +241,7 @@ class _Measuring:
 
     def result(self) -> Rows:
         """Wait for them and make their rows."""
+        self.nulls.join()
         measured = self.pending.result()
         return [
             _row(result, one, seconds, self.field)

@@ -373,6 +373,23 @@ def test_wide_on_a_device_with_too_little_memory_gives_the_same_rows(
     assert max(sizes[2:]) == 4
 
 
+def test_wide_makes_the_nulls_of_topology_beside_the_first_training(
+    field, tmp_path, monkeypatch, wide
+):
+    monkeypatch.setenv("CORTEXRNN_CACHE", str(tmp_path / "new"))
+    topology._cached_nulls.cache_clear()
+    made, original = [], topology._compute_nulls
+
+    def slowly(*arguments):
+        made.append(threading.current_thread().name)
+        time.sleep(0.2)
+        return original(*arguments)
+
+    monkeypatch.setattr(topology, "_compute_nulls", slowly)
+    experiment.run(make_plan(field), field, out=tmp_path / "runs", progress=False)
+    assert made == ["nulls"]
+
+
 def test_wide_tells_of_every_epoch(field, tmp_path, monkeypatch, wide):
     told = []
     monkeypatch.setattr(experiment._Bar, "training", lambda _, *where: told.append(where))
