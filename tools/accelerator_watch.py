@@ -35,6 +35,7 @@ ROOMS = {
     "networks/communicability": "training",
     "networks/custom_penalty": "training",
     "networks/initial_weights": "preparation",
+    "networks/input_noise": "preparation",
     "networks/priors": "preparation",
     "networks/tasks": "preparation",
     "runs/archive": "writing",
