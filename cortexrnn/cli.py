@@ -27,8 +27,8 @@ from cortexrnn.fields.inputs import arguments
 from cortexrnn.fields.inputs.arguments import one_of
 from cortexrnn.fields.sources import published
 from cortexrnn.networks.device import resolve_device
-from cortexrnn.networks.products import LIBRARIES
 from cortexrnn.networks.neurogym import GYM_TASKS
+from cortexrnn.networks.products import LIBRARIES
 from cortexrnn.networks.specification import PRESETS, PROTOCOLS, RELATIONS, SIGNS
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
