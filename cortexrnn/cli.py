@@ -28,6 +28,7 @@ from cortexrnn.fields.inputs.arguments import one_of
 from cortexrnn.fields.sources import published
 from cortexrnn.networks.device import resolve_device
 from cortexrnn.networks.neurogym import GYM_TASKS
+from cortexrnn.networks.products import LIBRARIES
 from cortexrnn.networks.specification import PRESETS, PROTOCOLS, RELATIONS, SIGNS
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
@@ -281,6 +282,13 @@ def run(
     scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://host:8786.")] = None,
     slurm: Annotated[bool, typer.Option("--slurm", help="Start --workers through SLURM.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+    products: Annotated[
+        str | None,
+        typer.Option(
+            help="Library of matrix products on a processor: auto (the faster one), "
+            f"{', '.join(LIBRARIES)}; default: CORTEXRNN_PRODUCTS, else auto."
+        ),
+    ] = None,
 ) -> None:
     """Train a design and write its runs; the same command resumes it after an interruption."""
     size = PRESETS[one_of("preset", preset, PRESETS)]
@@ -312,6 +320,7 @@ def run(
         scheduler=scheduler,
         slurm=slurm,
         device=device,
+        products=None if products is None else one_of("products", products, ("auto", *LIBRARIES)),
     )
     runs = archive.read_runs(finished)
     _say(f"{len(runs)} runs, {runs['diverged'].sum()} diverged: {finished}")

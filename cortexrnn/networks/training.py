@@ -28,6 +28,7 @@ from cortexrnn.networks import initial_weights, input_noise
 from cortexrnn.networks.device import processor_settings, resolve_device
 from cortexrnn.networks.ensemble import RNNEnsemble
 from cortexrnn.networks.penalties import Penalty, PreparedPenalty, penalty_of
+from cortexrnn.networks.products import Preference, prefer
 from cortexrnn.networks.specification import RunSpec, random_stream, task_of
 from cortexrnn.networks.tasks import Task
 from cortexrnn.networks.variant import VARIANTS
@@ -111,6 +112,7 @@ def train(
     field: Field,
     *,
     device: str = "auto",
+    products: Preference = None,
     progress: bool | Callable[[int, int], None] = True,
     watch: Callable[[RunSpec, int, NDArray[np.floating]], None] | None = None,
 ) -> list[Result]:
@@ -124,6 +126,8 @@ def train(
         The field that the specifications name.
     device : str
         See :func:`cortexrnn.networks.device.resolve_device`.
+    products : {"auto", "torch", "numpy"}, optional
+        Library of matrix products on a processor, see :func:`cortexrnn.networks.products.choose`.
     progress : bool or callable
         Whether to show a progress bar; or what is told of progress, for a bar of one's own: called
         after every epoch with its number (counted from 1) and how many there are.
@@ -142,12 +146,12 @@ def train(
     FieldError
         If a specification was made for another field.
     ValueError
-        If the device or a task is unknown.
+        If the device, the library or a task is unknown.
     """
     where = resolve_device(device)
     _check_field(specs, field)
     bar = Progress(disable=progress is not True)
-    with bar, processor_settings(field.n_neurons):
+    with bar, processor_settings(field.n_neurons), prefer(products):
 
         def ticket(first: RunSpec, n_runs: int) -> Callable[[], None]:
             if callable(progress):

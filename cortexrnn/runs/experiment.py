@@ -38,6 +38,7 @@ from cortexrnn.fields.field import Field
 from cortexrnn.networks import topology
 from cortexrnn.networks.device import resolve_device
 from cortexrnn.networks.neurogym import GymTask
+from cortexrnn.networks.products import Preference
 from cortexrnn.networks.specification import RunSpec, protocol_name, task_of
 from cortexrnn.networks.topology import Topology
 from cortexrnn.networks.topology_pool import PendingTopology, TopologyPool
@@ -78,6 +79,7 @@ def run(
     scheduler: str | None = None,
     slurm: bool = False,
     device: str = "auto",
+    products: Preference = None,
     progress: bool = True,
 ) -> Path:
     """Run a plan, or what is left of it.
@@ -96,6 +98,8 @@ def run(
     device : str
         See :func:`cortexrnn.networks.device.resolve_device`; a cluster's workers resolve it
         there.
+    products : {"auto", "torch", "numpy"}, optional
+        Library of matrix products on a processor, see :func:`cortexrnn.networks.products.choose`.
     progress : bool
         Whether to show a progress bar.
 
@@ -138,7 +142,7 @@ def run(
             n_left = sum(map(len, pending))
             with (
                 _bar(name, len(specs), n_left, show=progress) as bar,
-                _work(field, device, wide=engine.wide, progress=bar.training) as work,
+                _work(field, device, products, wide=engine.wide, progress=bar.training) as work,
                 contextlib.closing(engine.run(pending, field, work=work)) as results,
             ):
                 for i, rows in results:
@@ -165,7 +169,11 @@ def _withdraw(described: Path, *, folder: bool) -> None:
 
 
 def run_shard(
-    shard: Sequence[RunSpec], field: Field, *, device: str = "auto"
+    shard: Sequence[RunSpec],
+    field: Field,
+    *,
+    device: str = "auto",
+    products: Preference = None,
 ) -> list[dict[str, Any]]:
     """Train one shard and measure its networks.
 
@@ -177,6 +185,8 @@ def run_shard(
         Their field.
     device : str
         Where to train.
+    products : {"auto", "torch", "numpy"}, optional
+        Library of matrix products on a processor.
 
     Returns
     -------
@@ -184,7 +194,7 @@ def run_shard(
         Rows of the archive.
     """
     rows = []
-    for result in train(shard, field, device=device, progress=False):
+    for result in train(shard, field, device=device, products=products, progress=False):
         started = time.perf_counter()
         measured = topology.measure(result.weights["recurrent"])
         rows.append(_row(result, measured, time.perf_counter() - started, field))
@@ -193,11 +203,16 @@ def run_shard(
 
 @contextlib.contextmanager
 def _work(
-    field: Field, device: str, *, wide: bool, progress: Callable[[int, int], None]
+    field: Field,
+    device: str,
+    products: Preference,
+    *,
+    wide: bool,
+    progress: Callable[[int, int], None],
 ) -> Iterator[Work]:
     """Give what is done with runs; where many are trained at once, topology goes on meanwhile."""
     if not wide:
-        yield functools.partial(run_shard, device=device)
+        yield functools.partial(run_shard, device=device, products=products)
         return
     # Where they are not remembered, nulls take seconds, in which the first runs can be trained.
     nulls = threading.Thread(
