@@ -76,7 +76,7 @@ REHEARSAL = Size(
     variants=("W", "W*D*C", "W*D*C*"),
     equality=12,
     members=(1, 3),
-    large=(16, 32),
+    large=(16,),
     square=64,
     budget=0.02,
 )
