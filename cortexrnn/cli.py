@@ -28,6 +28,7 @@ from cortexrnn.fields.inputs.arguments import one_of
 from cortexrnn.fields.sources import published
 from cortexrnn.networks.device import resolve_device
 from cortexrnn.networks.neurogym import GYM_TASKS
+from cortexrnn.networks.products import LIBRARIES
 from cortexrnn.networks.specification import PRESETS, PROTOCOLS, RELATIONS, SIGNS
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
@@ -281,6 +282,13 @@ def run(
     scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://host:8786.")] = None,
     slurm: Annotated[bool, typer.Option("--slurm", help="Start --workers through SLURM.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+    products: Annotated[
+        str | None,
+        typer.Option(
+            help="Library of matrix products on a processor: auto (the faster one), "
+            f"{', '.join(LIBRARIES)}; default: CORTEXRNN_PRODUCTS, else auto."
+        ),
+    ] = None,
 ) -> None:
     """Train a design and write its runs; the same command resumes it after an interruption."""
     size = PRESETS[one_of("preset", preset, PRESETS)]
@@ -312,6 +320,7 @@ def run(
         scheduler=scheduler,
         slurm=slurm,
         device=device,
+        products=None if products is None else one_of("products", products, ("auto", *LIBRARIES)),
     )
     runs = archive.read_runs(finished)
     _say(f"{len(runs)} runs, {runs['diverged'].sum()} diverged: {finished}")
@@ -538,9 +547,7 @@ def _joined(things: Iterable[object]) -> list[str]:
     return [",".join(map(str, things))]
 
 
-SIZES, MEMBERS, REFERENCE_VARIANTS = map(
-    _joined, (measure.SIZES, measure.MEMBERS, measure.REFERENCE_VARIANTS)
-)
+SIZES, REFERENCE_VARIANTS = map(_joined, (measure.SIZES, measure.REFERENCE_VARIANTS))
 
 
 @app.command("bench")
@@ -553,8 +560,13 @@ def measure_cost(
         list[str], typer.Option(help=f"Numbers of neurons, with commas; {REPEATED}.")
     ] = SIZES,
     members: Annotated[
-        list[str], typer.Option(help=f"Networks in a batch, with commas; {REPEATED}.")
-    ] = MEMBERS,
+        list[str] | None,
+        typer.Option(
+            help=f"Networks in a batch, with commas; {REPEATED}; default: "
+            f"{','.join(map(str, measure.MEMBERS))}, on an accelerator "
+            f"{','.join(map(str, measure.ACCELERATOR_MEMBERS))}."
+        ),
+    ] = None,
     threads: Annotated[
         list[str] | None,
         typer.Option(
@@ -591,11 +603,11 @@ def measure_cost(
         )
     else:
         resolve_device(device)
-        all_cores = cores()
+        all_cores, few = cores(), measure.QUICK_MEMBERS
         counts = [1] if quick or all_cores == 1 else [1, all_cores]
         points = measure.points(
             measure.QUICK_SIZES if quick else _numbers(sizes, "--sizes"),
-            members=measure.QUICK_MEMBERS if quick else _numbers(members, "--members"),
+            members=_numbers(members, "--members") if members else few if quick else None,
             threads=_numbers(threads, "--threads") if threads else counts,
             processes=sorted({1, all_cores}),
             device=device,

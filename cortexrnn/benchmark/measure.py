@@ -1,9 +1,9 @@
 """Measure what training and measuring networks costs on this machine.
 
 Every measurement stands beside its floor: the time that the matrix products in it, counted by
-:mod:`cortexrnn.benchmark.flops`, would take at the rate of a plain float32 product of that size,
-read just before and just after on the same number of threads. What has no matrix products has no
-floor.
+:mod:`cortexrnn.benchmark.flops`, would take at the rate of the fastest plain float32 product of
+that size, read just before and just after on the same device and number of threads, see
+:func:`gemm_rate`. What has no matrix products has no floor.
 
 Fields up to 1,000 neurons are surrogates. Above, where making one would take longer than measuring
 on it, weights W* are drawn from the entries of W* of 1,000 neurons (its diagonal apart from the
@@ -40,12 +40,14 @@ from cortexrnn.networks.device import no_denormals, resolve_device
 from cortexrnn.networks.ensemble import RNNEnsemble
 from cortexrnn.networks.neurogym import find_task
 from cortexrnn.networks.penalties import Penalty, penalty
+from cortexrnn.networks.penalty_backpropagation import PenaltyWorkspace
 from cortexrnn.networks.specification import RunSpec, random_stream, task_of
 from cortexrnn.networks.training import train
 from cortexrnn.networks.variant import Variant
 from cortexrnn.runs.archive import write_json
 
 __all__ = [
+    "ACCELERATOR_MEMBERS",
     "MEASURES",
     "MEMBERS",
     "REFERENCE_VARIANTS",
@@ -62,7 +64,10 @@ __all__ = [
 SIZES = (64, 128, 256, 312, 512, 1024, 2048)
 """Numbers of neurons."""
 MEMBERS = (1, 4, 16, 64)
-"""Networks trained as one batch."""
+"""Networks trained as one batch by a processor."""
+ACCELERATOR_MEMBERS = (1, 20, 60, 220)
+"""The same on an accelerator: of the paper's design, all seeds of one variant and task, of three
+variants, and of all eleven."""
 
 
 QUICK_SIZES, QUICK_MEMBERS = (64, 128, 256), (1, 4)
@@ -77,7 +82,7 @@ REFERENCE_VARIANTS = ("W", "WD*", "W*D*C", "W*D*C*")
 """Variants on which the Keras reference is compared."""
 MEASURES = ("entropy", "modularity", "assortativity", "clustering", "efficiency")
 """What is measured of a trained network, each alone."""
-Kind = Literal["step", "penalty", "topology", "run", "processes"]
+Kind = Literal["step", "penalty", "topology", "run", "training", "processes"]
 """What a measurement is of, see :class:`Point`."""
 Side = Literal["ours", "peer"]
 """Whose code is timed."""
@@ -114,9 +119,10 @@ class Point:
 
     Parameters
     ----------
-    kind : {"step", "penalty", "topology", "run", "processes"}
+    kind : {"step", "penalty", "topology", "run", "training", "processes"}
         An update of an ensemble; a penalty with its gradient; a measure of a network; training
-        and measuring one network; updates in several processes at once.
+        and measuring one network; as many updates as a run of the paper has, of networks that are
+        too large to make a field and to measure; updates in several processes at once.
     what : str
         A key of :data:`VARIANTS`; for topology one of :data:`MEASURES`, ``graph``, ``nulls``, or
         ``measure``, which is all of them with cached nulls.
@@ -154,7 +160,7 @@ class Point:
 def points(
     sizes: Sequence[int] = SIZES,
     *,
-    members: Sequence[int] = MEMBERS,
+    members: Sequence[int] | None = None,
     threads: Sequence[int] = (1,),
     processes: Sequence[int] = (1,),
     device: str = "cpu",
@@ -163,8 +169,12 @@ def points(
 
     Parameters
     ----------
-    sizes, members : sequence of int
-        Numbers of neurons and of networks in a batch.
+    sizes : sequence of int
+        Numbers of neurons.
+    members : sequence of int, optional
+        Numbers of networks in a batch; without it :data:`MEMBERS`, or :data:`ACCELERATOR_MEMBERS`
+        on an accelerator. There batches of every kind of penalty are measured, of networks up to
+        1,000 neurons.
     threads : sequence of int
         Threads; all but the first are measured for single updates and penalties only.
     processes : sequence of int
@@ -182,6 +192,10 @@ def points(
     ValueError
         If a number is below 1, or a size below 8.
     """
+    where = resolve_device(device) if device == "auto" else torch.device(device)
+    accelerated = where.type != "cpu"
+    if members is None:
+        members = ACCELERATOR_MEMBERS if accelerated else MEMBERS
     sizes, members, threads, processes = (
         arguments.numbers(name, values, whole=True)
         for name, values in (
@@ -202,12 +216,18 @@ def points(
             listed += [Point(kind="penalty", what=what, **common) for what in VARIANTS]
         common["threads"] = threads[0]
         for count in sorted(set(members) - {1}):
-            listed.append(Point(kind="step", what="plain", members=count, **common))
-        for what in ("graph", *MEASURES, "measure", "nulls"):
+            if accelerated and n > LARGEST_FIELD:
+                continue
+            batched = VARIANTS if accelerated else ("plain",)
+            listed += [Point(kind="step", what=w, members=count, **common) for w in batched]
+        measures = ("measure",) if accelerated else ("graph", *MEASURES, "measure", "nulls")
+        for what in measures:
             listed.append(Point(kind="topology", what=what, n_neurons=n, threads=threads[0]))
         if n <= LARGEST_FIELD:
             listed += [Point(kind="run", what=what, **common) for what in VARIANTS]
-    if torch.device("cpu" if device == "auto" else device).type == "cpu":
+        elif accelerated:
+            listed += [Point(kind="training", what=what, **common) for what in VARIANTS]
+    if not accelerated:
         near = min(sizes, key=lambda n: abs(n - 312))
         listed += [
             Point(kind="processes", what="plain", n_neurons=near, processes=count)
@@ -219,13 +239,50 @@ def points(
 # --- one measurement
 
 
-def gemm_rate(n_neurons: int, *, device: torch.device) -> float:
-    """Rate of a float32 product of (512, N) and (N, N), on an accelerator of 8,192 rows.
+def gemm_rate(n_neurons: int, *, device: torch.device, members: int = 1) -> float:
+    """Rate of the fastest float32 product at a number of neurons that the machine offers.
+
+    On a processor (512, N) by (N, N), the faster of torch and numpy, whose libraries differ. On an
+    accelerator the fastest of (8,192, N) by (N, N), of M such products (128, N) by (N, N) at once,
+    and of M products (N, N) by (N, N).
 
     Parameters
     ----------
     n_neurons : int
         N.
+    device : torch.device
+        Where.
+    members : int
+        M.
+
+    Returns
+    -------
+    float
+        Operations per second.
+    """
+    n = n_neurons
+    if device.type != "cpu":
+        shapes = [(1, 8192), *((members, rows) for rows in (BATCH, n))]
+        return max(batched_rate(count, rows, n, device=device) for count, rows in shapes)
+    rows = 512
+    left, right = torch.rand(rows, n), torch.rand(n, n)
+    out = torch.empty_like(left)
+    arrays = left.numpy(), right.numpy(), out.numpy()
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: torch.mm(left, right, out=out),
+        lambda: np.matmul(*arrays[:2], out=arrays[2]),
+    )
+    seconds = min(min(_brief(call, device)) for call in calls)
+    return 2.0 * rows * n**2 / seconds
+
+
+def batched_rate(members: int, rows: int, n_neurons: int, *, device: torch.device) -> float:
+    """Rate of M float32 products of (rows, N) and (N, N) at once.
+
+    Parameters
+    ----------
+    members, rows, n_neurons : int
+        M, the rows and N.
     device : torch.device
         Where.
 
@@ -234,14 +291,16 @@ def gemm_rate(n_neurons: int, *, device: torch.device) -> float:
     float
         Operations per second.
     """
-    rows = 512 if device.type == "cpu" else 8192
-    left = torch.ones(rows, n_neurons, device=device)
-    right, out = torch.ones(n_neurons, n_neurons, device=device), torch.empty_like(left)
-    seconds = min(
-        repeated(lambda: torch.mm(left, right, out=out), device=device, repeats=5, budget=GEMM_S,
-                 shortest=GEMM_S / 10)
-    )  # fmt: skip
-    return 2.0 * rows * n_neurons**2 / seconds
+    left = torch.rand(members, rows, n_neurons, device=device)
+    right = torch.rand(members, n_neurons, n_neurons, device=device)
+    out = torch.empty_like(left)
+    seconds = min(_brief(lambda: torch.bmm(left, right, out=out), device))
+    return 2.0 * members * rows * n_neurons**2 / seconds
+
+
+def _brief(call: Callable[[], object], device: torch.device) -> list[float]:
+    """Time a product."""
+    return repeated(call, device=device, repeats=5, budget=GEMM_S, shortest=GEMM_S / 10)
 
 
 def synchronise(device: torch.device) -> None:
@@ -338,9 +397,9 @@ def measure(point: Point, *, repeats: int = 5, budget: float = BUDGET_S) -> dict
     device = resolve_device(point.device)
     clock = functools.partial(repeated, device=device, repeats=repeats, budget=budget)
     with no_denormals():
-        before = gemm_rate(point.n_neurons, device=device)
+        before = gemm_rate(point.n_neurons, device=device, members=point.members)
         timed = _KINDS[point.kind](point, clock)
-        rate = max(before, gemm_rate(point.n_neurons, device=device))
+        rate = max(before, gemm_rate(point.n_neurons, device=device, members=point.members))
     return asdict(point) | {
         "seconds": float(np.median(timed.seconds)),
         "low": min(timed.seconds),
@@ -362,15 +421,19 @@ def _step(point: Point, clock: Clock) -> _Timed:
 
 def _penalty(point: Point, clock: Clock) -> _Timed:
     ensemble, _, _ = _ensemble(point)
-    weights = ensemble.parameters["recurrent"].requires_grad_(True)
-    value = _material(point.n_neurons)[1][point.what].to(weights.detach())
+    weights = ensemble.parameters["recurrent"]
+    one = _penalty_for(point.n_neurons, point.what).to(weights)
+    workspace = PenaltyWorkspace(
+        weights, n_networks=len(weights), n_neurons=point.n_neurons, products=ensemble.products
+    )
+    gradient = torch.zeros_like(weights)
     flops = penalty_flops(point.n_neurons, point.what) or None
-    return _Timed(clock(lambda: torch.autograd.grad(value(weights).sum(), weights)), flops)
+    return _Timed(clock(lambda: workspace.backpropagate(one, weights, gradient)), flops)
 
 
 def _topology(point: Point, clock: Clock) -> _Timed:
     n = point.n_neurons
-    weights = _material(n)[0]
+    weights = _weights(n)
     square = 2.0 * n**3
     if point.what == "nulls":
         return _nulls(n, clock)
@@ -406,6 +469,17 @@ def _run(point: Point, clock: Clock) -> _Timed:
             topology.measure(result.weights["recurrent"], n_nulls=1)
 
         return _Timed(clock(whole), run_flops(spec, point.n_neurons) + 4.0 * point.n_neurons**3)
+
+
+def _training(point: Point, clock: Clock) -> _Timed:
+    ensemble, inputs, targets = _ensemble(point)
+
+    def whole() -> None:
+        for _ in range(report.UPDATES):
+            ensemble.step(inputs, targets)
+
+    one = step_flops(point.n_neurons) + penalty_flops(point.n_neurons, point.what)
+    return _Timed(clock(whole), report.UPDATES * point.members * one)
 
 
 def _processes(point: Point, clock: Clock) -> _Timed:
@@ -448,6 +522,7 @@ _KINDS: dict[Kind, Callable[[Point, Clock], _Timed]] = {
     "penalty": _penalty,
     "topology": _topology,
     "run": _run,
+    "training": _training,
     "processes": _processes,
 }
 
@@ -456,52 +531,57 @@ _KINDS: dict[Kind, Callable[[Point, Clock], _Timed]] = {
 
 
 @functools.lru_cache(maxsize=2)
-def _material(n: int) -> tuple[Floats, dict[str, Penalty]]:
-    """Functional weights (N, N) and one penalty of each kind."""
+def _weights(n: int) -> Floats:
+    """Functional weights (N, N); of large networks the entries of a smaller W*, drawn anew."""
     rng = np.random.default_rng(0)
-    if n > LARGEST_FIELD:
-        return _large_material(n, rng=rng)
-    field = load_field(f"surrogate_{n}")
-    weights = priors.functional_weights(field, rng=rng)
-    return weights, {what: penalty(name, field) for what, name in VARIANTS.items()}
-
-
-def _large_material(n: int, *, rng: np.random.Generator) -> tuple[Floats, dict[str, Penalty]]:
-    """Draw weights with the entries of a smaller W*, and distances of random points."""
-    small, _ = _material(LARGEST_FIELD)
+    if n <= LARGEST_FIELD:
+        return priors.functional_weights(load_field(f"surrogate_{n}"), rng=rng)
+    small = _weights(LARGEST_FIELD)
     inside = ~np.eye(LARGEST_FIELD, dtype=bool)
     weights = rng.choice(small[inside], (n, n))
     np.fill_diagonal(weights, rng.choice(small.diagonal(), n))
     weights *= priors.SPECTRAL_RADIUS / _perron_root(weights)
+    return weights
+
+
+@functools.lru_cache(maxsize=1)
+def _penalty_for(n: int, what: str) -> Penalty:
+    """Penalty of one kind; of large networks with distances of random points.
+
+    One at a time: those of thousands of neurons take gigabytes and their making many seconds.
+    """
+    if n <= LARGEST_FIELD:
+        return penalty(VARIANTS[what], load_field(f"surrogate_{n}"))
+    if what == "plain":
+        return Penalty(strength=1.0)
+    rng = np.random.default_rng(1)
     distance = torch.from_numpy(priors.distances(rng.random((n, 3))))
-    target = torch.from_numpy(np.sort(rng.lognormal(-7, 1, n * n)))
-    strength = specification.STRENGTH
-    return weights, {
-        "plain": Penalty(strength=1.0),
-        "direct": Penalty(strength=strength, distance=distance, direct=True),
-        "emd": Penalty(
-            strength=strength,
-            distance=distance,
-            target=target,
-            emd_strength=specification.EMD_STRENGTH,
-        ),
-    }
+    if what == "direct":
+        return Penalty(strength=specification.STRENGTH, distance=distance, direct=True)
+    return Penalty(
+        strength=specification.STRENGTH,
+        distance=distance,
+        target=torch.from_numpy(np.sort(rng.lognormal(-7, 1, n * n))),
+        emd_strength=specification.EMD_STRENGTH,
+    )
 
 
-def _perron_root(weights: Floats, *, n_steps: int = 100) -> float:
+def _perron_root(weights: Floats, *, most_steps: int = 100, tolerance: float = 1e-9) -> float:
     """Spectral radius of a positive matrix by power iteration; all eigenvalues would take N^3."""
-    vector, root = np.ones(len(weights)), 1.0
-    for _ in range(n_steps):
+    vector, root = np.ones(len(weights)) / len(weights) ** 0.5, 0.0
+    for _ in range(most_steps):
         vector = weights @ vector
-        root = float(np.linalg.norm(vector))
+        before, root = root, float(np.linalg.norm(vector))
         vector /= root
+        if abs(root - before) <= tolerance * root:
+            break
     return root
 
 
 def _ensemble(point: Point) -> tuple[RNNEnsemble, Tensor, Tensor]:
     """Make an ensemble of equal networks and one batch of the task on the point's device."""
     device = resolve_device(point.device)
-    weights, penalties = _material(point.n_neurons)
+    weights = _weights(point.n_neurons)
     task, n, rng = find_task(TASK), point.n_neurons, np.random.default_rng(1)
     one = {
         "input": rng.uniform(-0.1, 0.1, (task.n_channels, n)),
@@ -518,7 +598,7 @@ def _ensemble(point: Point) -> tuple[RNNEnsemble, Tensor, Tensor]:
     }  # fmt: skip
     ensemble = RNNEnsemble(
         parameters,
-        penalties=[penalties[point.what]] * point.members,
+        penalties=[_penalty_for(point.n_neurons, point.what)] * point.members,
         positive=[False] * point.members,
     )
     inputs, targets = task.sample(BATCH, rng=rng)

@@ -13,17 +13,17 @@ import torch
 
 from cortexrnn.benchmark import report
 
-__all__ = ["cores", "now", "open_record", "versions"]
+__all__ = ["cores", "machine", "now", "open_record", "versions"]
 
 
 def open_record(out: Path) -> dict[str, Any]:
     """Read a file of measurements to go on with, or begin one."""
-    machine = _machine()
+    here = machine()
     if not out.exists():
-        empty: dict[str, Any] = {"format": report.FORMAT, "machine": machine}
+        empty: dict[str, Any] = {"format": report.FORMAT, "machine": here}
         return empty | {name: [] for name in ("measurements", "pairs", "skipped", "failed")}
     record = report.read(out)
-    other = {name for name in machine if machine[name] != record["machine"].get(name)}
+    other = {name for name in here if here[name] != record["machine"].get(name)}
     if other:
         raise ValueError(
             f"{out} was begun with another {', '.join(sorted(other))}; choose another file"
@@ -31,8 +31,15 @@ def open_record(out: Path) -> dict[str, Any]:
     return record
 
 
-def _machine() -> dict[str, Any]:
-    """Describe this machine and what runs on it."""
+def machine() -> dict[str, Any]:
+    """Describe this machine and what runs on it.
+
+    Returns
+    -------
+    dict
+        Processor, cores, memory in GiB, accelerator (empty where there is none), system and
+        versions.
+    """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     accelerated = torch.cuda.is_available()
     return {

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ __all__ = [
     "FORMAT",
     "PAIR_COLUMNS",
     "SERIES",
+    "Accelerator",
     "Exponent",
     "Measurements",
     "design_hours",
@@ -60,6 +61,28 @@ FEWEST = 3
 
 
 @dataclass(frozen=True, kw_only=True)
+class Accelerator:
+    """What was measured on one accelerator.
+
+    Attributes
+    ----------
+    machine : dict
+        As in :class:`Measurements`; its ``accelerator`` is the name of the device.
+    tf32 : bool
+        Whether products were computed in TF32, which keeps 10 bits of the mantissa.
+    table : DataFrame
+        Measurements, :data:`COLUMNS`.
+    parts : dict of str to dict
+        Results of the parts of ``tools.accelerator`` that were finished, by their names.
+    """
+
+    machine: dict[str, Any]
+    tf32: bool
+    table: pd.DataFrame
+    parts: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Measurements:
     """What a file of measurements holds.
 
@@ -73,6 +96,8 @@ class Measurements:
         Runs of ours and of the Keras reference, :data:`PAIR_COLUMNS`; may be empty.
     skipped, failed : list of dict
         Points that were left out because they take too long, or that could not be measured.
+    accelerators : list of Accelerator
+        What was measured on other machines that have one; may be empty.
     """
 
     machine: dict[str, Any]
@@ -80,6 +105,7 @@ class Measurements:
     pairs: pd.DataFrame
     skipped: list[dict[str, Any]]
     failed: list[dict[str, Any]]
+    accelerators: list[Accelerator] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +155,11 @@ def read(path: Path) -> dict[str, Any]:
         known = record["format"] == FORMAT
         columns = {"measurements": COLUMNS, "pairs": PAIR_COLUMNS}
         whole = all(set(row) == set(names) for key, names in columns.items() for row in record[key])
+        whole &= all(
+            set(row) == set(COLUMNS)
+            for one in record.get("accelerators", [])
+            for row in one["measurements"]
+        )
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ArchiveError(
             f"{path} cannot be read as measurements ({error}); write one with cortexrnn bench"
@@ -163,15 +194,28 @@ def load(path: str | Path | None = None) -> Measurements:
 
 
 def _measurements(record: dict[str, Any]) -> Measurements:
-    table = pd.DataFrame(record["measurements"], columns=COLUMNS)
-    numbers = ["flops", "floor_seconds", "scaled_from"]
     return Measurements(
         machine=record["machine"],
-        table=table.astype(dict.fromkeys(numbers, float)),
+        table=_table(record["measurements"]),
         pairs=pd.DataFrame(record["pairs"], columns=PAIR_COLUMNS),
         skipped=record.get("skipped", []),
         failed=record.get("failed", []),
+        accelerators=[
+            Accelerator(
+                machine=one["machine"],
+                tf32=one["tf32"],
+                table=_table(one["measurements"]),
+                parts=one["parts"],
+            )
+            for one in record.get("accelerators", [])
+        ],
     )
+
+
+def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Make a table of measurements, whose numbers may be missing."""
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.astype(dict.fromkeys(["flops", "floor_seconds", "scaled_from"], float))
 
 
 def slope(size: float, seconds: float, larger: float, longer: float) -> float:

@@ -21,8 +21,8 @@ __all__ = ["RNNEnsemble", "logits"]
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 """Constants of Adam, the defaults of Keras."""
-VALIDATION_CHUNK = 512
-"""Trials evaluated at a time."""
+VALIDATION_CHUNK, LEAST_CHUNK = 512, 128
+"""Trials evaluated at a time, by one network and by many, whose states are kept side by side."""
 
 
 def logits(parameters: dict[str, Tensor], inputs: Tensor) -> Tensor:
@@ -308,8 +308,9 @@ class RNNEnsemble:
         n_networks = len(parameters["recurrent"])
         loss = inputs.new_zeros(n_networks)
         right = inputs.new_zeros(n_networks)
-        for low in range(0, len(targets), VALIDATION_CHUNK):
-            chunk = slice(low, low + VALIDATION_CHUNK)
+        n_at_once = VALIDATION_CHUNK if n_networks == 1 else LEAST_CHUNK
+        for low in range(0, len(targets), n_at_once):
+            chunk = slice(low, low + n_at_once)
             answers = targets[chunk].expand(n_networks, -1)
             scores = logits(parameters, inputs[:, chunk])
             log_probabilities = scores.log_softmax(-1)

@@ -5,6 +5,9 @@ Source: code released with Shakiba et al. 2026 (arXiv:2606.14975).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from functools import lru_cache, partial
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import ortho_group
@@ -12,9 +15,12 @@ from scipy.stats import ortho_group
 from cortexrnn.fields.field import Field, Relation
 from cortexrnn.networks import priors
 from cortexrnn.networks.specification import RunSpec, random_stream
-from cortexrnn.networks.variant import Variant
+from cortexrnn.networks.variant import Scaling, Start, Variant
 
-__all__ = ["functional_start", "initial_weights", "variant_start"]
+__all__ = ["functional_start", "initial_weights", "many_initial_weights", "variant_start"]
+
+REMEMBERED = 4
+"""Draws that are remembered: runs of one seed stand side by side in a plan."""
 
 
 def initial_weights(spec: RunSpec, field: Field) -> NDArray[np.float64]:
@@ -40,6 +46,31 @@ def initial_weights(spec: RunSpec, field: Field) -> NDArray[np.float64]:
     return variant_start(
         field, spec.variant, task=spec.task, relation=spec.relation, seed=spec.seed
     )
+
+
+def many_initial_weights(specs: Iterable[RunSpec], field: Field) -> Iterator[NDArray[np.float64]]:
+    """Recurrent weights of many runs before training; what neighbours have in common is drawn once.
+
+    Parameters
+    ----------
+    specs : iterable of RunSpec
+        The runs.
+    field : Field
+        Their field.
+
+    Yields
+    ------
+    ndarray, shape (N, N)
+        Those of :func:`initial_weights`, run by run; not to be changed.
+
+    Raises
+    ------
+    FieldError
+        If the field lacks a relation.
+    """
+    draws = _Draws(field)
+    for spec in specs:
+        yield draws.start(spec.variant, task=spec.task, relation=spec.relation, seed=spec.seed)
 
 
 def functional_start(
@@ -115,25 +146,43 @@ def variant_start(
     """
     if isinstance(variant, str):
         variant = Variant.parse(variant)
-    if variant.start == "functional" or variant.start == "permuted":
-        weights = functional_start(field, relation=relation, seed=seed)
-        if variant.start == "permuted":
-            rng = random_stream(seed, "permutation", variant.name, task)
-            weights = priors.permuted_weights(weights, rng=rng)
-        return _changed(weights, variant, seed)
-    weights = _other_weights(variant, field.n_neurons, task, seed)
-    if variant.self_connections == "functional":
-        np.fill_diagonal(weights, np.diag(functional_start(field, relation=relation, seed=seed)))
-    return weights
+    return _Draws(field).start(variant, task=task, relation=relation, seed=seed).copy()
 
 
-def _other_weights(variant: Variant, n_neurons: int, task: str, seed: int) -> NDArray[np.float64]:
+class _Draws:
+    """What the starts of a field are made of; the last draws are remembered, to be shared."""
+
+    def __init__(self, field: Field) -> None:
+        self._n_neurons = field.n_neurons
+        self._functional = lru_cache(REMEMBERED)(partial(functional_start, field))
+        self._other = lru_cache(REMEMBERED)(_other_weights)
+
+    def start(
+        self, variant: Variant, *, task: str, relation: Relation, seed: int
+    ) -> NDArray[np.float64]:
+        """Make the start of a variant, which may be one that was remembered."""
+        if variant.start == "functional" or variant.start == "permuted":
+            weights = self._functional(relation=relation, seed=seed)
+            if variant.start == "permuted":
+                rng = random_stream(seed, "permutation", variant.name, task)
+                weights = priors.permuted_weights(weights, rng=rng)
+            return _changed(weights, variant, seed)
+        weights = self._other(variant.start, variant.scaling, self._n_neurons, task, seed)
+        if variant.self_connections == "functional":
+            weights = weights.copy()
+            np.fill_diagonal(weights, np.diag(self._functional(relation=relation, seed=seed)))
+        return weights
+
+
+def _other_weights(
+    start: Start, scaling: Scaling, n_neurons: int, task: str, seed: int
+) -> NDArray[np.float64]:
     """Draw weights without any function in them."""
-    start, shape = variant.start, (n_neurons, n_neurons)
+    shape = (n_neurons, n_neurons)
     rng = random_stream(seed, start, task)
     if start == "orthogonal":
         weights = np.asarray(ortho_group.rvs(n_neurons, random_state=rng))
-        if variant.scaling == "positive_part":
+        if scaling == "positive_part":
             weights *= priors.SPECTRAL_RADIUS / priors.spectral_radius(weights.clip(min=0))
         return weights
     if start == "identity":

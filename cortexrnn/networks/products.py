@@ -8,13 +8,15 @@ copied between them.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
 import platform
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -26,14 +28,17 @@ from torch import Tensor
 from cortexrnn.fields.inputs.arguments import one_of
 from cortexrnn.networks import cache
 
-__all__ = ["LIBRARIES", "Library", "Products", "choose"]
+__all__ = ["LIBRARIES", "Library", "Products", "choose", "prefer"]
 
 Library = Literal["torch", "numpy"]
 """Whose products are used."""
 LIBRARIES: tuple[Library, ...] = get_args(Library)
 """Whose products are used."""
+Preference = Library | Literal["auto"] | None
+"""A library, the faster one, or none of this."""
 VARIABLE = "CORTEXRNN_PRODUCTS"
-"""Environment variable that names the library, where no argument does."""
+"""Environment variable that names the library, where nothing else does."""
+_preferred: ContextVar[Preference] = ContextVar("preferred", default=None)
 ADVANTAGE = 1.1
 """How many times as fast numpy's must be to be chosen, so that noise does not choose."""
 N_TRIALS, N_AT_ONCE = 128, 1280
@@ -113,7 +118,7 @@ def choose(
     n_neurons: int,
     *,
     dtype: torch.dtype = torch.float32,
-    library: Library | Literal["auto"] | None = None,
+    library: Preference = None,
 ) -> Products:
     """Choose the library of the products of networks of one size.
 
@@ -126,9 +131,9 @@ def choose(
     dtype : torch.dtype
         Floating point format.
     library : {"auto", "torch", "numpy"}, optional
-        Without it the environment variable ``CORTEXRNN_PRODUCTS`` decides, and without that it is
-        ``auto``: the faster one in a measurement of a fraction of a second, which is remembered in
-        the cache for this machine, these versions and this size.
+        Without it :func:`prefer` decides, then the environment variable ``CORTEXRNN_PRODUCTS``, and
+        without that it is ``auto``: the faster one in a measurement of a fraction of a second,
+        which is remembered in the cache for this machine, these versions and this size.
 
     Returns
     -------
@@ -141,6 +146,7 @@ def choose(
         If there is no such library.
     """
     device = str(device)
+    library = library or _preferred.get()
     wanted = library or os.environ.get(VARIABLE) or "auto"
     one_of("products" if library else VARIABLE, wanted, ("auto", *LIBRARIES))
     if not device.startswith("cpu"):
@@ -148,6 +154,34 @@ def choose(
     if wanted == "auto":
         return Products(_faster(n_neurons, dtype, torch.get_num_threads()), "cpu")
     return Products("numpy" if wanted == "numpy" else "torch", "cpu")
+
+
+@contextlib.contextmanager
+def prefer(library: Preference) -> Iterator[None]:
+    """Let :func:`choose` choose a library where it is not told of one.
+
+    Parameters
+    ----------
+    library : {"auto", "torch", "numpy"} or None
+        None changes nothing.
+
+    Raises
+    ------
+    ValueError
+        If there is no such library.
+
+    Yields
+    ------
+    None
+        At the end it is as it was.
+    """
+    if library is not None:
+        one_of("products", library, ("auto", *LIBRARIES))
+    token = _preferred.set(library or _preferred.get())
+    try:
+        yield
+    finally:
+        _preferred.reset(token)
 
 
 @functools.cache

@@ -81,6 +81,10 @@ class Topology:
     edges: float
 
 
+UNKNOWN = Topology(**{field.name: math.nan for field in fields(Topology)})
+"""Measures of weights that are not finite."""
+
+
 @dataclass(frozen=True)
 class Nulls:
     """Means and spreads over random graphs, the reference of small-worldness.
@@ -151,7 +155,7 @@ def measure(weights: ArrayLike, *, n_nulls: int = 1000) -> Topology:
     """
     matrix = _square("weights", weights)
     if not np.isfinite(matrix).all():
-        return Topology(**{field.name: math.nan for field in fields(Topology)})
+        return UNKNOWN
     links = graph(matrix)
     return from_counts(
         count(links),

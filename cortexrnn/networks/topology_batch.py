@@ -62,10 +62,10 @@ def graphs(weights: Tensor) -> Tensor:
     size = magnitude.shape[1]
     position = EDGE_QUANTILE * (size - 1)
     below = math.floor(position)
-    low = magnitude.kthvalue(below + 1, dim=1).values
-    high = magnitude.kthvalue(min(below + 2, size), dim=1).values
-    # The quantile between two neighbours by numpy itself, whose rounding decides about ties.
-    ends = torch.stack((low, high)).double().cpu().numpy()
+    tenth = magnitude.topk(size - below, dim=1).values  # from the largest down
+    low, high = tenth[:, -1], tenth[:, max(0, tenth.shape[1] - 2)]
+    # The quantile between these two by numpy itself, whose rounding decides about ties.
+    ends = torch.stack((low, high)).cpu().double().numpy()
     under = torch.from_numpy(np.quantile(ends, position - below, axis=0) < ends[1])
     limit = torch.where(under.to(low.device), low, high)
     strong = (magnitude > limit[:, None]).view(weights.shape)

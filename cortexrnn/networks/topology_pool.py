@@ -1,13 +1,12 @@
 """Topology of many networks of one size: counts on a device, the rest in processes beside it.
 
-Entropy and greedy modularity are of no use to a device: the one is cheap, the other goes step by
-step. They are computed by processes of this machine, while the caller goes on.
+A device would gain little on the entropy, which is cheap, and on greedy modularity, which goes
+step by step. Processes of this machine compute them while the caller goes on.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import multiprocessing
 import os
 import signal
@@ -15,7 +14,6 @@ import threading
 import time
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +32,6 @@ TASK = 2**17
 """Weights that a process is given at once: small networks are not worth a message each."""
 WORTHWHILE = 2**22
 """Weights, in all, whose measuring takes as long as starting processes."""
-UNKNOWN = Topology(**{field.name: math.nan for field in fields(Topology)})
 
 _Networks = list[tuple[Array, Array]]
 """Weights and graph of each network of a task."""
@@ -227,7 +224,7 @@ class PendingTopology:
         nulls = topology.null_graphs(self._n_neurons, n_nulls=self._n_nulls)
         found = iter(zip(self._counts, rest, strict=True))
         for is_finite in self._finite:
-            measured, seconds = UNKNOWN, 0.0
+            measured, seconds = topology.UNKNOWN, 0.0
             if is_finite:
                 counts, (entropy, modularity, seconds) = next(found)
                 measured = topology.from_counts(
@@ -270,7 +267,7 @@ def _submitted(executor: ProcessPoolExecutor | None, networks: _Networks) -> Fut
 
 
 def _measure(networks: _Networks) -> _Rest:
-    """Measure what is not counted."""
+    """Measure what is not counted, in one thread: there is no matrix product in it."""
     measured = []
     for weights, links in networks:
         started = time.perf_counter()

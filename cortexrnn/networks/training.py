@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 
 import numpy as np
 import torch
@@ -22,15 +24,16 @@ from torch import Tensor
 
 from cortexrnn.fields.errors import FieldError
 from cortexrnn.fields.field import Field
-from cortexrnn.networks import initial_weights
+from cortexrnn.networks import initial_weights, input_noise
 from cortexrnn.networks.device import processor_settings, resolve_device
 from cortexrnn.networks.ensemble import RNNEnsemble
 from cortexrnn.networks.penalties import Penalty, PreparedPenalty, penalty_of
+from cortexrnn.networks.products import Preference, prefer
 from cortexrnn.networks.specification import RunSpec, random_stream, task_of
 from cortexrnn.networks.tasks import Task
 from cortexrnn.networks.variant import VARIANTS
 
-__all__ = ["NUMERICS", "Result", "rehearse", "train"]
+__all__ = ["NUMERICS", "Result", "rehearse", "together", "train"]
 
 NUMERICS = 6
 """Version of the arithmetic of training and topology. It changes whenever their bits do:
@@ -80,7 +83,8 @@ class Result:
         ``input`` (I, N), ``recurrent`` (N, N), ``bias`` (N,), ``output`` (N, C),
         ``output_bias`` (C,) after training.
     diverged : bool
-        Whether loss or weights stopped being finite.
+        Whether loss or weights stopped being finite; the weights are then those at the end of the
+        epoch in which that happened.
     diverged_epoch : int or None
         Epoch, counted from 1, in which that happened.
     seconds : float
@@ -108,7 +112,8 @@ def train(
     field: Field,
     *,
     device: str = "auto",
-    progress: bool = True,
+    products: Preference = None,
+    progress: bool | Callable[[int, int], None] = True,
     watch: Callable[[RunSpec, int, NDArray[np.floating]], None] | None = None,
 ) -> list[Result]:
     """Train runs; those that share task, trials and optimiser as one ensemble.
@@ -121,8 +126,11 @@ def train(
         The field that the specifications name.
     device : str
         See :func:`cortexrnn.networks.device.resolve_device`.
-    progress : bool
-        Whether to show a progress bar.
+    products : {"auto", "torch", "numpy"}, optional
+        Library of matrix products on a processor, see :func:`cortexrnn.networks.products.choose`.
+    progress : bool or callable
+        Whether to show a progress bar; or what is told of progress, for a bar of one's own: called
+        after every epoch with its number (counted from 1) and how many there are.
     watch : callable, optional
         Called after every epoch for every network that has not diverged, with its specification,
         the epoch (counted from 1) and a copy of its recurrent weights, shape (N, N). Watching
@@ -138,13 +146,17 @@ def train(
     FieldError
         If a specification was made for another field.
     ValueError
-        If the device or a task is unknown.
+        If the device, the library or a task is unknown.
     """
     where = resolve_device(device)
     _check_field(specs, field)
-    with Progress(disable=not progress) as bar, processor_settings(field.n_neurons):
+    bar = Progress(disable=progress is not True)
+    with bar, processor_settings(field.n_neurons), prefer(products):
 
         def ticket(first: RunSpec, n_runs: int) -> Callable[[], None]:
+            if callable(progress):
+                epoch = count(1)
+                return lambda: progress(next(epoch), first.epochs)
             task = bar.add_task(escape(f"{first.task}, {n_runs} runs"), total=first.epochs)
             return partial(bar.advance, task)
 
@@ -225,17 +237,33 @@ def _train_alike(
     watch: Callable[[RunSpec, int, NDArray[np.floating]], None] | None,
 ) -> list[Result]:
     """Train together what has task, trials and optimiser in common; results in order."""
-    shared: dict[RunSpec, list[int]] = {}
-    for i, spec in enumerate(specs):
-        shared.setdefault(_common(spec), []).append(i)
     results: dict[int, Result] = {}
-    for members in shared.values():
+    for members in together(specs):
         group = [specs[i] for i in members]
         on_epoch = ticket(group[0], len(group))
         results.update(
             zip(members, _train_group(group, field, device, on_epoch, watch), strict=True)
         )
     return [results[i] for i in range(len(specs))]
+
+
+def together(specs: Sequence[RunSpec]) -> list[list[int]]:
+    """Say which runs share task, trials and optimiser, so that they are trained as one ensemble.
+
+    Parameters
+    ----------
+    specs : sequence of RunSpec
+        The runs, of one field.
+
+    Returns
+    -------
+    list of list of int
+        Their positions, each once, in order within a group; groups in the order of their first.
+    """
+    shared: dict[RunSpec, list[int]] = {}
+    for i, spec in enumerate(specs):
+        shared.setdefault(_common(spec), []).append(i)
+    return list(shared.values())
 
 
 def _common(spec: RunSpec) -> RunSpec:
@@ -257,14 +285,14 @@ def _train_group(
     task = task_of(first)
     ensemble = _build(specs, field, task, device)
     trials = _trials(first, task, device)
-    fit = _Fit(specs, ensemble, trials[0], trials[1])
-    for epoch in range(1, first.epochs + 1):
-        fit.epoch(epoch)
-        on_epoch()
-        if watch is not None:
-            for spec, weights in fit.recurrent():
-                watch(spec, epoch, weights)
-    fit.finish(trials[2], trials[3])
+    with closing(_Fit(specs, ensemble, trials[0], trials[1])) as fit:
+        for epoch in range(1, first.epochs + 1):
+            fit.epoch(epoch)
+            on_epoch()
+            if watch is not None:
+                for spec, weights in fit.recurrent():
+                    watch(spec, epoch, weights)
+        fit.finish(trials[2], trials[3])
     seconds = (time.perf_counter() - started) / len(specs)
     return fit.results(seconds, device)
 
@@ -273,15 +301,18 @@ def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.dev
     """Make the ensemble before training."""
     dtype = getattr(torch, specs[0].dtype)
     size = (task.n_channels, field.n_neurons, task.n_classes)
-    starts = _starts(specs, field, device)
-    members = [_member(spec, start, size) for spec, start in zip(specs, starts, strict=True)]
-    parameters = {
-        name: torch.from_numpy(np.stack([m[name] for m in members])).to(device, dtype)
-        for name in members[0]
-    }
+    parameters: dict[str, Tensor] = {}
     known: dict[tuple[object, ...], Penalty] = {}
     penalties = []
-    for spec, member in zip(specs, members, strict=True):
+    for i, (spec, start) in enumerate(zip(specs, _starts(specs, field, device), strict=True)):
+        member = _member(spec, start, size)
+        for name, value in member.items():
+            # Room for all at first: where there is too little, that is known before all are made,
+            # of which the host never holds more than one.
+            if not i:
+                shape = (len(specs), *value.shape)
+                parameters[name] = torch.empty(shape, dtype=dtype, device=device)
+            parameters[name][i] = torch.from_numpy(value)
         variant = spec.variant
         key: tuple[object, ...] = (
             variant.distance,
@@ -312,16 +343,15 @@ def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.dev
 
 def _starts(
     specs: Sequence[RunSpec], field: Field, device: torch.device
-) -> list[NDArray[np.floating]]:
+) -> Iterator[NDArray[np.floating]]:
     """Recurrent weights (N, N) before training, those of the first task where there is one."""
     first_runs = [one for spec in specs for one in _before(spec)]
     learned = iter(_train_alike(first_runs, field, device, lambda *_: lambda: None, None))
-    return [
-        initial_weights.initial_weights(spec, field)
-        if spec.first_task is None
-        else next(learned).weights["recurrent"]
-        for spec in specs
-    ]
+    drawn = initial_weights.many_initial_weights(
+        [spec for spec in specs if spec.first_task is None], field
+    )
+    for spec in specs:
+        yield next(drawn) if spec.first_task is None else next(learned).weights["recurrent"]
 
 
 def _before(spec: RunSpec) -> list[RunSpec]:
@@ -385,53 +415,79 @@ class _Fit:
         self.history: list[dict[str, list[float]]] = [{"accuracy": [], "loss": []} for _ in specs]
         self.metrics = [dict.fromkeys(TRAINING_METRICS, float("nan")) for _ in specs]
         self.weights: dict[int, dict[str, NDArray[np.floating]]] = {}
-        self._noise = {
-            seed: torch.Generator().manual_seed(
-                int(random_stream(seed, "input noise", specs[0].task).integers(2**63))
-            )
-            for seed in sorted({spec.seed for spec in specs})
-        }
+        n_trials, size = len(targets), specs[0].batch_size
+        self._batches = [slice(i, min(i + size, n_trials)) for i in range(0, n_trials, size)]
+        seeds = sorted({spec.seed for spec in specs})
+        # Of each network, the place of its seed among those that noise is drawn for.
+        self._seed = torch.tensor([seeds.index(spec.seed) for spec in specs], device=inputs.device)
+        n_steps, _, n_channels = inputs.shape
+        self._noise = input_noise.drawn(
+            [
+                torch.Generator().manual_seed(
+                    int(random_stream(seed, "input noise", specs[0].task).integers(2**63))
+                )
+                for seed in seeds
+            ],
+            [(n_steps, b.stop - b.start, n_channels) for b in self._batches] * specs[0].epochs,
+            inputs.device,
+        )
+
+    def close(self) -> None:
+        """Draw no more noise."""
+        self._noise.close()
 
     def epoch(self, epoch: int) -> None:
-        """Pass once over the training trials."""
-        batch_size = self.specs[0].batch_size
-        sums = torch.zeros(2, len(self.specs), dtype=torch.float64)
-        for low in range(0, len(self.targets), batch_size):
-            if not self.active:
-                return
-            targets = self.targets[low : low + batch_size]
-            inputs = self._noisy(self.inputs[:, low : low + batch_size])
-            loss, accuracy = self.ensemble.step(inputs, targets)
-            sums[0, self.active] += accuracy.double().cpu() * len(targets)
-            sums[1, self.active] += loss.double().cpu() * len(targets)
-            self._drop(~torch.isfinite(loss), epoch)
-        self._drop(~_finite(self.ensemble.parameters), epoch)
-        means = (sums / len(self.targets)).tolist()
-        for i in self.active:
-            self.history[i]["accuracy"].append(means[0][i])
-            self.history[i]["loss"].append(means[1][i])
+        """Pass once over the training trials, then look what came of it.
+
+        A network diverged if a loss was not finite, even if a later one is, or if its parameters
+        are not. It is found at the end of the epoch, so that nothing before waits for the device,
+        and its weights are those that it then has.
+        """
+        if not self.active:
+            return
+        values = self._updates().cpu().double().numpy()
+        finite = np.isfinite(values).all((0, 1))
+        finite &= _finite(self.ensemble.parameters).cpu().numpy()
+        n_trials = np.array([batch.stop - batch.start for batch in self._batches])
+        # Added in the order of the batches, in float64, which not every device has.
+        sums = np.add.accumulate(values[:, :, finite] * n_trials[:, None, None])[-1]
+        self._drop(~finite, epoch)
+        accuracy, loss = (sums / n_trials.sum()).tolist()
+        for position, i in enumerate(self.active):
+            self.history[i]["accuracy"].append(accuracy[position])
+            self.history[i]["loss"].append(loss[position])
+
+    def _updates(self) -> Tensor:
+        """Update on every batch; accuracy and loss before each update, shape (batches, 2, M).
+
+        Nothing here asks the device for a value, so that the host can run ahead of it.
+        """
+        values = self.inputs.new_empty(len(self._batches), 2, len(self.active))
+        for row, batch in zip(values, self._batches, strict=True):
+            loss, accuracy = self.ensemble.step(
+                self._noisy(self.inputs[:, batch]), self.targets[batch]
+            )
+            row[0].copy_(accuracy)
+            row[1].copy_(loss)
+        return values
 
     def _noisy(self, inputs: Tensor) -> Tensor:
-        """Add noise (T, B, I) of each seed; with several seeds the result is (M, T, B, I)."""
-        scale = self.specs[0].input_noise
-        noise = {
-            # Drawn on the processor in one format, so that every device sees the same numbers.
-            seed: torch.randn(inputs.shape, generator=generator).to(inputs)
-            for seed, generator in self._noise.items()
-        }
-        if len(noise) == 1:
-            return inputs + scale * next(iter(noise.values()))
-        return torch.stack([inputs + scale * noise[self.specs[i].seed] for i in self.active])
+        """Add noise to inputs (T, B, I); with several seeds the result is (M, T, B, I)."""
+        noise = next(self._noise).to(inputs.dtype)
+        noisy = inputs + self.specs[0].input_noise * noise
+        return noisy[0] if len(noisy) == 1 else noisy.index_select(0, self._seed)
 
-    def _drop(self, lost: Tensor, epoch: int) -> None:
+    def _drop(self, lost: NDArray[np.bool_], epoch: int) -> None:
         """Take networks that are no longer finite out of the ensemble."""
-        if not bool(lost.any()):
+        if not lost.any():
             return
-        for position in lost.nonzero().flatten().tolist():
+        for position in np.flatnonzero(lost).tolist():
             i = self.active[position]
             self.diverged[i] = epoch
             self.weights[i] = self._network(position)
-        self.ensemble.keep(~lost)
+        kept = torch.from_numpy(~lost).to(self._seed.device)
+        self.ensemble.keep(kept)
+        self._seed = self._seed[kept]
         self.active = [i for i in self.active if i not in self.diverged]
 
     def _network(self, position: int) -> dict[str, NDArray[np.floating]]:
@@ -465,6 +521,9 @@ class _Fit:
 
     def results(self, seconds: float, device: torch.device) -> list[Result]:
         """Results in the order of the specifications."""
+        products = self.ensemble.products.describe()
+        if device.type != "cpu":  # where bits depend on how many networks are side by side
+            products += f", {len(self.specs)} at once"
         return [
             Result(
                 spec=spec,
@@ -475,7 +534,7 @@ class _Fit:
                 diverged_epoch=self.diverged.get(i),
                 seconds=seconds,
                 device=str(device),
-                products=self.ensemble.products.describe(),
+                products=products,
             )
             for i, spec in enumerate(self.specs)
         ]
@@ -483,5 +542,6 @@ class _Fit:
 
 def _finite(parameters: dict[str, Tensor]) -> Tensor:
     """Whether all parameters of each network are finite, shape (M,)."""
-    flat = [value.flatten(1).isfinite().all(-1) for value in parameters.values()]
-    return torch.stack(flat).all(0)
+    # The ends alone, which are NaN where any value is: no copy of the parameters is made for it.
+    ends = [end for value in parameters.values() for end in value.flatten(1).aminmax(dim=1)]
+    return torch.stack(ends).isfinite().all(0)

@@ -5,6 +5,9 @@ need nothing but the package: no folder in common, no file of the field. The fie
 A shard that does not fit into memory is halved and its rows come back together; a shard whose
 worker died is run again by another one.
 
+An accelerator does best with many networks side by side. For it, runs that can be trained together
+are, whatever their shards, and their rows are put back into the shards they belong to.
+
 What goes to a worker is opened there by this package and is bytes until then, so that a worker
 without the package, or with another source of it, can say so.
 """
@@ -12,6 +15,7 @@ without the package, or with another source of it, can say so.
 from __future__ import annotations
 
 import dataclasses
+import gc
 import heapq
 import logging
 import multiprocessing
@@ -19,18 +23,21 @@ import os
 import pickle
 import pkgutil
 import queue
+import sys
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
 
 from cortexrnn.fields.field import Field
 from cortexrnn.networks.specification import RunSpec
+from cortexrnn.networks.training import together
 from cortexrnn.runs import provenance
 
 if TYPE_CHECKING:
@@ -38,12 +45,11 @@ if TYPE_CHECKING:
 
     from cortexrnn.runs.slurm import Jobs
 
-__all__ = ["Engine", "EngineError", "Rows", "Work", "choose"]
+__all__ = ["Engine", "EngineError", "Pending", "Rows", "Work", "choose"]
 
 Rows = list[dict[str, Any]]
 """Rows of the archive, one for each run."""
-Work = Callable[[Sequence[RunSpec], Field], Rows]
-"""What is done with a shard; a function of a module, so that workers find it."""
+T = TypeVar("T")
 
 CONNECT_S = 5
 """Seconds after which a scheduler that does not answer is taken for absent."""
@@ -53,6 +59,8 @@ REMIND_S = 600
 """Seconds without any worker after which a warning says again what is waited for."""
 DEATHS = 1
 """Workers on this machine that may die on a shard before it is taken for too large."""
+PENDING = 2
+"""Pieces whose rows may be on the way before no further piece is begun."""
 NO_MEMORY = ("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED")
 """What torch says, in errors without a type of their own, when memory is short."""
 
@@ -67,6 +75,21 @@ GUARD = (
 )
 
 log = logging.getLogger(__name__)
+
+
+class Pending(Protocol):
+    """Rows that are on the way, so that the next piece can be begun."""
+
+    def done(self) -> bool:
+        """Whether they are there."""
+
+    def result(self) -> Rows:
+        """Wait for them."""
+
+
+Work = Callable[[Sequence[RunSpec], Field], Rows | Pending]
+"""What is done with runs; a function of a module, so that workers find it. Rows may be on the way
+only where an engine works in this process."""
 
 
 class EngineError(RuntimeError):
@@ -106,14 +129,21 @@ class Engine:
     local : bool
         Whether the workers are processes of this machine, which are not worth starting for one
         shard and are given up when none is left.
+    wide : bool
+        Whether all runs that can be trained together are, whatever shards they are in.
     """
 
     name: str
     connect: Callable[[int], AbstractContextManager[Link]] | None = None
     local: bool = False
+    wide: bool = False
 
     def run(
-        self, shards: Sequence[Sequence[RunSpec]], field: Field, *, work: Work
+        self,
+        shards: Sequence[Sequence[RunSpec]],
+        field: Field,
+        *,
+        work: Work,
     ) -> Generator[tuple[int, Rows], None, None]:
         """Run shards.
 
@@ -144,7 +174,7 @@ class Engine:
         """
         if not shards:
             return
-        unfinished: dict[int, dict[int, Rows]] = {i: {} for i in range(len(shards))}
+        unfinished: dict[int, dict[int, dict[str, Any]]] = {i: {} for i in range(len(shards))}
         with ExitStack() as stack:
             place: _Place
             if self.connect is None or (self.local and len(shards) == 1):
@@ -154,8 +184,8 @@ class Engine:
                 link = stack.enter_context(self.connect(len(shards)))
                 patience = ALONE_S if self.local else float("inf")
                 place = stack.enter_context(_Cluster(link, work, field, patience))
-            for i, shard in enumerate(shards):
-                place.submit(_Piece(i, 0, tuple(shard)))
+            for piece in _pieces(shards, wide=self.wide):
+                place.submit(piece)
             while unfinished:
                 piece, rows = place.next()
                 if rows is None:
@@ -167,22 +197,31 @@ class Engine:
                         f"a worker returned {len(rows)} rows for {len(piece.runs)} runs; install "
                         "the same version of cortexrnn there as here"
                     )
-                parts = unfinished[piece.shard]
-                parts[piece.start] = rows
-                if sum(map(len, parts.values())) == len(shards[piece.shard]):
-                    del unfinished[piece.shard]
-                    yield piece.shard, [row for start in sorted(parts) for row in parts[start]]
+                for (shard, position), row in zip(piece.places, rows, strict=True):
+                    unfinished[shard][position] = row
+                for shard in sorted({shard for shard, _ in piece.places}):
+                    if len(unfinished[shard]) == len(shards[shard]):
+                        done = unfinished.pop(shard)
+                        yield shard, [done[position] for position in sorted(done)]
 
 
 @dataclass(frozen=True, order=True)
 class _Piece:
-    """Consecutive runs of a shard: all of them, or what was left after halving."""
+    """Runs that are worked on together, and of each its shard and its position there."""
 
-    shard: int
-    start: int
+    places: tuple[tuple[int, int], ...]
     runs: tuple[RunSpec, ...] = dataclasses.field(compare=False)
 
-    def halves(self) -> tuple[_Piece, _Piece]:
+    def parts(self, widest: int) -> list[_Piece]:
+        """Cut into equal pieces of at most so many runs."""
+        n_parts = -(-len(self.runs) // widest)
+        size = -(-len(self.runs) // n_parts)
+        return [
+            _Piece(self.places[low : low + size], self.runs[low : low + size])
+            for low in range(0, len(self.runs), size)
+        ]
+
+    def halves(self) -> list[_Piece]:
         """Cut a piece that did not fit into memory."""
         if len(self.runs) == 1:
             (spec,) = self.runs
@@ -191,12 +230,29 @@ class _Piece:
                 "into memory, or something else ends its worker each time; take fewer workers, "
                 "another device or a smaller field"
             )
-        middle = (len(self.runs) + 1) // 2
         log.warning("%d runs at once do not fit into memory; they are halved", len(self.runs))
-        return (
-            _Piece(self.shard, self.start, self.runs[:middle]),
-            _Piece(self.shard, self.start + middle, self.runs[middle:]),
-        )
+        return self.parts(_half(len(self.runs)))
+
+
+def _half(n_runs: int) -> int:
+    """Count the runs in the larger half."""
+    return (n_runs + 1) // 2
+
+
+def _pieces(shards: Sequence[Sequence[RunSpec]], *, wide: bool) -> list[_Piece]:
+    """Make a piece of every shard, or of all runs that can be trained together."""
+    whole = [
+        _Piece(tuple((i, position) for position in range(len(shard))), tuple(shard))
+        for i, shard in enumerate(shards)
+    ]
+    if not wide:
+        return whole
+    places = [place for piece in whole for place in piece.places]
+    runs = [spec for piece in whole for spec in piece.runs]
+    return [
+        _Piece(tuple(places[i] for i in group), tuple(runs[i] for i in group))
+        for group in together(runs)
+    ]
 
 
 class _Place(Protocol):
@@ -210,18 +266,58 @@ class _Place(Protocol):
 
 
 class _Here:
-    """Runs pieces in this process."""
+    """Runs pieces in this process, one while rows of another are on the way.
+
+    A width that did not fit is not tried again.
+    """
 
     def __init__(self, work: Work, field: Field) -> None:
         self._work, self._field = work, field
         self._waiting: list[_Piece] = []
+        self._widest = sys.maxsize
+        self._begun: deque[tuple[_Piece, Pending]] = deque()
+        self._stopped: BaseException | None = None
 
     def submit(self, piece: _Piece) -> None:
         heapq.heappush(self._waiting, piece)
 
     def next(self) -> tuple[_Piece, Rows | None]:
-        piece = heapq.heappop(self._waiting)
-        return piece, _attempt(self._work, piece.runs, self._field)
+        while not self._is_due():
+            if self._stopped is not None:
+                raise self._stopped
+            piece, *others = heapq.heappop(self._waiting).parts(self._widest)
+            for other in others:
+                self.submit(other)
+            try:
+                made = _attempt(partial(self._work, piece.runs, self._field))
+            except BaseException as error:
+                # Rows that are on the way are not lost with what stopped another piece, not even
+                # to somebody who interrupts; a second interruption ends the waiting.
+                self._stopped = error
+                continue
+            if made is None:
+                return self._too_wide(piece)
+            if isinstance(made, list):
+                return piece, made
+            self._begun.append((piece, made))
+        piece, pending = self._begun.popleft()
+        try:
+            rows = _attempt(pending.result)
+        except Exception as error:
+            raise self._stopped or error from None
+        return self._too_wide(piece) if rows is None else (piece, rows)
+
+    def _is_due(self) -> bool:
+        """Whether to take rows that were on the way, or to wait for them, before going on."""
+        if not self._begun:
+            return False
+        ended = self._stopped is not None or not self._waiting
+        return ended or len(self._begun) == PENDING or self._begun[0][1].done()
+
+    def _too_wide(self, piece: _Piece) -> tuple[_Piece, None]:
+        """Remember what did not fit."""
+        self._widest = min(self._widest, _half(len(piece.runs)))
+        return piece, None
 
 
 class _Cluster:
@@ -272,7 +368,12 @@ class _Cluster:
             "field": self._field,
         }
         future = self._client.submit(
-            eval, ENTRY, arguments, key=f"shard-{uuid.uuid4()}", pure=False, priority=-piece.shard
+            eval,
+            ENTRY,
+            arguments,
+            key=f"shard-{uuid.uuid4()}",
+            pure=False,
+            priority=-piece.places[0][0],
         )
         self._pieces[future.key] = (piece, future)
         future.add_done_callback(lambda future: self._done.put(future.key))
@@ -384,17 +485,18 @@ def open_parcel(wanted: str, parcel: bytes, field: bytes) -> Rows | None:
             f"({type(error).__name__}: {error}); install there what your script imports"
         ) from error
     torch.set_num_threads(1)
-    return _attempt(work, runs, unpacked)
+    return _attempt(partial(work, runs, unpacked))
 
 
-def _attempt(work: Work, runs: Sequence[RunSpec], field: Field) -> Rows | None:
-    """Run a piece; None if it does not fit into memory."""
+def _attempt(work: Callable[[], T]) -> T | None:
+    """Work on a piece; None if it does not fit into memory."""
     try:
-        return work(runs, field)
+        return work()
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not any(s in str(error) for s in NO_MEMORY):
             raise
     # Out here the frames of the failed attempt are gone, and with them what they held.
+    gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return None
@@ -413,7 +515,7 @@ def choose(
     ----------
     workers : int, optional
         Processes of one torch thread each. Without it one per core, or only this process where
-        an accelerator is used, which does best with all runs of a shard at once.
+        an accelerator is used, which does best with as many runs at once as can be.
     scheduler : str, optional
         Address of a Dask scheduler that is there, ``tcp://host:8786``.
     slurm : bool
@@ -455,7 +557,7 @@ def choose(
     if workers is None:
         workers = 1 if accelerated else _n_cores()
     if workers == 1:
-        return Engine("one process")
+        return Engine("one process", wide=accelerated)
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise SystemExit(1)  # the process that starts this one says why
     return Engine(f"{workers} processes", partial(_local, workers), local=True)

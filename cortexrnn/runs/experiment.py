@@ -12,22 +12,36 @@ import hashlib
 import json
 import logging
 import platform
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from cortexrnn.fields.field import Field
 from cortexrnn.networks import topology
 from cortexrnn.networks.device import resolve_device
 from cortexrnn.networks.neurogym import GymTask
+from cortexrnn.networks.products import Preference
 from cortexrnn.networks.specification import RunSpec, protocol_name, task_of
+from cortexrnn.networks.topology import Topology
+from cortexrnn.networks.topology_pool import PendingTopology, TopologyPool
 from cortexrnn.networks.training import NUMERICS, Result, rehearse, train
 from cortexrnn.runs import provenance, terminal
 from cortexrnn.runs.archive import (
@@ -41,7 +55,7 @@ from cortexrnn.runs.archive import (
     write_json,
     write_runs,
 )
-from cortexrnn.runs.engine import EngineError, Rows, choose
+from cortexrnn.runs.engine import EngineError, Rows, Work, choose
 from cortexrnn.runs.lock import PresenceError, at_work, present
 from cortexrnn.runs.plans import check_once, plan_name, shards
 
@@ -66,6 +80,7 @@ def run(
     scheduler: str | None = None,
     slurm: bool = False,
     device: str = "auto",
+    products: Preference = None,
     progress: bool = True,
 ) -> Path:
     """Run a plan, or what is left of it.
@@ -84,6 +99,8 @@ def run(
     device : str
         See :func:`cortexrnn.networks.device.resolve_device`; a cluster's workers resolve it
         there.
+    products : {"auto", "torch", "numpy"}, optional
+        Library of matrix products on a processor, see :func:`cortexrnn.networks.products.choose`.
     progress : bool
         Whether to show a progress bar.
 
@@ -123,12 +140,15 @@ def run(
     try:
         with present(folder / f"{name}.running", engine=engine.name):
             pending = _unfinished(specs, folder)
-            with _bar(name, len(specs), sum(map(len, pending)), show=progress) as advance:
-                work = functools.partial(run_shard, device=device)
-                with contextlib.closing(engine.run(pending, field, work=work)) as results:
-                    for i, rows in results:
-                        _store(pending[i], rows, folder)
-                        advance(len(rows))
+            n_left = sum(map(len, pending))
+            with (
+                _bar(name, len(specs), n_left, show=progress) as bar,
+                _work(field, device, products, wide=engine.wide, progress=bar.training) as work,
+                contextlib.closing(engine.run(pending, field, work=work)) as results,
+            ):
+                for i, rows in results:
+                    _store(pending[i], rows, folder)
+                    bar.advance(len(rows))
             _merge(specs, folder, record)
     except (ExperimentError, PresenceError):
         raise
@@ -150,7 +170,11 @@ def _withdraw(described: Path, *, folder: bool) -> None:
 
 
 def run_shard(
-    shard: Sequence[RunSpec], field: Field, *, device: str = "auto"
+    shard: Sequence[RunSpec],
+    field: Field,
+    *,
+    device: str = "auto",
+    products: Preference = None,
 ) -> list[dict[str, Any]]:
     """Train one shard and measure its networks.
 
@@ -162,13 +186,85 @@ def run_shard(
         Their field.
     device : str
         Where to train.
+    products : {"auto", "torch", "numpy"}, optional
+        Library of matrix products on a processor.
 
     Returns
     -------
     list of dict
         Rows of the archive.
     """
-    return [_row(result, field) for result in train(shard, field, device=device, progress=False)]
+    rows = []
+    for result in train(shard, field, device=device, products=products, progress=False):
+        started = time.perf_counter()
+        measured = topology.measure(result.weights["recurrent"])
+        rows.append(_row(result, measured, time.perf_counter() - started, field))
+    return rows
+
+
+@contextlib.contextmanager
+def _work(
+    field: Field,
+    device: str,
+    products: Preference,
+    *,
+    wide: bool,
+    progress: Callable[[int, int], None],
+) -> Iterator[Work]:
+    """Give what is done with runs; where many are trained at once, topology goes on meanwhile."""
+    if not wide:
+        yield functools.partial(run_shard, device=device, products=products)
+        return
+    # Where they are not remembered, nulls take seconds, in which the first runs can be trained.
+    nulls = threading.Thread(
+        target=topology.null_graphs, args=(field.n_neurons,), name="nulls", daemon=True
+    )
+    nulls.start()
+    with TopologyPool() as pool:
+        yield functools.partial(_begin, device=device, pool=pool, nulls=nulls, progress=progress)
+
+
+def _begin(
+    runs: Sequence[RunSpec],
+    field: Field,
+    *,
+    device: str,
+    pool: TopologyPool,
+    nulls: threading.Thread,
+    progress: Callable[[int, int], None],
+) -> _Measuring:
+    """Train runs, and begin to measure their networks."""
+    results = train(runs, field, device=device, progress=progress)
+    weights = np.stack([result.weights["recurrent"] for result in results])
+    where = resolve_device(device)
+    # Other accelerators than CUDA have no float64.
+    pending = pool.submit(weights, device=where if where.type == "cuda" else None)
+    return _Measuring(results, pending, nulls, field)
+
+
+@dataclass(frozen=True)
+class _Measuring:
+    """Rows of trained networks that are being measured."""
+
+    results: list[Result]
+    pending: PendingTopology
+    nulls: threading.Thread
+    field: Field
+
+    def done(self) -> bool:
+        """Whether all are measured."""
+        return self.pending.done()
+
+    def result(self) -> Rows:
+        """Wait for them and make their rows."""
+        self.nulls.join()
+        measured = self.pending.result()
+        return [
+            _row(result, one, seconds, self.field)
+            for result, one, seconds in zip(
+                self.results, measured, self.pending.seconds, strict=True
+            )
+        ]
 
 
 def _store(shard: Sequence[RunSpec], rows: Rows, folder: Path) -> None:
@@ -214,30 +310,45 @@ def _compare_libraries(theirs_text: str, ours_text: str) -> None:
         )
 
 
+@dataclass
+class _Bar:
+    """A bar for a whole plan."""
+
+    progress: Progress
+    ticket: TaskID
+    n_left: int
+    started: float = dataclass_field(default_factory=lambda: time.monotonic())
+    done: int = 0
+
+    def advance(self, n_runs: int) -> None:
+        """Count runs that are finished."""
+        self.done += n_runs
+        rate, left = _pace(self.done, self.n_left - self.done, time.monotonic() - self.started)
+        self.progress.update(self.ticket, advance=n_runs, rate=f"{rate:.3g}/s", left=f"{left} left")
+
+    def training(self, epoch: int, epochs: int) -> None:
+        """Say how far a training is of which many runs are finished at once."""
+        self.progress.update(self.ticket, training=f"epoch {epoch} of {epochs}")
+
+
 @contextlib.contextmanager
-def _bar(name: str, n_runs: int, n_left: int, *, show: bool) -> Iterator[Callable[[int], None]]:
-    """Show one bar for a whole plan; gives the function that advances it."""
+def _bar(name: str, n_runs: int, n_left: int, *, show: bool) -> Iterator[_Bar]:
+    """Show one bar for a whole plan."""
     columns = (
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
         TextColumn("runs {task.fields[rate]}"),
         TimeElapsedColumn(),
         TextColumn("{task.fields[left]}"),
+        TextColumn("{task.fields[training]}"),
     )
-    started = time.monotonic()
-    with Progress(*columns, disable=not show, expand=True) as bar:
+    with Progress(*columns, disable=not show, expand=True) as progress:
         if show:
-            terminal.say(name, console=bar.console)
-        ticket = bar.add_task("", total=n_runs, completed=n_runs - n_left, rate="", left="")
-        done = 0
-
-        def advance(n: int) -> None:
-            nonlocal done
-            done += n
-            rate, left = _pace(done, n_left - done, time.monotonic() - started)
-            bar.update(ticket, advance=n, rate=f"{rate:.3g}/s", left=f"{left} left")
-
-        yield advance
+            terminal.say(name, console=progress.console)
+        ticket = progress.add_task(
+            "", total=n_runs, completed=n_runs - n_left, rate="", left="", training=""
+        )
+        yield _Bar(progress, ticket, n_left)
 
 
 def _pace(done: int, left: int, seconds: float) -> tuple[float, str]:
@@ -257,11 +368,10 @@ def _called(spec: RunSpec) -> dict[str, str]:
     }
 
 
-def _row(result: Result, field: Field) -> dict[str, Any]:
-    """Measure a trained network and make its row of the archive."""
-    started = time.perf_counter()
-    measured = topology.measure(result.weights["recurrent"])
-    seconds_topology = time.perf_counter() - started
+def _row(
+    result: Result, measured: Topology, seconds_topology: float, field: Field
+) -> dict[str, Any]:
+    """Make the row of a trained network in the archive."""
     spec = result.spec
     values = {
         **_called(spec),

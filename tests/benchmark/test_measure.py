@@ -21,8 +21,10 @@ from cortexrnn.benchmark.measure import Point
 from cortexrnn.cli import app
 from cortexrnn.figures import cost as figures
 from cortexrnn.networks import priors, topology
-from cortexrnn.networks.communicability import communicability
 from cortexrnn.networks.ensemble import logits
+from cortexrnn.networks.penalties import Penalty
+from cortexrnn.networks.penalty_backpropagation import PenaltyWorkspace
+from cortexrnn.networks.products import Products
 from cortexrnn.networks.specification import RunSpec
 from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs.archive import ArchiveError
@@ -59,11 +61,20 @@ def test_operations_of_an_update_are_those_that_autograd_makes():
     assert both == flops.step_flops(n, **sizes)
 
 
-def test_operations_of_communicability_are_those_that_autograd_makes():
-    weights = torch.rand(1, 9, 9, requires_grad=True)
+def products_of_communicability(n):
+    weights, one = torch.rand(1, n, n), Penalty(strength=1.0, direct=True)
+    workspace = PenaltyWorkspace(
+        weights, n_networks=1, n_neurons=n, products=Products("torch", "cpu")
+    )
     with FlopCounterMode(display=False) as counted:
-        communicability(weights).sum().backward()
-    assert counted.get_total_flops() == flops.penalty_flops(9, "direct")
+        workspace.backpropagate(one, weights, torch.zeros_like(weights))
+    return counted.get_total_flops()
+
+
+def test_operations_of_communicability_are_those_that_training_makes():
+    # Sums of powers are products as well, but of N^2: what is left grows with the square.
+    left = [products_of_communicability(n) - flops.penalty_flops(n, "direct") for n in (9, 18)]
+    assert left[1] == 4 * left[0]
     assert flops.penalty_flops(9, "emd") == flops.penalty_flops(9, "direct")
     assert flops.penalty_flops(9, "plain") == 0
 
@@ -73,7 +84,7 @@ def test_a_run_of_the_paper_is_one_and_three_quarters_of_a_teraflop():
     assert flops.run_flops(spec, 312, validations=10) == pytest.approx(1.75e12, rel=0.02)
     direct = replace(spec, variant=VARIANTS["W*D*C"])
     extra = flops.run_flops(direct, 312) - flops.run_flops(spec, 312)
-    assert extra == pytest.approx(400 * 30 * 312**3)
+    assert extra == pytest.approx(400 * 24 * 312**3)
 
 
 # --- clocks
@@ -154,14 +165,16 @@ def test_nulls_of_large_graphs_are_fewer_and_scaled(monkeypatch):
 
 def test_large_weights_have_the_statistics_of_smaller_ones(monkeypatch):
     monkeypatch.setattr(bench, "LARGEST_FIELD", 24)
-    bench._material.cache_clear()
-    small, _ = bench._material(24)
-    large, penalties = bench._material(200)
-    bench._material.cache_clear()
+    for cached in (bench._weights, bench._penalty_for):
+        cached.cache_clear()
+    small, large = bench._weights(24), bench._weights(200)
+    penalties = [bench._penalty_for(200, what) for what in bench.VARIANTS]
+    for cached in (bench._weights, bench._penalty_for):
+        cached.cache_clear()
     assert priors.spectral_radius(large) == pytest.approx(priors.SPECTRAL_RADIUS, rel=1e-6)
     shares = [w.diagonal().mean() / w[~np.eye(len(w), dtype=bool)].mean() for w in (small, large)]
     assert shares[1] == pytest.approx(shares[0], rel=0.3)
-    values = [p(torch.from_numpy(large)[None]) for p in penalties.values()]
+    values = [p(torch.from_numpy(large)[None]) for p in penalties]
     assert torch.isfinite(torch.stack(values)).all()
 
 
@@ -172,7 +185,42 @@ def test_points_are_listed_once_small_first():
     assert sizes == sorted(sizes)
     assert not [p for p in listed if p.kind == "run" and p.n_neurons > bench.LARGEST_FIELD]
     assert {p.kind for p in listed if p.threads == 2} == {"step", "penalty"}
-    assert not [p for p in bench.points([64], device="cuda") if p.kind == "processes"]
+
+
+def test_an_accelerator_gets_batches_of_every_penalty_and_no_processes():
+    listed = bench.points([64, 2048], device="cuda")
+    assert not [p for p in listed if p.kind == "processes"]
+    steps = {(p.what, p.members) for p in listed if p.kind == "step" and p.n_neurons == 64}
+    assert steps == {(what, m) for what in bench.VARIANTS for m in bench.ACCELERATOR_MEMBERS}
+    assert {p.members for p in listed if p.n_neurons == 2048} == {1}
+    assert {p.kind for p in listed if p.n_neurons == 2048 and p.device == "cuda"} == {
+        "step", "penalty", "training",
+    }  # fmt: skip
+    cpu = bench.points([64, 2048])
+    assert {p.members for p in cpu} == {1, *bench.MEMBERS}
+    assert not [p for p in cpu if p.kind == "training"]
+
+
+def test_a_floor_is_the_fastest_product(monkeypatch):
+    seconds = iter([[0.5], [0.25, 0.75]])
+    monkeypatch.setattr(bench, "repeated", lambda *_, **__: next(seconds))
+    assert bench.gemm_rate(100, device=CPU) == 2.0 * 512 * 100**2 / 0.25
+    fake = SimpleNamespace(type="cuda")
+    rates = {(1, 8192): 1.0, (7, 128): 3.0, (7, 100): 2.0}
+    monkeypatch.setattr(bench, "batched_rate", lambda m, rows, n, *, device: rates[m, rows])
+    assert bench.gemm_rate(100, device=fake, members=7) == 3.0
+
+
+def test_rates_of_products_at_once_count_all_of_them(monkeypatch):
+    monkeypatch.setattr(bench, "repeated", lambda *_, **__: [0.5, 0.25])
+    assert bench.batched_rate(3, 16, 10, device=CPU) == 2.0 * 3 * 16 * 100 / 0.25
+
+
+def test_updates_of_a_whole_training_are_made(monkeypatch):
+    monkeypatch.setattr(report, "UPDATES", 7)
+    row = bench.measure(Point(kind="training", what="direct", n_neurons=16), repeats=1, budget=0)
+    one = flops.step_flops(16) + flops.penalty_flops(16, "direct")
+    assert row["flops"] == 7 * one
 
 
 @pytest.mark.parametrize("wrong", [{"sizes": [4]}, {"members": [0]}, {"threads": []}])
@@ -298,6 +346,29 @@ def test_command_writes_and_tells_exponents(inline, monkeypatch, tmp_path):
     result = CliRunner().invoke(app, ["bench", "--quick", "--out", str(out), "--limit", "1e9"])
     assert result.exit_code == 0, result.output
     assert "3.00 ± 0.00" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "members"),
+    [
+        (["--device", "cuda"], {*bench.ACCELERATOR_MEMBERS}),
+        (["--device", "cuda", "--quick"], {*bench.QUICK_MEMBERS}),
+        (["--device", "cuda", "--members", "1,7"], {1, 7}),
+        ([], {*bench.MEMBERS}),
+    ],
+)
+def test_command_measures_batches_that_suit_the_device(monkeypatch, tmp_path, arguments, members):
+    wanted = []
+    monkeypatch.setattr("cortexrnn.cli.resolve_device", torch.device)
+    monkeypatch.setattr(bench, "run", lambda points, **_: wanted.extend(points) or {"failed": []})
+    monkeypatch.setattr("cortexrnn.cli._show_cost", lambda _: None)
+    monkeypatch.setattr(report, "load", lambda _: None)
+    arguments = ["bench", "--out", str(tmp_path / "b.json"), "--sizes", "64", *arguments]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert {point.members for point in wanted} == members
+    devices = {point.device for point in wanted if point.kind == "step"}
+    assert devices == {"cuda" if "cuda" in arguments else "cpu"}
 
 
 # --- reading

@@ -5,10 +5,12 @@ import pytest
 
 from cortexrnn.fields.derivation import derived
 from cortexrnn.fields.sources import load_field
+from cortexrnn.networks import initial_weights as starts
 from cortexrnn.networks import priors, sensitivity
 from cortexrnn.networks.initial_weights import functional_start, initial_weights, variant_start
 from cortexrnn.networks.specification import PRESETS, RunSpec, random_stream
 from cortexrnn.networks.training import train
+from cortexrnn.networks.variant import control
 from cortexrnn.runs.plans import plan
 
 
@@ -62,3 +64,35 @@ def test_a_sweep_of_settings_draws_what_is_trained(field):
         assert table.loc[setting, "self_ratio"] == pytest.approx(ratio)
     agree = np.corrcoef(weights[off], redrawn[off])[0, 1]
     assert table.loc["redraw", "weights_r"] == pytest.approx(agree)
+
+
+def test_starts_of_many_runs_are_those_of_each_and_no_draw_is_made_twice(field, monkeypatch):
+    switches = [{}, {"self_connections": "only"}, {"self_connections": "removed"}]
+    switches += [{"entries": "shuffled"}, {"entries": "off_diagonal_resampled"}]
+    kinds = ["orthogonal", "functional", "permuted", "identity", "lognormal", "uniform"]
+    variants = [control("W", start=start) for start in kinds]
+    variants += [control("W*D*C", **one) for one in switches]
+    variants += [control("WD*", scaling="positive_part"), control("WD*")]
+    variants += [control("W", self_connections="functional")]
+    specs = [
+        RunSpec(
+            field=field.name, field_hash=field.hash_without_events, variant=variant, task=task,
+            seed=seed, relation=relation, n_train=8, n_validation=8, epochs=1,
+        )
+        for task in ("go_nogo", "perceptual")
+        for seed in (0, 1)
+        for relation in ("correlation", "sttc")
+        for variant in variants
+    ]  # fmt: skip
+    alone = [initial_weights(spec, field) for spec in specs]
+    drawn = []
+
+    def counting(field, *, relation, seed):
+        drawn.append((relation, seed))
+        return functional_start(field, relation=relation, seed=seed)
+
+    monkeypatch.setattr(starts, "functional_start", counting)
+    together = list(starts.many_initial_weights(specs, field))
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert len(drawn) == len(set(drawn)) == 4

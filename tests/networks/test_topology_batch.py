@@ -12,8 +12,8 @@ KINDS = {
     "normal": lambda rng, shape: rng.normal(size=shape),
     "ties": lambda rng, shape: np.round(2 * rng.normal(size=shape)),
     "sparse": lambda rng, shape: rng.normal(size=shape) * (rng.random(shape) < 0.04),
-    "one bit apart": lambda rng, shape: 1 + rng.integers(5, size=shape) * 2.0**-52,
-    "next to zero": lambda rng, shape: 5e-324 * rng.integers(5, size=shape),
+    "one bit apart": lambda rng, shape: 1 + rng.integers(256, size=shape) * 2.0**-52,
+    "next to zero": lambda rng, shape: 5e-324 * rng.integers(256, size=shape),
     "constant": lambda rng, shape: np.full(shape, -0.5),
 }
 networks = st.builds(

@@ -1,10 +1,14 @@
 """Training against the authors' values, against autograd, and against training alone."""
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from cortexrnn.fields.errors import FieldError
 from cortexrnn.fields.sources.surrogate import surrogate_field
@@ -232,6 +236,224 @@ def test_a_diverged_run_is_told_and_leaves_the_others_alone(field):
         assert one.metrics == other.metrics
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("step", [1, 2, 4])
+def test_a_loss_that_was_not_finite_once_is_a_divergence_in_its_epoch(
+    field, monkeypatch, value, step
+):
+    # Two updates an epoch; the loss of the next one and all weights are finite.
+    original = RNNEnsemble.step
+
+    def failing(self, inputs, targets):
+        loss, accuracy = original(self, inputs, targets)
+        if self.n_steps == step:
+            loss[1] = value
+        return loss, accuracy
+
+    monkeypatch.setattr(RNNEnsemble, "step", failing)
+    specs = [spec(field, name, epochs=3) for name in ("W", "WD*", "WD")]
+    first, lost, last = train(specs, field, device="cpu", progress=False)
+    epoch = (step + 1) // 2
+    assert (lost.diverged, lost.diverged_epoch, len(lost.history["loss"])) == (
+        True,
+        epoch,
+        epoch - 1,
+    )
+    assert all(np.isnan(metric) for metric in lost.metrics.values())
+    monkeypatch.undo()
+    plain = train(specs, field, device="cpu", progress=False)
+    for one, other in zip((first, last), plain[::2], strict=True):
+        assert (one.metrics, one.history) == (other.metrics, other.history)
+        assert not one.diverged
+    # What is kept of it are the weights at the end of that epoch, here those of a shorter run.
+    (shorter,) = train([replace(specs[1], epochs=epoch)], field, device="cpu", progress=False)
+    np.testing.assert_array_equal(lost.weights["recurrent"], shorter.weights["recurrent"])
+
+
+@pytest.mark.parametrize("name", list(VARIANTS))
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_what_a_lost_network_does_until_its_epoch_ends_touches_no_other(
+    field, monkeypatch, name, value
+):
+    # One in the middle, three updates before the end of the epoch in which it is found.
+    specs = [spec(field, name, seed=seed, batch_size=64) for seed in (0, 1, 2)]
+    healthy = train(specs[::2], field, device="cpu", progress=False)
+    original = RNNEnsemble.step
+
+    def breaking(self, inputs, targets):
+        if self.n_steps == 1:
+            self.parameters["recurrent"][1] = value
+        return original(self, inputs, targets)
+
+    monkeypatch.setattr(RNNEnsemble, "step", breaking)
+    first, lost, last = train(specs, field, device="cpu", progress=False)
+    assert (lost.diverged, lost.diverged_epoch) == (True, 1)
+    assert not np.isfinite(lost.weights["recurrent"]).any()
+    for one, other in zip((first, last), healthy, strict=True):
+        assert (one.metrics, one.history) == (other.metrics, other.history)
+        np.testing.assert_array_equal(one.weights["recurrent"], other.weights["recurrent"])
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("name", ["input", "recurrent", "bias", "output", "output_bias"])
+def test_parameters_that_end_an_epoch_as_not_finite_diverged_in_it(field, monkeypatch, name, value):
+    # The loss is that before the update, so it cannot show what the last one of an epoch did.
+    original = RNNEnsemble.step
+
+    def breaking(self, inputs, targets):
+        values = original(self, inputs, targets)
+        if self.n_steps == 4:  # of two an epoch
+            self.parameters[name][1].view(-1)[-1] = value
+        return values
+
+    monkeypatch.setattr(RNNEnsemble, "step", breaking)
+    specs = [spec(field, one, epochs=4) for one in ("W", "WD*", "WD")]
+    first, lost, last = train(specs, field, device="cpu", progress=False)
+    assert (lost.diverged, lost.diverged_epoch, len(lost.history["loss"])) == (True, 2, 1)
+    np.testing.assert_equal(lost.weights[name].flat[-1], np.float32(value))
+    assert not first.diverged and not last.diverged
+
+
+def test_when_all_networks_are_lost_nothing_more_is_computed(field, monkeypatch):
+    steps, original = [], RNNEnsemble.step
+
+    def breaking(self, inputs, targets):
+        steps.append(self.n_networks)
+        self.parameters["bias"][:] = np.nan
+        return original(self, inputs, targets)
+
+    monkeypatch.setattr(RNNEnsemble, "step", breaking)
+    results = train([spec(field, "W"), spec(field, "WD")], field, device="cpu", progress=False)
+    assert [result.diverged_epoch for result in results] == [1, 1]
+    assert steps == [2, 2]  # the updates of one epoch
+
+
+def test_runs_are_together_that_share_task_trials_and_optimiser(field):
+    specs = [
+        spec(field, "W"),
+        spec(field, "WD*", task="perceptual"),
+        spec(field, "W*D*C", seed=3, sign="positive", relation="sttc", strength=0.1),
+        spec(field, "W", epochs=3),
+        spec(field, "W", task="perceptual", first_task="go_nogo"),
+        spec(field, "W", data_seed=1),
+        spec(field, "W", learning_rate=1e-4),
+    ]
+    assert training.together(specs) == [[0, 2], [1, 4], [3], [5], [6]]
+    assert training.together([]) == []
+
+
+def test_noise_drawn_ahead_changes_no_bit(field, monkeypatch):
+    specs = [spec(field, "W", seed=seed, n_train=300) for seed in (0, 1, 5)]
+    inline = train(specs, field, device="cpu", progress=False)
+    monkeypatch.setattr(training.input_noise, "drawn", training.input_noise.drawn_ahead)
+    for one, other in zip(inline, train(specs, field, device="cpu", progress=False), strict=True):
+        assert (one.metrics, one.history) == (other.metrics, other.history)
+        np.testing.assert_array_equal(one.weights["recurrent"], other.weights["recurrent"])
+
+
+def test_progress_is_told_after_every_epoch(field):
+    told = []
+    specs = [spec(field, "W"), spec(field, "W", task="perceptual", epochs=3)]
+    train(specs, field, device="cpu", progress=lambda *where: told.append(where))
+    assert told == [(1, 2), (2, 2), (1, 3), (2, 3), (3, 3)]
+
+
+# --- an epoch on an accelerator, for which torch's meta device stands: it has shapes but no values,
+# so that everything that would wait for a value is an error
+
+
+class Calls(TorchFunctionMode):
+    """Collects calls that send something from the host, for which CUDA waits."""
+
+    def __init__(self):
+        super().__init__()
+        self.sent = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        name = getattr(function, "__name__", "")
+        if name in ("__getitem__", "__setitem__") and args[0].device.type == "meta":
+            index = args[1] if isinstance(args[1], tuple) else (args[1],)
+            if any(isinstance(one, list | np.ndarray) for one in index):
+                self.sent.append(f"{name} with a list")
+        if name in ("tensor", "as_tensor") and str(kwargs.get("device", "cpu")) == "meta":
+            self.sent.append(name)
+        return function(*args, **kwargs)
+
+
+class Operations(TorchDispatchMode):
+    """Counts operations that compute something, and collects those between two devices."""
+
+    def __init__(self):
+        super().__init__()
+        self.n, self.between = 0, []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        self.n += not function.is_view
+        devices = {x.device for x in tree_leaves((args, kwargs, result)) if torch.is_tensor(x)}
+        if len(devices) > 1:
+            self.between.append(str(function))
+        return result
+
+
+def elsewhere(specs, field):
+    """Give the epochs of runs where nothing has a value."""
+    device, task = torch.device("meta"), training.task_of(specs[0])
+    trials = training._trials(specs[0], task, device)
+    return training._Fit(specs, training._build(specs, field, task, device), trials[0], trials[1])
+
+
+@pytest.mark.parametrize("sign", ["free", "positive"])
+@pytest.mark.parametrize("name", list(VARIANTS))
+def test_nothing_in_an_epoch_waits_for_the_device(field, name, sign):
+    specs = [spec(field, name, sign=sign, seed=seed, n_train=330) for seed in (0, 1, 2)]
+    with closing(elsewhere(specs, field)) as fit, Operations() as operations:
+        values = fit._updates()
+    assert values.shape == (3, 2, 3)
+    # Noise is sent in two blocks, of two whole batches and of the rest.
+    assert operations.between == ["aten._to_copy.default"] * 2
+
+
+def everything(field, n_seeds):
+    """All variants, with every sign and some controls."""
+    frozen = control("WD*", communicability="frozen")
+    return [
+        spec(field, variant, sign=sign, seed=seed)
+        for seed in range(n_seeds)
+        for sign in ("free", "positive")
+        for variant in (*VARIANTS, frozen, control("WD*", distance="random"))
+    ]
+
+
+def test_nothing_but_noise_is_sent_to_the_device_in_an_epoch(field):
+    with closing(elsewhere(everything(field, 1), field)) as fit:
+        with Calls() as calls, Operations() as operations:
+            fit._updates()
+        assert calls.sent == []
+        assert operations.between == ["aten._to_copy.default"]
+
+
+def test_the_number_of_operations_does_not_grow_with_the_number_of_networks(field):
+    def counted(specs):
+        with closing(elsewhere(specs, field)) as fit:
+            inputs = fit._noisy(fit.inputs[:, :128])
+            fit.ensemble.step(inputs, fit.targets[:128])  # which makes room
+            # Noise is drawn seed by seed, but on the host.
+            draws, fit._noise = fit._noise, iter([next(fit._noise)])
+            with Operations() as operations:
+                fit.ensemble.step(fit._noisy(fit.inputs[:, :128]), fit.targets[:128])
+            fit._noise = draws
+        return operations.n, len(inputs)
+
+    for name in VARIANTS:
+        few, many = (counted([spec(field, name, seed=i) for i in range(n)])[0] for n in (2, 8))
+        assert few == many
+    (few, n_few), (many, n_many) = (counted(everything(field, n)) for n in (2, 5))
+    assert few == many
+    print(f"{few} operations an update of {n_few} networks, or of {n_many}")
+
+
 BY_GRADIENT = Protocol(name="gradient", strength_unit="gradient")
 
 
@@ -241,7 +463,7 @@ def test_a_first_task_that_leaves_no_gradient_ends_its_run_and_no_other(field):
     shared["batch_size"] = 8
     settings = {"protocol": BY_GRADIENT, "first_task": "perceptual"}
     emptied = spec(field, control("W", start="lognormal"), **shared, **settings)
-    start = training._starts([emptied], field, torch.device("cpu"))[0]
+    (start,) = training._starts([emptied], field, torch.device("cpu"))
     assert not start.any()
     training.rehearse([emptied], field)
     healthy = spec(field, "W*D*C", **shared)
@@ -348,7 +570,7 @@ def test_a_first_task_leaves_its_recurrent_weights_as_the_start(field):
     before = train([spec(field, task="perceptual", first_task=None)], field, progress=False)[0]
     after = spec(field, task="go_nogo", first_task="perceptual", learning_rate=1e-3)
     with processor_settings(field.n_neurons):  # as in train: threads change rounding
-        start = training._starts([spec(field), after], field, torch.device("cpu"))
+        start = list(training._starts([spec(field), after], field, torch.device("cpu")))
     np.testing.assert_array_equal(start[1], before.weights["recurrent"])
     np.testing.assert_array_equal(start[0], initial_weights(spec(field), field))
     one, both = train([spec(field), after], field, progress=False)

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pandas as pd
 import psutil
 import pytest
+import torch
 
 from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.networks.specification import Preset
@@ -100,6 +101,163 @@ def test_other_errors_of_the_work_are_not_taken_for_lack_of_memory(field):
     cut = plans.shards(make_plan(field))
     with pytest.raises(RuntimeError, match="something else"):
         list(choose(workers=1).run(cut, field, work=failing))
+
+
+class Memory:
+    """Work for which so many runs fit at once; it remembers how many it was given."""
+
+    def __init__(self, room):
+        self.room, self.given = room, []
+
+    def __call__(self, runs, field):
+        self.given.append(len(runs))
+        if len(runs) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return names(runs, field)
+
+
+def wide():
+    """Make the engine of an accelerator."""
+    return choose(accelerated=True)
+
+
+def mixed_plan(field):
+    """Runs of two relations, signs, learning rates, tasks and three seeds."""
+    sizes = {"seeds": [0, 1, 2], "variants": ["W*D*C", "W"]}
+    return [
+        *make_plan(field, **sizes),
+        *make_plan(field, **(sizes | {"variants": ["W*D*C"]}), relation="sttc"),
+        *make_plan(field, **sizes, sign="positive"),
+        *make_plan(field, **sizes, learning_rate=1e-4),
+    ]
+
+
+def checked(results, cut):
+    """Give how many runs were together, where rows are those of their shards."""
+    results = list(results)
+    assert sorted(i for i, _ in results) == list(range(len(cut)))
+    for i, rows in results:
+        assert [row["identity"] for row in rows] == [spec.identity for spec in cut[i]]
+    return {row["together"] for _, rows in results for row in rows}
+
+
+def test_a_wide_engine_runs_together_what_can_be_and_gives_it_back_shard_by_shard(field):
+    specs = mixed_plan(field)
+    cut, work = plans.shards(specs), Memory(room=1000)
+    assert [len(shard) for shard in cut] == [7] * 6
+    assert checked(wide().run(cut, field, work=work), cut) == {15, 6}
+    # In each of two tasks, the runs of one learning rate and those of the other.
+    assert work.given == [15, 6, 15, 6]
+    assert checked(choose(workers=1).run(cut, field, work=names), cut) == {7}
+
+
+def test_a_shard_comes_back_as_soon_as_all_its_runs_are_there(field):
+    specs = mixed_plan(field)
+    cut, order = plans.shards(specs), []
+
+    def noted(runs, field):
+        order.append(runs[0].task)
+        return names(runs, field)
+
+    for i, _ in wide().run(cut, field, work=noted):
+        order.append(i)
+    assert order == ["go_nogo", "go_nogo", 0, 1, 2, "one_choice", "one_choice", 3, 4, 5]
+
+
+def test_a_width_that_did_not_fit_is_not_tried_again(field, caplog):
+    cut, work = plans.shards(mixed_plan(field)), Memory(room=4)
+    assert checked(wide().run(cut, field, work=work), cut) == {4, 3}
+    # 15 and 8 fail; from then on nothing is tried that is wider than the half of 8.
+    assert work.given[:2] == [15, 8]
+    assert max(work.given[2:]) == 4 and sum(work.given[2:]) == 42
+    assert [text.split(" at once")[0] for text in caplog.messages] == ["15 runs", "8 runs"]
+    cut, work = plans.shards(mixed_plan(field)), Memory(room=3)
+    checked(choose(workers=1).run(cut, field, work=work), cut)
+    assert work.given[:2] == [7, 4]
+    assert max(work.given[2:]) == 2 and sum(work.given[2:]) == 42
+
+
+class Later:
+    """Rows on the way, which are there when the next piece has been begun."""
+
+    def __init__(self, rows, log):
+        self.rows, self.log = rows, log
+
+    def done(self):
+        return False
+
+    def result(self):
+        self.log.append(f"rows of {len(self.rows)}")
+        return self.rows
+
+
+def test_the_next_piece_is_begun_while_rows_are_on_the_way_but_not_too_many(field):
+    cut, log = plans.shards(mixed_plan(field)), []
+
+    def begin(runs, field):
+        log.append(f"begin {len(runs)}")
+        return Later(names(runs, field), log)
+
+    checked(wide().run(cut, field, work=begin), cut)
+    assert log == [
+        "begin 15", "begin 6", "rows of 15", "begin 15", "rows of 6", "begin 6", "rows of 15",
+        "rows of 6",
+    ]  # fmt: skip
+
+
+def test_rows_that_are_there_are_given_before_the_next_piece_is_begun(field):
+    cut, log = plans.shards(make_plan(field)), []
+
+    def begin(runs, field):
+        log.append("begin")
+        made = Later(names(runs, field), log)
+        made.done = lambda: True
+        return made
+
+    for i, _ in wide().run(cut, field, work=begin):
+        log.append(i)
+    assert log == ["begin", "rows of 6", 0, 1, "begin", "rows of 6", 2, 3]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError("of one's own"), SystemExit])
+def test_rows_on_the_way_are_not_lost_with_what_ends_the_next_piece(field, error):
+    cut, done = plans.shards(make_plan(field)), []
+
+    def begin(runs, field):
+        if runs[0].task != "go_nogo":
+            raise error
+        return Later(names(runs, field), [])
+
+    with pytest.raises(error if isinstance(error, type) else ValueError):
+        for i, _ in wide().run(cut, field, work=begin):
+            done.append(i)
+    assert done == [0, 1]
+
+
+def test_what_ended_a_piece_is_told_and_not_what_became_of_rows_on_the_way(field):
+    def begin(runs, field):
+        if runs[0].task != "go_nogo":
+            raise KeyboardInterrupt
+        made = Later(names(runs, field), [])
+        made.result = lambda: failing(runs, field)
+        return made
+
+    with pytest.raises(KeyboardInterrupt):
+        list(wide().run(plans.shards(make_plan(field)), field, work=begin))
+    with pytest.raises(RuntimeError, match="something else"):
+        list(wide().run(plans.shards(make_plan(field, tasks="go_nogo")), field, work=begin))
+
+
+def test_rows_that_do_not_fit_into_memory_halve_a_piece_too(field):
+    cut = plans.shards(make_plan(field))
+
+    def begin(runs, field):
+        made = Later(names(runs, field), [])
+        if len(runs) > 2:
+            made.result = lambda: limited(runs, field)
+        return made
+
+    assert checked(wide().run(cut, field, work=begin), cut) == {2, 1}
 
 
 def test_a_cluster_halves_and_returns_what_one_process_does(field):
@@ -282,6 +440,8 @@ def test_without_a_number_there_is_a_process_a_core_or_one_beside_an_accelerator
     cores = len(psutil.Process().cpu_affinity())
     assert choose().name == choose(workers=cores).name
     assert choose(accelerated=True).name == choose(workers=1).name == "one process"
+    assert choose(accelerated=True).wide and choose(workers=1, accelerated=True).wide
+    assert not any(choose(workers=n, accelerated=n == 2).wide for n in (1, 2))
 
 
 def test_a_process_at_work_gives_signs_of_life(tmp_path, monkeypatch):

@@ -75,7 +75,7 @@ def test_where_bits_are_promised_the_last_bit_decides(runs, name):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"numerics": 4}, "recorded by numerics 4, trained again by 5"),
+        ({"numerics": 4}, "recorded by numerics 4, trained again by 6"),
         ({"products": "slide rule"}, "recorded on slide rule, trained again on "),
         ({"device": "abacus"}, "recorded on abacus, trained again on cpu"),
         ({"versions": "cortexrnn 0.0.1, torch 1.0"}, "recorded with torch 1.0, trained again with"),
