@@ -14,11 +14,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cortexrnn.evidence import equivalence, predictions, published, replication
+from cortexrnn.evidence import equivalence, predictions, published, replication, reproduction
 from cortexrnn.evidence.predictions import PREDICTIONS, Prediction
-from cortexrnn.runs.archive import load_archive
+from cortexrnn.runs.archive import SCHEMA, load_archive
 from cortexrnn.runs.controls import CONDITIONS
-from cortexrnn.runs.labels import runs_of
+from cortexrnn.runs.labels import labelled, runs_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -164,8 +164,9 @@ def test_every_prediction_has_its_commit() -> None:
 
 @pytest.fixture(scope="module")
 def archive() -> pd.DataFrame:
-    """Recorded runs, with the time when each was begun."""
-    runs = load_archive()
+    """Recorded runs, with the time when each was first begun; some were trained again since."""
+    every = pd.concat([load_archive()[SCHEMA.names], reproduction.load_again()], ignore_index=True)
+    runs = labelled(reproduction.earliest(every))
     finished = pd.to_datetime(runs["finished"], utc=True)
     return runs.assign(begun=finished - pd.to_timedelta(runs["seconds"], unit="s"))
 
