@@ -38,6 +38,7 @@ from cortexrnn.fields.sources import load_field
 from cortexrnn.networks import priors, specification, topology
 from cortexrnn.networks.device import no_denormals, resolve_device
 from cortexrnn.networks.ensemble import RNNEnsemble
+from cortexrnn.networks.low_rank_communicability import RANK, draw_probes
 from cortexrnn.networks.neurogym import find_task
 from cortexrnn.networks.penalties import Penalty, penalty
 from cortexrnn.networks.specification import RunSpec, random_stream, task_of
@@ -73,6 +74,8 @@ BUDGET_S, QUICK_BUDGET_S = 3.0, 0.5
 """Seconds for the repetitions of one point."""
 VARIANTS = {"plain": "W", "direct": "W*D*C", "emd": "W*D*C*"}
 """The variant that stands for each kind of penalty."""
+LOW_RANK = "low_rank"
+"""The kind of a direct penalty whose communicability is approximated."""
 REFERENCE_VARIANTS = ("W", "WD*", "W*D*C", "W*D*C*")
 """Variants on which the Keras reference is compared."""
 MEASURES = ("entropy", "modularity", "assortativity", "clustering", "efficiency")
@@ -118,8 +121,9 @@ class Point:
         An update of an ensemble; a penalty with its gradient; a measure of a network; training
         and measuring one network; updates in several processes at once.
     what : str
-        A key of :data:`VARIANTS`; for topology one of :data:`MEASURES`, ``graph``, ``nulls``, or
-        ``measure``, which is all of them with cached nulls.
+        A key of :data:`VARIANTS`; of an update or a penalty also :data:`LOW_RANK`; for topology
+        one of :data:`MEASURES`, ``graph``, ``nulls``, or ``measure``, which is all of them with
+        cached nulls.
     n_neurons : int
         N.
     members : int
@@ -198,8 +202,8 @@ def points(
     for n in sorted(sizes):
         for count in threads:
             common: dict[str, Any] = {"n_neurons": n, "threads": count, "device": device}
-            listed += [Point(kind="step", what=what, **common) for what in VARIANTS]
-            listed += [Point(kind="penalty", what=what, **common) for what in VARIANTS]
+            listed += [Point(kind="step", what=what, **common) for what in (*VARIANTS, LOW_RANK)]
+            listed += [Point(kind="penalty", what=what, **common) for what in (*VARIANTS, LOW_RANK)]
         common["threads"] = threads[0]
         for count in sorted(set(members) - {1}):
             listed.append(Point(kind="step", what="plain", members=count, **common))
@@ -463,7 +467,9 @@ def _material(n: int) -> tuple[Floats, dict[str, Penalty]]:
         return _large_material(n, rng=rng)
     field = load_field(f"surrogate_{n}")
     weights = priors.functional_weights(field, rng=rng)
-    return weights, {what: penalty(name, field) for what, name in VARIANTS.items()}
+    kinds = {what: penalty(name, field) for what, name in VARIANTS.items()}
+    kinds[LOW_RANK] = penalty(VARIANTS["direct"], field, communicability_rank=min(RANK, n))
+    return weights, kinds
 
 
 def _large_material(n: int, *, rng: np.random.Generator) -> tuple[Floats, dict[str, Penalty]]:
@@ -479,6 +485,9 @@ def _large_material(n: int, *, rng: np.random.Generator) -> tuple[Floats, dict[s
     return weights, {
         "plain": Penalty(strength=1.0),
         "direct": Penalty(strength=strength, distance=distance, direct=True),
+        LOW_RANK: Penalty(
+            strength=strength, distance=distance, direct=True, probes=draw_probes(n, RANK)
+        ),
         "emd": Penalty(
             strength=strength,
             distance=distance,

@@ -108,8 +108,11 @@ class LowRankExponential:
         See :func:`draw_probes`.
     """
 
+    divisor = 1
+    """What the matrices are divided by before they are put into the argument."""
+
     def __init__(self, argument: Tensor, probes: Tensor) -> None:
-        self.argument, self._probes = argument, probes
+        self.argument, self.probes = argument, probes
 
     def forward(self) -> Tensor:
         """Compute the value; what :meth:`backward` needs of it is kept.
@@ -120,7 +123,7 @@ class LowRankExponential:
             Approximation of the exponential.
         """
         matrix = self.argument
-        left, right = _basis(matrix, self._probes), _basis(matrix.mT, self._probes)
+        left, right = _basis(matrix, self.probes), _basis(matrix.mT, self.probes)
         self._left, self._right = left, right
         self._columns, self._rows = _walked(matrix, right), _walked(matrix.mT, left)
         value = _few_moves(matrix)

@@ -12,6 +12,10 @@ from cortexrnn.networks import low_rank_communicability as low_rank
 from cortexrnn.networks import priors
 from cortexrnn.networks.communicability import stochastic_exponential
 from cortexrnn.networks.low_rank_communicability import draw_probes, low_rank_exponential
+from cortexrnn.networks.penalties import penalty, penalty_of
+from cortexrnn.networks.specification import RunSpec
+from cortexrnn.networks.training import train
+from cortexrnn.networks.variant import control
 
 N = 24
 
@@ -187,6 +191,66 @@ def test_probes_follow_from_the_size_alone():
 def test_a_rank_that_no_network_of_the_size_has_is_refused(rank):
     with pytest.raises(ValueError, match=f"communicability_rank is {rank}; give .* 1 to 50"):
         draw_probes(50, rank)
+
+
+# --- penalties and runs
+
+FIELD = surrogate_field(N)
+SHORT = {"epochs": 2, "n_train": 256, "n_validation": 64}
+
+
+def spec(variant, **settings):
+    return RunSpec(
+        field=FIELD.name, field_hash=FIELD.hash_without_events, variant=variant, task="go_nogo",
+        seed=settings.pop("seed", 0), **(SHORT | settings),
+    )  # fmt: skip
+
+
+def random_weights(members=1):
+    generator = torch.Generator().manual_seed(3)
+    return torch.randn(members, N, N, dtype=torch.float64, generator=generator)
+
+
+@pytest.mark.parametrize("variant", ["WD*C", "WDC*", "W!D*C*"])
+def test_a_penalty_of_full_rank_is_the_exact_one_and_one_of_low_rank_is_close(variant):
+    weights = random_weights()
+    exact = with_gradient(penalty(variant, FIELD), weights, torch.ones(1).double())
+    full = penalty(variant, FIELD, communicability_rank=N)
+    for ours, theirs in zip(
+        with_gradient(full, weights, torch.ones(1).double()), exact, strict=True
+    ):
+        assert distance(ours, theirs) < 1e-10
+    low = with_gradient(
+        penalty(variant, FIELD, communicability_rank=4), weights, torch.ones(1).double()
+    )
+    for ours, theirs in zip(low, exact, strict=True):
+        assert 1e-9 < distance(ours, theirs) < 0.05
+
+
+def test_a_frozen_communicability_stays_exact():
+    frozen = control("WD*C", communicability="frozen")
+    start = random_weights()[0].numpy()
+    one = penalty(frozen, FIELD, initial_weights=start)
+    other = penalty(frozen, FIELD, initial_weights=start, communicability_rank=2)
+    assert torch.equal(one(random_weights()), other(random_weights()))
+
+
+def test_a_rank_above_the_number_of_neurons_is_refused_before_training():
+    one = spec("WD*C", communicability_rank=N + 1)
+    with pytest.raises(ValueError, match=f"communicability_rank is {N + 1}"):
+        penalty_of(one, FIELD, np.eye(N))
+
+
+def test_a_run_follows_its_rank_and_not_its_neighbours():
+    exact, low, full = (spec("W*D*C", communicability_rank=rank) for rank in (None, 3, N))
+    others = [spec("W*D*C*", communicability_rank=3), spec("WD*C", communicability_rank=5, seed=1)]
+    together = train([exact, low, full, *others], FIELD, device="cpu", progress=False)
+    for one, beside in zip((low, *others), (together[1], *together[3:]), strict=True):
+        (alone,) = train([one], FIELD, device="cpu", progress=False)
+        np.testing.assert_array_equal(alone.weights["recurrent"], beside.weights["recurrent"])
+        assert alone.metrics == beside.metrics
+    by_rank = [torch.from_numpy(result.weights["recurrent"]) for result in together[:3]]
+    assert distance(by_rank[2], by_rank[0]) < 1e-5 < 10 * distance(by_rank[1], by_rank[0]) < 1e-2
 
 
 def test_matrices_are_left_as_they_were():

@@ -47,6 +47,9 @@ def kinds(field):
         "direct without distance": Penalty(strength=0.2, direct=True),
         "direct and emd": both,
         "emd alone": dataclasses.replace(named["W*D*C*"], strength=0.0, distance=None),
+        "direct of low rank": penalty("WD*C", field, communicability_rank=5),
+        "emd of low rank": penalty("WD*C*", field, communicability_rank=5),
+        "direct of another rank": penalty("WDC", field, communicability_rank=9),
     }
 
 
