@@ -140,7 +140,7 @@ def test_what_was_not_measured_is_not_told():
 
 
 MEASURE_PEAK = """
-import resource, sys
+import sys
 import torch
 from cortexrnn.benchmark import reach
 from cortexrnn.networks.ensemble import RNNEnsemble
@@ -161,14 +161,17 @@ shapes["output_bias"] = (4,)
 parameters = {k: torch.randn(1, *s, generator=draw) / n for k, s in shapes.items()}
 inputs = torch.randn(reach.N_STEPS, reach.N_TRIALS, 8, generator=draw)
 targets = torch.zeros(reach.N_TRIALS, dtype=torch.long)
-with open("/proc/self/statm") as sizes:
-    before = int(sizes.read().split()[1]) * resource.getpagesize()
+def size(name):  # what getrusage tells includes the process that this one was forked from
+    lines = open("/proc/self/status").read().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name))
+
+before = size("VmRSS")
 ensemble = RNNEnsemble(
     parameters, penalties=[Penalty(strength=0.3, **kinds[what])], positive=[False]
 )
 for _ in range(2):
     ensemble.step(inputs, targets)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
+print(size("VmHWM") - before)
 """
 
 
