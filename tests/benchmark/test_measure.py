@@ -138,7 +138,7 @@ def test_every_kind_of_point_gives_a_whole_row(point):
     assert 0 < row["low"] <= row["seconds"] <= row["high"]
     assert (row["flops"] is None) == (row["floor_seconds"] is None)
     products = point.kind in ("step", "run", "processes") or point.what in (
-        "direct", "emd", "clustering", "efficiency", "measure", "nulls",
+        "direct", "emd", "low_rank", "clustering", "efficiency", "measure", "nulls",
     )  # fmt: skip
     assert (row["flops"] is not None) == products
 
@@ -191,7 +191,8 @@ def test_an_accelerator_gets_batches_of_every_penalty_and_no_processes():
     listed = bench.points([64, 2048], device="cuda")
     assert not [p for p in listed if p.kind == "processes"]
     steps = {(p.what, p.members) for p in listed if p.kind == "step" and p.n_neurons == 64}
-    assert steps == {(what, m) for what in bench.VARIANTS for m in bench.ACCELERATOR_MEMBERS}
+    batched = {(what, m) for what in bench.VARIANTS for m in bench.ACCELERATOR_MEMBERS}
+    assert steps == batched | {(bench.LOW_RANK, 1)}
     assert {p.members for p in listed if p.n_neurons == 2048} == {1}
     assert {p.kind for p in listed if p.n_neurons == 2048 and p.device == "cuda"} == {
         "step", "penalty", "training",
