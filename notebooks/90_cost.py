@@ -17,6 +17,7 @@
 # Expect **{glue:text}`hours`** for {glue:text}`runs` of a network of {glue:text}`n_neurons` neurons, the size of field
 # {glue:text}`field`, on {glue:text}`cores` of {glue:text}`processor`: {glue:text}`plain` if all were without
 # communicability (C), {glue:text}`direct` if all were with it. {glue:text}`accelerator`
+# [Measure yours](#measure-yours).
 
 # %% tags=["parameters", "hide-input"]
 field = (
@@ -153,7 +154,7 @@ networks.set_index("what").round(2)
 # - **The size.** Beyond the largest measured run, times are scaled, and memory is not considered.
 # - **The design.** Times are those of 10 epochs of 40 batches with 50 time steps; half the epochs take half the time.
 #
-# Measure yours:
+# ## Measure yours
 #
 # ```bash
 # cortexrnn bench --out mine.json                 # this processor

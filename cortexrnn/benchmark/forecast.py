@@ -12,6 +12,7 @@ from cortexrnn.benchmark.report import UPDATES, Measurements, slope, stands_for
 from cortexrnn.networks.variant import VARIANTS
 
 __all__ = [
+    "KINDS",
     "accelerator_hours",
     "design_hours",
     "hours_by_size",

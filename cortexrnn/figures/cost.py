@@ -137,9 +137,10 @@ def answer(
         Lines on the processor, full where whole runs were measured and dashed where they are
         scaled, and one for every accelerator and kind that was measured; a point for the design.
     """
-    figure = Figure(figsize=(NARROW, 3.5), layout="constrained")
-    axes = figure.subplots()
     there = forecast.accelerator_hours(measured, n_runs=n_runs)
+    n_lines = len(there.drop_duplicates(["accelerator", "what"]))
+    figure = Figure(figsize=(NARROW, 3.5 + 0.3 * n_lines), layout="constrained")
+    axes = figure.subplots()
     known = {*measured.table["n_neurons"], *there["n_neurons"], n_neurons}
     smallest, largest = min(*known, *published), max(known)
     sizes = np.geomspace(smallest, max(measured.table["n_neurons"].max(), n_neurons), 60)
@@ -157,7 +158,8 @@ def answer(
     markers = iter("sD^vPX")
     for name, device in there.groupby("accelerator", sort=False):
         marker = next(markers, "o")
-        for what, line in device.groupby("what", sort=False):
+        for what in (kind for kind in forecast.KINDS if kind in set(device["what"])):
+            line = device[device["what"] == what]
             axes.plot(
                 line["n_neurons"], line["hours"], marker=marker, color=COLOURS[what],
                 linewidth=1.0, markersize=5, label=f"{NAMES[what]}, {name}",
@@ -178,7 +180,7 @@ def answer(
     axes.set(xlim=(smallest / 1.15, largest * 1.15), ylim=(low, shown.max() * 3))
     _neurons_and_hours(axes)
     axes.set_ylabel(f"time of {n_runs:,} {'run' if n_runs == 1 else 'runs'}")
-    axes.legend(loc="upper left", borderaxespad=0)
+    figure.legend(loc="outside upper left", ncols=2 if there.empty else 1, columnspacing=1.0)
     return figure
 
 
@@ -236,7 +238,7 @@ def accelerator_sentence(measured: report.Measurements, *, n_runs: int) -> str:
     if said:
         return " ".join(said)
     if there.empty:
-        return "No accelerator has been measured yet, so the figure has no line for one."
+        return "No accelerator has been measured yet."
     names = ", ".join(dict.fromkeys(there["accelerator"]))
     return f"Lines of {names} are updates in the best batch that was measured, without topology."
 

@@ -102,12 +102,16 @@ def test_published_fields_are_marked_on_the_axis():
 def test_an_accelerator_has_its_own_line_only_where_one_was_measured():
     _, _, axes = drawn(accelerators=[card("H100", tf32=True)])
     assert "with C, H100 (TF32)" in texts(axes)
+    plain = on_cuda(example()).query("what == 'plain'")
+    _, _, axes = drawn(accelerators=[card("H100", table=plain)])
+    assert [text for text in texts(axes) if "H100" in text] == ["without C, H100"]
     _, _, axes = drawn()
     assert not [text for text in texts(axes) if "core" not in text and "field" not in text]
 
 
 def test_what_is_said_of_accelerators_is_what_was_measured():
-    assert figures.accelerator_sentence(measured(whole()), n_runs=1).startswith("No accelerator")
+    said = figures.accelerator_sentence(measured(whole()), n_runs=1)
+    assert said == "No accelerator has been measured yet."
     own = measured(pd.concat([whole(), on_cuda(example())]), accelerator="A card")
     assert figures.accelerator_sentence(own, n_runs=1).startswith("Lines of A card are updates")
     result = {"experiment": {"runs": 660, "seconds": 54.0}}
