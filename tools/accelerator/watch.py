@@ -20,7 +20,7 @@ from cortexrnn.networks.training import train
 from cortexrnn.runs.plans import plan
 
 if TYPE_CHECKING:
-    from tools.accelerator_parts import Context
+    from tools.accelerator.parts import Context
 
 ROOMS = {
     "networks/topology": "topology",
