@@ -138,7 +138,7 @@ def test_every_kind_of_point_gives_a_whole_row(point):
     assert 0 < row["low"] <= row["seconds"] <= row["high"]
     assert (row["flops"] is None) == (row["floor_seconds"] is None)
     products = point.kind in ("step", "run", "processes") or point.what in (
-        "direct", "emd", "clustering", "efficiency", "measure", "nulls",
+        "direct", "emd", "low_rank", "clustering", "efficiency", "measure", "nulls",
     )  # fmt: skip
     assert (row["flops"] is not None) == products
 

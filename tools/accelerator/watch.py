@@ -33,6 +33,7 @@ ROOMS = {
     "networks/penalty_backpropagation": "training",
     "networks/products": "training",
     "networks/communicability": "training",
+    "networks/low_rank_communicability": "training",
     "networks/custom_penalty": "training",
     "networks/initial_weights": "preparation",
     "networks/input_noise": "preparation",
