@@ -554,19 +554,19 @@ def _penalty_for(n: int, what: str) -> Penalty:
 
     One at a time: those of thousands of neurons take gigabytes and their making many seconds.
     """
+    rank = min(RANK, n) if what == LOW_RANK else None
     if n <= LARGEST_FIELD:
-        field = load_field(f"surrogate_{n}")
-        if what == LOW_RANK:
-            return penalty(VARIANTS["direct"], field, communicability_rank=min(RANK, n))
-        return penalty(VARIANTS[what], field)
+        variant = VARIANTS["direct" if what == LOW_RANK else what]
+        return penalty(variant, load_field(f"surrogate_{n}"), communicability_rank=rank)
     if what == "plain":
         return Penalty(strength=1.0)
     rng = np.random.default_rng(1)
     distance = torch.from_numpy(priors.distances(rng.random((n, 3))))
     if what in ("direct", LOW_RANK):
-        probes = draw_probes(n, RANK) if what == LOW_RANK else None
-        strength = specification.STRENGTH
-        return Penalty(strength=strength, distance=distance, direct=True, probes=probes)
+        probes = None if rank is None else draw_probes(n, rank)
+        return Penalty(
+            strength=specification.STRENGTH, distance=distance, direct=True, probes=probes
+        )
     return Penalty(
         strength=specification.STRENGTH,
         distance=distance,
