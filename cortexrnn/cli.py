@@ -263,6 +263,14 @@ def run(
         typer.Option(help=f"These seeds instead: 7, or with commas 3,7; {REPEATED}."),
     ] = None,
     protocol: Annotated[str, typer.Option(help=", ".join(PROTOCOLS))] = "published",
+    communicability_rank: Annotated[
+        int | None,
+        typer.Option(
+            help="Approximates communicability, for fields of thousands of neurons; 16 is a good "
+            "choice. Default: exact.",
+            **COUNT,
+        ),
+    ] = None,
     conditions: Annotated[
         str | None,
         typer.Option(
@@ -311,6 +319,7 @@ def run(
             preset=size,
             seeds=chosen,
             protocol=PROTOCOLS[protocol],
+            communicability_rank=communicability_rank,
         )
     finished = experiment.run(
         specs,
@@ -340,11 +349,14 @@ def _conditions(names: str | None, design: str | None, field: str) -> list[Contr
 
 def _refuse_with_conditions(context: typer.Context) -> None:
     """Refuse options that conditions fix themselves."""
-    for name in ("variants", "tasks", "protocol", "relation", "sign"):
+    for name in (
+        "variants", "tasks", "protocol", "relation", "sign", "communicability_rank"
+    ):  # fmt: skip
         source = context.get_parameter_source(name)
         if source is not None and source.name != "DEFAULT":
             raise ValueError(
-                f"--{name} cannot be given with conditions, which fix it themselves; leave it out"
+                f"--{name.replace('_', '-')} cannot be given with conditions, which fix it "
+                "themselves; leave it out"
             )
 
 

@@ -24,20 +24,20 @@ from cortexrnn.benchmark import report
 from cortexrnn.benchmark.measure import Point
 from cortexrnn.evidence.leaky_units import learned
 from cortexrnn.runs.archive import load_archive, read_runs, write_json, write_runs
-from tools import (
-    accelerator,
-    accelerator_comparison,
-    accelerator_equality,
-    accelerator_files,
-    accelerator_merge,
-    accelerator_parts,
-    accelerator_watch,
+from tools.accelerator import (
     bare_machine,
+    call,
+    comparison,
+    equality,
+    files,
+    parts,
+    watch,
 )
-from tools.accelerator import Budget, Part, Record, run_parts
-from tools.accelerator_merge import MergeError, merge
-from tools.accelerator_parts import REHEARSAL, Context, TooLittleTime
-from tools.bare_machine import CARRIED, GIVEN, JUDGING, BareError
+from tools.accelerator import merge as merging
+from tools.accelerator.bare_machine import CARRIED, GIVEN, JUDGING, BareError
+from tools.accelerator.call import Budget, Part, Record, run_parts
+from tools.accelerator.merge import MergeError, merge
+from tools.accelerator.parts import REHEARSAL, Context, TooLittleTime
 from tools.project import ROOT
 
 CPU = torch.device("cpu")
@@ -121,7 +121,7 @@ def record(rehearsed) -> dict:
 
 def test_everything_is_rehearsed_to_the_last_line(rehearsed, record):
     assert [part["state"] for part in record["parts"].values()] == ["done"] * 7
-    assert list(record["parts"]) == [part.name for part in accelerator.all_parts()]
+    assert list(record["parts"]) == [part.name for part in call.all_parts()]
     assert record["failed"] == record["skipped"] == []
     assert sorted(path.name for path in rehearsed.iterdir()) == ["accelerator.json", "runs.tar"]
     assert not record["tf32"] and record["rehearsal"] and record["device"] == "cpu"
@@ -209,9 +209,9 @@ def test_what_is_prepared_is_what_is_loaded(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(bare_machine, "download", lambda names, folder, *, python: None)
     monkeypatch.setenv("CORTEXRNN_CACHE", str(tmp_path / "own"))
     carry = tmp_path / "carry"
-    assert accelerator.main(["--prepare", "--field", "surrogate_21", "--carry", str(carry)]) == 0
+    assert call.main(["--prepare", "--field", "surrogate_21", "--carry", str(carry)]) == 0
     assert "MiB" in capsys.readouterr().out
-    field = accelerator._loader(carry)("surrogate_21")
+    field = call._loader(carry)("surrogate_21")
     assert field.origin == "file" and field.name == "surrogate_21"
     assert len(list((carry / "cache").glob("nulls-21-*"))) == 1
     assert not (tmp_path / "own").exists()
@@ -298,14 +298,14 @@ def test_a_part_at_work_is_written_before_it_ends(context, tmp_path):
 
 def test_time_that_is_over_ends_the_call_and_keeps_what_there_is(monkeypatch, context, tmp_path):
     ended = []
-    monkeypatch.setattr(accelerator.os, "_exit", ended.append)
+    monkeypatch.setattr(call.os, "_exit", ended.append)
     record = Record(tmp_path / "r.json", {})
     record.part("done before", "done")
     record.part("experiment", "running")
     (context.runs / "shards").mkdir(parents=True)
     (context.runs / "shards" / "a.parquet").write_bytes(b"x")
     (context.runs / "shards" / ".b.parquet").write_bytes(b"unfinished")
-    accelerator._end(record, context)
+    call._end(record, context)
     parts = json.loads((tmp_path / "r.json").read_text())["parts"]
     assert ended == [1] and parts["done before"] == {"state": "done"}
     assert parts["experiment"]["state"] == "cut off"
@@ -318,31 +318,31 @@ def test_time_that_is_over_ends_the_call_and_keeps_what_there_is(monkeypatch, co
     [(1e6, 20), (20 + 1.33 * 660 + 26, 20), (20 + 1.33 * 660 + 24, 10), (30, None)],
 )
 def test_as_many_seeds_are_run_as_fit(monkeypatch, context, left, seeds):
-    monkeypatch.setattr(accelerator_parts, "_topology_seconds", lambda _: 0.2)
-    context.size, context.rehearsal = accelerator_parts.Size(), False
+    monkeypatch.setattr(parts, "_topology_seconds", lambda _: 0.2)
+    context.size, context.rehearsal = parts.Size(), False
     context.left = lambda: left
     context.update_seconds = dict.fromkeys(("plain", "direct", "emd"), 0.8 / 400)  # 1 s a run
-    assert accelerator_parts.expected_seconds(context, 20) == pytest.approx(20 + 1.33 * 660)
-    assert accelerator_parts.chosen_seeds(context, reserve=25) == seeds
+    assert parts.expected_seconds(context, 20) == pytest.approx(20 + 1.33 * 660)
+    assert parts.chosen_seeds(context, reserve=25) == seeds
     if seeds is None:
         with pytest.raises(TooLittleTime, match="1 seeds need 64 s, 30 s are left"):
-            accelerator_parts.run_experiment(context)
+            parts.run_experiment(context)
 
 
 def test_an_experiment_without_a_measured_update_is_not_begun(monkeypatch, context):
-    monkeypatch.setattr(accelerator_parts, "_topology_seconds", lambda _: 0.2)
+    monkeypatch.setattr(parts, "_topology_seconds", lambda _: 0.2)
     context.update_seconds, context.left = {"plain": 0.001}, lambda: 1e9
-    assert accelerator_parts.chosen_seeds(context, reserve=0) is None
+    assert parts.chosen_seeds(context, reserve=0) is None
 
 
 def test_a_batch_that_does_not_fit_into_memory_is_halved(monkeypatch, context):
     def measured(_, point):
         return {"seconds": 3.0} if point.members <= 55 else None
 
-    monkeypatch.setattr(accelerator_parts, "_measured", measured)
-    monkeypatch.setattr(accelerator_parts, "batched_rate", lambda *_, **__: 1e9)
+    monkeypatch.setattr(parts, "_measured", measured)
+    monkeypatch.setattr(parts, "batched_rate", lambda *_, **__: 1e9)
     context.size = replace(REHEARSAL, members=(1, 220))
-    accelerator_parts.updates(context)
+    parts.updates(context)
     assert context.update_seconds == dict.fromkeys(("plain", "direct", "emd"), 3 / 55)
 
 
@@ -350,9 +350,9 @@ def test_a_point_that_fails_is_kept_with_its_reason(monkeypatch, context):
     def out_of_memory(*_, **__):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory\nmuch text")
 
-    monkeypatch.setattr(accelerator_parts.measure, "measure", out_of_memory)
+    monkeypatch.setattr(parts.measure, "measure", out_of_memory)
     point = Point(kind="step", what="plain", n_neurons=16)
-    assert accelerator_parts._measured(context, point) is None
+    assert parts._measured(context, point) is None
     (name, entry), = context.noted  # fmt: skip
     assert name == "failed" and entry["reason"] == "CUDA out of memory"
 
@@ -366,11 +366,11 @@ def test_larger_networks_are_measured_while_time_is_left(monkeypatch, context, c
         clock.now += seconds
         return {"seconds": seconds / (400 if point.kind == "training" else 1)}
 
-    monkeypatch.setattr(accelerator_parts, "_measured", measured)
-    monkeypatch.setattr(accelerator_parts.time, "perf_counter", clock)
+    monkeypatch.setattr(parts, "_measured", measured)
+    monkeypatch.setattr(parts.time, "perf_counter", clock)
     context.size = replace(REHEARSAL, large=(1000, 2000, 4000))
     context.left = Budget(30, clock).left
-    result = accelerator_parts.large(context)
+    result = parts.large(context)
     # Direct C of 4,000 neurons was expected to take 6 s * 2**2.5 = 34 s; no training fits.
     assert made == [("step", what, n) for n in (1000, 2000) for what in ("plain", "direct")] + [
         ("step", "plain", 4000)
@@ -383,7 +383,7 @@ def test_larger_networks_are_measured_while_time_is_left(monkeypatch, context, c
 
 
 def test_a_call_of_no_time_is_refused(capsys):
-    assert accelerator.main(["--minutes", "0"]) == 2
+    assert call.main(["--minutes", "0"]) == 2
     assert "--minutes is 0" in capsys.readouterr().err
 
 
@@ -392,7 +392,7 @@ def test_a_call_of_no_time_is_refused(capsys):
 
 @pytest.mark.parametrize("kind", ["plain", "direct", "emd", "custom"])
 def test_a_wrong_gradient_is_found(monkeypatch, context, kind):
-    right, wrong = accelerator_equality.plain_value, accelerator_equality._communicability
+    right, wrong = equality.plain_value, equality._communicability
 
     def value(penalty, weights):
         custom = getattr(penalty, "custom", None) is not None
@@ -405,9 +405,9 @@ def test_a_wrong_gradient_is_found(monkeypatch, context, kind):
             1.0 if kind == "direct" or not is_it or kind != "emd" else 1.01
         )
 
-    monkeypatch.setattr(accelerator_equality, "plain_value", value)
-    monkeypatch.setattr(accelerator_equality, "_communicability", transposed)
-    result = accelerator_equality.equality(context)
+    monkeypatch.setattr(equality, "plain_value", value)
+    monkeypatch.setattr(equality, "_communicability", transposed)
+    result = equality.equality(context)
     assert not result["agrees"]
     wrong_kinds = {row["penalty"] for row in result["rows"] if not row["within"]}
     assert {kind, "mixed"} <= wrong_kinds
@@ -416,7 +416,7 @@ def test_a_wrong_gradient_is_found(monkeypatch, context, kind):
 
 def test_what_a_process_does_is_read_off_its_stack():
     here, lib = "/x/cortexrnn/", "/usr/lib/python3.12/"
-    for files, expected in (
+    for stack, expected in (
         ([f"{here}networks/ensemble.py", f"{here}runs/experiment.py"], "training"),
         (["/x/site-packages/torch/functional.py", f"{here}networks/topology.py"], "topology"),
         ([f"{lib}threading.py", f"{here}runs/experiment.py"], "waiting for the host"),
@@ -425,13 +425,13 @@ def test_what_a_process_does_is_read_off_its_stack():
         ([f"{here}runs/provenance.py"], "other"),
         (["/x/main.py"], "other"),
     ):
-        assert accelerator_watch.stage(files) == expected
-    for module in accelerator_watch.ROOMS:
+        assert watch.stage(stack) == expected
+    for module in watch.ROOMS:
         assert (ROOT / "cortexrnn" / f"{module}.py").is_file(), module
 
 
 def test_calls_that_compute_are_counted_and_views_are_not():
-    launches = accelerator_watch._starts_a_kernel
+    launches = watch._starts_a_kernel
     assert launches("aten::bmm", True) and not launches("aten::view", True)
     assert launches("cudaLaunchKernel", False) and not launches("aten::bmm", False)
 
@@ -442,14 +442,14 @@ def test_runs_beside_the_archive_are_judged_by_its_rules():
     runs = runs[runs["published"] & (runs["data_seed"] == 0)]
     assert len(runs) == 660
     spoilt = runs.assign(accuracy=runs["accuracy"].where(runs["variant"] != "W*D*C*", 0.0))
-    result = accelerator_comparison.compare(spoilt, archive)
+    result = comparison.compare(spoilt, archive)
     by_task = runs[runs["variant"] == "W*D*C*"].groupby("task")["accuracy"]
     n_learned = sum(learned(task, accuracy).sum() for task, accuracy in by_task)
     assert result["outcomes"]["flipped"] == n_learned > 0
     assert result["outcomes"]["share"] == n_learned / 660
     assert set(result["outcomes"]["by_variant"]) == {"W*D*C*"}
     assert "W*D*C*" in {row["variant"] for row in result["changed"]}
-    assert accelerator_comparison.compare(runs, archive)["changed"] == []
+    assert comparison.compare(runs, archive)["changed"] == []
     metrics = {row["metric"]: row for row in result["differences"]}
     moved = spoilt["accuracy"] - runs["accuracy"]
     assert metrics["accuracy"]["sd"] == pytest.approx(moved.std())
@@ -464,7 +464,7 @@ def test_runs_beside_the_archive_are_judged_by_its_rules():
 
 def test_numbers_that_are_none_are_no_json():
     value = {"a": [math.nan, np.float32(1.5), (np.int64(3), math.inf)], 1: pd.DataFrame({"b": [1]})}
-    assert accelerator_files.without_nan(value) == {"a": [None, 1.5, [3, None]], "1": [{"b": 1}]}
+    assert files.without_nan(value) == {"a": [None, 1.5, [3, None]], "1": [{"b": 1}]}
 
 
 # --- what comes back
@@ -494,14 +494,14 @@ def altered(folder: Path, **changes) -> Path:
 
 
 def test_what_came_back_is_put_into_a_checkout_once(back, checkout, record):
-    before = report.read(checkout / accelerator_merge.MEASUREMENTS)
+    before = report.read(checkout / merging.MEASUREMENTS)
     lines = merge(back, checkout, rehearsal=True)
-    after = report.read(checkout / accelerator_merge.MEASUREMENTS)
+    after = report.read(checkout / merging.MEASUREMENTS)
     assert {name: after[name] for name in before} == before
-    (one,) = report.load(checkout / accelerator_merge.MEASUREMENTS).accelerators
+    (one,) = report.load(checkout / merging.MEASUREMENTS).accelerators
     assert one.machine == record["machine"] and len(one.table) == len(record["measurements"])
     assert one.parts["experiment"]["runs"] == 18 and not one.tf32
-    (folder,) = (checkout / accelerator_merge.RUNS).iterdir()
+    (folder,) = (checkout / merging.RUNS).iterdir()
     assert len(load_archive(folder)) == 18
     assert any(line == "experiment: done" for line in lines)
     written = content(checkout)
@@ -511,9 +511,9 @@ def test_what_came_back_is_put_into_a_checkout_once(back, checkout, record):
 
 def test_command_merges_and_refuses(back, checkout, capsys):
     arguments = ["--merge", str(back), "--into", str(checkout)]
-    assert accelerator.main(arguments) == 2
+    assert call.main(arguments) == 2
     assert "of a rehearsal; give --rehearse" in capsys.readouterr().err
-    assert accelerator.main([*arguments, "--rehearse"]) == 0
+    assert call.main([*arguments, "--rehearse"]) == 0
     assert "experiment: done" in capsys.readouterr().out
 
 
@@ -580,7 +580,7 @@ def test_what_is_damaged_or_of_another_version_is_refused(
 
 def test_runs_that_are_there_with_other_numbers_are_refused(back, checkout, monkeypatch, tmp_path):
     merge(back, checkout, rehearsal=True)
-    (parquet,) = (checkout / accelerator_merge.RUNS).rglob("*.parquet")
+    (parquet,) = (checkout / merging.RUNS).rglob("*.parquet")
     monkeypatch.setenv("PYTEST_SCRATCH", str(tmp_path))
     parquet.write_bytes(changed_run(parquet.name, parquet.read_bytes())[1])
     before = content(checkout)
@@ -595,12 +595,12 @@ def test_earlier_measurements_of_a_device_are_replaced_only_when_asked(back, che
     with pytest.raises(MergeError, match="give --replace to put those from 2030"):
         merge(back, checkout, rehearsal=True)
     merge(back, checkout, rehearsal=True, replace=True)
-    (one,) = report.read(checkout / accelerator_merge.MEASUREMENTS)["accelerators"]
+    (one,) = report.read(checkout / merging.MEASUREMENTS)["accelerators"]
     assert one["started"].startswith("2030")
     altered(back, tf32=True)
     merge(back, checkout, rehearsal=True)
-    assert len(report.read(checkout / accelerator_merge.MEASUREMENTS)["accelerators"]) == 2
-    assert len(list((checkout / accelerator_merge.RUNS).iterdir())) == 2
+    assert len(report.read(checkout / merging.MEASUREMENTS)["accelerators"]) == 2
+    assert len(list((checkout / merging.RUNS).iterdir())) == 2
 
 
 def test_a_folder_that_is_no_checkout_is_refused(back, tmp_path):
@@ -619,10 +619,10 @@ def test_runs_of_a_killed_call_become_a_plan(back, checkout, tmp_path):
             for task, part in rows.groupby("task"):
                 write_runs(part.to_dict("records"), cut / "shards" / f"{task}.parquet")
     shutil.copy(path.with_suffix(".json"), cut)
-    accelerator_files.pack(cut, back)
+    files.pack(cut, back)
     lines = merge(back, checkout, rehearsal=True)
     assert any("not finished: 9 runs are a plan of their own" in line for line in lines)
-    (folder,) = (checkout / accelerator_merge.RUNS).iterdir()
+    (folder,) = (checkout / merging.RUNS).iterdir()
     kept = load_archive(folder).set_index("identity")
     assert len(kept) == 9 and len(list(folder.iterdir())) == 2
     expected = frame.set_index("identity").loc[kept.index]
@@ -631,19 +631,17 @@ def test_runs_of_a_killed_call_become_a_plan(back, checkout, tmp_path):
 
 
 def test_a_comparison_that_was_not_made_there_is_made_here(back, monkeypatch, record):
-    monkeypatch.setattr(accelerator_merge, "load_archive", lambda: "archive")
-    monkeypatch.setattr(accelerator_comparison, "compare", lambda runs, archive: {"a": math.nan})
+    monkeypatch.setattr(merging, "load_archive", lambda: "archive")
+    monkeypatch.setattr(comparison, "compare", lambda runs, archive: {"a": math.nan})
     real = record | {"rehearsal": False}
     real["parts"]["comparison"] = {"state": "failed"}
-    assert accelerator_merge._compared(real, pd.DataFrame()) == [
-        "runs were compared with the archive here"
-    ]
+    assert merging._compared(real, pd.DataFrame()) == ["runs were compared with the archive here"]
     assert real["parts"]["comparison"] == {"state": "done", "result": {"a": None}}
-    assert accelerator_merge._compared(real, pd.DataFrame()) == []
+    assert merging._compared(real, pd.DataFrame()) == []
 
 
 def test_results_without_runs_are_merged(back, checkout):
     (back / "runs.tar").unlink()
     lines = merge(back, checkout, rehearsal=True)
     assert "no run came back" in lines and "no run is new" in lines
-    assert not (checkout / accelerator_merge.RUNS).exists()
+    assert not (checkout / merging.RUNS).exists()

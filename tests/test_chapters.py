@@ -1,4 +1,4 @@
-"""Chapters 1 to 5 on fields that are not cortex: they must build, and say what they found."""
+"""Chapters on fields that are not cortex: they must build, and say what they found."""
 
 from __future__ import annotations
 
@@ -46,16 +46,21 @@ def like(field: Field, *names: str, **changes: Any) -> Field:
     return Field.from_arrays(**arrays | changes)
 
 
-def built(field: Field, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Execute the live chapters on a field; return their glued texts by chapter and name."""
-    path = field.save(folder / "mine.npz")
+def repository(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Link what executing a chapter needs into a folder of its own."""
     root = folder / "repository"
     root.mkdir()
     for name in ("notebooks", "cortexrnn", "_config.yml", "constraints.txt"):
         (root / name).symlink_to(ROOT / name)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    project = Project(root)
+    return Project(root)
+
+
+def built(field: Field, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Execute the live chapters on a field; return their glued texts by chapter and name."""
+    path = field.save(folder / "mine.npz")
+    project = repository(folder, monkeypatch)
     scripts = [script for script in project.sources() if script.stem in LIVE]
     values = {script.stem: {"field": str(path)} for script in scripts}
     values["05_networks"] |= SMALL
@@ -135,6 +140,30 @@ def test_example_from_csv_files_makes_a_field(
     assert field.n_neurons == 80
     assert field.relations == ("correlation", "sttc")
     assert field.connectome.sum() == 160
+
+
+# --- what it costs
+
+
+def test_page_of_costs_answers_for_any_field_and_leaves_no_gap(
+    field: Field, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = repository(tmp_path, monkeypatch)
+    (script,) = (one for one in project.sources() if one.stem == "90_cost")
+    path = str(field.save(tmp_path / "mine.npz"))
+    values = {script.stem: {"field": path, "runs": 1, "cores": 3}}
+    execute.execute([script], values, project)
+    notebook = nbformat.read(project.executed / "90_cost.ipynb", as_version=4)
+    texts = glued(notebook, "90")
+    assert texts["90 runs"] == "'one run'"
+    assert texts["90 n_neurons"] == str(field.n_neurons)
+    assert texts["90 field"] == "'mine'"
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    pages = [
+        output["data"]["text/html"] for output in shown if "text/html" in output.get("data", {})
+    ]
+    assert len(pages) > 5
+    assert not [page for page in pages if ">NaN<" in page or ">nan<" in page]
 
 
 # --- statements

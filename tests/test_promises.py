@@ -17,7 +17,7 @@ import typer
 from scipy import linalg, stats
 
 from cortexrnn import load_field
-from cortexrnn.benchmark import flops, measure, report
+from cortexrnn.benchmark import flops, forecast, measure, report
 from cortexrnn.cli import app
 from cortexrnn.evidence import (
     equivalence,
@@ -560,12 +560,12 @@ ERRORS = [
     (
         ValueError,
         "n_neurons|neurons|at least 1",
-        lambda f: report.design_hours(report.load(), n_neurons=0, n_runs=1, cores=1),
+        lambda f: forecast.design_hours(report.load(), n_neurons=0, n_runs=1, cores=1),
     ),
     (
         ValueError,
         "measured",
-        lambda f: report.run_seconds(report.load().table.head(0), 100, "plain"),
+        lambda f: forecast.run_seconds(report.load().table.head(0), 100, "plain"),
     ),
     (ValueError, "positive", lambda f: report.fit_exponent([1, 2, 0], [1, 2, 3])),
     (ValueError, "task", lambda f: linear_model.rank_anova(RUNS)),

@@ -8,6 +8,8 @@ and (b, c) counts 2 a b c:
 - forward pass only, for validation: 2 B ((T - 1) N^2 + T I N + N C);
 - communicability with its gradient: 12 products, 24 N^3, see
   :func:`cortexrnn.networks.communicability.stochastic_exponential`;
+- its approximation of low rank k: 2 N^2 ((6 m + 10) k + 4 m) + 4 N (2 k^2 + (m + 1)^2), with m = 10
+  terms of a series in float32, see :mod:`cortexrnn.networks.low_rank_communicability`;
 - clustering or efficiency of a graph: one product, 2 N^3.
 """
 
@@ -15,12 +17,15 @@ from __future__ import annotations
 
 import math
 
+from cortexrnn.networks.low_rank_communicability import RANK
 from cortexrnn.networks.specification import RunSpec, task_of
 
-__all__ = ["forward_flops", "penalty_flops", "run_flops", "step_flops"]
+__all__ = ["forward_flops", "low_rank_flops", "penalty_flops", "run_flops", "step_flops"]
 
 EXPONENTIAL_PRODUCTS = 12
 """Matrix products in communicability and its gradient in float32."""
+SERIES_TERMS = 10
+"""Terms of the series of its approximation in float32."""
 
 
 def step_flops(
@@ -81,14 +86,38 @@ def penalty_flops(n_neurons: int, what: str) -> float:
     n_neurons : int
         N.
     what : str
-        A key of :data:`cortexrnn.benchmark.measure.VARIANTS`.
+        ``plain``, ``direct``, ``emd``, or ``low_rank``: direct, approximated.
 
     Returns
     -------
     float
-        24 N^3 with communicability, else 0.
+        24 N^3 with communicability, that of :func:`low_rank_flops` where it is approximated,
+        else 0.
     """
+    if what == "low_rank":
+        return low_rank_flops(n_neurons)
     return 0.0 if what == "plain" else EXPONENTIAL_PRODUCTS * 2.0 * n_neurons**3
+
+
+def low_rank_flops(n_neurons: int, rank: int = RANK) -> float:
+    """Floating point operations in the matrix products of a communicability of low rank.
+
+    Parameters
+    ----------
+    n_neurons : int
+        N.
+    rank : int
+        Columns kept on either side.
+
+    Returns
+    -------
+    float
+        Value and gradient in float32.
+    """
+    terms = SERIES_TERMS
+    columns = (6 * terms + 10) * rank + 4 * terms
+    small = 2 * rank**2 + (terms + 1) ** 2
+    return 2.0 * columns * n_neurons**2 + 4.0 * small * n_neurons
 
 
 def run_flops(spec: RunSpec, n_neurons: int, *, validations: int = 1) -> float:

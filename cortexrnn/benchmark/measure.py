@@ -38,6 +38,7 @@ from cortexrnn.fields.sources import load_field
 from cortexrnn.networks import priors, specification, topology
 from cortexrnn.networks.device import no_denormals, resolve_device
 from cortexrnn.networks.ensemble import RNNEnsemble
+from cortexrnn.networks.low_rank_communicability import RANK, draw_probes
 from cortexrnn.networks.neurogym import find_task
 from cortexrnn.networks.penalties import Penalty, penalty
 from cortexrnn.networks.penalty_backpropagation import PenaltyWorkspace
@@ -78,6 +79,8 @@ BUDGET_S, QUICK_BUDGET_S = 3.0, 0.5
 """Seconds for the repetitions of one point."""
 VARIANTS = {"plain": "W", "direct": "W*D*C", "emd": "W*D*C*"}
 """The variant that stands for each kind of penalty."""
+LOW_RANK = "low_rank"
+"""The kind of a direct penalty whose communicability is approximated."""
 REFERENCE_VARIANTS = ("W", "WD*", "W*D*C", "W*D*C*")
 """Variants on which the Keras reference is compared."""
 MEASURES = ("entropy", "modularity", "assortativity", "clustering", "efficiency")
@@ -124,8 +127,9 @@ class Point:
         and measuring one network; as many updates as a run of the paper has, of networks that are
         too large to make a field and to measure; updates in several processes at once.
     what : str
-        A key of :data:`VARIANTS`; for topology one of :data:`MEASURES`, ``graph``, ``nulls``, or
-        ``measure``, which is all of them with cached nulls.
+        A key of :data:`VARIANTS`; of an update or a penalty also :data:`LOW_RANK`; for topology
+        one of :data:`MEASURES`, ``graph``, ``nulls``, or ``measure``, which is all of them with
+        cached nulls.
     n_neurons : int
         N.
     members : int
@@ -212,8 +216,8 @@ def points(
     for n in sorted(sizes):
         for count in threads:
             common: dict[str, Any] = {"n_neurons": n, "threads": count, "device": device}
-            listed += [Point(kind="step", what=what, **common) for what in VARIANTS]
-            listed += [Point(kind="penalty", what=what, **common) for what in VARIANTS]
+            listed += [Point(kind="step", what=what, **common) for what in (*VARIANTS, LOW_RANK)]
+            listed += [Point(kind="penalty", what=what, **common) for what in (*VARIANTS, LOW_RANK)]
         common["threads"] = threads[0]
         for count in sorted(set(members) - {1}):
             if accelerated and n > LARGEST_FIELD:
@@ -550,14 +554,19 @@ def _penalty_for(n: int, what: str) -> Penalty:
 
     One at a time: those of thousands of neurons take gigabytes and their making many seconds.
     """
+    rank = min(RANK, n) if what == LOW_RANK else None
     if n <= LARGEST_FIELD:
-        return penalty(VARIANTS[what], load_field(f"surrogate_{n}"))
+        variant = VARIANTS["direct" if what == LOW_RANK else what]
+        return penalty(variant, load_field(f"surrogate_{n}"), communicability_rank=rank)
     if what == "plain":
         return Penalty(strength=1.0)
     rng = np.random.default_rng(1)
     distance = torch.from_numpy(priors.distances(rng.random((n, 3))))
-    if what == "direct":
-        return Penalty(strength=specification.STRENGTH, distance=distance, direct=True)
+    if what in ("direct", LOW_RANK):
+        probes = None if rank is None else draw_probes(n, rank)
+        return Penalty(
+            strength=specification.STRENGTH, distance=distance, direct=True, probes=probes
+        )
     return Penalty(
         strength=specification.STRENGTH,
         distance=distance,

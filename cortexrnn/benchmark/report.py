@@ -1,6 +1,7 @@
-"""Read measurements of cost, fit how they grow, and predict how long a design will take.
+"""Read measurements of cost, fit how they grow, and put ours beside the Keras reference.
 
-The file is the one that ``cortexrnn bench`` writes (:mod:`cortexrnn.benchmark.measure`).
+The file is the one that ``cortexrnn bench`` writes (:mod:`cortexrnn.benchmark.measure`). What a
+design will take by these measurements is forecast by :mod:`cortexrnn.benchmark.forecast`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import linregress
 
-from cortexrnn.networks.variant import VARIANTS, Variant
+from cortexrnn.networks.variant import Variant
 from cortexrnn.runs.archive import ArchiveError
 
 __all__ = [
@@ -28,14 +29,11 @@ __all__ = [
     "Accelerator",
     "Exponent",
     "Measurements",
-    "design_hours",
     "exponents",
     "fit_exponent",
     "load",
     "read",
     "reference_table",
-    "run_seconds",
-    "slowdown",
     "stands_for",
 ]
 
@@ -324,134 +322,6 @@ def stands_for(variant: Variant | str) -> str:
     if isinstance(variant, str):
         variant = Variant.parse(variant)
     return variant.communicability if variant.communicability in ("direct", "emd") else "plain"
-
-
-def run_seconds(table: pd.DataFrame, n_neurons: int, what: str) -> tuple[float, float, float]:
-    """Time of one run of the paper's size on one core, at any number of neurons.
-
-    Within the sizes at which whole runs were measured: interpolated between them, logarithm
-    against logarithm. Beyond: the nearest measured run times the growth of its parts (400 updates
-    and one topology), which are measured over a wider range and follow their last slope after it.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Measurements.
-    n_neurons : int
-        N.
-    what : {"plain", "direct", "emd"}
-        Kind of penalty.
-
-    Returns
-    -------
-    low, median, high : float
-        Seconds; low and high carry over the range of the repetitions at the nearest measured run.
-
-    Raises
-    ------
-    ValueError
-        If no run was measured, or fewer than two sizes of its parts.
-    """
-    runs = _curve(table, "run", what)
-    if runs.empty:
-        raise ValueError(f"no whole run of kind {what!r} was measured; run cortexrnn bench")
-    inside = float(np.clip(n_neurons, runs.index.min(), runs.index.max()))
-    middle = _at(runs["seconds"], inside)
-    if inside != n_neurons:
-        middle *= _parts(table, what, n_neurons) / _parts(table, what, inside)
-    nearest = runs.loc[min(runs.index, key=lambda n: abs(math.log(n / n_neurons)))]
-    low, high = nearest["low"] / nearest["seconds"], nearest["high"] / nearest["seconds"]
-    return middle * low, middle, middle * high
-
-
-def _curve(table: pd.DataFrame, kind: str, what: str) -> pd.DataFrame:
-    """Measurements of one network, fewest threads, by number of neurons."""
-    chosen = table[(table["kind"] == kind) & (table["what"] == what) & (table["members"] == 1)]
-    chosen = chosen[chosen["threads"] == chosen["threads"].min()]
-    return chosen.set_index("n_neurons").sort_index()
-
-
-def _parts(table: pd.DataFrame, what: str, n_neurons: float) -> float:
-    """Seconds of the updates and the topology of a run."""
-    step = _at(_curve(table, "step", what)["seconds"], n_neurons)
-    return UPDATES * step + _at(_curve(table, "topology", "measure")["seconds"], n_neurons)
-
-
-def _at(curve: pd.Series, n_neurons: float) -> float:
-    """Interpolate times between sizes; beyond them follow the line through the last two."""
-    if len(curve) == 1 and curve.index[0] == n_neurons:
-        return float(curve.iloc[0])
-    if len(curve) < 2:
-        raise ValueError(
-            f"measured at {len(curve)} size(s), expected at least 2 to reach N = {n_neurons:.0f}; "
-            "run cortexrnn bench with more sizes"
-        )
-    sizes, seconds = curve.index.to_numpy(float), curve.to_numpy(float)
-    right = int(np.clip(np.searchsorted(sizes, n_neurons), 1, len(sizes) - 1))
-    growth = slope(sizes[right - 1], seconds[right - 1], sizes[right], seconds[right])
-    if n_neurons > sizes[-1]:
-        growth = max(growth, 0.0)  # noise between small sizes must not make large ones cheap
-    return float(seconds[right - 1] * (n_neurons / sizes[right - 1]) ** growth)
-
-
-def slowdown(table: pd.DataFrame, n_processes: int) -> float:
-    """How much longer an update takes while other processes train as well.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Measurements.
-    n_processes : int
-        Processes side by side.
-
-    Returns
-    -------
-    float
-        Factor, measured for the largest number of processes that does not exceed `n_processes`;
-        1 if a single one was measured or none.
-    """
-    rows = table[(table["kind"] == "processes") & (table["processes"] <= n_processes)]
-    rows = rows.sort_values("processes")
-    if rows.empty:
-        return 1.0
-    return float(max(1.0, rows["seconds"].iloc[-1] / rows["seconds"].iloc[0]))
-
-
-def design_hours(
-    measured: Measurements, *, n_neurons: int, n_runs: int, cores: int
-) -> dict[str, float]:
-    """Hours that a design takes on the machine of the measurements.
-
-    Parameters
-    ----------
-    measured : Measurements
-        What was measured.
-    n_neurons : int
-        N.
-    n_runs : int
-        Runs of the paper's size, in equal parts of the eleven variants.
-    cores : int
-        Processes, one on each core.
-
-    Returns
-    -------
-    dict of str to float
-        ``low``, ``hours`` and ``high``.
-
-    Raises
-    ------
-    ValueError
-        If a number is below 1, or too little was measured.
-    """
-    for name, value in {"n_neurons": n_neurons, "n_runs": n_runs, "cores": cores}.items():
-        if value < 1:
-            raise ValueError(f"{name} is {value}, expected at least 1")
-    kinds = [stands_for(variant) for variant in VARIANTS.values()]
-    times = {kind: run_seconds(measured.table, n_neurons, kind) for kind in set(kinds)}
-    mean = np.mean([times[kind] for kind in kinds], axis=0)
-    rounds = math.ceil(n_runs / cores)
-    low, middle, high = mean * rounds * slowdown(measured.table, min(cores, n_runs)) / 3600
-    return {"low": float(low), "hours": float(middle), "high": float(high)}
 
 
 def reference_table(pairs: pd.DataFrame) -> pd.DataFrame:

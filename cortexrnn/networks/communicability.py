@@ -13,6 +13,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from cortexrnn.networks.low_rank_communicability import low_rank_exponential
+
 __all__ = ["communicability", "empirical_communicability", "stochastic_exponential"]
 
 ZERO_STRENGTH = 1e-10
@@ -62,7 +64,9 @@ def stochastic_exponential(matrix: Tensor) -> Tensor:
     return value  # type: ignore[no-any-return]
 
 
-def communicability(weights: Tensor, *, strength_offset: float = 0.0) -> Tensor:
+def communicability(
+    weights: Tensor, *, strength_offset: float = 0.0, probes: Tensor | None = None
+) -> Tensor:
     r"""Communicability C of weighted networks, differentiable.
 
     C = expm(S^-1/2 \|W\| S^-1/2) with zero diagonal, S the row sums of \|W\|. The argument is
@@ -74,6 +78,9 @@ def communicability(weights: Tensor, *, strength_offset: float = 0.0) -> Tensor:
         Recurrent weights of any sign.
     strength_offset : float
         Added to the strengths.
+    probes : Tensor, shape (N, rank - 1), optional
+        Approximates the exponential, of weights (M, N, N), by
+        :func:`cortexrnn.networks.low_rank_communicability.low_rank_exponential`.
 
     Returns
     -------
@@ -83,7 +90,10 @@ def communicability(weights: Tensor, *, strength_offset: float = 0.0) -> Tensor:
     magnitude = weights.abs()
     strength = magnitude.sum(-1, keepdim=True) + strength_offset
     root = strength.sqrt()
-    exponential = stochastic_exponential(magnitude / strength)
+    matrix = magnitude / strength
+    exponential = (
+        stochastic_exponential(matrix) if probes is None else low_rank_exponential(matrix, probes)
+    )
     off_diagonal = 1 - torch.eye(weights.shape[-1], dtype=weights.dtype, device=weights.device)
     return exponential * off_diagonal * (root / root.transpose(-1, -2))
 

@@ -27,6 +27,7 @@ from cortexrnn.networks.communicability import (
     empirical_communicability,
 )
 from cortexrnn.networks.custom_penalty import CustomPenalty, call_value, check_values
+from cortexrnn.networks.low_rank_communicability import draw_probes
 from cortexrnn.networks.specification import (
     EMD_STRENGTH,
     PUBLISHED,
@@ -141,6 +142,9 @@ class Penalty:
         Sorted communicability of the connectome.
     emd_strength : float or Tensor, shape (M,)
         Factor of the mean absolute difference of sorted communicabilities.
+    probes : Tensor, shape (N, rank - 1) or (M, N, rank - 1), or None
+        With them the network's communicability is approximated, see
+        :mod:`cortexrnn.networks.low_rank_communicability`.
     """
 
     strength: float | Tensor
@@ -149,6 +153,7 @@ class Penalty:
     frozen: Tensor | None = None
     target: Tensor | None = None
     emd_strength: float | Tensor = 0.0
+    probes: Tensor | None = None
 
     def __call__(self, weights: Tensor) -> Tensor:
         """Value of the penalty.
@@ -167,7 +172,7 @@ class Penalty:
         if self.distance is not None:
             cost = cost * self.distance
         if self.direct:
-            cost = cost * communicability(weights)
+            cost = cost * communicability(weights, probes=self.probes)
         if self.frozen is not None:
             cost = cost * self.frozen
         value = self.strength * cost.sum((-2, -1))
@@ -175,11 +180,10 @@ class Penalty:
             value = value + self.emd_strength * self._emd(weights, self.target)
         return value
 
-    @staticmethod
-    def _emd(weights: Tensor, target: Tensor) -> Tensor:
+    def _emd(self, weights: Tensor, target: Tensor) -> Tensor:
         """Mean absolute difference of sorted communicabilities, shape (M,)."""
-        entries = communicability(weights, strength_offset=ZERO_STRENGTH).flatten(-2)
-        return (entries.sort(-1).values - target).abs().mean(-1)
+        c = communicability(weights, strength_offset=ZERO_STRENGTH, probes=self.probes)
+        return (c.flatten(-2).sort(-1).values - target).abs().mean(-1)
 
     def to(self, like: Tensor) -> Penalty:
         """Copy with tensors of the format and device of another tensor.
@@ -261,6 +265,7 @@ def penalty(
     protocol: Protocol = PUBLISHED,
     strength: float = STRENGTH,
     emd_strength: float = EMD_STRENGTH,
+    communicability_rank: int | None = None,
     initial_weights: ArrayLike | None = None,
     rng: np.random.Generator | None = None,
 ) -> Penalty:
@@ -276,6 +281,9 @@ def penalty(
         Published or corrected.
     strength, emd_strength : float
         Lambda of the distance term and of the communicability distance.
+    communicability_rank : int, optional
+        Approximates the network's communicability, see
+        :mod:`cortexrnn.networks.low_rank_communicability`; a frozen one is exact.
     initial_weights : array_like, shape (N, N) or (M, N, N), optional
         Weights before training; needed for ``communicability="frozen"``,
         ``strength_unit="gradient"`` and a penalty of one's own (N, N) only. The strength follows
@@ -293,7 +301,8 @@ def penalty(
     Raises
     ------
     ValueError
-        If the variant is unknown or an argument it needs is missing.
+        If the variant is unknown, an argument it needs is missing, or the rank is not from 1 to
+        N.
     """
     if isinstance(variant, str):
         variant = Variant.parse(variant)
@@ -312,6 +321,8 @@ def penalty(
         parts["distance"] = torch.from_numpy(distances)
     if variant.communicability == "direct":
         parts["direct"] = True
+    if communicability_rank is not None and variant.communicability in ("direct", "emd"):
+        parts["probes"] = draw_probes(field.n_neurons, communicability_rank)
     if variant.communicability == "frozen":
         start = _given(initial_weights, f"{variant.name}: a frozen communicability")
         parts["frozen"] = communicability(start)
@@ -350,6 +361,7 @@ def penalty_of(spec: RunSpec, field: Field, initial_weights: ArrayLike) -> Penal
         protocol=spec.protocol,
         strength=spec.strength,
         emd_strength=spec.emd_strength,
+        communicability_rank=spec.communicability_rank,
         initial_weights=initial_weights,
         rng=random_stream(spec.seed, "random points"),
     )

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from cortexrnn.networks.communicability import DEGREE_12, SQUARINGS, ZERO_STRENGTH
+from cortexrnn.networks.low_rank_communicability import LowRankExponential
 from cortexrnn.networks.penalties import Penalty, PreparedPenalty
 from cortexrnn.networks.products import Products
 from cortexrnn.networks.recurrence import buffer
@@ -51,7 +52,8 @@ def _kind(penalty: Penalty) -> tuple[object, ...]:
     if isinstance(penalty, PreparedPenalty):
         return (id(penalty),)
     given = (penalty.distance, penalty.frozen, penalty.target)
-    return (penalty.direct, *(tensor is not None for tensor in given))
+    rank = None if penalty.probes is None else penalty.probes.shape[-1]
+    return (penalty.direct, rank, *(tensor is not None for tensor in given))
 
 
 def _joined(penalties: Sequence[Penalty]) -> Penalty:
@@ -60,7 +62,7 @@ def _joined(penalties: Sequence[Penalty]) -> Penalty:
     if all(penalty is first for penalty in penalties):
         return first
     parts: dict[str, Any] = {}
-    for name in ("distance", "frozen", "target", "strength", "emd_strength"):
+    for name in ("distance", "frozen", "target", "probes", "strength", "emd_strength"):
         values = [getattr(penalty, name) for penalty in penalties]
         if isinstance(values[0], Tensor):
             shared = all(value is values[0] for value in values)
@@ -90,7 +92,8 @@ class PenaltyWorkspace:
         self._magnitude, self._slope = (buffer(like, *shape) for _ in range(2))
         self._scratch = buffer(like, *shape)
         self._products = products
-        self._made: _Communicability | None = None
+        self._exact: _Communicability | None = None
+        self._low_rank: tuple[LowRankExponential, _Communicability] | None = None
 
     def backpropagate(self, penalty: Penalty, weights: Tensor, gradient: Tensor) -> Tensor:
         """Add the gradient of a penalty.
@@ -122,7 +125,7 @@ class PenaltyWorkspace:
         if fixed is not None:
             fixed = fixed.expand_as(slope)
         if penalty.direct:
-            chain = self._chain()
+            chain = self._chain(penalty.probes)
             c = chain.forward(magnitude, offset=0.0)
             cost = magnitude if fixed is None else torch.mul(magnitude, fixed, out=self._scratch)
             torch.mul(cost, strength, out=chain.upstream)
@@ -137,7 +140,7 @@ class PenaltyWorkspace:
             torch.mul(fixed, strength, out=slope)
             value = torch.mul(slope, magnitude, out=self._scratch).sum((-2, -1))
         if penalty.target is not None:
-            chain = self._chain()
+            chain = self._chain(penalty.probes)
             c = chain.forward(magnitude, offset=ZERO_STRENGTH)
             value = value + penalty.emd_strength * _sorted_difference(
                 c.flatten(1), penalty.target, slopes=chain.upstream.flatten(1)
@@ -147,13 +150,20 @@ class PenaltyWorkspace:
         gradient.addcmul_(slope, torch.sign(weights, out=self._scratch))
         return value
 
-    def _chain(self) -> _Communicability:
-        """Memory for communicability, made when it is first needed."""
-        if self._made is None:
-            n_networks, n_neurons = self._magnitude.shape[:2]
-            shape = (n_networks, n_neurons, n_neurons)
-            self._made = _Communicability(self._magnitude, shape, self._products)
-        return self._made
+    def _chain(self, probes: Tensor | None) -> _Communicability:
+        """Memory for communicability, exact or of low rank, made when it is first needed."""
+        like = self._magnitude
+        n_networks, n_neurons = like.shape[:2]
+        shape = (n_networks, n_neurons, n_neurons)
+        if probes is None:
+            if self._exact is None:
+                self._exact = _Communicability(like, _Exponential(like, shape, self._products))
+            return self._exact
+        if self._low_rank is None:
+            exponential = LowRankExponential(buffer(like, *shape), probes)
+            self._low_rank = (exponential, _Communicability(like, exponential))
+        self._low_rank[0].probes = probes
+        return self._low_rank[1]
 
 
 def _by_network(strength: float | Tensor) -> float | Tensor:
@@ -164,8 +174,8 @@ def _by_network(strength: float | Tensor) -> float | Tensor:
 class _Communicability:
     """Communicability of magnitudes (m, N, N), and the way back from its gradient."""
 
-    def __init__(self, like: Tensor, shape: tuple[int, int, int], products: Products) -> None:
-        self._exponential = _Exponential(like, shape, products)
+    def __init__(self, like: Tensor, exponential: _Exponential | LowRankExponential) -> None:
+        self._exponential, shape = exponential, exponential.argument.shape
         self._ratio, self._value, self._product = (buffer(like, *shape) for _ in range(3))
         self.upstream = buffer(like, *shape)
         """Where the gradient by the communicability is put before :meth:`backward`."""

@@ -220,6 +220,7 @@ LATER_SWITCHES: tuple[tuple[str, str, Any], ...] = (
     ("protocol", "strength_unit", "lambda"),
     ("", "first_task", None),
     ("", "custom_tasks", {}),
+    ("", "communicability_rank", None),
 )
 """Switches added after the first runs were recorded, with the value that changes nothing. At that
 value they are left out of a specification, so that recorded runs keep their identity."""
@@ -273,6 +274,10 @@ class RunSpec:
     custom_tasks : tuple of Task
         Tasks of one's own that `task` and `first_task` name: filled in where these are given as
         objects or by registered names. Their definitions are part of the identity.
+    communicability_rank : int, optional
+        Rank of the approximation of communicability for networks of thousands of neurons, see
+        :mod:`cortexrnn.networks.low_rank_communicability`; without it communicability is exact.
+        It becomes None for variants whose penalty has none of the network's own.
 
     Raises
     ------
@@ -301,6 +306,7 @@ class RunSpec:
     dtype: FloatFormat = "float32"
     first_task: str | None = None
     custom_tasks: tuple[Task, ...] = ()
+    communicability_rank: int | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.variant, str):
@@ -317,6 +323,10 @@ class RunSpec:
             object.__setattr__(self, name, _whole(self, name, least=0))
         for name in ("learning_rate", "input_noise", "strength", "emd_strength"):
             object.__setattr__(self, name, _number(self, name))
+        if self.communicability_rank is not None:
+            rank = _whole(self, "communicability_rank", least=1)
+            has_own = self.variant.communicability in ("direct", "emd")
+            object.__setattr__(self, "communicability_rank", rank if has_own else None)
 
     @property
     def arm(self) -> str:

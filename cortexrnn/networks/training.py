@@ -321,6 +321,7 @@ def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.dev
             spec.protocol,
             spec.strength,
             spec.emd_strength,
+            spec.communicability_rank,
         )
         own_points = variant.distance in ("random", "matched", "clusters")
         own_scale = spec.protocol.strength_unit == "gradient"

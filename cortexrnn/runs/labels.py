@@ -43,6 +43,8 @@ LABELS = {
     "input_noise": "standard deviation of the noise on inputs",
     "dtype": "floating point format of training",
     "first_task": "task that was learned before; empty without one",
+    "communicability_rank": "rank of what approximates communicability; 0 where it is exact or the "
+    "penalty has none of the network's own",
     "task_settings": "settings of the task that are not the paper's, as JSON",
 }
 """Columns that :func:`labelled` adds, and what they say."""
@@ -111,6 +113,7 @@ def _label(
         "input_noise": specification["input_noise"],
         "dtype": specification["precision"],
         "first_task": specification.get("first_task") or "",
+        "communicability_rank": specification.get("communicability_rank") or 0,
         "task_settings": json.dumps(dict(specification["task_settings"])),
     }
 

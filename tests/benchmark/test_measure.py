@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from matplotlib.figure import Figure
 from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
@@ -19,7 +18,6 @@ from cortexrnn.benchmark import flops, report
 from cortexrnn.benchmark import measure as bench
 from cortexrnn.benchmark.measure import Point
 from cortexrnn.cli import app
-from cortexrnn.figures import cost as figures
 from cortexrnn.networks import priors, topology
 from cortexrnn.networks.ensemble import logits
 from cortexrnn.networks.penalties import Penalty
@@ -138,7 +136,7 @@ def test_every_kind_of_point_gives_a_whole_row(point):
     assert 0 < row["low"] <= row["seconds"] <= row["high"]
     assert (row["flops"] is None) == (row["floor_seconds"] is None)
     products = point.kind in ("step", "run", "processes") or point.what in (
-        "direct", "emd", "clustering", "efficiency", "measure", "nulls",
+        "direct", "emd", "low_rank", "clustering", "efficiency", "measure", "nulls",
     )  # fmt: skip
     assert (row["flops"] is not None) == products
 
@@ -191,7 +189,8 @@ def test_an_accelerator_gets_batches_of_every_penalty_and_no_processes():
     listed = bench.points([64, 2048], device="cuda")
     assert not [p for p in listed if p.kind == "processes"]
     steps = {(p.what, p.members) for p in listed if p.kind == "step" and p.n_neurons == 64}
-    assert steps == {(what, m) for what in bench.VARIANTS for m in bench.ACCELERATOR_MEMBERS}
+    batched = {(what, m) for what in bench.VARIANTS for m in bench.ACCELERATOR_MEMBERS}
+    assert steps == batched | {(bench.LOW_RANK, 1)}
     assert {p.members for p in listed if p.n_neurons == 2048} == {1}
     assert {p.kind for p in listed if p.n_neurons == 2048 and p.device == "cuda"} == {
         "step", "penalty", "training",
@@ -409,51 +408,6 @@ def test_too_few_sizes_have_no_exponent(sizes, seconds):
         report.fit_exponent(sizes, seconds)
 
 
-def example():
-    rows = []
-    for n in (64, 128, 256, 512, 1024):
-        for what, factor in (("plain", 1.0), ("direct", 2.0), ("emd", 3.0)):
-            rows.append(row(n, factor * 1e-7 * n**2, what=what))
-            if n <= 256:
-                rows.append(row(n, factor * 5e-5 * n**2, kind="run", what=what))
-        rows.append(row(n, 1e-9 * n**2, kind="topology", what="measure"))
-        rows.append(row(n, 3e-7 * n**2, members=4))
-    rows += [row(256, 1.0, kind="processes"), row(256, 1.25, kind="processes", processes=2)]
-    return pd.DataFrame(rows)[report.COLUMNS]
-
-
-def measured(table, pairs=()):
-    return report.Measurements(
-        machine={}, table=table, pairs=pd.DataFrame(pairs, columns=report.PAIR_COLUMNS),
-        skipped=[], failed=[],
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize("n", [32, 64, 100, 256, 700, 4096])
-def test_a_run_is_interpolated_inside_and_follows_its_parts_outside(n):
-    low, middle, high = report.run_seconds(example(), n, "direct")
-    assert [low, middle, high] == pytest.approx([1e-4 * n**2 * f for f in (0.9, 1.0, 1.2)])
-
-
-def test_hours_of_a_design_count_runs_cores_variants_and_slowdown():
-    hours = report.design_hours(measured(example()), n_neurons=100, n_runs=661, cores=2)
-    kinds = [report.stands_for(variant) for variant in VARIANTS]
-    assert {kind: kinds.count(kind) for kind in set(kinds)} == {"plain": 3, "direct": 4, "emd": 4}
-    mean = (3 * 0.5 + 4 * 1.0 + 4 * 1.5) / 11
-    assert hours["hours"] == pytest.approx(331 * mean * 1.25 / 3600)
-    assert hours["low"] < hours["hours"] < hours["high"]
-    alone = report.design_hours(measured(example()), n_neurons=100, n_runs=1, cores=8)
-    assert alone["hours"] == pytest.approx(mean / 3600)
-    with pytest.raises(ValueError, match="cores is 0"):
-        report.design_hours(measured(example()), n_neurons=100, n_runs=1, cores=0)
-
-
-def test_without_a_measured_run_nothing_is_told():
-    table = example()
-    with pytest.raises(ValueError, match="run cortexrnn bench"):
-        report.run_seconds(table[table["kind"] != "run"], 100, "plain")
-
-
 def side(who, number, training, measure, nulls):
     values = dict.fromkeys(report.PAIR_COLUMNS, 1)
     return values | {
@@ -480,33 +434,10 @@ def test_sides_are_compared_within_rounds():
         report.reference_table(pd.DataFrame(pairs[:1]))
 
 
-def test_figures_show_points_laws_and_floors():
-    figure = figures.curves(example(), kinds=("step", "run"))
-    assert isinstance(figure, Figure)
-    figure.draw_without_rendering()
-    step = figure.axes[0]
-    assert step.get_ylabel() == "seconds"
-    assert "N^2.0" in " ".join(text.get_text() for text in step.get_legend().get_texts())
-    assert any(line.get_linestyle() == ":" for line in step.lines)
-    ensembles = figures.members(example()).axes[0]
-    assert ensembles.lines[0].get_ydata() == pytest.approx([1e-4 * 64**2, 3e-4 * 64**2 / 4])
-
-
-def test_figures_refuse_what_was_not_measured():
-    with pytest.raises(ValueError, match="expected"):
-        figures.curves(example(), kinds=("chess",))
-    with pytest.raises(ValueError, match="expected"):
-        figures.members(example()[example()["members"] == 1])
-
-
 def test_a_point_that_is_asked_for_twice_is_listed_once():
     once = bench.points((64, 128), members=(1, 4), threads=(1, 2), processes=(1, 2))
     twice = bench.points((64, 128, 64), members=(1, 4, 4), threads=(1, 2, 2), processes=(2, 1, 2))
     assert twice == once
-
-
-def test_a_slowdown_that_was_not_measured_is_none():
-    assert report.slowdown(pd.DataFrame(columns=report.COLUMNS), 4) == 1
 
 
 def test_processes_side_by_side_are_measured_at_the_size_nearest_to_312():

@@ -47,6 +47,9 @@ def kinds(field):
         "direct without distance": Penalty(strength=0.2, direct=True),
         "direct and emd": both,
         "emd alone": dataclasses.replace(named["W*D*C*"], strength=0.0, distance=None),
+        "direct of low rank": penalty("WD*C", field, communicability_rank=5),
+        "emd of low rank": penalty("WD*C*", field, communicability_rank=5),
+        "direct of another rank": penalty("WDC", field, communicability_rank=9),
     }
 
 
@@ -94,6 +97,27 @@ def test_a_weight_of_exactly_zero_has_no_slope(field):
     for name in ("W", "WD*C", "WD*C*"):
         _, gradient = evaluate(penalty(name, field), weights, Products("torch", "cpu"))
         assert gradient[0, 3, 5] == gradient[0, 7, 7] == 0
+
+
+def test_ranks_are_kinds_that_take_turns_in_one_workspace(field):
+    ranks = [5, None, 9, 5]
+    penalties = [penalty("WD*C", field, communicability_rank=rank) for rank in ranks]
+    joined = by_kind(penalties)
+    assert [places for _, places in joined] == [[0, 3], [1], [2]]
+    weights = draw(1, 30, 30)
+    workspace = PenaltyWorkspace(
+        weights, n_networks=1, n_neurons=30, products=Products("torch", "cpu")
+    )
+    for i in (0, 2, 1, 0):
+        gradient = torch.zeros_like(weights)
+        value = workspace.backpropagate(penalties[i], weights, gradient)
+        expected = reference(penalties[i], weights)
+        torch.testing.assert_close(value, expected[0], rtol=1e-11, atol=0)
+        torch.testing.assert_close(gradient, expected[1], rtol=1e-9, atol=1e-11)
+    both, _ = joined[0]
+    pair = draw(2, 30, 30)
+    got, alone = evaluate(both, pair, WIDE), [reference(penalties[0], one[None]) for one in pair]
+    torch.testing.assert_close(got[1], torch.cat([a[1] for a in alone]), rtol=1e-9, atol=1e-11)
 
 
 def test_penalties_of_one_kind_are_joined_with_what_each_has_of_its_own(field):

@@ -67,6 +67,7 @@ CHANGES = {
     "emd_strength": 0.2,
     "dtype": "float64",
     "first_task": "go_nogo",
+    "communicability_rank": 16,
 }
 
 
@@ -106,18 +107,32 @@ def test_the_identity_stays_what_it_was():
         ("WD*C", {"variant": {"scaling": "positive_part"}}),
         ("W*D*C", {"protocol": {"strength_unit": "gradient"}}),
         ("W*D*C", {"first_task": "go_nogo"}),
+        ("W*D*C*", {"communicability_rank": 16}),
     ],
 )
 def test_switches_that_came_later_change_the_identity_where_they_are_used(base, changes):
     plain = replace(BASE, variant=Variant.parse(base))
-    new = {
-        k: replace(getattr(plain, k), **v) if k != "first_task" else v for k, v in changes.items()
-    }
+    own = ("first_task", "communicability_rank")
+    new = {k: v if k in own else replace(getattr(plain, k), **v) for k, v in changes.items()}
     changed = replace(plain, **new)
     assert changed.identity != plain.identity
-    for name in ("entries", "self_distance", "scaling", "strength_unit", "first_task"):
-        used = any(name in ((k,) if k == "first_task" else v) for k, v in changes.items())
+    for name in ("entries", "self_distance", "scaling", "strength_unit", *own):
+        used = any(name in ((k,) if k in own else v) for k, v in changes.items())
         assert (name in str(changed.resolved())) == used
+
+
+@pytest.mark.parametrize(
+    "variant", ["W", "W*D*", VARIANTS["W*D*C"].switched(communicability="frozen")], ids=str
+)
+def test_a_rank_is_no_part_of_a_run_that_approximates_nothing(variant):
+    plain = replace(BASE, variant=variant)
+    assert replace(plain, communicability_rank=16) == plain
+
+
+@pytest.mark.parametrize("rank", [0, -1, 1.5, True, "16"])
+def test_a_rank_that_cannot_be_is_refused(rank):
+    with pytest.raises(ValueError, match="communicability_rank must be a positive whole number"):
+        replace(BASE, communicability_rank=rank)
 
 
 def test_names_do_not_change_the_identity():
@@ -417,6 +432,7 @@ any_specifications = st.builds(
     batch_size=counts, learning_rate=numbers, input_noise=numbers, strength=numbers,
     emd_strength=numbers, dtype=st.sampled_from(["float32", "float64"]),
     first_task=st.sampled_from([None, "go_nogo", "delay_match", Count()]),
+    communicability_rank=st.one_of(st.none(), counts),
 )  # fmt: skip
 
 

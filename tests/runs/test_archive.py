@@ -132,6 +132,7 @@ def test_the_papers_runs_are_of_any_field_arm_seed_and_draw(settings):
         {"emd_strength": 0.2},
         {"dtype": "float64"},
         {"first_task": "perceptual"},
+        {"communicability_rank": 16},
         {"task_settings": {"delay_steps": 40}},
         {"variant": VARIANTS["W*D*C"].switched(self_connections="removed")},
         {"variant": "W*D*"},

@@ -90,6 +90,12 @@ def test_a_condition_is_the_same_whatever_the_arm():
         ({"data_seed": 3}, "W*D*C [data_seed=3]", "", "W*D*C [data_seed=3]"),
         ({"epochs": 2}, "W*D*C [epochs=2]", "", "W*D*C [epochs=2]"),
         (
+            {"communicability_rank": 16},
+            "W*D*C [communicability_rank=16]",
+            "",
+            "W*D*C [communicability_rank=16]",
+        ),
+        (
             {"protocol": CORRECTED, "relation": "precision"},
             "W*D*C [corrected protocol]",
             "",
@@ -101,6 +107,25 @@ def test_labels_tell_runs_apart_that_have_one_variant(changed, condition, group,
     labels = label(**changed)
     assert (labels["condition"], labels["group"], labels["label"]) == (condition, group, shown)
     assert labels["published"] == (group == "published")
+
+
+def test_a_rank_has_a_column_and_zero_says_exact():
+    assert label(communicability_rank=16)["communicability_rank"] == 16
+    assert label()["communicability_rank"] == 0
+    assert label(variant="WD*", communicability_rank=16)["communicability_rank"] == 0
+
+
+def test_a_rank_is_given_to_a_run_and_recorded(tmp_path):
+    done = command(
+        "run", "--field", "surrogate_24", "--variants", "WD*C,WD*", "--tasks", "go_nogo",
+        "--preset", "smoke", "--out", str(tmp_path), "--workers", "1",
+        "--communicability-rank", "4",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    runs = labelled(read_folder(tmp_path))
+    assert dict(zip(runs["variant"], runs["communicability_rank"], strict=True)) == {
+        "WD*C": 4, "WD*": 0,
+    }  # fmt: skip
 
 
 def test_one_filter_gives_the_published_runs_of_a_variant(archive):
@@ -248,6 +273,7 @@ def test_conditions_are_run_by_name_and_found_by_label(tmp_path):
         (["--conditions", "W*D*", "--sign", "positive"], "--sign cannot be given with conditions"),
         (["--conditions", "W*D*", "--variants", "W"], "--variants cannot be given with conditions"),
         (["--design", "start", "--tasks", "go_nogo"], "--tasks cannot be given with conditions"),
+        (["--design", "start", "--communicability-rank", "4"], "--communicability-rank cannot be"),
         (["--conditions", "W*D*", "--design", "start"], "give one of the two"),
         (["--design", "nothing"], "unknown design 'nothing'"),
         (["--conditions", "nothing"], "unknown condition 'nothing'"),

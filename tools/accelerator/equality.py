@@ -25,7 +25,7 @@ from cortexrnn.networks.priors import functional_weights
 from cortexrnn.networks.variant import control
 
 if TYPE_CHECKING:
-    from tools.accelerator_parts import Context
+    from tools.accelerator.parts import Context
 
 
 @dataclass(frozen=True)

@@ -45,13 +45,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tools import bare_machine
-from tools.bare_machine import BareError
+from tools.accelerator import bare_machine
+from tools.accelerator.bare_machine import BareError
 
 if TYPE_CHECKING:
-    from tools.accelerator_parts import Context
+    from tools.accelerator.parts import Context
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 FORMAT = 1
 """Layout of the record."""
 RECORD = "accelerator.json"
@@ -177,8 +177,8 @@ def run_parts(
     bool
         Whether none failed.
     """
-    from tools.accelerator_files import without_nan
-    from tools.accelerator_parts import TooLittleTime
+    from tools.accelerator.files import without_nan
+    from tools.accelerator.parts import TooLittleTime
 
     fine = True
     for part in parts:
@@ -216,9 +216,9 @@ def all_parts() -> list[Part]:
     list of Part
         With the seconds that each needs at least.
     """
-    from tools import accelerator_parts as parts
-    from tools.accelerator_equality import equality
-    from tools.accelerator_watch import profile
+    from tools.accelerator import parts
+    from tools.accelerator.equality import equality
+    from tools.accelerator.watch import profile
 
     return [
         Part(name="equality", work=equality, needs=20),
@@ -268,7 +268,7 @@ def _compute(options: argparse.Namespace, budget: Budget, scratch: Path) -> int:
     import torch
 
     from cortexrnn.networks.device import resolve_device
-    from tools.accelerator_parts import REHEARSAL, Context, Size
+    from tools.accelerator.parts import REHEARSAL, Context, Size
 
     device = resolve_device(options.device)
     if options.rehearse:
@@ -307,7 +307,7 @@ def _compute(options: argparse.Namespace, budget: Budget, scratch: Path) -> int:
 
 def _end(record: Record, context: Context) -> None:
     """End the process when its time is over, whatever it does."""
-    from tools.accelerator_files import pack
+    from tools.accelerator.files import pack
 
     record.cut_off("the time of the call was over")
     if context.runs.is_dir():
@@ -444,7 +444,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.prepare:
             return prepare(options)
         if options.merge is not None:
-            from tools.accelerator_merge import merge
+            from tools.accelerator.merge import merge
 
             for line in merge(options.merge, options.into, rehearsal=options.rehearse,
                               replace=options.replace):  # fmt: skip
@@ -454,7 +454,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BareError, ValueError) as error:
         print(f"accelerator: {error}", file=sys.stderr)
         return 2
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -26,8 +26,8 @@ from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs import experiment
 from cortexrnn.runs.archive import read_runs, run_files
 from cortexrnn.runs.plans import plan
-from tools.accelerator_files import packing
-from tools.accelerator_watch import Stages, busy_share
+from tools.accelerator.files import packing
+from tools.accelerator.watch import Stages, busy_share
 
 REPEATS = 3
 
@@ -352,7 +352,7 @@ def comparison(context: Context) -> dict[str, Any]:
     Returns
     -------
     dict
-        See :func:`tools.accelerator_comparison.compare`.
+        See :func:`tools.accelerator.comparison.compare`.
 
     Raises
     ------
@@ -360,14 +360,14 @@ def comparison(context: Context) -> dict[str, Any]:
         If there are no runs.
     """
     from cortexrnn.runs.archive import load_archive, read_folder
-    from tools import accelerator_comparison
+    from tools.accelerator import comparison
 
     files = run_files(context.runs)
     if not files:
         raise TooLittleTime("no run was finished")
     runs = read_folder(context.runs)
     if not context.rehearsal:
-        return accelerator_comparison.compare(runs, load_archive())
+        return comparison.compare(runs, load_archive())
     # The same runs, trained once more, stand for an archive; the real one is read all the same.
     n_seeds = int(runs["seed"].nunique())
     field, specs = context.load(context.size.field), experiment_specs(context, n_seeds)
@@ -376,8 +376,8 @@ def comparison(context: Context) -> dict[str, Any]:
     shipped = load_archive()
     published = shipped[(shipped["field"] == "6_6_2") & (shipped["arm"] == "corr")]
     published = published[published["published"] & (published["data_seed"] == 0)]
-    accelerator_comparison.compare(published, shipped)
-    return accelerator_comparison.compare(runs, load_archive(recorded))
+    comparison.compare(published, shipped)
+    return comparison.compare(runs, load_archive(recorded))
 
 
 # --- (d) other widths, larger networks

@@ -20,7 +20,7 @@ from cortexrnn.networks.training import train
 from cortexrnn.runs.plans import plan
 
 if TYPE_CHECKING:
-    from tools.accelerator_parts import Context
+    from tools.accelerator.parts import Context
 
 ROOMS = {
     "networks/topology": "topology",
@@ -33,6 +33,7 @@ ROOMS = {
     "networks/penalty_backpropagation": "training",
     "networks/products": "training",
     "networks/communicability": "training",
+    "networks/low_rank_communicability": "training",
     "networks/custom_penalty": "training",
     "networks/initial_weights": "preparation",
     "networks/input_noise": "preparation",

@@ -30,9 +30,9 @@ from cortexrnn.runs.archive import (
     run_files,
     write_json,
 )
-from tools import accelerator_comparison
-from tools.accelerator import FORMAT, RECORD, STATES
-from tools.accelerator_files import PACKED, without_nan
+from tools.accelerator import comparison
+from tools.accelerator.call import FORMAT, RECORD, STATES
+from tools.accelerator.files import PACKED, without_nan
 
 MEASUREMENTS = Path("cortexrnn", "data", "bench.json")
 RUNS = Path("cortexrnn", "data", "accelerators")
@@ -211,7 +211,7 @@ def _compared(record: dict[str, Any], runs: pd.DataFrame) -> list[str]:
     if record["parts"].get("comparison", {}).get("state") == "done" or record["rehearsal"]:
         return []
     try:
-        result = accelerator_comparison.compare(runs, load_archive())
+        result = comparison.compare(runs, load_archive())
     except ValueError as error:
         return [f"runs cannot be compared with the archive: {error}"]
     record["parts"]["comparison"] = {"state": "done", "result": without_nan(result)}
