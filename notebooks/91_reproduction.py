@@ -68,7 +68,7 @@ banner(shown, runs=table)
 # ## Each variant, each metric
 #
 # `rounding_sd` is the standard deviation of the difference of two trainings over the root of two, so that of a
-# single run; `seed_sd` is that of the recorded runs over seeds; `apart` is the share of pairs of which one run
+# single run; `seed_sd` is that over seeds, of both trainings; `apart` is the share of pairs of which one run
 # learned and the other did not.
 
 # %% tags=["hide-input"]

@@ -247,9 +247,9 @@ def rounding(table: pd.DataFrame, *, by: Sequence[str] = ("variant",)) -> pd.Dat
         One row per group and metric: number of ``pairs`` in which both runs have a value,
         ``median`` and ``p95`` (the 95th percentile) of the absolute difference, ``rounding_sd``,
         the standard deviation of the difference over the root of two, which is that of a single
-        run, ``seed_sd`` of the recorded runs over seeds, ``ratio`` of the two (1: another training
-        of a run is as far from it as a run of another seed), and ``apart``, the share of pairs of
-        which one run learned and the other did not.
+        run, ``seed_sd`` over seeds (of both trainings, averaged), ``ratio`` of the two (1: another
+        training of a run is as far from it as a run of another seed; at most 1.41), and ``apart``,
+        the share of pairs of which one run learned and the other did not.
 
     Raises
     ------
@@ -276,7 +276,8 @@ def _scatter(group: pd.DataFrame, metric: str) -> dict[str, float]:
     known = known.assign(difference=known[f"{metric}_again"] - known[metric])
     size = known["difference"].abs()
     cells = known.groupby(CELL)
-    of_difference, of_seeds = cells["difference"].var().mean(), cells[metric].var().mean()
+    of_difference = cells["difference"].var().mean()
+    of_seeds = cells[[metric, f"{metric}_again"]].var().mean(axis=None)
     return {
         "pairs": len(known),
         "median": float(size.median()),

@@ -62,7 +62,7 @@ def rounding_and_seeds(table: pd.DataFrame) -> Figure:
     axes.set_ylim(len(metrics) - 0.1, -0.6)
     axes.text(1.01, len(metrics) - 0.15, "as far as another seed", va="bottom", color="0.35",
               fontsize="small")  # fmt: skip
-    axes.set_xlim(0, np.nanmax([1.5, *(1.05 * table["ratio"])]))
+    axes.set_xlim(0, 1.05 * np.sqrt(2))  # where the two trainings of a run are opposite
     axes.grid(axis="y", color="0.92")
     axes.set_xlabel("SD over trainings of one run / SD over seeds")
     starts = {VARIANTS[variant].start for variant in table["variant"]}

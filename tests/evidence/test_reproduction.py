@@ -146,11 +146,25 @@ def test_scatter_of_rounding_is_that_of_one_run_within_cells():
     assert row["ratio"] == pytest.approx(1 / np.sqrt(10), abs=0.02)
     size = (table["entropy_again"] - table["entropy"]).abs()
     assert row["median"] == size.median() and row["p95"] == size.quantile(0.95)
+    turned = table.rename(
+        columns={f"{a}{b}": f"{a}{c}" for a in METRICS for b, c in (("", "_again"), ("_again", ""))}
+    )
+    assert reproduction.rounding(turned)["ratio"].tolist() == pytest.approx(
+        reproduction.rounding(table)["ratio"].tolist()
+    )
     by_task = reproduction.rounding(table, by=["variant", "task"])
     assert len(by_task) == 2 * len(METRICS)
     assert by_task["metric"].drop_duplicates().tolist() == list(METRICS)
     with pytest.raises(ValueError, match="in several pairs"):
         reproduction.rounding(pd.concat([table, table.head(1)]))
+
+
+def test_a_seed_that_says_nothing_has_a_ratio_of_one_and_one_that_learned_does_not_explode_it():
+    rng = np.random.default_rng(1)
+    row = reproduction.rounding(made(rng.normal(size=9000), rng.normal(size=9000))).iloc[0]
+    assert row["ratio"] == pytest.approx(1, abs=0.03)
+    one = reproduction.rounding(made([0.5] * 10, [0.9, *[0.5] * 9])).iloc[0]
+    assert one["ratio"] == pytest.approx(1)
 
 
 def test_a_share_of_pairs_of_which_one_learned_is_that_of_its_variant():
