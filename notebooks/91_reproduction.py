@@ -16,7 +16,7 @@
 #
 # A recorded run is defined by its specification, and its {term}`identity` is a hash of it. The same
 # arithmetic, library and kind of processor give the same bits again. Any other gives another result, because
-# training amplifies rounding. We trained the runs of the paper's main table a second time, and compare.
+# training amplifies rounding. Runs of the paper's main table were trained a second time; this page compares.
 
 # %% tags=["hide-input"]
 from cortexrnn import load_archive
