@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 KINDS = ("plain", "direct")
-"""Kinds of penalty that are shown: without communicability and with it."""
+"""What is shown of penalties: without communicability, and with it."""
 
 
 def run_seconds(table: pd.DataFrame, n_neurons: int, what: str) -> tuple[float, float, float]:

@@ -49,6 +49,7 @@ from cortexrnn.runs.archive import write_json
 
 __all__ = [
     "ACCELERATOR_MEMBERS",
+    "LOW_RANK",
     "MEASURES",
     "MEMBERS",
     "REFERENCE_VARIANTS",

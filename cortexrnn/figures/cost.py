@@ -88,7 +88,7 @@ def name_and_size(field: str) -> tuple[str, int]:
     Parameters
     ----------
     field : str
-        What :func:`cortexrnn.load_field` takes.
+        What :func:`cortexrnn.fields.sources.load_field` takes.
 
     Returns
     -------

@@ -86,10 +86,10 @@ class Recurrence:
 
     Attributes
     ----------
-    state : Tensor, shape (m, B, N)
-        State after the last step, once :meth:`forward` has run.
-    error : Tensor, shape (m, B, N)
-        Where the gradient of the loss by `state` is put before :meth:`backward`.
+    state : Tensor
+        State (m, B, N) after the last step, once :meth:`forward` has run.
+    error : Tensor
+        Where the gradient of the loss by `state`, of its shape, is put before :meth:`backward`.
     """
 
     def __init__(

@@ -112,15 +112,15 @@ class Nulls:
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """What is counted in a graph of N nodes.
+    """What is counted in a graph of N nodes; arrays have one whole number a node.
 
     Attributes
     ----------
-    degree : ndarray of int64, shape (N,)
+    degree : ndarray of int64
         Neighbours of each node.
-    walks : ndarray of int64, shape (N,)
+    walks : ndarray of int64
         Walks of two edges from each node.
-    closed : ndarray of int64, shape (N,)
+    closed : ndarray of int64
         Walks of three edges that end where they began: ordered pairs of joined neighbours.
     reached : list of int
         Ordered pairs of nodes whose shortest path has one edge, two, and so on.

@@ -469,8 +469,8 @@ def test_rows_of_other_runs_than_a_worker_was_asked_for_are_refused(
     specs, original = make_plan(field, tasks=["go_nogo"], seeds=[0]), experiment.run_shard
     longer = make_plan(field, tasks=["go_nogo"], seeds=[0], epochs=2)
 
-    def careless(shard, field, *, device):
-        rows = original(longer if what == "other" else shard, field, device=device)
+    def careless(shard, field, **where):
+        rows = original(longer if what == "other" else shard, field, **where)
         return {
             "order": rows[::-1],
             "missing": rows[:-1],
@@ -633,8 +633,8 @@ def test_a_row_says_what_the_run_was_and_what_came_of_it(field):
 def test_the_record_of_a_finished_plan_sums_its_rows(field, tmp_path, monkeypatch):
     specs, original = make_plan(field), experiment.run_shard
 
-    def noted(shard, field, *, device):
-        rows = original(shard, field, device=device)
+    def noted(shard, field, **where):
+        rows = original(shard, field, **where)
         for i, row in enumerate(rows):
             row |= {"seconds": 36.0, "device": f"cpu {i}", "diverged": i == 0}
             row["finished"] = f"2020-01-0{1 + i}T00:00:00+00:00"
