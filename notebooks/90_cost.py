@@ -38,8 +38,8 @@ from cortexrnn.figures.parameters import settle
 from cortexrnn.figures.style import set_style
 from cortexrnn.networks.variant import VARIANTS
 
-set_style()
 settle()
+set_style()
 measured = report.load(measurements)
 name, n_neurons = figures.name_and_size(field)
 design = {"n_neurons": n_neurons, "n_runs": runs, "cores": cores}
