@@ -108,6 +108,8 @@ SHORTEST_S = 0.05
 """Calls that take less are repeated within one measurement."""
 LONG_S = 1.0
 """Calls that take more need no warming up."""
+STEEPEST = 3.5
+"""Largest power of N with which a time is expected to grow."""
 GEMM_S = 0.1
 """Time over which the rate of a matrix product is read."""
 STEADY_S = 4.0
@@ -247,7 +249,8 @@ def points(
 def gemm_rate(n_neurons: int, *, device: torch.device, members: int = 1) -> float:
     """Rate of the fastest float32 product at a number of neurons that the machine offers.
 
-    On a processor (512, N) by (N, N), the faster of torch and numpy, whose libraries differ. On an
+    On a processor (512, N) by (N, N): with one thread the faster of torch and numpy, whose
+    libraries differ, with several that of torch, with which networks are trained then. On an
     accelerator the fastest of (8,192, N) by (N, N), of M such products (128, N) by (N, N) at once,
     and of M products (N, N) by (N, N).
 
@@ -273,10 +276,9 @@ def gemm_rate(n_neurons: int, *, device: torch.device, members: int = 1) -> floa
     left, right = torch.rand(rows, n), torch.rand(n, n)
     out = torch.empty_like(left)
     arrays = left.numpy(), right.numpy(), out.numpy()
-    calls: tuple[Callable[[], object], ...] = (
-        lambda: torch.mm(left, right, out=out),
-        lambda: np.matmul(*arrays[:2], out=arrays[2]),
-    )
+    calls: list[Callable[[], object]] = [lambda: torch.mm(left, right, out=out)]
+    if torch.get_num_threads() == 1:
+        calls.append(lambda: np.matmul(*arrays[:2], out=arrays[2]))
     seconds = min(min(_brief(call, device)) for call in calls)
     return 2.0 * rows * n**2 / seconds
 
@@ -736,7 +738,8 @@ def _expected(point: Point, rows: Iterable[Mapping[str, Any]]) -> float:
     n, seconds = known[-1]
     exponent = 3.0
     if len(known) > 1:
-        exponent = max(report.slope(*known[-2], *known[-1]), 2.0)
+        # A call that something else slowed down must not rule what is left out.
+        exponent = min(max(report.slope(*known[-2], *known[-1]), 2.0), STEEPEST)
     return float(seconds * (point.n_neurons / n) ** exponent)
 
 

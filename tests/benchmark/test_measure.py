@@ -454,3 +454,11 @@ def test_measuring_leaves_the_process_as_it_takes_denormal_numbers(before):
         assert bool(torch.tensor(1e-40) * 1 == 0) == before
     finally:
         torch.set_flush_denormal(False)
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(4.0, 32.0), (1.1, 4.4), (1e3, 1e3 * 2**3.5)])
+def test_what_a_call_will_take_is_not_ruled_by_one_that_was_disturbed(seconds, expected):
+    points = [Point(kind="step", what="plain", n_neurons=n) for n in (64, 128, 256)]
+    rows = [asdict(p) | {"seconds": s} for p, s in zip(points, (0.5, seconds), strict=False)]
+    assert bench._expected(points[2], rows) == pytest.approx(expected)
+    assert bench._expected(points[0], rows) == 0

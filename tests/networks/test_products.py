@@ -33,7 +33,10 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("CORTEXRNN_CACHE", str(tmp_path))
     monkeypatch.delenv("CORTEXRNN_PRODUCTS", raising=False)
     products._faster.cache_clear()
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     yield tmp_path
+    torch.set_num_threads(n_threads)
     products._faster.cache_clear()
 
 
@@ -164,6 +167,16 @@ def test_an_argument_comes_before_the_environment_and_that_before_a_measurement(
     monkeypatch.setenv("CORTEXRNN_PRODUCTS", "")
     assert choose("cpu", 40).library == "numpy"
     assert choose("cuda:1", 40, library="numpy") == Products("torch", "cuda:1")
+
+
+def test_several_threads_are_torchs_alone(monkeypatch):
+    calls = pretend(monkeypatch, torch=1.0, numpy=0.5)
+    torch.set_num_threads(2)
+    assert choose("cpu", 40) == Products("torch", "cpu")
+    assert choose("cpu", 40, library="torch") == Products("torch", "cpu")
+    assert calls == []
+    with pytest.raises(ValueError, match=r"numpy were asked for, and torch has 2 threads.*choose"):
+        choose("cpu", 40, library="numpy")
 
 
 def test_an_unknown_library_is_refused(monkeypatch):
