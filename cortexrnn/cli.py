@@ -18,7 +18,6 @@ from rich.console import Console
 from cortexrnn import __version__
 from cortexrnn.benchmark import measure, pairs, report
 from cortexrnn.benchmark.keras_reference import KerasReferenceError
-from cortexrnn.benchmark.record import cores
 from cortexrnn.evidence import intervals
 from cortexrnn.evidence.published import beside_published
 from cortexrnn.fields import sources
@@ -27,6 +26,7 @@ from cortexrnn.fields.inputs import arguments
 from cortexrnn.fields.inputs.arguments import one_of
 from cortexrnn.fields.sources import published
 from cortexrnn.networks.device import resolve_device
+from cortexrnn.networks.machine import cores
 from cortexrnn.networks.neurogym import GYM_TASKS
 from cortexrnn.networks.products import LIBRARIES
 from cortexrnn.networks.specification import PRESETS, PROTOCOLS, RELATIONS, SIGNS

@@ -22,6 +22,7 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
+from cortexrnn.networks.machine import cores
 from tools.parameters import Literal
 from tools.project import BuildError, Project, plain
 from tools.sync_notebooks import generate
@@ -40,7 +41,7 @@ def environment(project: Project) -> dict[str, str]:
     One torch thread a core, unless the caller has said otherwise; no personal IPython or Matplotlib
     settings, so that a page does not depend on whose machine made it.
     """
-    threads = os.environ.get("OMP_NUM_THREADS") or str(_cores())
+    threads = os.environ.get("OMP_NUM_THREADS") or str(cores())
     return {
         "CORTEXRNN_BOOK": "1",
         "OMP_NUM_THREADS": threads,
@@ -57,11 +58,6 @@ def environment(project: Project) -> dict[str, str]:
 
 def _joined(*parts: str | None) -> str:
     return ",".join(part for part in parts if part)
-
-
-def _cores() -> int:
-    """Return how many cores this process may use (a container may have fewer than its machine)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def package_digest(root: Path) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 
 from cortexrnn.benchmark import report
+from cortexrnn.networks.machine import cores, processor
 
-__all__ = ["cores", "machine", "now", "open_record", "versions"]
+__all__ = ["machine", "now", "open_record", "versions"]
 
 
 def open_record(out: Path) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def machine() -> dict[str, Any]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     accelerated = torch.cuda.is_available()
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": cores(),
         "memory_gib": round(memory / 2**30, 1),
         "accelerator": torch.cuda.get_device_name() if accelerated else "",
@@ -51,29 +52,6 @@ def machine() -> dict[str, Any]:
         "versions": f"python {platform.python_version()}, "
         + versions("cortexrnn", "torch", "numpy", "scipy", "networkx"),
     }
-
-
-def _processor() -> str:
-    """Name of the processor as the system gives it."""
-    listed = Path("/proc/cpuinfo")
-    if listed.exists():
-        for line in listed.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def cores() -> int:
-    """Cores that this process may use.
-
-    Returns
-    -------
-    int
-        At least 1.
-    """
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def versions(*names: str) -> str:

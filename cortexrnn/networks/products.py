@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -27,6 +26,7 @@ from torch import Tensor
 
 from cortexrnn.fields.inputs.arguments import one_of
 from cortexrnn.networks import cache
+from cortexrnn.networks.machine import processor
 
 __all__ = ["LIBRARIES", "Library", "Products", "choose", "prefer"]
 
@@ -110,7 +110,7 @@ class Products:
         n_threads = torch.get_num_threads()
         threads = "1 thread" if n_threads == 1 else f"{n_threads} threads"
         library = _numpy_library() if self.library == "numpy" else _torch_library()
-        return f"{library}, {_processor()}, {threads}"
+        return f"{library}, {processor()}, {threads}"
 
 
 def choose(
@@ -262,14 +262,3 @@ def _numpy_library() -> str:
             return f"{' '.join(filter(None, names))} of numpy, {pool.get('architecture')}"
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return f"{blas['name']} {blas['version']} of numpy, {platform.machine()}"
-
-
-@functools.cache
-def _processor() -> str:
-    """Name of the processor, as the system gives it."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        text = ""
-    match = re.search(r"model name\s*:\s*(.+)", text)
-    return match[1].strip() if match else platform.processor() or platform.machine()

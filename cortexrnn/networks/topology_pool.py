@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cortexrnn.networks import topology
+from cortexrnn.networks.machine import cores
 from cortexrnn.networks.topology import Array, Counts, Topology
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class TopologyPool:
         process = multiprocessing.current_process()
         if getattr(process, "_inheriting", False):
             raise SystemExit(1)  # the process that starts this one says why
-        self._workers = 1 if process.daemon else workers or max(1, _n_cores() - 1)
+        self._workers = 1 if process.daemon else workers or max(1, cores() - 1)
         self._executor: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> TopologyPool:
@@ -308,10 +309,3 @@ def _tensor(weights: ArrayLike | Tensor) -> Tensor:
         raise ValueError(f"weights: type {tensor.dtype}, expected real numbers")
     single = tensor.dtype in (torch.float16, torch.bfloat16, torch.float32)
     return tensor.to(torch.float32 if single else torch.float64)
-
-
-def _n_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -19,7 +19,6 @@ import gc
 import heapq
 import logging
 import multiprocessing
-import os
 import pickle
 import pkgutil
 import queue
@@ -36,6 +35,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import torch
 
 from cortexrnn.fields.field import Field
+from cortexrnn.networks.machine import cores
 from cortexrnn.networks.specification import RunSpec
 from cortexrnn.networks.training import together
 from cortexrnn.runs import provenance
@@ -551,23 +551,16 @@ def choose(
             raise ValueError("SLURM needs a number of workers; give one, such as --workers 64")
         from cortexrnn.runs import slurm as submitted
 
-        kind, (cores, options) = submitted.cluster_type(), submitted.settings()
-        start = partial(submitted.started, kind, cores=cores, scheduler_options=options)
+        kind, (per_job, options) = submitted.cluster_type(), submitted.settings()
+        start = partial(submitted.started, kind, cores=per_job, scheduler_options=options)
         return Engine(f"SLURM, {workers} workers", partial(_slurm, start, workers))
     if workers is None:
-        workers = 1 if accelerated else _n_cores()
+        workers = 1 if accelerated else cores()
     if workers == 1:
         return Engine("one process", wide=accelerated)
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise SystemExit(1)  # the process that starts this one says why
     return Engine(f"{workers} processes", partial(_local, workers), local=True)
-
-
-def _n_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextmanager

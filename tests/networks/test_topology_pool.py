@@ -138,7 +138,7 @@ def test_few_networks_need_no_process(monkeypatch):
 def test_one_worker_is_this_process(eager, monkeypatch):
     monkeypatch.setattr(topology_pool, "ProcessPoolExecutor", None)
     assert_same(measure_many(some(3), n_nulls=2, workers=1), one_by_one(some(3)))
-    monkeypatch.setattr(topology_pool, "_n_cores", lambda: 2)
+    monkeypatch.setattr(topology_pool, "cores", lambda: 2)
     assert_same(measure_many(some(3), n_nulls=2), one_by_one(some(3)))
 
 
