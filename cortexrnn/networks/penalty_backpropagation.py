@@ -210,7 +210,7 @@ class _Exponential:
     """
 
     def __init__(self, like: Tensor, shape: tuple[int, int, int], products: Products) -> None:
-        self._multiply = products.multiply
+        self._multiply, self._accumulate = products.multiply, products.add_product
         self._n_squarings = SQUARINGS[like.dtype]
         self._coefficients = like.new_tensor(DEGREE_12)[:, 1:].contiguous()
         arrays = {"x": 3, "dx": 3, "b": 4, "db": 4, "scratch": 1, "square": self._n_squarings}
@@ -238,8 +238,8 @@ class _Exponential:
         self._multiply(operand[left], operand[right], out=operand[out])
 
     def _add_product(self, left: str, right: str, to: str) -> None:
-        self._product(left, right, "scratch0")
-        self._matrix[to].add_(self._matrix["scratch0"])
+        operand = self._operand
+        self._accumulate(operand[left], operand[right], operand[to], operand["scratch0"])
 
     def forward(self) -> Tensor:
         """Exponential of :attr:`argument` times the divisor."""

@@ -71,6 +71,25 @@ class Products:
             return np.matmul
         return torch.mm if self.device == "cpu" else torch.bmm
 
+    def add_product(self, left: Any, right: Any, out: Any, scratch: Any) -> None:
+        """Add a product.
+
+        Parameters
+        ----------
+        left, right : Tensor or ndarray
+            Operands.
+        out : Tensor or ndarray
+            Operand to which their product is added.
+        scratch : Tensor or ndarray
+            Operand of the same shape, which may be overwritten.
+        """
+        if self.library == "numpy":
+            np.matmul(left, right, out=scratch)
+            np.add(out, scratch, out=out)
+        else:
+            add = torch.addmm if out.ndim == 2 else torch.baddbmm
+            add(out, left, right, out=out)
+
     def operand(self, tensor: Tensor) -> Any:
         """View a tensor as what :attr:`multiply` takes.
 

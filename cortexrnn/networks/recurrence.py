@@ -181,10 +181,10 @@ class Recurrence:
             slot = t % self._n_kept
             if slot == 0:
                 block = self._blocks[t // self._n_kept]
-                is_first = t + self._n_kept >= len(self._states)
-                multiply(*block, out=whole if is_first else part)
-                if not is_first:
-                    gradient.add_(self._part)
+                if t + self._n_kept >= len(self._states):
+                    multiply(*block, out=whole)
+                else:
+                    self._products.add_product(*block, out=whole, scratch=part)
             if t > 0:
                 before = (t - 1) % self._n_kept
                 multiply(self._error_operands[slot], back, out=self._error_operands[before])

@@ -116,6 +116,21 @@ def test_operands_are_views_and_products_are_written_into_them(library):
     torch.testing.assert_close(wide[:, :, 2:7], left @ right)
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_product_is_added_to_what_is_there(library):
+    some = Products(library, "cpu")
+    rng = np.random.default_rng(1)
+    left, right, out = (torch.from_numpy(rng.random(s)) for s in ((1, 4, 6), (1, 6, 5), (1, 4, 5)))
+    expected = out + left @ right
+    operands = (some.operand(t) for t in (left, right, out, torch.empty_like(out)))
+    some.add_product(*operands)
+    torch.testing.assert_close(out, expected)
+    many = torch.ones(3, 4, 5)
+    operands = (torch.ones(3, 4, 6), torch.ones(3, 6, 5), many, torch.empty(3, 4, 5))
+    Products("torch", "cuda").add_product(*operands)  # as on an accelerator
+    assert (many == 7).all()
+
+
 def pretend(monkeypatch, **seconds):
     calls = []
 
