@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -222,8 +223,10 @@ class RNNEnsemble:
             high = low + len(part.values)
             if inputs.ndim == 4:
                 recurrence.load(inputs[low:high])
-            loss[low:high], accuracy[low:high] = self._backpropagate(part, recurrence, targets)
-            loss[low:high] += part.penalty(self._gradients["recurrent"])
+            # numpy would warn of what a run that diverges multiplies; it is recorded instead.
+            with np.errstate(all="ignore"):
+                loss[low:high], accuracy[low:high] = self._backpropagate(part, recurrence, targets)
+                loss[low:high] += part.penalty(self._gradients["recurrent"])
             self._update(part)
             low = high
         return loss, accuracy

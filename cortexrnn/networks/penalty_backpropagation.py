@@ -18,7 +18,7 @@ from torch import Tensor
 
 from cortexrnn.networks.communicability import DEGREE_12, SQUARINGS, ZERO_STRENGTH
 from cortexrnn.networks.low_rank_communicability import LowRankExponential
-from cortexrnn.networks.penalties import Penalty, PreparedPenalty
+from cortexrnn.networks.penalties import Penalty
 from cortexrnn.networks.products import Products
 from cortexrnn.networks.recurrence import buffer
 
@@ -49,11 +49,16 @@ def by_kind(penalties: Sequence[Penalty]) -> list[tuple[Penalty, list[int]]]:
 
 def _kind(penalty: Penalty) -> tuple[object, ...]:
     """Name what penalties have in common that are evaluated together."""
-    if isinstance(penalty, PreparedPenalty):
+    if _is_own(penalty):
         return (id(penalty),)
     given = (penalty.distance, penalty.frozen, penalty.target)
     rank = None if penalty.probes is None else penalty.probes.shape[-1]
     return (penalty.direct, rank, *(tensor is not None for tensor in given))
+
+
+def _is_own(penalty: Penalty) -> bool:
+    """Whether a penalty is computed in a way of its own, which autograd has to differentiate."""
+    return type(penalty).__call__ is not Penalty.__call__
 
 
 def _joined(penalties: Sequence[Penalty]) -> Penalty:
@@ -112,7 +117,7 @@ class PenaltyWorkspace:
         Tensor, shape (m,)
             Values of the penalty.
         """
-        if isinstance(penalty, PreparedPenalty):
+        if _is_own(penalty):
             leaf = weights.detach().clone().requires_grad_()
             value = penalty(leaf)
             gradient += torch.autograd.grad([value.sum()], [leaf])[0]

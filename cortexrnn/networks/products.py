@@ -46,7 +46,9 @@ N_TRIALS, N_AT_ONCE = 128, 1280
 MOST_ROWS = 640
 """Rows of the other products at most, which would take long for large networks."""
 ROUNDS, MEASURED_S = 15, 0.001
-"""How often the libraries take turns, and seconds of each turn."""
+"""How often the libraries take turns at most, and seconds of each turn."""
+ENOUGH_S = 0.2
+"""Seconds after which two turns of a product are enough."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def choose(
         Floating point format.
     library : {"auto", "torch", "numpy"}, optional
         Without it :func:`prefer` decides, then the environment variable ``CORTEXRNN_PRODUCTS``, and
-        without that it is ``auto``: the faster one in a measurement of a fraction of a second,
+        without that it is ``auto``: the faster one in a measurement of a second at most,
         which is remembered in the cache for this machine, these versions and this size. With more
         than one thread it is torch: threads of two libraries that wait for work keep each other
         from it, and an update of 312 neurons was seen to take forty times as long.
@@ -239,7 +241,10 @@ def _seconds(
         shapes = ((rows, inner), (inner, n_neurons), (rows, n_neurons))
         left, right, out = (torch.ones(1, *shape, dtype=dtype) for shape in shapes)
         best: dict[Library, float] = dict.fromkeys(LIBRARIES, float("inf"))
-        for _ in range(ROUNDS):
+        end = time.perf_counter() + ENOUGH_S
+        for turn in range(ROUNDS):
+            if turn > 1 and time.perf_counter() > end:
+                break
             for one in candidates:
                 multiply = functools.partial(one.multiply, one.operand(left), one.operand(right))
                 seconds = _best(functools.partial(multiply, out=one.operand(out)))

@@ -206,7 +206,8 @@ def rehearse(specs: Sequence[RunSpec], field: Field, *, draw: bool = True) -> No
     for spec in kinds.values():
         plain = replace(spec, first_task=None)
         task = task_of(spec)
-        with processor_settings(field.n_neurons):
+        # Nothing is multiplied here, so it does not matter by what.
+        with processor_settings(field.n_neurons), prefer("torch"):
             (penalty,) = _build([plain], field, task, torch.device("cpu"))._penalties
         if spec.first_task is None and not math.isfinite(penalty.strength):
             raise ValueError(

@@ -164,6 +164,19 @@ def test_communicability_and_its_gradient_take_as_many_products_as_is_said(
     assert Counting.count == 2 * n_products
 
 
+def test_a_penalty_computed_in_a_way_of_its_own_is_differentiated_as_it_is():
+    class Squares(Penalty):
+        def __call__(self, weights):
+            return self.strength * weights.square().sum((-2, -1))
+
+    weights, mine = draw(2, 30, 30), Squares(strength=0.5)
+    value, gradient = evaluate(mine, weights, WIDE)
+    torch.testing.assert_close(value, 0.5 * weights.square().sum((-2, -1)))
+    torch.testing.assert_close(gradient, weights)
+    plain = Penalty(strength=0.5)
+    assert [places for _, places in by_kind([mine, plain, mine, plain])] == [[0, 2], [1, 3]]
+
+
 # --- the sorted difference
 
 

@@ -11,7 +11,7 @@ from cortexrnn.networks import cache, products
 from cortexrnn.networks.ensemble import RNNEnsemble
 from cortexrnn.networks.penalties import Penalty, penalty
 from cortexrnn.networks.products import LIBRARIES, Products, choose
-from cortexrnn.networks.training import train
+from cortexrnn.networks.training import rehearse, train
 from cortexrnn.networks.variant import VARIANTS, control
 from tests.networks.test_training import spec
 
@@ -192,6 +192,20 @@ def test_several_threads_are_torchs_alone(monkeypatch):
     assert calls == []
     with pytest.raises(ValueError, match=r"numpy were asked for, and torch has 2 threads.*choose"):
         choose("cpu", 40, library="numpy")
+
+
+def test_what_will_be_trained_elsewhere_is_rehearsed_with_several_threads(monkeypatch):
+    monkeypatch.setenv("CORTEXRNN_PRODUCTS", "numpy")
+    large = surrogate_field(520)  # small networks are rehearsed on one thread
+    torch.set_num_threads(2)
+    rehearse([spec(large, "W")], large)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_run_that_diverges_is_recorded_with_either_library(field, monkeypatch):
+    monkeypatch.setenv("CORTEXRNN_PRODUCTS", "numpy")
+    (result,) = train([spec(field, learning_rate=1e39)], field, device="cpu", progress=False)
+    assert result.diverged
 
 
 def test_an_unknown_library_is_refused(monkeypatch):
