@@ -72,7 +72,7 @@ class RNNEnsemble:
     Raises
     ------
     ValueError
-        If the numbers of networks disagree.
+        If the numbers of networks disagree, or a penalty is one of several networks.
     """
 
     def __init__(
@@ -91,6 +91,12 @@ class RNNEnsemble:
                 f"{n_networks} recurrent matrices, {len(penalties)} penalties and "
                 f"{len(positive)} signs: give one of each for every network"
             )
+        for i, penalty in enumerate(penalties):
+            if _is_of_several(penalty):
+                raise ValueError(
+                    f"penalties[{i}] has strengths or tensors of several networks; give every "
+                    "network a penalty of its own, with strengths that are numbers"
+                )
         self.learning_rate = learning_rate
         self.n_steps = 0
         self.products = products or choose(recurrent.device, n_neurons, dtype=recurrent.dtype)
@@ -194,7 +200,7 @@ class RNNEnsemble:
         Tensor, shape (M,)
             The values.
         """
-        return torch.cat([part.penalty() for part in self._parts])
+        return torch.cat([self._values.new_empty(0), *(part.penalty() for part in self._parts)])
 
     def step(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """One update of all networks on one batch of trials.
@@ -215,6 +221,8 @@ class RNNEnsemble:
         """
         self.n_steps += 1
         loss, accuracy = self._values.new_empty(2, self.n_networks)
+        if not self._parts:
+            return loss, accuracy
         recurrence = self._recurrence(inputs.shape[-3:])
         if inputs.ndim == 3:
             recurrence.load(inputs)
@@ -296,7 +304,8 @@ class RNNEnsemble:
         loss, accuracy : Tensor, shape (M,)
             One value per network.
         """
-        losses, accuracies = [], []
+        nothing = self._values.new_empty(0)
+        losses, accuracies = [nothing], [nothing]
         for part in self._parts:
             loss, accuracy = self._evaluate(part.parameters, inputs, targets)
             losses.append(loss + part.penalty())
@@ -364,6 +373,15 @@ class _Part:
                 return value
             values.index_copy_(0, places, value)
         return values
+
+
+def _is_of_several(penalty: Penalty) -> bool:
+    """Whether a penalty has something for each of several networks."""
+    strengths = (penalty.strength, penalty.emd_strength)
+    dimensions = ((penalty.distance, 2), (penalty.frozen, 2), (penalty.target, 1))
+    return any(isinstance(one, Tensor) for one in strengths) or any(
+        tensor is not None and tensor.ndim != usual for tensor, usual in dimensions
+    )
 
 
 LEADING = ("recurrent", "input", "bias")

@@ -629,3 +629,27 @@ def test_training_leaves_the_process_as_it_takes_denormal_numbers(flushed):
         assert (float(torch.tensor(1e-40) * 1) == 0) == flushed
     finally:
         torch.set_flush_denormal(False)
+
+
+@pytest.mark.parametrize(
+    "several",
+    [
+        {"strength": torch.tensor([0.1, 0.2])},
+        {"strength": 0.1, "emd_strength": torch.tensor(0.1)},
+        {"strength": 0.1, "distance": torch.ones(2, 24, 24)},
+    ],
+)
+def test_a_penalty_of_several_networks_is_refused(tiny, several):
+    with pytest.raises(ValueError, match=r"penalties\[0\] has strengths or tensors of several"):
+        tiny_ensemble(tiny, Penalty(**several))
+
+
+def test_an_ensemble_of_which_none_is_left_gives_nothing(tiny):
+    ensemble = tiny_ensemble(tiny, NO_PENALTY)
+    inputs = torch.tensor(tiny["inputs"], dtype=torch.float32).transpose(0, 1).contiguous()
+    targets = torch.tensor(tiny["targets"])
+    ensemble.keep(torch.tensor([False]))
+    assert ensemble.n_networks == 0
+    for value in (*ensemble.step(inputs, targets), *ensemble.evaluate(inputs, targets)):
+        assert value.shape == (0,)
+    assert ensemble.penalty().shape == (0,)
