@@ -18,30 +18,26 @@
 # arithmetic, library and kind of processor give the same bits again. Any other gives another result, because
 # training amplifies rounding. Runs of the paper's main table were trained a second time; this page compares.
 
-# %% tags=["hide-input"]
-from cortexrnn import load_archive
-from cortexrnn.evidence import replication, reproduction
-from cortexrnn.evidence.intervals import by_numerics
-from cortexrnn.figures import reproduction as figures
-from cortexrnn.figures.page import banner, download, folded, glue, rows_or
-from cortexrnn.figures.parameters import settle
-from cortexrnn.figures.style import set_style
-
-set_style()
-
 # %% tags=["parameters", "hide-input"]
 field = "6_6_2"  # of the single runs; those of every field are compared further below
 
 # %% tags=["hide-input"]
+from cortexrnn import load_archive
+from cortexrnn.evidence import reproduction
+from cortexrnn.figures import reproduction as figures
+from cortexrnn.figures.page import glue
+from cortexrnn.figures.parameters import settle
+from cortexrnn.figures.style import set_style
+
 settle()
+set_style()
 archive, again = load_archive(), reproduction.load_again()
 table = reproduction.pairs(archive, reproduction.earliest(again))
 several = reproduction.repeated(table)
 shown = field if field in set(several["field"]) else "6_6_2"
 single = several[several["field"] == shown]
 by_variant = reproduction.rounding(single)
-found = reproduction.summary(single, by_variant)
-for name, value in found.items():
+for name, value in reproduction.summary(single, by_variant).items():
     glue(name, value)
 glue("field", shown)
 assert by_variant["ratio"].max() > 0, "trainings of one run no longer differ"
@@ -60,6 +56,10 @@ assert by_variant["ratio"].max() > 0, "trainings of one run no longer differ"
 figures.rounding_and_seeds(by_variant)
 
 # %% tags=["hide-input"]
+from cortexrnn.evidence import replication
+from cortexrnn.evidence.intervals import by_numerics
+from cortexrnn.figures.page import banner, download, folded, rows_or
+
 banner(shown, runs=table)
 
 # %% [markdown]

@@ -234,3 +234,17 @@ def test_the_command_says_what_it_did(archive, folder, again, capsys):
     assert capsys.readouterr().out == "nothing to do\n"
     assert replace_runs.main(["nowhere", "--archive", str(archive)]) == 1
     assert "there is no folder nowhere" in capsys.readouterr().err
+
+
+def test_plans_that_disagree_on_a_run_change_nothing(archive, folder, again, rows, call):
+    # Equal numbers, from two trainings; with different ones the folder is refused as it is read.
+    fresh = {row["identity"]: row for row in rows}
+    shared = as_rows(read_runs(archive / f"{SHARES}.parquet"))
+    other = {"finished": "2100-01-02T00:00:00+00:00"}
+    write_plan(
+        folder, [fresh.get(r["identity"], r | {"numerics": 99}) | other for r in shared], SHARES
+    )
+    before = contents(archive, again)
+    with pytest.raises(ArchiveError, match=r"was trained twice for .* another plan differ in it"):
+        call()
+    assert contents(archive, again) == before

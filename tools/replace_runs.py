@@ -94,7 +94,14 @@ def replace_runs(folder: Path, *, archive: Path, again: Path) -> list[str]:
     known = {path.stem: read_runs(path) for path in run_files(archive)}
     beside = {path.stem: read_runs(path) for path in run_files(again)}
     plans = _finished_plans(folder, records)
-    fresh = {_key(row): row for name in plans for row in as_rows(read_runs(_file(folder, name)))}
+    fresh: dict[Key, Row] = {}
+    for name in plans:
+        for row in as_rows(read_runs(_file(folder, name))):
+            if _training(fresh.setdefault(_key(row), row)) != _training(row):
+                raise ArchiveError(
+                    f"run {row['identity']} was trained twice for {folder}: {name} and another "
+                    "plan differ in it; take the plan out whose run is the earlier one"
+                )
     stored = {_training(row) for frame in beside.values() for row in as_rows(frame)}
     if twice := [row for row in fresh.values() if _training(row) in stored]:
         raise ArchiveError(

@@ -15,9 +15,10 @@ follows from how walks behave:
   them towards what is large in T (a randomised range finder, Halko, Martinsson and Tropp 2011). The
   products T B and A'T need no T: the exponential acts on few columns by its Taylor series.
 
-A rank of N gives the exponential itself. The probes are the same for every network of a size, so
-that the approximation is a function of the weights, like the exponential, and training draws
-nothing for it.
+A rank of N gives the exponential itself, in float32 with fewer digits than the exact one where a
+matrix is all but diagonal: with other entries of 1e-6 a gradient is off by half a per cent. The
+probes are the same for every network of a size, so that the approximation is a function of the
+weights, like the exponential, and training draws nothing for it.
 
 Sampling instead, of columns of the exponential or of random signs (Hutchinson 1990), has the right
 mean, but every update then sees the penalty of few neurons, magnified: with 64 of 160 columns the

@@ -22,13 +22,14 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 from torch import Tensor
 
 from cortexrnn.fields.inputs.arguments import one_of
 from cortexrnn.networks import cache
 from cortexrnn.networks.machine import processor
 
-__all__ = ["LIBRARIES", "Library", "Products", "choose", "prefer"]
+__all__ = ["LIBRARIES", "Library", "Products", "choose", "prefer", "recorded_library"]
 
 Library = Literal["torch", "numpy"]
 """Whose products are used."""
@@ -36,6 +37,8 @@ LIBRARIES: tuple[Library, ...] = get_args(Library)
 """Whose products are used."""
 Preference = Library | Literal["auto"] | None
 """A library, the faster one, or none of this."""
+OF_NUMPY = " of numpy, "
+"""Stands in the description of products that are numpy's, behind the name of the library."""
 VARIABLE = "CORTEXRNN_PRODUCTS"
 """Environment variable that names the library, where nothing else does."""
 _preferred: ContextVar[Preference] = ContextVar("preferred", default=None)
@@ -128,9 +131,11 @@ class Products:
             return f"CUDA {torch.version.cuda}, {precision}, {name}"
         if kind != "cpu":
             return f"torch {torch.__version__}, {kind}"
-        n_threads = torch.get_num_threads()
+        if self.library == "numpy":
+            library, n_threads = _numpy_library()
+        else:
+            library, n_threads = _torch_library(), torch.get_num_threads()
         threads = "1 thread" if n_threads == 1 else f"{n_threads} threads"
-        library = _numpy_library() if self.library == "numpy" else _torch_library()
         return f"{library}, {processor()}, {threads}"
 
 
@@ -185,6 +190,25 @@ def choose(
     return Products("numpy" if wanted == "numpy" else _faster(n_neurons, dtype), "cpu")
 
 
+def recorded_library(described: str) -> Library | None:
+    """Read from a row which library here is the one that it was trained with.
+
+    Parameters
+    ----------
+    described : str
+        What :meth:`Products.describe` gave.
+
+    Returns
+    -------
+    {"torch", "numpy"} or None
+        None if it is neither.
+    """
+    if OF_NUMPY in described:
+        return "numpy"
+    same = described.partition(",")[0] == _torch_library().partition(",")[0]
+    return "torch" if same else None
+
+
 @contextlib.contextmanager
 def prefer(library: Preference) -> Iterator[None]:
     """Let :func:`choose` choose a library where it is not told of one.
@@ -222,7 +246,8 @@ def _faster(n_neurons: int, dtype: torch.dtype) -> Library:
     remembered = cache.recall(name)
     if remembered is not None and remembered.get("faster") in LIBRARIES:
         return "numpy" if remembered["faster"] == "numpy" else "torch"
-    seconds = _seconds((torchs, numpy), n_neurons, dtype)
+    with threadpool_limits(1, user_api="blas"):
+        seconds = _seconds((torchs, numpy), n_neurons, dtype)
     faster: Library = "numpy" if ADVANTAGE * seconds["numpy"] < seconds["torch"] else "torch"
     cache.remember(name, {"faster": faster, "seconds": seconds, "setting": setting})
     return faster
@@ -275,14 +300,12 @@ def _torch_library() -> str:
     return f"{match[1] if match else 'BLAS'}, {kernel}"
 
 
-@functools.cache
-def _numpy_library() -> str:
-    """Library of numpy's products, its version and kernel."""
-    from threadpoolctl import threadpool_info
-
+def _numpy_library() -> tuple[str, int]:
+    """Library of numpy's products, its version and kernel, and how many threads it has now."""
     for pool in threadpool_info():
         if pool["user_api"] == "blas" and "numpy" in pool["filepath"]:
-            names = (pool["internal_api"], pool["version"])
-            return f"{' '.join(filter(None, names))} of numpy, {pool.get('architecture')}"
+            name = " ".join(filter(None, (pool["internal_api"], pool["version"])))
+            return f"{name}{OF_NUMPY}{pool.get('architecture')}", int(pool["num_threads"])
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return f"{blas['name']} {blas['version']} of numpy, {platform.machine()}"
+    n_threads = torch.get_num_threads()  # such a library sets its own, and does not tell
+    return f"{blas['name']} {blas['version']}{OF_NUMPY}{platform.machine()}", n_threads

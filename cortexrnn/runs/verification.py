@@ -23,13 +23,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from cortexrnn.fields.errors import FieldError
 from cortexrnn.fields.field import Field
 from cortexrnn.fields.sources import load_field
 from cortexrnn.fields.sources.published import FIELDS, is_available
-from cortexrnn.networks.device import resolve_device
+from cortexrnn.networks.device import THREADED_FROM, resolve_device
 from cortexrnn.networks.neurogym import GymTask
+from cortexrnn.networks.products import Library, recorded_library
 from cortexrnn.networks.specification import RunSpec, UnregisteredError, random_stream, task_of
 from cortexrnn.runs.archive import METRICS
 from cortexrnn.runs.consistency import RESULTS, check_row, same, wrong_columns
@@ -387,7 +389,8 @@ def verify(
                     )
             else:
                 specs.append(spec)
-        train = partial(_trained, field=field, workers=workers, device=device)
+        library = {identity: _library(alike[0], field, workers) for identity, alike in rows.items()}
+        train = partial(_trained, field=field, workers=workers, device=device, library=library)
         open_ends: list[tuple[RunSpec, dict[str, Any]]] = []
         for position, again in train(specs):
             alike = rows[specs[position].identity]
@@ -398,6 +401,11 @@ def verify(
             for one, row in zip(settled, alike, strict=True):
                 yield one or _beyond(row, [again], tolerances)
         several = [other for spec, _ in open_ends for other in _other_draws(spec, draws)]
+        library |= {
+            other.identity: library[spec.identity]
+            for spec, _ in open_ends
+            for other in _other_draws(spec, draws)
+        }
         drawn: dict[int, dict[str, Any]] = {}
         for position, again in train(several):
             drawn[position] = again
@@ -433,15 +441,29 @@ def _trainable(row: Mapping[str, Any], field: Field) -> tuple[RunSpec | None, tu
     return spec, ()
 
 
+def _library(row: Mapping[str, Any], field: Field, workers: int | None) -> Library | None:
+    """Whose products a run is trained with: those of its row, so that bits can be compared."""
+    recorded = recorded_library(row["products"])
+    here = workers == 1 and field.n_neurons >= THREADED_FROM and torch.get_num_threads() > 1
+    return None if here and recorded == "numpy" else recorded
+
+
 def _trained(
-    specs: Sequence[RunSpec], *, field: Field, workers: int | None, device: str
+    specs: Sequence[RunSpec],
+    *,
+    field: Field,
+    workers: int | None,
+    device: str,
+    library: Mapping[str, Library | None],
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Train runs, each by itself; position and row as they are finished."""
-    work = partial(run_shard, device=device)
     engine = choose(workers=workers, accelerated=resolve_device(device).type != "cpu")
-    with closing(engine.run([[spec] for spec in specs], field, work=work)) as results:
-        for position, (row,) in results:
-            yield position, row
+    for products in dict.fromkeys(library[spec.identity] for spec in specs):
+        own = [i for i, spec in enumerate(specs) if library[spec.identity] == products]
+        work = partial(run_shard, device=device, products=products)
+        with closing(engine.run([[specs[i]] for i in own], field, work=work)) as results:
+            for position, (row,) in results:
+                yield own[position], row
 
 
 def _other_draws(spec: RunSpec, n: int) -> list[RunSpec]:

@@ -12,6 +12,7 @@ from cortexrnn import load_field
 from cortexrnn.evidence.reproduction import KEY, earliest, load_again
 from cortexrnn.fields.errors import FieldError
 from cortexrnn.networks.custom_penalty import CustomPenalty
+from cortexrnn.networks.products import LIBRARIES
 from cortexrnn.networks.specification import Preset, RunSpec, UnregisteredError
 from cortexrnn.networks.variant import control
 from cortexrnn.runs import archive, experiment, plans, verification
@@ -177,15 +178,30 @@ def test_runs_of_another_content_or_identity_are_not_trained(runs):
 def test_a_run_with_several_rows_is_trained_once(runs, monkeypatch):
     trained = []
 
-    def counted(shard, field, *, device):
+    def counted(shard, field, **where):
         trained.extend(shard)
-        return experiment.run_shard(shard, field, device=device)
+        return experiment.run_shard(shard, field, **where)
 
     monkeypatch.setattr(verification, "run_shard", counted)
     row = runs[runs["variant"] == "W"]
     rows = pd.concat([row, row.assign(relation="sttc", arm="sttc")], ignore_index=True)
     assert [one.verdict for one in verified(rows)] == ["equal", "equal"]
     assert len(trained) == 1
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_run_is_trained_with_the_library_that_is_recorded(runs, library, tmp_path, monkeypatch):
+    specs = [RunSpec.from_specification(row) for row in runs.to_dict("records")]
+    field = load_field(specs[0].field)
+    path = experiment.run(
+        specs, field, out=tmp_path, workers=1, device="cpu", products=library, progress=False
+    )
+    other = next(name for name in LIBRARIES if name != library)
+    monkeypatch.setenv("CORTEXRNN_PRODUCTS", other)
+    assert path.exists()
+    rows = load_archive(tmp_path)
+    assert rows["products"].str.contains(" of numpy, ").eq(library == "numpy").all()
+    assert [one.verdict for one in verified(rows)] == ["equal"] * len(rows)
 
 
 def test_workers_change_nothing(runs):
