@@ -56,6 +56,11 @@ class Prediction:
         What the outcome then says of the reading of the claim.
     known_on : tuple of str
         Fields whose first runs were known when it was made; it is not judged there.
+    effect : tuple of str, optional
+        Two conditions whose difference the prediction says is kept. Where that difference is too
+        small to be told from none, *same* means nothing, and the outcome says nothing.
+    withdrawn : str
+        Why it is no longer judged; empty for all others.
     """
 
     claim: str
@@ -68,6 +73,8 @@ class Prediction:
     if_confirmed: str = "against"
     if_refuted: str = "for"
     known_on: tuple[str, ...] = ()
+    effect: tuple[str, str] | None = None
+    withdrawn: str = ""
 
     def judge(self, low: float, high: float) -> str:
         """Compare an interval with the bounds.
@@ -180,6 +187,12 @@ CLAIMS = {
         "others.",
         finding=("W*, NeuroGym", "orthogonal, NeuroGym"),
     ),
+    "memory": Claim(
+        paper="Not a claim of the paper: why W* helps, as this book explains it.",
+        evidence="What single units can remember, and the controls of the start.",
+        reading="Under D*, the number of strong self-connections decides whether a network learns.",
+        finding=("W* with 8 strong self-connections", "W* with 0 strong self-connections"),
+    ),
 }
 """Claims by key, in the order of the book."""
 SAME: dict[str, Any] = {"low": -0.1, "high": 0.1}
@@ -188,6 +201,8 @@ LOST: dict[str, Any] = {"low": -1.0, "high": -0.2}
 """Bounds of a gain that is for the larger part lost."""
 AT_LEAST: dict[str, Any] = {"low": -0.1, "high": 1.0}
 """Bounds of an accuracy that is the same or higher."""
+GAINED: dict[str, Any] = {"low": 0.1, "high": 1.0}
+"""Bounds of an accuracy that is clearly higher."""
 ONE_WAY: dict[str, Any] = {"if_refuted": "neither"}
 """For predictions whose failure speaks neither way."""
 NEEDED: dict[str, Any] = {"if_confirmed": "neither"}
@@ -200,6 +215,14 @@ CHECK: dict[str, Any] = {"if_confirmed": "neither", "if_refuted": "neither"}
 """For predictions that check the design alone."""
 
 
+ILL_POSED = (
+    "It was meant to ask whether the gain of W* goes when its self-connections are lost, but a "
+    "penalty on self-connections does not remove them. What it meant is asked of starts that are "
+    "so penalised, further down."
+)
+"""Why a prediction was withdrawn, after its runs were known on 5_3_4 and 5_6_8."""
+
+
 def _predictions() -> Iterator[Prediction]:
     """List what is expected, claim by claim."""
     in_go_nogo = LOST | {"task": "go_nogo"}
@@ -210,7 +233,12 @@ def _predictions() -> Iterator[Prediction]:
         ("function", "self-connections of W* alone", "W*D*", SAME),
         ("function", "orthogonal with the self-connections of W*", "W*D*", SAME),
         ("function", "scaled identity", "W*D*", SAME),
-        ("function", "W* that is penalised on the diagonal too", "W*D*", LOST | NEEDED),
+        (
+            "function",
+            "W* that is penalised on the diagonal too",
+            "W*D*",
+            LOST | NEEDED | {"withdrawn": ILL_POSED},
+        ),
         ("structure", "W* shuffled off the diagonal", "W*D*", SAME),
         ("structure", "W* resampled off the diagonal", "W*D*", SAME),
         ("structure", "W* shuffled", "W*D*", LOST | CHECK),
@@ -284,10 +312,58 @@ def _later_predictions() -> Iterator[Prediction]:
         )
 
 
+def _further_predictions() -> Iterator[Prediction]:
+    """List what was added when all controls before had been read, before any of these was run."""
+    own, diagonal = "WD*C on own coordinates", "penalised on the diagonal too"
+    geometry = SAME | {"effect": (own, "WDC")}
+    function = AT_LEAST | {"effect": (f"W* that is {diagonal}", f"orthogonal, {diagonal}")}
+    none, one, two, eight = (f"with {count}" for count in ("0", "1", "2", "8"))
+    many = "strong self-connections"
+    for claim, condition, against, bounds in (
+        (
+            "function",
+            f"self-connections of W* alone, {diagonal}",
+            f"W* that is {diagonal}",
+            function,
+        ),
+        ("function", f"scaled identity, {diagonal}", f"W* that is {diagonal}", function),
+        ("geometry", "WDC on a grid matched to own coordinates", own, geometry),
+        ("geometry", "WD*C on random points with own distances", own, geometry),
+        ("geometry", "WD*C on shuffled own distances", own, geometry),
+        (
+            "geometry",
+            "WD*C on shuffled distances",
+            "WD*C",
+            SAME | {"effect": ("WD*C", "WDC")},
+        ),
+        ("geometry", "W!D*C, corrected", "W*D*C, corrected", SAME),
+        ("geometry", "W!D*C*, corrected", "W*D*C*, corrected", SAME),
+        ("geometry", "WD*C, corrected", "WDC, corrected", SAME),
+        ("geometry", "WDC, corrected", "WDC", AT_LEAST | CHECK),
+        ("geometry", "WD, corrected", "WD", AT_LEAST | CHECK),
+        ("function", "W*D*C*, corrected", "WD*C*, corrected", GAINED | CHECK),
+        ("memory", f"W* {none} {many}", "W*D*", LOST | CONTRARY),
+        ("memory", f"orthogonal {none} {many}", "W*D*", LOST | CHECK),
+        ("memory", f"W* {eight} {many}", "W*D*", AT_LEAST | CONTRARY),
+        ("memory", f"orthogonal {eight} {many}", "W*D*", AT_LEAST | CONTRARY),
+        ("memory", f"W* {one} {many[:-1]}", f"W* {none} {many}", GAINED | CONTRARY),
+        (
+            "memory",
+            f"orthogonal {one} {many[:-1]}",
+            f"orthogonal {none} {many}",
+            GAINED | CONTRARY,
+        ),
+        ("memory", f"W* {two} {many}", f"W* {eight} {many}", SAME | CONTRARY),
+        ("memory", f"orthogonal {two} {many}", f"orthogonal {eight} {many}", SAME | CONTRARY),
+        ("memory", f"orthogonal {two} {many}", f"W* {two} {many}", AT_LEAST | CONTRARY),
+    ):
+        yield Prediction(claim=claim, condition=condition, against=against, **bounds)
+
+
 ORDERING = -0.6
 """Largest rank correlation that is predicted between the penalty gradient at the start and
 accuracy, over all conditions that start orthogonal."""
-PREDICTIONS = (*_predictions(), *_later_predictions())
+PREDICTIONS = (*_predictions(), *_later_predictions(), *_further_predictions())
 """Everything that was predicted, in the order in which it was."""
 
 
@@ -367,6 +443,8 @@ def outcomes(
             values = paired_differences(*cells, metric=prediction.metric, task=task)
             mean, low, high = t_interval(values)
             outcome = prediction.judge(low, high) if complete else "not run"
+            if prediction.withdrawn:
+                outcome = "withdrawn"
             rows.append(
                 vars(prediction)
                 | {

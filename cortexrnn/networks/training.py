@@ -27,7 +27,12 @@ from cortexrnn.fields.field import Field
 from cortexrnn.networks import initial_weights, input_noise
 from cortexrnn.networks.device import processor_settings, resolve_device
 from cortexrnn.networks.ensemble import RNNEnsemble
-from cortexrnn.networks.penalties import Penalty, PreparedPenalty, penalty_of
+from cortexrnn.networks.penalties import (
+    RANDOM_DISTANCES,
+    Penalty,
+    PreparedPenalty,
+    penalty_of,
+)
 from cortexrnn.networks.products import Preference, prefer
 from cortexrnn.networks.specification import RunSpec, random_stream, task_of
 from cortexrnn.networks.tasks import Task
@@ -324,7 +329,7 @@ def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.dev
             spec.emd_strength,
             spec.communicability_rank,
         )
-        own_points = variant.distance in ("random", "matched", "clusters")
+        own_points = variant.distance in RANDOM_DISTANCES
         own_scale = spec.protocol.strength_unit == "gradient"
         own_penalty = variant.penalty is not None
         if own_points or own_scale or own_penalty or variant.communicability == "frozen":

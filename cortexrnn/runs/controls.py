@@ -18,6 +18,7 @@ from cortexrnn.fields.field import Relation
 from cortexrnn.fields.inputs.arguments import one_of
 from cortexrnn.networks.neurogym import GYM_TASKS
 from cortexrnn.networks.specification import (
+    CORRECTED,
     EMD_STRENGTH,
     PRESETS,
     PUBLISHED,
@@ -33,9 +34,12 @@ from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS, Variant
 
 __all__ = [
+    "AS_WRITTEN",
+    "AT_DOSE",
     "CONDITIONS",
     "CONTROLS",
     "DECIDING_FIELD",
+    "DOSES",
     "GROUPS",
     "PUBLISHED_VARIANTS",
     "Control",
@@ -48,6 +52,10 @@ PLAIN_LAMBDA = Protocol(name="published, plain lambda", plain_strength="lambda")
 """The plain penalty follows lambda like all others; the rest is as published."""
 MATCHED_GRID = Protocol(name="published, matched grid", grid_scale="matched")
 """The grid has the mean distance of D*; the rest is as published."""
+OWN_MATCHED_GRID = Protocol(
+    name="published, grid matched to own coordinates", coordinates="soma", grid_scale="matched"
+)
+"""The grid has the mean distance of D* on own coordinates; the rest is as published."""
 MATCHED_GRADIENT = Protocol(name="published, equal pull", strength_unit="gradient")
 """Strength is the mean gradient per weight at the start; the rest is as published. The name is the
 one that recorded runs have."""
@@ -224,6 +232,9 @@ class Control:
                 )
 
 
+TRUE_COORDINATES, DIAGONAL, DOSE, TEXT = "true_coordinates", "diagonal", "dose", "corrected"
+"""Groups of the controls that were added when all others had been run."""
+
 GROUPS = {
     "start": "What of functional weights makes networks learn?",
     "geometry": "Is it geometry that D* adds?",
@@ -233,6 +244,10 @@ GROUPS = {
     "positive": "Is a cortical start needed for positive weights?",
     "harder": "Does anything beyond self-connections help when tasks ask for more?",
     "environments": "And on tasks of other laboratories?",
+    DIAGONAL: "Does W* need its other weights where self-connections are penalised as well?",
+    TRUE_COORDINATES: "Does it matter where each neuron lies, on true coordinates?",
+    DOSE: "How many strong self-connections does a network need?",
+    TEXT: "What would the table be if the code did what the text says?",
 }
 """Questions by group of controls."""
 
@@ -311,7 +326,13 @@ def _starts() -> Iterator[Control]:
         against=sttc,
         self_connections="removed",
     )
-    yield _control("W* that is penalised on the diagonal too", "W*D*", group, self_distance="mean")
+    yield _control(
+        "W* that is penalised on the diagonal too",
+        "W*D*",
+        group,
+        self_distance="mean",
+        deciding=True,
+    )
 
 
 def _geometries() -> Iterator[Control]:
@@ -529,6 +550,101 @@ def _environments() -> Iterator[Control]:
         yield _further(start, "NeuroGym", "environments", tasks=tasks)
 
 
+def _diagonals() -> Iterator[Control]:
+    """List starts whose self-connections the distance penalty reaches too.
+
+    Penalising self-connections does not remove them. What it asks is whether W* is then more than
+    its self-connections.
+    """
+    too = "penalised on the diagonal too"
+    shared: dict[str, Any] = {"group": DIAGONAL, "self_distance": "mean", "deciding": True}
+    against = f"W* that is {too}"
+    yield _control(
+        f"self-connections of W* alone, {too}",
+        "W*D*",
+        self_connections="only",
+        against=against,
+        **shared,
+    )
+    yield _control(f"scaled identity, {too}", "WD*", start="identity", against=against, **shared)
+    yield _control(f"orthogonal, {too}", "WD*", against=against, **shared)
+
+
+def _true_coordinates() -> Iterator[Control]:
+    """List what `WD*C` on own coordinates is compared with, and distances without geometry."""
+    shared: dict[str, Any] = {"group": TRUE_COORDINATES, "deciding": True}
+    own = shared | {"against": "WD*C on own coordinates"}
+    yield _control(
+        "WDC on a grid matched to own coordinates", "WDC", protocol=OWN_MATCHED_GRID, **own
+    )
+    yield _control(
+        "WD*C on random points with own distances",
+        "WD*C",
+        protocol=OWN_COORDINATES,
+        distance="matched",
+        **own,
+    )
+    yield _control(
+        "WD*C on shuffled own distances",
+        "WD*C",
+        protocol=OWN_COORDINATES,
+        distance="shuffled",
+        **own,
+    )
+    yield _control("WD*C on shuffled distances", "WD*C", distance="shuffled", **shared)
+
+
+DOSES = (0, 1, 2, 4, 8)
+"""Numbers of strong self-connections that are tried."""
+
+
+def _dose(start: str, base: str, count: int) -> Control:
+    """Make a start with that many strong self-connections and no others."""
+    plural = "" if count == 1 else "s"
+    return _control(
+        f"{start} with {count} strong self-connection{plural}",
+        base,
+        DOSE,
+        deciding=True,
+        strong_self_connections=count,
+    )
+
+
+AT_DOSE = {
+    (start, count): _dose(start, base, count)
+    for start, base in (("W*", "W*D*"), ("orthogonal", "WD*"))
+    for count in DOSES
+}
+"""By start and number of strong self-connections: the dose-response experiment. All else about W*
+and the orthogonal start is equal within a seed, and so are the units that are chosen."""
+
+
+def _doses() -> Iterator[Control]:
+    """List the dose-response experiment."""
+    yield from AT_DOSE.values()
+
+
+AS_WRITTEN = {
+    base: Control(
+        name=f"{base}, corrected",
+        variant=variant,
+        group=TEXT,
+        protocol=CORRECTED,
+        deciding=True,
+        against=base,
+    )
+    for base, variant in VARIANTS.items()
+}
+"""By variant: the same under the protocol that does what the text of the paper says. Each variant
+is touched by one switch of the protocol only: those with D* by the coordinates, those with D by the
+scale of the grid, and W by the strength of its penalty."""
+
+
+def _as_written() -> Iterator[Control]:
+    """List the eleven variants under the corrected protocol."""
+    yield from AS_WRITTEN.values()
+
+
 def _published() -> Iterator[Control]:
     """List the eleven variants, free and positive, to compare with."""
     for name, variant in VARIANTS.items():
@@ -556,6 +672,10 @@ CONTROLS = {
         _positives,
         _harder,
         _environments,
+        _diagonals,
+        _true_coordinates,
+        _doses,
+        _as_written,
     )
     for one in make()
 }
