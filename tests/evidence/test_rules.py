@@ -16,8 +16,9 @@ from cortexrnn.networks.specification import SIGNS
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs.archive import load_archive
+from cortexrnn.runs.controls import DOSES
 from cortexrnn.runs.labels import as_published, select
-from tests.evidence.test_held_beforehand import FIRST, HELD, LAST, SECOND, THIRD
+from tests.evidence.test_held_beforehand import FIRST, FURTHER, HELD, LAST, SECOND, THIRD
 from tests.test_promises import RULES, read, said, table
 
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -82,7 +83,13 @@ SAID = {
         *(*{field for one in PREDICTIONS for field in one.known_on}, time_of(LAST)),
         count_of("later"),
     ),
-    r"also written then, for all (\d+)": str(len(PREDICTIONS)),
+    r"also written then, for all (\d+)": count_of("readings"),
+    r"On (\d+ \w+ \d+), when these had been run": day_of("further"),
+    r"read, (\d+) predictions about further controls were added at ([\d:]+)": (
+        count_of("further"),
+        time_of(FURTHER),
+    ),
+    r"shuffled distances, .* values; (\d+) to (\d+) strong": (str(min(DOSES)), str(max(DOSES))),
     r"means over at least (\w+) draws lie on both": WORDS[replication.LEAST_DRAWS],
     r"by themselves .* so that (\w+) are asked now": WORDS[equivalence.LEAST_RUNS],
 }
@@ -133,6 +140,7 @@ def test_bounds_are_those_of_the_predictions() -> None:
         "same": predictions.SAME,
         "lost": predictions.LOST,
         "at least": predictions.AT_LEAST,
+        "gained": predictions.GAINED,
     }
     for name, bounds in shared.items():
         assert rows.loc[(name, "accuracy")].to_dict() == bounds
