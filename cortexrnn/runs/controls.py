@@ -232,7 +232,8 @@ class Control:
                 )
 
 
-TRUE_COORDINATES, DIAGONAL, DOSE, TEXT = "true_coordinates", "diagonal", "dose", "corrected"
+DIAGONAL, TRUE_COORDINATES, DOSE, TEXT = "diagonal", "true_coordinates", "dose", "corrected"
+FURTHER = (DIAGONAL, TRUE_COORDINATES, DOSE, TEXT)
 """Groups of the controls that were added when all others had been run."""
 
 GROUPS = {
