@@ -12,7 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from importlib import resources
 from typing import Any
+
+import pandas as pd
 
 from cortexrnn.fields.field import Relation
 from cortexrnn.fields.inputs.arguments import one_of
@@ -113,6 +116,8 @@ class Control:
         Name of the condition that it is compared with; default: none.
     start : str, optional
         Which of ``FURTHER_STARTS`` it has, for those that meet further tasks.
+    strengths : tuple of (str, float)
+        Strength of its penalty by field, where it was found for each field; it is run on no other.
     """
 
     name: str
@@ -126,6 +131,7 @@ class Control:
     deciding: bool = False
     against: str | None = None
     start: str | None = None
+    strengths: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "condition", self.condition or self.name)
@@ -152,6 +158,15 @@ class Control:
     def emd_strength(self) -> float:
         """Strength of its communicability distance."""
         return float(self._setting("emd_strength", EMD_STRENGTH))
+
+    def _strength_on(self, field: str) -> float:
+        known = dict(self.strengths)
+        if field not in known:
+            raise ValueError(
+                f"the strength of {self.name!r} was found for {', '.join(known)}, and not for "
+                f"{field!r}; find it with python -m tools.equal_norms --field {field}"
+            )
+        return known[field]
 
     @property
     def first_task(self) -> str | None:
@@ -186,8 +201,11 @@ class Control:
         Returns
         -------
         bool
-            On the paper's own field the deciding and the published ones alone, elsewhere all.
+            On the paper's own field the deciding and the published ones alone, elsewhere all whose
+            strength is known there.
         """
+        if self.strengths and field not in dict(self.strengths):
+            return False
         return field != DECIDING_FIELD or self.deciding or self.group == "published"
 
     def specs(
@@ -215,7 +233,15 @@ class Control:
         ------
         RunSpec
             One for each task and seed.
+
+        Raises
+        ------
+        ValueError
+            If its strength was found for each field, and not for this one.
         """
+        settings = dict(self.settings)
+        if self.strengths:
+            settings["strength"] = self._strength_on(field)
         sizes = {name: getattr(preset, name) for name in ("epochs", "n_train", "n_validation")}
         chosen = range(self.n_seeds) if seeds is None else list(seeds)
         for task, task_settings in self.tasks:
@@ -228,12 +254,13 @@ class Control:
                     task=task,
                     task_settings=task_settings,
                     seed=seed,
-                    **(sizes | dict(self.settings)),
+                    **(sizes | settings),
                 )
 
 
 DIAGONAL, TRUE_COORDINATES, DOSE, TEXT = "diagonal", "true_coordinates", "dose", "corrected"
-FURTHER = (DIAGONAL, TRUE_COORDINATES, DOSE, TEXT)
+EQUAL_NORM = "equal_norm"
+FURTHER = (DIAGONAL, TRUE_COORDINATES, DOSE, TEXT, EQUAL_NORM)
 """Groups of the controls that were added when all others had been run."""
 
 GROUPS = {
@@ -248,6 +275,7 @@ GROUPS = {
     DIAGONAL: "Does W* need its other weights where self-connections are penalised as well?",
     TRUE_COORDINATES: "Does it matter where each neuron lies, on true coordinates?",
     DOSE: "How many strong self-connections does a network need?",
+    EQUAL_NORM: "Do D* and C help where penalties leave weights of the same norm?",
     TEXT: "What would the table be if the code did what the text says?",
 }
 """Questions by group of controls."""
@@ -646,6 +674,50 @@ def _as_written() -> Iterator[Control]:
     yield from AS_WRITTEN.values()
 
 
+NORM_SHARES = (0.5, 0.8)
+"""Shares of the norm of weights that penalties are scaled to leave."""
+AT_EQUAL_NORM_BASES = ("W", "WD", "WD*", "WDC", "WD*C", "W*D*", "W*D*C")
+"""Variants whose penalties are scaled to leave the same norm."""
+
+
+def load_equal_norms() -> pd.DataFrame:
+    """Read the strengths at which penalties leave the same share of the norm of weights.
+
+    Returns
+    -------
+    DataFrame
+        ``field, variant, share, strength, found``: the share of the L1 norm of the weights between
+        units that training with the penalty should leave, of what training without it leaves; the
+        strength; and the share that was found with it. Made by ``tools/equal_norms.py`` with seeds
+        that no recorded run has.
+    """
+    file = resources.files("cortexrnn") / "data" / "equal_norms.csv"
+    with file.open(encoding="utf-8") as opened:
+        table: pd.DataFrame = pd.read_csv(opened)
+    return table
+
+
+def _equal_norms() -> Iterator[Control]:
+    """List variants whose penalties leave the same norm: a match at the end, not at the start.
+
+    Equal gradients at the start fix neither how a penalty is spread over weights nor its size
+    beside the gradient of the task, which is what counts under Adam.
+    """
+    table = load_equal_norms()
+    for share in NORM_SHARES:
+        for base in AT_EQUAL_NORM_BASES:
+            rows = table[(table["variant"] == base) & (table["share"] == share)]
+            yield Control(
+                name=f"{base} at norm {share:g}",
+                variant=VARIANTS.get(base, Variant.parse(base)),
+                group=EQUAL_NORM,
+                protocol=PLAIN_LAMBDA if base == "W" else PUBLISHED,
+                deciding=True,
+                against=base,
+                strengths=tuple(zip(rows["field"], rows["strength"], strict=True)),
+            )
+
+
 def _published() -> Iterator[Control]:
     """List the eleven variants, free and positive, to compare with."""
     for name, variant in VARIANTS.items():
@@ -677,6 +749,7 @@ CONTROLS = {
         _true_coordinates,
         _doses,
         _as_written,
+        _equal_norms,
     )
     for one in make()
 }
