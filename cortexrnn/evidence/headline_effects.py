@@ -15,6 +15,7 @@ from cortexrnn.evidence.intervals import with_interval
 from cortexrnn.evidence.predictions import DIFFERENCE
 from cortexrnn.evidence.seed_clusters import simultaneous_intervals
 from cortexrnn.fields.inputs import arguments
+from cortexrnn.networks.specification import arm
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.runs.controls import CONDITIONS, Control
 from cortexrnn.runs.labels import as_published, runs_of
@@ -217,13 +218,12 @@ def by_draw(
 def _on_draws(runs: pd.DataFrame, condition: Control, fields: Sequence[str]) -> pd.DataFrame:
     """Accuracy of a variant by field, task and seed (rows) and draw of trials (columns)."""
     chosen = runs[
-        (runs["variant"] == condition.variant.name)
-        & (runs["arm"] == ("corr" if condition.sign == "free" else "corr+sign"))
+        (condition.group == "published")  # of others nothing was drawn anew
+        & (runs["variant"] == condition.variant.name)
+        & (runs["arm"] == arm(condition.relation, condition.sign))
         & runs["field"].isin(fields)
     ]
     chosen = as_published(chosen).drop_duplicates("identity")
-    if condition.group != "published":
-        chosen = chosen.head(0)
     index = ["field", "task", "seed"]
     return chosen.pivot_table(index=index, columns="data_seed", values="accuracy")
 

@@ -490,8 +490,8 @@ def _about(runs: pd.DataFrame, prediction: Prediction, field: str) -> tuple[dict
     if effect is None:
         return {"about": "", "effect_low": np.nan}, True
     measured = runs
-    if prediction.metric == "accuracy" and any("positive" in name for name in effect):
-        measured = at_least_without_memory(runs)
+    if prediction.metric == "accuracy" and CONDITIONS[effect[1]].sign == "positive":
+        measured = at_least_without_memory(runs)  # an orthogonal start diverges
     _, complete, (_, low, _) = _difference(measured, effect, prediction, field)
     about = {"about": " less ".join(effect), "effect_low": low if complete else np.nan}
     is_asked = all(CONDITIONS[name].is_run_on(field) for name in effect)
@@ -501,7 +501,7 @@ def _about(runs: pd.DataFrame, prediction: Prediction, field: str) -> tuple[dict
 def _meaning(prediction: Prediction, outcome: str, about: dict[str, Any]) -> dict[str, Any]:
     """Say what an outcome means, with the effects of all predictions and with those they name."""
     says = _says(prediction, outcome, **about)
-    own = about if prediction.effect else {"about": "", "effect_low": np.nan}
+    own: dict[str, Any] = about if prediction.effect else {"about": "", "effect_low": np.nan}
     return {**about, "says": says, "said": _says(prediction, outcome, **own)}
 
 

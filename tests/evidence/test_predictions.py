@@ -846,6 +846,38 @@ def test_figures_show_every_prediction_and_control_that_was_run():
             draw(outcomes.head(0))
 
 
+def drawn_outcomes():
+    """Outcomes of three predictions on one field: one that says something, and two that do not."""
+    names = ["scaled identity", "WD on a matched grid", "W* that is penalised on the diagonal too"]
+    rows = pd.DataFrame({"condition": names, "against": "W*D*", "claim": "function", "field": "f"})
+    rows = rows.assign(task=None, metric="accuracy", low=-0.1, high=0.1)
+    rows = rows.assign(difference=0.0, difference_low=-0.05, difference_high=0.05)
+    says = ["against", "cannot tell", "withdrawn"]
+    return rows.assign(outcome=["confirmed", "confirmed", "withdrawn"], says=says)
+
+
+def legend_of(figure):
+    """What the legend of a figure explains."""
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_figures_show_what_says_nothing_and_count_it_as_such():
+    outcomes = drawn_outcomes()
+    shown = figures.predictions(outcomes)
+    assert {"cannot tell", "withdrawn"} <= set(legend_of(shown))
+    faces = [line.get_markerfacecolor() for line in shown.axes[0].lines if line.get_marker() == "o"]
+    assert faces.count("white") == 1
+    (axes,) = figures.claims(outcomes).axes
+    widths = [bar.get_width() for bar in axes.patches]
+    assert sorted(widths) == [0, 0, 0, 0, 1, 1]  # one against, one that cannot tell
+    assert "withdrawn" not in legend_of(figures.claims(outcomes))
+    plain = figures.predictions(outcomes.head(1))
+    assert not {"cannot tell", "withdrawn"} & set(legend_of(plain))
+    not_run = outcomes.assign(difference=np.nan)
+    with pytest.raises(ValueError, match="at least one"):
+        figures.predictions(not_run)
+
+
 def test_the_figures_of_the_theory():
     drawn = figures.leaky_unit({"start": np.linspace(0.1, 0.9, 24)})
     assert len(drawn.axes[0].lines) == 3
