@@ -18,7 +18,13 @@ from cortexrnn.evidence.leaky_units import learned
 from cortexrnn.fields.inputs.arguments import whole_number
 from cortexrnn.networks.variant import Variant
 
-__all__ = ["design_effects", "outcomes_by_seed", "shared_outcomes", "simultaneous_intervals"]
+__all__ = [
+    "design_effects",
+    "designs_in_words",
+    "outcomes_by_seed",
+    "shared_outcomes",
+    "simultaneous_intervals",
+]
 
 INTERVALS = ["seeds", "difference", "difference_low", "difference_high", "p"]
 """Columns of :func:`simultaneous_intervals`."""
@@ -266,3 +272,28 @@ def _shared(one: tuple[str, ...], two: tuple[str, ...], starts: Mapping[str, str
     if task != other_task:
         return "recurrent weights" if functional else None
     return "both" if functional or variant == other else "input weights"
+
+
+def designs_in_words(designs: pd.DataFrame, *, field: str, start: str = "functional") -> str:
+    """Say what the cells of a start tell, counted in independent cells, task by task.
+
+    Parameters
+    ----------
+    designs : DataFrame
+        Rows of :func:`design_effects`.
+    field, start : str
+        Which of them.
+
+    Returns
+    -------
+    str
+        Such as ``"perceptual: 6 cells tell as much as 1.1 independent ones"``, tasks with a
+        semicolon between; ``"not run yet"`` without rows.
+    """
+    chosen = designs[(designs["field"] == field) & (designs["start"] == start)]
+    texts = [
+        f"{row.task.replace('_', ' ')}: {row.cells} cells tell as much as "
+        f"{row.cells / row.design_effect:.1f} independent ones"
+        for row in chosen.itertuples()
+    ]
+    return "; ".join(texts) or "not run yet"

@@ -25,6 +25,9 @@ from cortexrnn.runs.labels import select
 __all__ = [
     "accuracy_limits",
     "beside_published_counts",
+    "counts_in_words",
+    "pooled_as_text",
+    "pooled_in_words",
     "pooled_shares",
     "possible_counts",
     "published_counts",
@@ -328,3 +331,86 @@ def _welch(
     df = total**2 / (variance**2 / (n_seeds - 1) + float((parts**2).sum()) / (PUBLISHED_RUNS - 1))
     half = float(np.sqrt(total) * stats.t.ppf((1 + level) / 2, df))
     return difference - half, difference + half
+
+
+def counts_in_words(counts: pd.DataFrame) -> str:
+    """Say what published means and intervals allow, and how ours compare.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        Rows of :func:`beside_published_counts`.
+
+    Returns
+    -------
+    str
+        Two sentences.
+    """
+    width = counts["most"] - counts["fewest"] + 1
+    share = counts["learned"] / counts["runs"] * PUBLISHED_RUNS
+    allowed = ((share >= counts["fewest"]) & (share <= counts["most"])).sum()
+    apart = (counts["p_holm"] < SIGNIFICANT).sum()
+    return (
+        f"Of {len(counts)} published cells {_allow((width == 1).sum())} one number of learned runs "
+        f"only, {_allow((width == 2).sum())} two and {(width > 2).sum()} more, at most "
+        f"{width.max()}. Our number is an allowed one in {allowed}; it differs significantly in "
+        f"{apart or 'none'}."
+    )
+
+
+SIGNIFICANT = 0.05
+"""Level of the tests that words speak of."""
+
+
+def _allow(n: int) -> str:
+    """Number of cells and verb."""
+    return f"{n} allow{'s' if n == 1 else ''}"
+
+
+def pooled_in_words(pooled: pd.DataFrame) -> str:
+    """Count the differences of pooled shares, with and without clusters.
+
+    Parameters
+    ----------
+    pooled : DataFrame
+        Rows of :func:`pooled_shares`.
+
+    Returns
+    -------
+    str
+        One sentence.
+    """
+    clustered, independent = (
+        int(((pooled[f"{name}_low"] > 0) | (pooled[f"{name}_high"] < 0)).sum())
+        for name in ("difference", "independent")
+    )
+    return (
+        f"With seeds as clusters {clustered or 'none'} of {len(pooled)} shares "
+        f"{'differ' if clustered > 1 else 'differs'} from the published one, with all runs taken "
+        f"as independent {independent or 'none'}."
+    )
+
+
+def pooled_as_text(pooled: pd.DataFrame) -> pd.DataFrame:
+    """Write pooled shares and their intervals.
+
+    Parameters
+    ----------
+    pooled : DataFrame
+        Rows of :func:`pooled_shares`.
+
+    Returns
+    -------
+    DataFrame
+        ``task, start, cells, here, published, difference, if independent``, all but ``cells`` as
+        text; a published share that is not known exactly as a range.
+    """
+    texts = pooled[["task", "start", "cells"]].copy()
+    texts["here"] = [f"{share:.2f}" for share in pooled["share"]]
+    ends = zip(*(pooled[end].map("{:.2f}".format) for end in ("fewest", "most")), strict=True)
+    texts["published"] = [low if low == high else f"{low} to {high}" for low, high in ends]
+    for column, name in (("difference", "difference"), ("if independent", "independent")):
+        values = pooled[[f"{name}_low", f"{name}_high"]].to_numpy(dtype=float)
+        # A no-break space, so that a narrow column does not tear the interval.
+        texts[column] = [f"[{low:z.2f},\u00a0{high:z.2f}]" for low, high in values]
+    return texts

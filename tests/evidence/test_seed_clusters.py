@@ -8,6 +8,7 @@ from scipy import stats
 from cortexrnn.evidence.intervals import t_interval
 from cortexrnn.evidence.seed_clusters import (
     design_effects,
+    designs_in_words,
     outcomes_by_seed,
     shared_outcomes,
     simultaneous_intervals,
@@ -227,3 +228,10 @@ def test_correlations_are_listed_by_what_runs_share():
 def test_without_two_cells_there_is_no_correlation():
     assert shared_outcomes(cells(star=ONE)).empty
     assert shared_outcomes(cells(orthogonal=ONE)).empty
+
+
+def test_design_effects_are_said_in_words():
+    table = cells(star=ONE, star_positive=ONE, relabelled=TWO, relabelled_positive=TWO)
+    expected = "go nogo: 2 cells tell as much as 1.0 independent ones"
+    assert designs_in_words(design_effects(table), field="f") == expected
+    assert designs_in_words(design_effects(table), field="other") == "not run yet"
