@@ -29,6 +29,7 @@ from cortexrnn.networks.tasks import TASKS
 from cortexrnn.runs.labels import as_published, select
 
 __all__ = [
+    "clusters_in_words",
     "compare_cells",
     "compare_with_published",
     "draw_variance",
@@ -36,6 +37,7 @@ __all__ = [
     "explained",
     "untestable_by_mean",
     "variances",
+    "verdict_counts",
     "verdicts_in_words",
 ]
 
@@ -329,6 +331,27 @@ def untestable_by_mean(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def verdict_counts(table: pd.DataFrame) -> pd.DataFrame:
+    """Count verdicts by metric, and cells that no mean can test.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of :func:`compare_cells`.
+
+    Returns
+    -------
+    DataFrame
+        One row per metric and one for all; a column for every verdict that occurs, ``All``, and
+        the columns of :func:`untestable_by_mean` in words.
+    """
+    counts = pd.crosstab(table["metric"], table["verdict"], margins=True)
+    marks = untestable_by_mean(table).groupby(table["metric"]).sum()
+    marks.loc["All"] = marks.sum()
+    marks.columns = ["untestable by mean", "by the paper's interval"]
+    return counts.join(marks).reindex([*dict.fromkeys(table["metric"]), "All"])
+
+
 TOLERATED = 0.05
 """Share of testable cells that may be different, by the rules."""
 
@@ -416,6 +439,44 @@ def error_rates(
         row["too_many"] = float((shares[:, VERDICTS.index("different")] > TOLERATED).mean())
         rows.append(row | {"cells": len(apart), "tables": n_tables})
     return pd.DataFrame(rows)
+
+
+def clusters_in_words(whole: pd.DataFrame, apart: pd.DataFrame, *, shift: float = 2.0) -> str:
+    """Say what it changes that whole seeds are drawn.
+
+    Parameters
+    ----------
+    whole, apart : DataFrame
+        Rows of :func:`error_rates` with whole seeds and without, of the same runs; both with the
+        shift 0.
+    shift : float
+        True difference, in margins, at which power is compared.
+
+    Returns
+    -------
+    str
+        Two sentences.
+
+    Raises
+    ------
+    ValueError
+        If either lacks a shift.
+    """
+    rows = []
+    for table in (whole, apart):
+        by_shift = table.set_index("shift")
+        if missing := sorted({0.0, shift} - set(by_shift.index)):
+            raise ValueError(f"rates lack the shift {missing[0]}; simulate it too")
+        rows += [by_shift.loc[0.0], by_shift.loc[shift]]
+    alarms, power, alarms_apart, power_apart = rows
+    widths = [row["different_high"] - row["different_low"] for row in (power, power_apart)]
+    return (
+        f"If runs were independent, false alarms would be {alarms_apart['different']:.1%} instead "
+        f"of {alarms['different']:.1%} and power at a shift of {shift:g} "
+        f"{power_apart['different']:.1%} instead of {power['different']:.1%}. Shared seeds move "
+        f"many cells of a table together: the middle 95 % of tables then span "
+        f"{100 * widths[0]:.1f} percentage points of power instead of {100 * widths[1]:.1f}."
+    )
 
 
 def _pool(runs: pd.DataFrame) -> pd.DataFrame:

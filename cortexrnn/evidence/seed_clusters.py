@@ -19,8 +19,10 @@ from cortexrnn.fields.inputs.arguments import whole_number
 from cortexrnn.networks.variant import Variant
 
 __all__ = [
+    "correlations_in_words",
     "design_effects",
     "designs_in_words",
+    "gains_by_seed",
     "outcomes_by_seed",
     "shared_outcomes",
     "simultaneous_intervals",
@@ -180,6 +182,27 @@ def outcomes_by_seed(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(cells).dropna()
 
 
+def gains_by_seed(runs: pd.DataFrame) -> pd.DataFrame:
+    """Gain in accuracy of a functional over an orthogonal start, seed by seed.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Published variants of one field, arm and draw of trials.
+
+    Returns
+    -------
+    DataFrame, shape (seeds, tasks)
+        Mean over the cells that start from W*, and over those that start from W!, averaged, less
+        the mean over those that start orthogonal. NaN where a run of the seed has no value.
+    """
+    starts = runs["variant"].map(lambda name: Variant.parse(name).start).rename("start")
+    cells = runs.groupby(["seed", "task", starts], sort=False)["accuracy"]
+    means = cells.agg(lambda values: values.mean(skipna=False)).unstack("start")
+    gain = (means["functional"] + means["permuted"]) / 2 - means["orthogonal"]
+    return gain.unstack("task")[list(dict.fromkeys(runs["task"]))]
+
+
 DESIGN = ["field", "task", "start", "cells", "seeds", "share", "correlation", "design_effect"]
 """Columns of :func:`design_effects`."""
 
@@ -297,3 +320,24 @@ def designs_in_words(designs: pd.DataFrame, *, field: str, start: str = "functio
         for row in chosen.itertuples()
     ]
     return "; ".join(texts) or "not run yet"
+
+
+def correlations_in_words(shared: pd.DataFrame) -> dict[str, str]:
+    """Say how far runs of a seed agree, by what they share.
+
+    Parameters
+    ----------
+    shared : DataFrame
+        Rows of :func:`shared_outcomes`.
+
+    Returns
+    -------
+    dict of str to str
+        For each entry of ``SHARED`` the least and largest correlation of any field, such as
+        ``"0.75 to 0.90"``; ``"not run yet"`` where there is none.
+    """
+    texts = {}
+    for name in SHARED:
+        values = shared.loc[shared["shared"] == name, "correlation"].to_numpy(dtype=float)
+        texts[name] = f"{values.min():z.2f} to {values.max():z.2f}" if len(values) else "not run yet"
+    return texts

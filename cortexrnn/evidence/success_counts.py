@@ -19,7 +19,8 @@ from cortexrnn.evidence.leaky_units import ABOVE, learned, levels_without_memory
 from cortexrnn.evidence.published import published_cells
 from cortexrnn.evidence.seed_clusters import outcomes_by_seed
 from cortexrnn.networks.specification import SIGNS
-from cortexrnn.networks.variant import Variant
+from cortexrnn.networks.tasks import TASKS
+from cortexrnn.networks.variant import VARIANTS, Variant
 from cortexrnn.runs.labels import select
 
 __all__ = [
@@ -182,7 +183,7 @@ def published_counts(limits: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per ``arm, variant, task`` that did not diverge, with ``fewest`` and ``most`` runs
+        One row per ``arm, variant, task`` that did not diverge, in the order of the paper, with ``fewest`` and ``most`` runs
         of 20 that can have learned, see :func:`possible_counts`. They are NaN where no runs
         between the limits have the published mean and interval.
     """
@@ -199,6 +200,8 @@ def published_counts(limits: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
         ends = (min(counts), max(counts)) if counts else (np.nan, np.nan)
         named = {name: cell[name] for name in ("arm", "variant", "task")}
         rows.append(named | dict(zip(("fewest", "most"), ends, strict=True)))
+    place = {name: i for i, name in enumerate([*VARIANTS, *TASKS])}
+    rows.sort(key=lambda row: (row["arm"], place[row["variant"]], place[row["task"]]))
     return pd.DataFrame(rows, columns=["arm", "variant", "task", "fewest", "most"])
 
 

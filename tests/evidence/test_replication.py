@@ -501,6 +501,20 @@ def test_metrics_of_a_run_are_drawn_together_on_both_sides():
     assert apart["too_many"] > whole["too_many"]
 
 
+def test_what_whole_seeds_change_is_said_in_words():
+    low = {"shift": 0.0, "different": 0.001, "different_low": 0.0, "different_high": 0.01}
+    high = {"shift": 2.0, "different": 0.9, "different_low": 0.85, "different_high": 0.94}
+    whole = pd.DataFrame([low, high])
+    apart = pd.DataFrame([low, high | {"different": 0.904, "different_low": 0.875}])
+    assert replication.clusters_in_words(whole, apart) == (
+        "If runs were independent, false alarms would be 0.1% instead of 0.1% and power at a shift "
+        "of 2 90.4% instead of 90.0%. Shared seeds move many cells of a table together: the middle "
+        "95 % of tables then span 9.0 percentage points of power instead of 6.5."
+    )
+    with pytest.raises(ValueError, match=r"rates lack the shift 2\.0"):
+        replication.clusters_in_words(whole, apart.head(1))
+
+
 def test_runs_without_a_value_are_drawn_too():
     values = [0.8] * 12 + [np.nan] * 8  # of twenty that are drawn, twelve have a value, or ten
     rates = error_rates(
@@ -535,6 +549,12 @@ def test_cells_are_untestable_where_equal_means_would_not_pass():
     # Runs of our own that scatter do the same.
     assert set(table.loc[marks["untestable"] & ~marks["by_paper"], "variant"]) == {"WD"}
     assert marks.loc[marks["by_paper"], "untestable"].all()
+    counts = replication.verdict_counts(table)
+    assert counts.index.tolist() == ["accuracy", "All"]
+    assert (counts["untestable by mean"] == marks["untestable"].sum()).all()
+    assert (counts["by the paper's interval"] == 10).all()
+    assert (counts["All"] == len(table)).all()
+    assert counts.loc["accuracy", "inconclusive"] == (table["verdict"] == "inconclusive").sum()
 
 
 def test_rates_need_runs():

@@ -7,8 +7,10 @@ from scipy import stats
 
 from cortexrnn.evidence.intervals import t_interval
 from cortexrnn.evidence.seed_clusters import (
+    correlations_in_words,
     design_effects,
     designs_in_words,
+    gains_by_seed,
     outcomes_by_seed,
     shared_outcomes,
     simultaneous_intervals,
@@ -235,3 +237,21 @@ def test_design_effects_are_said_in_words():
     expected = "go nogo: 2 cells tell as much as 1.0 independent ones"
     assert designs_in_words(design_effects(table), field="f") == expected
     assert designs_in_words(design_effects(table), field="other") == "not run yet"
+
+
+def test_gains_are_those_of_every_seed():
+    table = cells(star=[1, 1], star_other=[1, 0], relabelled=[1, 0], orthogonal=[0, 0])
+    gains = gains_by_seed(table)
+    # Accuracy is 1 or 0.5; the second seed has 0.75 from W*, 0.5 from W! and 0.5 orthogonal.
+    assert gains["go_nogo"].tolist() == [0.5, 0.125]
+    table.loc[0, "accuracy"] = np.nan
+    assert np.isnan(gains_by_seed(table).loc[0, "go_nogo"])
+
+
+def test_correlations_are_said_in_words():
+    table = pd.DataFrame(
+        {"shared": ["both", "both", "input weights"], "correlation": [0.75, 0.9, -0.001]}
+    )
+    assert correlations_in_words(table) == {
+        "both": "0.75 to 0.90", "input weights": "0.00 to 0.00", "recurrent weights": "not run yet"
+    }  # fmt: skip
