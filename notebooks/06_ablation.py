@@ -363,9 +363,9 @@ else:
 shares_shown
 
 # %% [markdown]
-# Tests of cells are exact (Fisher) and adjusted over all cells of both signs (Holm). In the folded table intervals are of the share
-# here less the published one, hold together (Bonferroni), and reach over all counts that the paper allows. With so few
-# seeds they are wide, and one that holds zero does not show that shares agree.
+# Tests of cells are exact (Fisher) and adjusted over all cells of both signs (Holm). In the folded table intervals are
+# of the share here less the published one, hold together at 95 % (Bonferroni), and reach over all counts that the paper
+# allows. With so few seeds they are wide, and one that holds zero does not show that shares agree.
 
 # %%
 download(learned, f"learned_{shown}.csv") if judged else remark(counts_told)
@@ -391,8 +391,8 @@ assert (by_field.idxmax(axis=1) == "both").all()
 # weights alone, and W\* relabelled anew, the correlation is {glue:text}`share_input`; with the same W\* alone, in two
 # tasks, {glue:text}`share_recurrent`. Input weights here depend on seed and task, not on the variant, and all cells of
 # W\* of a seed share its draw: what decides is which inputs the units with strong self-connections get. So the cells
-# of W\* are nearly one experiment, seen several times ({glue:text}`designs_told`). The paper's simulations had no seeds:
-# its cells are independent.
+# of W\* are nearly one experiment, seen several times ({glue:text}`designs_told`). The paper's simulations had no
+# seeds: its cells are independent.
 
 # %% tags=["hide-input"]
 folded(designs.round(2), "Design effects by field, task and start")
@@ -520,8 +520,8 @@ cells_of_runs(runs, values=["accuracy", "modularity"])
 #
 # - Every number above is computed from the archive when the page is built; `cortexrnn tables` prints the
 #   cells of any measure.
-# - Where runs succeed or fail as a whole, a mean over runs is a success rate. How many published runs learned can mostly
-#   be recovered from means and intervals.
+# - Where runs succeed or fail as a whole, a mean over runs is a success rate. How many published runs learned can
+#   mostly be recovered from means and intervals.
 # - Runs of one seed that start alike are nearly one run. What counts is the number of seeds.
 # - A difference between two cells tells of everything in which the two variants differ: start, strength of
 #   the penalty, self-connections.

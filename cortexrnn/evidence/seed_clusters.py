@@ -274,8 +274,8 @@ def shared_outcomes(runs: pd.DataFrame) -> pd.DataFrame:
     for field, group in runs[runs["variant"].map(starts) != "orthogonal"].groupby("field"):
         table = _mixed(outcomes_by_seed(group))
         sums = {name: np.zeros(3) for name in SHARED}
-        covariance = np.atleast_2d(np.cov(table, rowvar=False)) if table.shape[1] > 1 else ()
-        for i, j in itertools.combinations(range(table.shape[1]), 2):
+        covariance = table.cov().to_numpy()
+        for i, j in itertools.combinations(range(len(covariance)), 2):
             shared = _shared(table.columns[i], table.columns[j], starts)
             if shared:
                 scale = np.sqrt(covariance[i, i] * covariance[j, j])
