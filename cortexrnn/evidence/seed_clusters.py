@@ -1,4 +1,4 @@
-"""Runs that share a seed: simultaneous intervals.
+"""Runs that share a seed: how alike they are, and intervals that take it into account.
 
 Runs of one seed share trials, input noise and initial weights. They are a cluster: what is
 independent is the seed, not the run.
@@ -6,14 +6,27 @@ independent is the seed, not the run.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from cortexrnn.evidence.leaky_units import learned
 from cortexrnn.fields.inputs.arguments import whole_number
+from cortexrnn.networks.variant import Variant
 
-__all__ = ["simultaneous_intervals"]
+__all__ = [
+    "correlations_in_words",
+    "design_effects",
+    "designs_in_words",
+    "gains_by_seed",
+    "outcomes_by_seed",
+    "shared_outcomes",
+    "simultaneous_intervals",
+]
 
 INTERVALS = ["seeds", "difference", "difference_low", "difference_high", "p"]
 """Columns of :func:`simultaneous_intervals`."""
@@ -134,3 +147,197 @@ def _smallest_p(
         for count in np.unique(counts)
     ]
     return np.asarray(np.min(by_count, axis=0))
+
+
+def outcomes_by_seed(runs: pd.DataFrame) -> pd.DataFrame:
+    """Which runs learned, seed by seed.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of one field and one draw of trials; seeds that some cell lacks are left out.
+
+    Returns
+    -------
+    DataFrame, shape (seeds, cells)
+        1 or 0 by ``(arm, variant, task)``; a run that diverged has not learned.
+
+    Raises
+    ------
+    ValueError
+        If a seed occurs twice in a cell.
+    """
+    cells = {
+        (arm, variant, task): pd.Series(
+            learned(task, cell["accuracy"]).astype(float), index=pd.Index(cell["seed"])
+        )
+        for (arm, variant, task), cell in runs.groupby(["arm", "variant", "task"], sort=False)
+    }
+    for name, cell in cells.items():
+        if not cell.index.is_unique:
+            raise ValueError(
+                f"runs: cell {name} has a seed more than once; give those of one field and one "
+                "draw of trials"
+            )
+    return pd.DataFrame(cells).dropna()
+
+
+def gains_by_seed(runs: pd.DataFrame) -> pd.DataFrame:
+    """Gain in accuracy of a functional over an orthogonal start, seed by seed.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Published variants of one field, arm and draw of trials.
+
+    Returns
+    -------
+    DataFrame, shape (seeds, tasks)
+        Mean over the cells that start from W*, and over those that start from W!, averaged, less
+        the mean over those that start orthogonal. NaN where a run of the seed has no value.
+    """
+    starts = runs["variant"].map(lambda name: Variant.parse(name).start).rename("start")
+    cells = runs.groupby(["seed", "task", starts], sort=False)["accuracy"]
+    means = cells.agg(lambda values: values.mean(skipna=False)).unstack("start")
+    gain = (means["functional"] + means["permuted"]) / 2 - means["orthogonal"]
+    return gain.unstack("task")[list(dict.fromkeys(runs["task"]))]
+
+
+DESIGN = ["field", "task", "start", "cells", "seeds", "share", "correlation", "design_effect"]
+"""Columns of :func:`design_effects`."""
+
+
+def design_effects(runs: pd.DataFrame) -> pd.DataFrame:
+    """How much less runs tell because cells share their seeds.
+
+    The design effect (Kish 1965) is the variance of the share of runs that learned, over all cells,
+    by that of as many independent runs. It is 1 + (cells - 1) r with r the correlation within
+    seeds: pooled covariance of two cells by pooled variance.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Published variants on any fields, of one draw of trials.
+
+    Returns
+    -------
+    DataFrame
+        One row per field, task and start: ``cells`` in which some runs learned and others did not,
+        ``seeds``, ``share`` of runs that learned in them, ``correlation`` and ``design_effect``.
+        With fewer than two such cells there is no correlation, and no row.
+    """
+    rows = []
+    starts = runs["variant"].map(lambda name: Variant.parse(name).start)
+    for (field, task, start), group in runs.groupby(["field", "task", starts], sort=False):
+        table = _mixed(outcomes_by_seed(group))
+        n_cells = table.shape[1]
+        if n_cells > 1:
+            covariance = np.cov(table, rowvar=False)
+            effect = covariance.sum() / np.trace(covariance)
+            named = {"field": field, "task": task, "start": start, "cells": n_cells}
+            named |= {"seeds": len(table), "share": table.to_numpy().mean()}
+            named |= {"correlation": (effect - 1) / (n_cells - 1), "design_effect": effect}
+            rows.append(named)
+    return pd.DataFrame(rows, columns=DESIGN)
+
+
+def _mixed(table: pd.DataFrame) -> pd.DataFrame:
+    """Cells in which some runs learned and others did not."""
+    return table.loc[:, table.nunique() > 1]
+
+
+SHARED = ("both", "input weights", "recurrent weights")
+"""What two runs of a seed can share."""
+
+
+def shared_outcomes(runs: pd.DataFrame) -> pd.DataFrame:
+    """Correlation of outcomes within seeds, by what the runs share at the start.
+
+    Input weights depend on seed and task, W* on the seed, its relabelling on seed, variant and
+    task. Cells of one task that start from W* share ``both``, as do those of one variant of W! with
+    free and with positive weights. Other cells of a task share ``input weights`` alone, cells of
+    two tasks that start from W* their ``recurrent weights`` alone.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Published variants on any fields, of one relation and one draw of trials.
+
+    Returns
+    -------
+    DataFrame
+        One row per field and entry of ``SHARED``: ``field, shared, pairs`` of cells, and their
+        ``correlation``, covariances by products of standard deviations, each summed over pairs.
+    """
+    rows = []
+    starts = {name: Variant.parse(name).start for name in runs["variant"].unique()}
+    for field, group in runs[runs["variant"].map(starts) != "orthogonal"].groupby("field"):
+        table = _mixed(outcomes_by_seed(group))
+        sums = {name: np.zeros(3) for name in SHARED}
+        covariance = table.cov().to_numpy()
+        for i, j in itertools.combinations(range(len(covariance)), 2):
+            shared = _shared(table.columns[i], table.columns[j], starts)
+            if shared:
+                scale = np.sqrt(covariance[i, i] * covariance[j, j])
+                sums[shared] += (1, covariance[i, j], scale)
+        rows += [
+            {"field": field, "shared": name, "pairs": int(n), "correlation": both / scale}
+            for name, (n, both, scale) in sums.items()
+            if n
+        ]
+    return pd.DataFrame(rows, columns=["field", "shared", "pairs", "correlation"])
+
+
+def _shared(one: tuple[str, ...], two: tuple[str, ...], starts: Mapping[str, str]) -> str | None:
+    """Say what two cells of a seed share at the start."""
+    (_, variant, task), (_, other, other_task) = one, two
+    functional = starts[variant] == starts[other] == "functional"
+    if task != other_task:
+        return "recurrent weights" if functional else None
+    return "both" if functional or variant == other else "input weights"
+
+
+def designs_in_words(designs: pd.DataFrame, *, field: str, start: str = "functional") -> str:
+    """Say what the cells of a start tell, counted in independent cells, task by task.
+
+    Parameters
+    ----------
+    designs : DataFrame
+        Rows of :func:`design_effects`.
+    field, start : str
+        Which of them.
+
+    Returns
+    -------
+    str
+        Such as ``"perceptual: 6 cells tell as much as 1.1 independent ones"``, tasks with a
+        semicolon between; ``"not run yet"`` without rows.
+    """
+    chosen = designs[(designs["field"] == field) & (designs["start"] == start)]
+    texts = [
+        f"{row.task.replace('_', ' ')}: {row.cells} cells tell as much as "
+        f"{row.cells / row.design_effect:.1f} independent ones"
+        for row in chosen.itertuples()
+    ]
+    return "; ".join(texts) or "not run yet"
+
+
+def correlations_in_words(shared: pd.DataFrame) -> dict[str, str]:
+    """Say how far runs of a seed agree, by what they share.
+
+    Parameters
+    ----------
+    shared : DataFrame
+        Rows of :func:`shared_outcomes`.
+
+    Returns
+    -------
+    dict of str to str
+        For each entry of ``SHARED`` the least and largest correlation of any field, such as
+        ``"0.75 to 0.90"``; ``"not run yet"`` where there is none.
+    """
+    texts = {}
+    for name in SHARED:
+        values = shared.loc[shared["shared"] == name, "correlation"].to_numpy(dtype=float)
+        texts[name] = f"{values.min():z.2f} to {values.max():z.2f}" if len(values) else "not run yet"
+    return texts
