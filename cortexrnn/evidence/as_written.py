@@ -11,10 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from cortexrnn.evidence.headline_effects import HEADLINES, MEAN, by_task, differences_on
-from cortexrnn.evidence.intervals import t_interval, with_interval
+from cortexrnn.evidence.intervals import share_interval, t_interval, with_interval
 from cortexrnn.evidence.leaky_units import learned
 from cortexrnn.evidence.predictions import DIFFERENCE
 from cortexrnn.evidence.published import published_cells
@@ -233,8 +232,7 @@ def learned_counts(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
         for variant, condition in conditions.items():
             for task, cell in runs_of(runs, condition, field=field).groupby("task", sort=False):
                 n = int(learned(str(task), cell["accuracy"]).sum())
-                interval = stats.binomtest(n, len(cell)).proportion_ci(0.95, method="exact")
-                share = (n / len(cell), float(interval.low), float(interval.high))
+                share = (n / len(cell), *share_interval(n, len(cell)))
                 rows.append((variant, task, side, n, len(cell), *share))
     columns = ["variant", "task", "side", "learned", "runs", "share", "share_low", "share_high"]
     return pd.DataFrame(rows, columns=columns)
