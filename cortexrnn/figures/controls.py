@@ -162,7 +162,7 @@ def predictions(table: pd.DataFrame) -> Figure:
     axes.set_xlim(-reach, reach)
     axes.set_xlabel(f"difference in {table['metric'].iloc[0]}")
     handles = _handles_of_outcomes(table, fields)
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 5))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
     return figure
 
 
