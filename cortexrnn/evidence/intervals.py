@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from cortexrnn.evidence.effect_sizes import finite_values
+from cortexrnn.fields.inputs.arguments import whole_number
 from cortexrnn.runs.archive import METRICS
 
 __all__ = [
@@ -15,6 +17,7 @@ __all__ = [
     "by_numerics",
     "cell_means",
     "cells_as_text",
+    "share_interval",
     "t_interval",
     "with_interval",
 ]
@@ -83,6 +86,35 @@ def bootstrap_interval(
         random_state=np.random.default_rng(seed),
     ).confidence_interval  # fmt: skip
     return mean, float(low), float(high)
+
+
+def share_interval(count: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
+    """Exact interval of a share, after Clopper and Pearson (1934).
+
+    Parameters
+    ----------
+    count : int
+        Number of successes.
+    n : int
+        Number of independent trials, such as seeds.
+    level : float
+        Least coverage.
+
+    Returns
+    -------
+    low, high : float
+        Never of zero width: all of 20 can be had with any chance above 0.83.
+
+    Raises
+    ------
+    ValueError
+        If there are no trials, or fewer than successes.
+    """
+    n = whole_number("n", n, least=1)
+    if whole_number("count", count) > n:
+        raise ValueError(f"count is {count}, of {n} trials; give a number up to that")
+    low, high = proportion_confint(count, n, alpha=1 - level, method="beta")
+    return float(low), float(high)
 
 
 def cell_means(runs: pd.DataFrame, *, metric: str = "accuracy") -> pd.DataFrame:
