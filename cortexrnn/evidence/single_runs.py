@@ -16,10 +16,13 @@ from scipy.optimize import brentq, minimize
 from scipy.special import expit
 from scipy.stats import mannwhitneyu, norm
 
+from cortexrnn.evidence.intervals import with_interval
+
 __all__ = [
     "MODELS",
     "area_interval",
     "area_under_curve",
+    "areas_as_text",
     "effective_number",
     "fit_logistic",
     "out_of_sample",
@@ -238,3 +241,34 @@ def _design(runs: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.float64]:
     if "separation" in values:
         values["separation"] = np.sqrt(values["separation"])
     return np.asarray(values.to_numpy())
+
+
+def areas_as_text(table: pd.DataFrame, *, tested_on: str) -> pd.DataFrame:
+    """Write the areas of all models beside each other.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of :func:`out_of_sample`.
+    tested_on : {"another field", "other seeds"}
+        Which of them.
+
+    Returns
+    -------
+    DataFrame
+        One row per task and field: ``failures`` (runs, and seeds behind them) and one column per
+        model, the area with its interval; a field without failures says so, and so does one whose
+        failures no other field, or no other seed, has.
+    """
+    chosen = table[table["tested_on"] == tested_on]
+    absent = np.where(chosen["failures"] == 0, "no failures", "nothing to learn from")
+    text = [with_interval(*values) for values in chosen[["area", "low", "high"]].to_numpy()]
+    failures = [
+        f"{row['failures']} of {row['runs']} runs, {row['failing_seeds']} of {row['seeds']} seeds"
+        for row in chosen.to_dict("records")
+    ]
+    told = chosen.assign(area=np.where(chosen["area"].isna(), absent, text), failures=failures)
+    wide = told.pivot_table(
+        "area", ["task", "field", "failures"], "model", aggfunc="first", sort=False
+    )
+    return wide.reset_index("failures")

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from cortexrnn.evidence.dose_response import ACCOUNTS, share_interval
+from cortexrnn.evidence.intervals import with_interval
 from cortexrnn.evidence.leaky_units import INPUT_NOISE, learned, needed_self_connection
 from cortexrnn.evidence.single_runs import effective_number
 from cortexrnn.fields.field import Field
@@ -39,8 +40,10 @@ __all__ = [
     "memory_trials",
     "runs_with_features",
     "separations",
+    "shares_as_text",
     "start_features",
     "strongest_units",
+    "trace_summary",
 ]
 
 CONDITIONS_OF_STARTS = (
@@ -88,13 +91,16 @@ def memory_trials(task: Task) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     Returns
     -------
     inputs : ndarray, shape (K, n_steps, n_channels)
-        Every distinct trial of the task.
+        Every distinct trial of the task that has one right answer.
     pairs : ndarray, shape (P, 2)
         Pairs of trials that end with the same input and ask for different answers.
     """
     silent = task.with_settings(noise_sd=0.0) if isinstance(task, Perceptual) else task
     drawn, answers = silent.sample(DRAWN, rng=np.random.default_rng(0))
-    _, first = np.unique(drawn.reshape(len(drawn), -1), axis=0, return_index=True)
+    flat = drawn.reshape(len(drawn), -1)
+    _, first, which = np.unique(flat, axis=0, return_index=True, return_inverse=True)
+    mean = np.bincount(which, answers) / np.bincount(which)
+    first = first[mean == answers[first]]  # evidence of zero has either answer
     inputs, answers = drawn[first].astype(float), answers[first]
     alike = np.isclose(inputs[:, None, -1], inputs[None, :, -1]).all(-1)
     pairs = np.argwhere(np.triu(alike & (answers[:, None] != answers)))
@@ -282,7 +288,8 @@ def start_features(units: pd.DataFrame) -> pd.DataFrame:
             trials=trials[task],
             scale=largest_input_weight(len(weights), listed["n_neurons"].iloc[0]),
         )
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("identity")
+    index = pd.Index(list(rows), name="identity")
+    return pd.DataFrame(list(rows.values()), index=index, columns=list(FEATURES))
 
 
 def _features(
@@ -362,9 +369,9 @@ def runs_with_features(
             f"({table.loc[missing, 'label'].iloc[0]}) and {missing.sum() - 1} others; make the "
             "list again with tools/watch_units.py"
         )
-    features = features.reindex(table["identity"]).set_axis(table.index)
-    nothing = dict.fromkeys(FEATURES, 0.0) | {"silent": True}
-    return table.join(features.fillna(nothing).astype(dict.fromkeys(FEATURES, float) | KINDS))
+    features = features.astype(float).reindex(table["identity"]).set_axis(table.index)
+    nothing = dict.fromkeys(FEATURES, 0.0) | {"silent": 1.0}
+    return table.join(features.fillna(nothing).astype(KINDS))
 
 
 def _share(cell: pd.DataFrame) -> dict[str, float]:
@@ -437,4 +444,68 @@ def learned_by_account(table: pd.DataFrame) -> pd.DataFrame:
         for (task, field, can), cell in keyed.groupby(["task", "field", "can_learn"], sort=False):
             row = {"account": account, "task": task, "field": field, "can_learn": can}
             rows.append(row | _share(cell))
+    return pd.DataFrame(rows)
+
+
+def shares_as_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Write counted shares field by field.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of :func:`learned_by_count`.
+
+    Returns
+    -------
+    DataFrame
+        One row per task and number, one column per field: runs that learned of how many, number of
+        seeds, and the share with its interval; empty where a field has no such start.
+    """
+    told = table.assign(
+        share=[
+            f"{row['learned']} of {row['runs']}, {row['seeds']} seeds: "
+            + with_interval(row["share"], row["low"], row["high"])
+            for row in table.to_dict("records")
+        ]
+    )
+    keys = list(table.columns[: list(table.columns).index("runs")])
+    keys.remove("field")
+    return told.pivot_table("share", keys, "field", aggfunc="first", fill_value="", sort=False)
+
+
+def trace_summary(traces: pd.DataFrame) -> pd.DataFrame:
+    """Say of every traced run when its units fell silent, and what became of the strongest one.
+
+    Parameters
+    ----------
+    traces : DataFrame
+        Rows of :func:`load_traces`.
+
+    Returns
+    -------
+    DataFrame
+        One row per run: ``field, task, seed, learned``; ``strong``, its strong units at the start;
+        ``silent_at_start``, whether no listed unit is above the noise of one step there;
+        ``silent_from``, the first look from which that is so to the end, NaN where some unit
+        is above at the end; ``start`` and ``end`` of the strongest self-connection of the start.
+    """
+    needed = {name: needed_self_connection(task) for name, task in TASKS.items()}
+    rows = []
+    keys = ["field", "task", "seed", "learned"]
+    for key, trace in traces.groupby(keys, sort=False):
+        looks = trace.groupby("update")["separation"].max() > INPUT_NOISE
+        heard = looks.index[looks]
+        later = looks.index[looks.index > (heard.max() if len(heard) else -1)]
+        strongest = trace[trace["rank"] == 1].sort_values("update")["self_connection"]
+        at_start = trace[trace["update"] == 0]["self_connection"]
+        rows.append(
+            dict(zip(keys, key, strict=True))
+            | {
+                "strong": int((at_start > needed[key[1]]).sum()),
+                "silent_at_start": not looks.iloc[0],
+                "silent_from": float(later.min()) if len(later) else float("nan"),
+                "start": float(strongest.iloc[0]),
+                "end": float(strongest.iloc[-1]),
+            }
+        )
     return pd.DataFrame(rows)
