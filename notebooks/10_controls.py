@@ -444,6 +444,9 @@ for name, cell in starts[starts["strong"] == 1].groupby("task"):
 lost = starts[(starts["strong"] > 1) & ~starts["learned"]]
 glue("lost_several", len(lost))
 glue("lost_several_silent", int(lost["silent"].sum()))
+rare = starts[(starts["task"] == "one_choice") & ~starts["learned"]]
+glue("lost_one_choice", len(rare))
+glue("lost_one_choice_seeds", len(rare[["field", "seed"]].drop_duplicates()))
 glue("lost_several_seeds", len(lost[["field", "seed"]].drop_duplicates()))
 download(starts, "single_runs.csv")
 
@@ -483,14 +486,14 @@ download(areas, "prediction_of_runs.csv")
 # On a field that it has not seen, separation ranks runs with an area of
 # {glue:text}`area_separation_perceptual` in perceptual decision and {glue:text}`area_separation_go_nogo` in Go/NoGo, the
 # number of strong units with {glue:text}`area_number_perceptual` and {glue:text}`area_number_go_nogo`. In one-choice
-# the failures of a field, where it has any, are those of a single seed, and neither predicts them
-# ({glue:text}`area_separation_one_choice` and {glue:text}`area_number_one_choice`).
+# {glue:text}`lost_one_choice` runs fail, of {glue:text}`lost_one_choice_seeds` seeds over all fields: too few to be
+# predicted ({glue:text}`area_separation_one_choice` and {glue:text}`area_number_one_choice`).
 # ```
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# One unit is enough if it hears a cue and keeps it. More strong units help, mostly because one of them is then more
-# likely to be heard. That two are needed, as we thought at first, is not so.
+# One unit is enough if it hears a cue and keeps it: two are not needed. More strong units help, since one of them is
+# then more likely to be heard; among starts that are not silent they make a small difference.
 # ```
 #
 # ### The number alone, changed
@@ -519,13 +522,24 @@ weighed = dose_response.compare_accounts(response).set_index("start")
 rows_or(weighed.round(2), "So will the likelihood of the two accounts.")
 
 # %%
+dosed = units.runs_with_features(
+    archive,
+    units.load_units(),
+    fields=recorded,
+    conditions=[one.name for one in controls.AT_DOSE.values()],
+)
+own = units.learned_by_account(dosed)
+rows_or(own.round(2), "And what the input weights of single runs say.")
+
+# %%
 download(held, "dose_response.csv") if len(held) else None
 
 # %% [markdown]
 # The first table counts cells (start, number, task, field) in which more or fewer runs learned than an account predicts,
 # by an exact test with Holm's correction over all cells of the account. It takes the accounts at their word: where no
 # run can learn, one that does is outside. The second allows each account a share of runs that do what they should not,
-# its *lapse*, and gives the logarithm of the likelihood.
+# its *lapse*, and gives the logarithm of the likelihood. The third asks of every run whether its own input weights let
+# it learn, by either account.
 #
 # ### What becomes of strong units
 #
@@ -567,8 +581,9 @@ download(summary, "traces.csv")
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# A unit that is silent for all trials has no gradient, so that nothing changes it: neither the task nor the penalty,
-# which spares self-connections. Failing networks keep the self-connection that they would need and cannot use it.
+# A unit whose last state is the same after all cues is of no use to the read-out, and the task gives its
+# self-connection hardly any gradient; the penalty spares self-connections. So nothing repairs it: failing networks keep
+# the self-connection that they would need and cannot use it.
 # ```
 #
 # ## How steep penalties are

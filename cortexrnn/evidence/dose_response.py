@@ -8,7 +8,7 @@ with k such units that can learn, with no parameter to choose.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -210,7 +210,7 @@ def compare_accounts(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for start in [*dict.fromkeys(table["start"]), "both"] if len(table) else []:
         cells = table if start == "both" else table[table["start"] == start]
-        row = {"start": start, "runs": int(cells["runs"].sum())}
+        row: dict[str, Any] = {"start": start, "runs": int(cells["runs"].sum())}
         for name in ACCOUNTS:
             lapse, value = _with_lapse(*cells[["learned", "runs", name]].to_numpy(float).T)
             row |= {f"lapse of {name}": lapse, f"log likelihood of {name}": value}

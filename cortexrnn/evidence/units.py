@@ -61,6 +61,8 @@ CUE_CHANNELS = {"one_choice": (0, 1, 2, 3), "perceptual": (1, 2), "go_nogo": (1,
 """Input channels of the cues by task: goals, evidence, NoGo and Go."""
 LISTED = max(count for _, count in AT_DOSE)
 """Units of a start that are listed: those with the strongest self-connections."""
+DRAWN = 2000
+"""Trials that are drawn to see every distinct one; tasks have at most ten."""
 FOUR = 4
 """From this number on, counts of units are taken together."""
 FEATURES = {
@@ -105,10 +107,6 @@ def memory_trials(task: Task) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     alike = np.isclose(inputs[:, None, -1], inputs[None, :, -1]).all(-1)
     pairs = np.argwhere(np.triu(alike & (answers[:, None] != answers)))
     return inputs, pairs
-
-
-DRAWN = 2000
-"""Trials that are drawn to see every distinct one; tasks have at most ten."""
 
 
 def last_states(
@@ -276,7 +274,7 @@ def start_features(units: pd.DataFrame) -> pd.DataFrame:
     """
     needed = {name: needed_self_connection(task) for name, task in TASKS.items()}
     trials = {name: memory_trials(task) for name, task in TASKS.items()}
-    rows = {}
+    rows: dict[str, dict[str, Any]] = {}
     for (identity, task), listed in units.groupby(["identity", "task"], sort=False):
         weights = np.stack(listed["input_weights"].to_list(), axis=1).astype(float)
         own = listed["self_connection"].to_numpy(dtype=float)
