@@ -401,11 +401,6 @@ def initial_input_weights(spec: RunSpec, n_neurons: int) -> NDArray[np.float64]:
     -------
     ndarray, shape (I, N)
         Weights from the I channels of the task, as :func:`train` starts from.
-
-    Raises
-    ------
-    ValueError
-        If there is no such task.
     """
     return _glorot_uniform((task_of(spec).n_channels, n_neurons), _outer_stream(spec))
 

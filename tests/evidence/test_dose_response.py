@@ -54,6 +54,17 @@ def test_predicted_shares_are_those_of_drawn_input_weights(task, count):
         assert predicted_share(task, count, needed=account) == pytest.approx(able.mean(), abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [(("chess", 1), "task"), (("go_nogo", -1), "count"), (("go_nogo", 1.5), "count")],
+)
+def test_what_cannot_be_predicted_is_refused(arguments, what):
+    with pytest.raises(ValueError, match=what):
+        predicted_share(*arguments)
+    with pytest.raises(ValueError, match="needed"):
+        predicted_share("go_nogo", 1, needed="three units")
+
+
 def test_cues_are_the_channels_that_say_what_to_remember():
     for name, task in TASKS.items():
         named = [channel.split()[0] for channel in task.channel_names]

@@ -26,6 +26,7 @@ from cortexrnn.evidence.units import (
     strongest_units,
     trace_summary,
 )
+from cortexrnn.fields.errors import FieldError
 from cortexrnn.fields.sources import load_field
 from cortexrnn.networks import training
 from cortexrnn.networks.ensemble import logits
@@ -124,6 +125,14 @@ def test_the_strongest_units_are_those_of_the_start():
         assert row["input_weights"] == member["input"][:, row["unit"]].tolist()
     dose = replace(spec, variant=AT_DOSE["orthogonal", 2].variant)
     assert strongest_units([dose], field)["self_connection"].tolist() == [SPECTRAL_RADIUS] * 2
+
+
+def test_a_start_whose_relation_is_missing_is_refused():
+    field = load_field("surrogate")
+    spec = RunSpec(field=field.name, field_hash=field.hash_without_events, relation="response",
+                   variant=CONDITIONS["W*D*"].variant, task="one_choice", seed=0)  # fmt: skip
+    with pytest.raises(FieldError, match="response"):
+        strongest_units([spec], field)
 
 
 def test_counts_follow_self_connections_and_input_weights():
