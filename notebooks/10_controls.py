@@ -436,6 +436,7 @@ dose_figures.separation_and_accuracy(starts)
 
 # %%
 several = starts.assign(strong=starts["strong"].clip(upper=2))
+several = several[several["task"] != "one_choice"]  # nearly all learn there
 for (number, silent), cell in several.groupby(["strong", "silent"]):
     name = f"{'silent' if silent else 'heard'}_{number}"
     glue(name, f"{cell['learned'].sum()} of {len(cell)}")
@@ -455,7 +456,7 @@ download(starts, "single_runs.csv")
 # :class: measurement
 # With one strong unit {glue:text}`one_strong_one_choice` runs learn in one-choice,
 # {glue:text}`one_strong_perceptual` in perceptual decision and {glue:text}`one_strong_go_nogo` in Go/NoGo, all fields
-# together. Of runs with one strong unit, {glue:text}`heard_1` learn where the start is not silent and
+# together. In the latter two, of runs with one strong unit {glue:text}`heard_1` learn where the start is not silent and
 # {glue:text}`silent_1` where it is; with two or more, {glue:text}`heard_2` and {glue:text}`silent_2`. With two or more
 # strong units {glue:text}`lost_several` runs of {glue:text}`lost_several_seeds` seeds did not learn;
 # {glue:text}`lost_several_silent` of them had a silent start.
@@ -463,7 +464,7 @@ download(starts, "single_runs.csv")
 #
 # Can single runs be predicted? A logistic model is fitted on two fields and tested on the third. The table gives the
 # area under its curve: the probability that it ranks a run that learned above one that did not (0.5 is chance). The
-# intervals count every seed once. The file below also has the areas on seeds that were left out of the same field; they
+# intervals count every seed once. The file below also has the areas on seeds that were left out of the same field; most
 # are lower, because runs that are ranked together then come from models with different intercepts.
 
 # %%

@@ -198,4 +198,6 @@ def _trace_units(axes: Axes, runs: pd.DataFrame, *, least: float) -> None:
             continue
         axes.plot(unit["update"], unit["self_connection"], color="0.6", lw=0.9, zorder=1)
         awake = unit["self_connection"].where(unit["separation"] > INPUT_NOISE)
-        axes.plot(unit["update"], awake, color=palette[0], lw=2.2, alpha=0.6, zorder=2)
+        # A dot for each look, since a unit that is heard once has no line.
+        axes.plot(unit["update"], awake, color=palette[0], lw=2.2, marker=".", ms=3, alpha=0.6,
+                  zorder=2)  # fmt: skip
