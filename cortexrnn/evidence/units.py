@@ -302,7 +302,7 @@ def _features(
     """Measure one start by input weights (I, n) and self-connections (n,), the largest first."""
     inputs, pairs = trials
     from_cues = weights[list(cues)]
-    strong, excited = own > needed, (from_cues > 0).any(axis=0)
+    strong, excited = own > needed, np.asarray((from_cues > 0).any(axis=0))
     preferred = set(from_cues[:, strong & excited].argmax(axis=0).tolist())
     shown = inputs[:, :, list(cues)].sum(axis=1).argmax(axis=1)[pairs]
     apart = separations(last_states(inputs, weights, own), pairs)

@@ -171,5 +171,6 @@ def test_areas_are_written_beside_each_other():
     assert text.loc[("go_nogo", "a"), "one"].startswith("1.00 [0.")
     assert text.loc[("go_nogo", "b"), "one"] == "no failures"
     single = table[table["field"] == "a"]
-    alone = areas_as_text(out_of_sample(single), tested_on="another field")
+    found = out_of_sample(single, models={"one": ("strong",)})
+    alone = areas_as_text(found, tested_on="another field")
     assert (alone.drop(columns="failures") == "nothing to learn from").all(axis=None)
