@@ -136,7 +136,7 @@ def last_states(
     """
     drive = np.asarray(inputs, dtype=float) @ np.asarray(input_weights, dtype=float) + bias
     weights = np.asarray(recurrent, dtype=float)
-    state = np.zeros_like(drive[:, 0])
+    state: NDArray[np.float64] = np.zeros_like(drive[:, 0])
     for step in range(drive.shape[1]):
         carried = state @ weights if weights.ndim == 2 else state * weights
         state = np.maximum(drive[:, step] + carried, 0)
