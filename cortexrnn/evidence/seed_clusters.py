@@ -339,5 +339,7 @@ def correlations_in_words(shared: pd.DataFrame) -> dict[str, str]:
     texts = {}
     for name in SHARED:
         values = shared.loc[shared["shared"] == name, "correlation"].to_numpy(dtype=float)
-        texts[name] = f"{values.min():z.2f} to {values.max():z.2f}" if len(values) else "not run yet"
+        texts[name] = (
+            f"{values.min():z.2f} to {values.max():z.2f}" if len(values) else "not run yet"
+        )
     return texts

@@ -183,9 +183,9 @@ def published_counts(limits: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per ``arm, variant, task`` that did not diverge, in the order of the paper, with ``fewest`` and ``most`` runs
-        of 20 that can have learned, see :func:`possible_counts`. They are NaN where no runs
-        between the limits have the published mean and interval.
+        One row per ``arm, variant, task`` that did not diverge, in the order of the paper, with
+        ``fewest`` and ``most`` runs of 20 that can have learned, see :func:`possible_counts`. They
+        are NaN where no runs between the limits have the published mean and interval.
     """
     cells = published_cells()
     cells = cells[(cells["metric"] == "accuracy") & ~cells["published_diverged"]]
@@ -366,7 +366,7 @@ SIGNIFICANT = 0.05
 
 
 def _allow(n: int) -> str:
-    """Number of cells and verb."""
+    """Give a number of cells with its verb."""
     return f"{n} allow{'s' if n == 1 else ''}"
 
 

@@ -487,15 +487,11 @@ def test_metrics_of_a_run_are_drawn_together_on_both_sides():
     values = np.random.default_rng(1).normal(size=20)
     for metric in ("accuracy", "modularity"):
         runs[metric] = MARGINS[metric] * values
-    options = {"variance": NO_DRAWS, "shifts": (1.5,), "n_tables": 60}
+    options = {"variance": NO_DRAWS, "shifts": (0.6,), "n_tables": 60}
     whole, apart = (
         error_rates(runs, whole_seeds=way, rng=np.random.default_rng(0), **options).iloc[0]
         for way in (True, False)
     )
-    assert {whole[f"{v}_{e}"] for v in ("different", "inconclusive") for e in ("low", "high")} <= {
-        0,
-        1,
-    }
     assert 0.1 < whole["different"] < 0.9
     assert whole["too_many"] == pytest.approx(whole["different"])
     assert apart["too_many"] > whole["too_many"]

@@ -195,8 +195,8 @@ def test_counts_are_summed_up_in_words():
         [one, one | {"most": 19, "learned": 15}, one | {"fewest": 12, "p_holm": 0.01, "learned": 4}]
     )
     assert counts_in_words(table) == (
-        "Of 3 published cells 1 allows one number of learned runs only, 1 allows two and 1 more, at "
-        "most 7. Our number is an allowed one in 1; it differs significantly in 1."
+        "Of 3 published cells 1 allows one number of learned runs only, 1 allows two and 1 more, "
+        "at most 7. Our number is an allowed one in 1; it differs significantly in 1."
     )
     table["p_holm"] = 1.0
     assert counts_in_words(table).endswith("in 1; it differs significantly in none.")
