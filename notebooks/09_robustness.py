@@ -536,6 +536,10 @@ glue("speed_fields", ", ".join(compared or [shown]))
 permuted_speed = free_speed[free_speed["kind"] == "W! for W*"]
 glue("permuted_gain_low", permuted_speed["gain_low"].min())
 glue("permuted_gain_high", permuted_speed["gain_high"].max())
+found = free_speed[free_speed["p_time"] < factor_tests.SIGNIFICANT]
+by_row = found["row"].value_counts()
+glue("function_beside_c", int(by_row.get("W*D*C / WD*C", 0)))
+glue("function_beside_emd", int(by_row.get("W*D*C* / WD*C*", 0)))
 forgot = times["has_learned"] & ~times["kept"]
 glue("n_forgot", int(forgot.sum()))
 glue("n_has_learned", int(times["has_learned"].sum()))
@@ -545,7 +549,8 @@ glue("n_has_learned", int(times["has_learned"].sum()))
 # free weights, W\* learned before W in {glue:text}`function_earlier` of {glue:text}`function_comparisons` comparisons
 # and after it in {glue:text}`function_later`. It learned *more often* in {glue:text}`function_more_often`. Of the
 # {glue:text}`function_with_both` comparisons in which both of a pair ever learned, it was *faster* there in
-# {glue:text}`function_faster`.
+# {glue:text}`function_faster`. {glue:text}`function_beside_emd` of the differences are beside C\*, where the
+# orthogonal start hardly learns, and {glue:text}`function_beside_c` beside C, where it learns too.
 
 # %% mystnb={"figure": {"name": "fig-speed-gain", "caption": "Epochs that a variant saves against its counterpart (after the slash), of 10: difference of the restricted mean times until learned, 20 pairs of equal seed, free weights. Right of zero: the first one is faster, or learns where the other does not. Blocks: W\\* for W, W! for W\\*, D\\* for D, C for none, C\\* for none. Intervals hold together for all rows, tasks and fields (95 %, largest t over seeds). Filled: zero is excluded. A mark at zero without an interval: no pair differs."}, "image": {"alt": "Epochs saved by each prior in three tasks, one mark per field, with simultaneous intervals."}} tags=["hide-input"]
 speed_figures.differences_by_field(
@@ -562,18 +567,19 @@ learning_speed.outcomes_in_words(counts)
 # exchanging the two runs of a pair (exact). *More often*: McNemar's exact test. *Faster there*: pairs in which both
 # learned, by flipping signs (exact). D\* learned before D in {glue:text}`geometry_earlier` of
 # {glue:text}`geometry_comparisons` comparisons, C before none in {glue:text}`wiring_earlier` of
-# {glue:text}`wiring_comparisons`, C\* in {glue:text}`empirical_earlier` of {glue:text}`empirical_comparisons`. W! and
-# W\* differ in {glue:text}`permuted_earlier` plus {glue:text}`permuted_later` of {glue:text}`permuted_comparisons`;
-# their intervals reach from {glue:text}`permuted_gain_low:.1f` to {glue:text}`permuted_gain_high:.1f` epochs.
+# {glue:text}`wiring_comparisons`, C\* in {glue:text}`empirical_earlier` of {glue:text}`empirical_comparisons`. W! was
+# before W\* in {glue:text}`permuted_earlier` and after it in {glue:text}`permuted_later` of
+# {glue:text}`permuted_comparisons`; intervals of these differences reach from {glue:text}`permuted_gain_low:.1f` to
+# {glue:text}`permuted_gain_high:.1f` epochs.
 # ```
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# *What it shows:* within ten epochs a functional start learns where its counterpart without C does not, and real
-# coordinates or C do so from an orthogonal start. Relabelled neurons give no slower learning that could be seen.
-# *What it does not:* that priors speed up what both learn, which few comparisons can test and few show; what longer
-# training would bring; time finer than an epoch of 40 updates; or the cause, since names of factors also change
-# strength and scale of the penalty ([chapter 10](10_controls.ipynb)).
+# *What it shows:* within ten epochs priors make more networks learn, each beside a counterpart that mostly does not.
+# *What it does not:* that they speed up what both learn, which few comparisons can test; that relabelled neurons learn
+# as fast, for which the intervals are too wide; what longer training would bring; time finer than an epoch of 40
+# updates; or the cause, since names of factors also change strength and scale of the penalty
+# ([chapter 10](10_controls.ipynb)).
 # ```
 
 # %% tags=["hide-input"]
@@ -672,11 +678,12 @@ generalisation.count_gaps(at_equal[at_equal["sign"] == "free"])
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# *What it shows:* a network with priors validates better when it has learned more, and about as well as any other when
-# it has learned as much. *What it does not:* generalisation to trials unlike those of training, of which these tasks
-# have none. In one-choice and Go/NoGo a gap is about noise, and about learning during the last epoch. At chance it is about the draw:
-# a network that gives one answer is as good as the share of that class, so that runs that did not learn the perceptual
-# decision have a mean gap of {glue:text}`gap_unlearned:.4f`. Pairs of equal accuracy are a selection.
+# *What it shows:* a network that has learned more validates better; one that has learned as much validates about as
+# well, with whatever priors. *What it does not:* generalisation to trials unlike those of training, of which these
+# tasks have none. In one-choice and Go/NoGo a gap is about noise and about learning during the last epoch. At chance
+# it is about the draw of trials: a network that always gives one answer is right as often as that answer occurs, and
+# runs that did not learn the perceptual decision have a mean gap of {glue:text}`gap_unlearned:.4f`. Pairs of equal
+# accuracy are a selection.
 # ```
 
 # %% tags=["hide-input"]
@@ -748,11 +755,11 @@ for name, value in sums.items():
     glue(f"sign_{name}", value)
 
 # %% [markdown]
-# **No accuracy, where training works at all.** {glue:text}`sign_lost` of {glue:text}`sign_orthogonal` positive runs
-# that start orthogonal diverge, and {glue:text}`sign_others_lost` of {glue:text}`sign_others` that start from W\* or
-# W!. Of {glue:text}`sign_comparisons` comparisons among the latter,
-# {glue:text}`sign_below` have a surely lower and {glue:text}`sign_above` a surely higher accuracy with positive weights,
-# by {glue:text}`sign_largest:.3f` at most.
+# **No accuracy that could be seen, where training works at all.** {glue:text}`sign_lost` of
+# {glue:text}`sign_orthogonal` positive runs that start orthogonal diverge, and {glue:text}`sign_others_lost` of
+# {glue:text}`sign_others` that start from W\* or W!. Of {glue:text}`sign_comparisons` comparisons among the latter,
+# {glue:text}`sign_below` have a surely lower and {glue:text}`sign_above` a surely higher accuracy with positive
+# weights, by {glue:text}`sign_largest:.3f` at most.
 
 # %% mystnb={"figure": {"name": "fig-sign", "caption": "Accuracy with positive weights less that with free ones, runs of equal seed, for the variants that do not diverge. Intervals hold together for all rows, tasks and fields (95 %, largest t over seeds). Filled: zero is excluded. No interval: no pair differs. Wide intervals come of one or two seeds that learn with one sign only."}, "image": {"alt": "Differences in accuracy between signs in three tasks, one mark per field."}} tags=["hide-input"]
 sign_figure = remark("No runs with positive weights yet.")
@@ -778,11 +785,11 @@ rows_or(found_signs, "No runs with positive weights yet.")
 #
 # ```{admonition} Interpretation
 # :class: interpretation
-# *What it shows:* a positive sign costs W\* and W! no accuracy that could be seen, and changes the matrix. *What it does
-# not:* that cortex is needed for positive weights. An orthogonal start is cut to a matrix of spectral radius about 7
-# and overflows at once, so that this contrast compares training with none. The authors' notebooks have a test of the
-# sign too; its printed p values are not numbers, so that only means can stand beside ours. They also scale losses of each sign by
-# themselves before they compare them.
+# *What it shows:* positive weights cost networks that start from W\* or W! no accuracy that could be seen, and change
+# their topology. *What it does not:* that positive weights need cortex. An orthogonal start is cut to a matrix of
+# spectral radius about 7 and overflows at once, so that its runs say nothing of learning
+# ([chapter 7](07_positive.ipynb)). The authors' notebooks have a test of the sign too; its printed values are not numbers, so that only means can be
+# compared. Before that test they scale the losses of each sign separately, which would hide a difference between them.
 # ```
 
 # %% tags=["hide-input"]
@@ -826,9 +833,10 @@ dependence_figure
 # %% [markdown]
 # ```{admonition} Interpretation
 # :class: interpretation
-# *What it shows:* on both sides accuracy, loss and their validation values are nearly one measure, and topology goes
-# with them weakly or not at all. *What it does not:* dependence that is not monotonic. The authors look for it by
-# mutual information, which 20 runs, most of them at an accuracy of 1, do not settle; it is not repeated here.
+# *What it shows:* on both sides accuracy, loss and their validation values are close to one measure. *What it does
+# not:* whether topology goes with accuracy, for which one cell of 20 runs is too small, most of them at an accuracy of
+# 1 ([chapter 8](08_topology.ipynb) takes all cells); or dependence that is not monotonic. The authors look for the
+# latter by mutual information, which so few runs do not settle; it is not repeated here.
 # ```
 
 # %% tags=["hide-input"]

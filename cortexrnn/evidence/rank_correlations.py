@@ -108,9 +108,13 @@ def metric_dependence(
 
 
 def _matrices(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rank correlations of all pairs of columns (resamples, runs, metrics), row by row."""
-    columns = itertools.combinations(range(values.shape[-1]), 2)
-    return np.stack([_spearman(values[..., [i, j]]) for i, j in columns], axis=1)
+    """Rank correlations of all pairs of columns (resamples, runs, metrics), pair by pair."""
+    ranks = rankdata(values, axis=1)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    products = np.einsum("bni,bnj->bij", ranks, ranks)
+    i, j = np.array(list(itertools.combinations(range(values.shape[-1]), 2))).T
+    sums = np.stack([products[:, i, j], products[:, i, i], products[:, j, j]], axis=1)
+    return _ratio(sums)
 
 
 def _correlations(
