@@ -703,10 +703,11 @@ download(at_equal, "validation_at_equal_accuracy.csv")
 # runs, whatever the other two factors. Here and there:
 
 # %% tags=["hide-input"]
-pools = factor_tests.omnibus(runs, published_table("omnibus_6_6_2"))
-glue("n_omnibus", int(pools["same"].notna().sum()))
-glue("n_omnibus_same", int(pools["same"].sum()))
-on_validation = pools[pools["metric"].str.startswith("validation")]
+pooled_tests = factor_tests.omnibus(runs, published_table("omnibus_6_6_2"))
+glue("n_omnibus", int(pooled_tests["same"].notna().sum()))
+glue("n_omnibus_same", int(pooled_tests["same"].sum()))
+is_validation = pooled_tests["metric"].str.startswith("validation")
+on_validation = pooled_tests[is_validation]
 glue("n_validation_tests", int(on_validation["same"].notna().sum()))
 glue("n_validation_same", int(on_validation["same"].sum()))
 on_validation.pivot(index=["task", "metric"], columns="factor", values="p")
@@ -731,7 +732,7 @@ validated = factor_tests.factor_effects(
 download(validated, "effects_validation.csv")
 
 # %% tags=["hide-input"]
-download(pools, "omnibus.csv")
+download(pooled_tests, "omnibus.csv")
 
 # %% [markdown]
 # ## What does it cost to keep weights positive?
@@ -788,8 +789,9 @@ rows_or(found_signs, "No runs with positive weights yet.")
 # *What it shows:* positive weights cost networks that start from W\* or W! no accuracy that could be seen, and change
 # their topology. *What it does not:* that positive weights need cortex. An orthogonal start is cut to a matrix of
 # spectral radius about 7 and overflows at once, so that its runs say nothing of learning
-# ([chapter 7](07_positive.ipynb)). The authors' notebooks have a test of the sign too; its printed values are not numbers, so that only means can be
-# compared. Before that test they scale the losses of each sign separately, which would hide a difference between them.
+# ([chapter 7](07_positive.ipynb)). The authors' notebooks have a test of the sign too; its printed values are not
+# numbers, so that only means can be compared. Before that test they scale the losses of each sign separately, which
+# would hide a difference between them.
 # ```
 
 # %% tags=["hide-input"]
@@ -925,7 +927,8 @@ assert len(same) == int(same.sum()), "a printed Holm value does not follow"
 assert set(beside["metric"]) == set(published["metric"])
 assert not whole.duplicated(["task", "context", "group_1", "group_2"]).any()
 assert counts["comparisons"].sum() == len(free_speed)
-assert set(trials.index) == set(times["task"])
+assert trials.loc[["one_choice", "go_nogo"], "new"].eq(0).all()
+assert trials.loc["perceptual", "new"] == trials.loc["perceptual", "validation"]
 
 # %% [markdown]
 # ## Summary

@@ -148,7 +148,7 @@ def _moments(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _ratio(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     """Correlation from sums of products; NaN where one of the two does not vary."""
     spread = np.sqrt(sums[:, 1] * sums[:, 2])
-    nothing = np.full(len(sums), np.nan)
+    nothing = np.full_like(spread, np.nan)
     ratio: NDArray[np.float64] = np.divide(sums[:, 0], spread, out=nothing, where=spread > 0)
     return ratio
 

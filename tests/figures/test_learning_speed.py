@@ -9,8 +9,8 @@ from cortexrnn.figures import learning_speed as figures
 EFFECTS = pd.DataFrame(
     {
         "field": ["6_6_2", "6_6_2", "5_3_4"], "task": ["go_nogo"] * 3,
-        "kind": ["D* for D", "W* for W", "W* for W"], "row": ["WD* / WD", "W*D*C / WD*C"] * 1
-        + ["W*D*C / WD*C"],
+        "kind": ["D* for D", "W* for W", "W* for W"],
+        "row": ["WD* / WD", "W*D*C / WD*C", "W*D*C / WD*C"],
         "gain": [0.0, 5.0, 1.0], "gain_low": [np.nan, 2.0, -1.0], "gain_high": [np.nan, 8.0, 3.0],
     }
 )  # fmt: skip
