@@ -39,7 +39,9 @@ def test_the_table_of_means_is_complete():
     assert set(table["metric"]) == set(METRICS) - {
         *("loss", "validation_accuracy", "validation_loss")
     }
-    with pytest.raises(ArchiveError, match="choose one of effects_6_6_2, groups, omnibus_6_6_2, pub"):
+    with pytest.raises(
+        ArchiveError, match="choose one of effects_6_6_2, groups, omnibus_6_6_2, pub"
+    ):
         published.published_table("table_9")
 
 
