@@ -781,7 +781,8 @@ rows_or(found_signs, "No runs with positive weights yet.")
 # Table, first of the fields: Cliff's delta within a start, mean over three tasks, variants pooled as in the authors'
 # notebooks, above zero where positive is higher; in brackets in how many tasks p < 0.05 (Kruskal-Wallis, Holm over the
 # table). Beside the paper: {glue:text}`sign_inside` of {glue:text}`sign_published` differences lie within the
-# published interval (Table 3 less Table 2, five metrics, Welch).
+# published interval (Table 3 less Table 2, five metrics, Welch), which leaves out the scatter of ours: with equal
+# scatter on both sides about five of six would.
 # ```
 #
 # ```{admonition} Interpretation
