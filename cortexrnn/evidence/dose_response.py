@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.stats import beta, binom, binomtest
+from scipy.stats import binom, binomtest
 from statsmodels.stats.multitest import multipletests
 
+from cortexrnn.evidence.intervals import share_interval
 from cortexrnn.evidence.leaky_units import learned
 from cortexrnn.fields.inputs import arguments
 from cortexrnn.fields.inputs.arguments import one_of, whole_number
@@ -31,7 +32,6 @@ __all__ = [
     "compare_with_accounts",
     "dose_response",
     "predicted_share",
-    "share_interval",
 ]
 
 CUES = {"one_choice": 4, "perceptual": 2, "go_nogo": 2}
@@ -91,35 +91,6 @@ def predicted_share(task: str, count: int, *, needed: Needed = "one unit") -> fl
     return 2 * both_of_a_pair - both_of_all
 
 
-def share_interval(successes: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
-    """Exact interval of a share (Clopper and Pearson 1934, Biometrika 26, 404-413).
-
-    Parameters
-    ----------
-    successes, n : float
-        How many of how many. Where runs are not independent, give effective numbers, which need not
-        be whole (Korn and Graubard 1998, Survey Methodology 24, 193-201).
-    level : float
-        Coverage, at least.
-
-    Returns
-    -------
-    low, high : float
-        Never of zero width.
-
-    Raises
-    ------
-    ValueError
-        If there is no run, or there are more successes than runs.
-    """
-    if not 0 <= successes <= n or n <= 0:
-        raise ValueError(f"{successes} successes of {n}; give a number from 0 to n, and n above 0")
-    tail = (1 - level) / 2
-    low = beta.ppf(tail, successes, n - successes + 1) if successes > 0 else 0.0
-    high = beta.isf(tail, successes + 1, n - successes) if successes < n else 1.0
-    return float(low), float(high)
-
-
 def dose_response(runs: pd.DataFrame, *, fields: Sequence[str]) -> pd.DataFrame:
     """Count the runs that learned with every number of strong self-connections.
 
@@ -134,8 +105,9 @@ def dose_response(runs: pd.DataFrame, *, fields: Sequence[str]) -> pd.DataFrame:
     -------
     DataFrame
         One row per start, count, task and field with runs: ``start, count, task, field, runs,
-        learned, share``, ``low`` and ``high`` (95 %, :func:`share_interval`; each run of a cell has
-        a seed of its own), and the shares that the accounts predict, ``one unit`` and ``two
+        learned, share``, ``low`` and ``high`` (95 %, see
+        :func:`~cortexrnn.evidence.intervals.share_interval`; each run of a cell has a seed of its
+        own), and the shares that the accounts predict, ``one unit`` and ``two
         units``. Without rows while none of these runs are there.
     """
     rows = []

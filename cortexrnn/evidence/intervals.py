@@ -9,7 +9,6 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from cortexrnn.evidence.effect_sizes import finite_values
-from cortexrnn.fields.inputs.arguments import whole_number
 from cortexrnn.runs.archive import METRICS
 
 __all__ = [
@@ -88,15 +87,15 @@ def bootstrap_interval(
     return mean, float(low), float(high)
 
 
-def share_interval(count: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Exact interval of a share, after Clopper and Pearson (1934).
+def share_interval(count: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
+    """Exact interval of a share (Clopper and Pearson 1934, Biometrika 26, 404-413).
 
     Parameters
     ----------
-    count : int
-        Number of successes.
-    n : int
-        Number of independent trials, such as seeds.
+    count, n : float
+        Number of successes and of independent trials, such as seeds. Where trials depend on each
+        other, give effective numbers, which need not be whole (Korn and Graubard 1998, Survey
+        Methodology 24, 193-201).
     level : float
         Least coverage.
 
@@ -110,9 +109,8 @@ def share_interval(count: int, n: int, *, level: float = 0.95) -> tuple[float, f
     ValueError
         If there are no trials, or fewer than successes.
     """
-    n = whole_number("n", n, least=1)
-    if whole_number("count", count) > n:
-        raise ValueError(f"count is {count}, of {n} trials; give a number up to that")
+    if not 0 <= count <= n or n <= 0:
+        raise ValueError(f"count is {count}, of {n} trials; give a number from 0 to n, n above 0")
     low, high = proportion_confint(count, n, alpha=1 - level, method="beta")
     return float(low), float(high)
 

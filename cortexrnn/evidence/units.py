@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cortexrnn.evidence.dose_response import ACCOUNTS, share_interval
-from cortexrnn.evidence.intervals import with_interval
+from cortexrnn.evidence.dose_response import ACCOUNTS
+from cortexrnn.evidence.intervals import share_interval, with_interval
 from cortexrnn.evidence.leaky_units import INPUT_NOISE, learned, needed_self_connection
 from cortexrnn.evidence.single_runs import effective_number
 from cortexrnn.fields.field import Field

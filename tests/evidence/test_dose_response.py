@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binom, binomtest
-from statsmodels.stats.proportion import proportion_confint
 
 from cortexrnn.evidence.dose_response import (
     ACCOUNTS,
@@ -15,8 +14,8 @@ from cortexrnn.evidence.dose_response import (
     compare_with_accounts,
     dose_response,
     predicted_share,
-    share_interval,
 )
+from cortexrnn.evidence.intervals import share_interval
 from cortexrnn.evidence.units import CUE_CHANNELS
 from cortexrnn.networks.tasks import PROBLEMS, TASKS
 from cortexrnn.runs.controls import AT_DOSE, DOSES
@@ -71,27 +70,6 @@ def test_cues_are_the_channels_that_say_what_to_remember():
         of_cues = [i for i, word in enumerate(named) if word in ("goal", "evidence", "NoGo", "Go")]
         assert CUE_CHANNELS[name] == tuple(of_cues)
         assert CUES[name] == len(of_cues)
-
-
-@pytest.mark.parametrize(("successes", "n"), [(0, 20), (7, 20), (20, 20), (1, 1)])
-def test_intervals_of_shares_are_exact(successes, n):
-    expected = binomtest(successes, n).proportion_ci(0.95, method="exact")
-    np.testing.assert_allclose(share_interval(successes, n), expected, atol=1e-12)
-    other = proportion_confint(successes, n, method="beta")
-    np.testing.assert_allclose(share_interval(successes, n), other, atol=1e-9)
-
-
-def test_an_interval_of_effective_numbers_lies_between_its_neighbours():
-    ends = [share_interval(n / 2, n) for n in (4, 4.5, 5)]
-    assert ends[0][0] < ends[1][0] < ends[2][0]
-    low, high = share_interval(3.5, 3.5)
-    assert (low, high) == (pytest.approx(0.025 ** (1 / 3.5)), 1.0)
-
-
-@pytest.mark.parametrize(("successes", "n"), [(-1, 3), (4, 3), (0, 0)])
-def test_impossible_counts_are_refused(successes, n):
-    with pytest.raises(ValueError, match="successes of"):
-        share_interval(successes, n)
 
 
 def test_without_runs_there_are_no_rows():

@@ -136,9 +136,16 @@ def test_the_interval_of_a_share_is_that_of_the_textbook():
     assert share_interval(0, 20)[1] == pytest.approx(1 - 0.025 ** (1 / 20))
 
 
-@pytest.mark.parametrize(("count", "n"), [(3, 2), (0, 0), (-1, 5), (0.5, 5)])
-def test_shares_need_whole_numbers(count, n):
-    with pytest.raises(ValueError, match=r"count|n must"):
+def test_an_interval_of_effective_numbers_lies_between_its_neighbours():
+    ends = [share_interval(n / 2, n) for n in (4, 4.5, 5)]
+    assert ends[0][0] < ends[1][0] < ends[2][0]
+    low, high = share_interval(3.5, 3.5)
+    assert (low, high) == (pytest.approx(0.025 ** (1 / 3.5)), 1.0)
+
+
+@pytest.mark.parametrize(("count", "n"), [(3, 2), (0, 0), (-1, 5), (np.nan, 5), (1, np.nan)])
+def test_impossible_counts_are_refused(count, n):
+    with pytest.raises(ValueError, match=r"count is .*; give a number from 0 to n"):
         share_interval(count, n)
 
 

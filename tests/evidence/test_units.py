@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cortexrnn.evidence import units
-from cortexrnn.evidence.dose_response import share_interval
+from cortexrnn.evidence.intervals import share_interval
 from cortexrnn.evidence.leaky_units import learned, needed_self_connection
 from cortexrnn.evidence.units import (
     CONDITIONS_OF_STARTS,

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cortexrnn.evidence.dose_response import ACCOUNTS, DOSE_RESPONSE, share_interval
+from cortexrnn.evidence.dose_response import ACCOUNTS, DOSE_RESPONSE
+from cortexrnn.evidence.intervals import share_interval
 from cortexrnn.figures import dose_response as figures
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.runs.controls import AT_DOSE
