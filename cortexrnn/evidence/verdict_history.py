@@ -8,12 +8,10 @@ import pandas as pd
 
 from cortexrnn.evidence.predictions import CLAIMS, verdicts_of_claims
 from cortexrnn.evidence.votes import LATER_RULES
-from cortexrnn.runs.controls import CONDITIONS, DIAGONAL, DOSE, TEXT, TRUE_COORDINATES
+from cortexrnn.runs.controls import CONDITIONS, FURTHER
 
 __all__ = ["STEPS", "verdict_steps"]
 
-FURTHER = (DIAGONAL, TRUE_COORDINATES, DOSE, TEXT)
-"""Groups of controls that were added when all others had been run."""
 STEPS = {
     "as first stated": "the first 51 predictions, each counted as it was stated",
     "one withdrawn": "without the prediction that took a penalty on self-connections for their "
