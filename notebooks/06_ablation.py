@@ -26,17 +26,26 @@ import numpy as np
 import pandas as pd
 
 from cortexrnn import load_archive
-from cortexrnn.evidence import equivalence, leaky_units, replication
+from cortexrnn.evidence import (
+    equivalence,
+    leaky_units,
+    replication,
+    seed_clusters,
+    success_counts,
+)
 from cortexrnn.evidence.equivalence import MARGINS
-from cortexrnn.evidence.intervals import cells_as_text
-from cortexrnn.evidence.published import beside_published
+from cortexrnn.evidence.intervals import cells_as_text, with_interval
+from cortexrnn.evidence.published import PUBLISHED_FIELDS, beside_published
 from cortexrnn.figures import ablation as figures
+from cortexrnn.figures import success_counts as count_figures
 from cortexrnn.figures.page import (
     banner,
     cells_of_runs,
     download,
     field_to_show,
+    folded,
     glue,
+    remark,
     rows_or,
 )
 from cortexrnn.figures.parameters import settle
@@ -195,8 +204,7 @@ level = leaky_units.levels_without_memory()
 figures.beside_published(metric["accuracy"], level=level)
 
 # %%
-counts = pd.crosstab(table["metric"], table["verdict"], margins=True)
-counts = counts.reindex([*MARGINS, "All"]) if judged else "not judged"
+counts = replication.verdict_counts(table) if judged else "not judged"
 counts
 
 # %%
@@ -212,6 +220,12 @@ glue("told", summary)
 # {glue:text}`hours:.2f` hours of computing. {glue:text}`told`
 # With fewer than ten runs in a cell all are inconclusive by rule.
 # ```
+#
+# A cell is *untestable by mean* if its mean is known so poorly, here and in the paper together, that not even a
+# difference of zero would be shown to be within the margin; *by the paper's interval* if the published mean alone is
+# known too poorly, however many runs are added here. Such a cell is inconclusive whatever is true. These columns are
+# later than the rules and change no verdict. What such cells can be asked is how many of their runs learned: see
+# [below](#how-many-runs-learn-here-and-in-the-paper).
 #
 # Cells that are different. Where a cell was trained on several draws of trials as well, with ten seeds each, the least
 # and the largest mean over these draws say whether the draw alone can account for it.
@@ -229,22 +243,41 @@ rows_or(explained, "No cell of this page was judged different.")
 #
 # Recorded runs stand for the population of each cell of this arm, and the variance of the draw of trials is taken as
 # known. Both sides draw 20 runs, ours is moved by a known part of the margin, and all cells are judged together: how
-# often is which verdict given? What never happened in the recorded runs, a rare failure for example, cannot happen here
-# either.
+# often is which verdict given? Ours are drawn as they were made, by whole seeds, each with all its cells and metrics;
+# those of the paper, which had no seeds, by the run. What never happened in the recorded runs, a rare failure for
+# example, cannot happen here either.
 
 # %%
 enough = runs.groupby(["variant", "task"])["accuracy"].count().max()
-if enough >= equivalence.LEAST_RUNS:
+simulated = enough >= equivalence.LEAST_RUNS
+if simulated:
     rates = replication.error_rates(
         runs, variance=variance, n_tables=60, rng=np.random.default_rng(0)
     )
-    print(rates.round(3).to_string(index=False))
+    told = ["shift", *equivalence.VERDICTS[:3]]
+    told += ["different_low", "different_high"]
+    print(rates[told].round(3).to_string(index=False))
 else:
     print(f"{enough} runs in a cell are too few to simulate from")
 
+# %% tags=["hide-input"]
+rates_told = "There are too few runs to say what whole seeds change."
+if simulated:
+    apart = replication.error_rates(
+        runs,
+        variance=variance,
+        shifts=(0.0, 2.0),
+        n_tables=60,
+        whole_seeds=False,
+        rng=np.random.default_rng(0),
+    )
+    rates_told = replication.clusters_in_words(rates, apart)
+glue("rates_told", rates_told)
+
 # %% [markdown]
 # `shift` is the true difference in margins. At 0 the share of *different* is that of false alarms; at 1, the
-# edge of the margin, the share of *equivalent* is false; beyond it *different* is the power.
+# edge of the margin, the share of *equivalent* is false; beyond it *different* is the power. `different_low` and
+# `different_high` hold the middle 95 % of single tables. {glue:text}`rates_told`
 #
 # ## Runs succeed or fail as a whole
 
@@ -288,12 +321,81 @@ glue("mixed_told", text if judged else "")
 # succeed* and is no typical network; with few seeds it moves in large steps, and a t interval around it
 # says little. The verdicts rest on t tests all the same, since the paper prints no single runs. The simulation above
 # takes all cells together, mixed ones and others, and with twenty runs a mixed cell can hardly be shown to agree: its
-# accuracy is known too poorly. Published means that lie between the two levels may be such mixtures. From means and
-# intervals alone that cannot be told, which is why single runs are kept here.
+# accuracy is known too poorly. Published means that lie between the two levels may be such mixtures; what they hold
+# is the question of the next section.
 # ```
 
 # %% mystnb={"figure": {"name": "fig-ablation-curves", "caption": "Accuracy in every epoch. Thin lines: runs of this page; thick lines: their medians."}, "image": {"alt": "Learning curves of eleven variants on three tasks."}}
 figures.learning_curves(runs)
+
+# %% tags=["hide-input"]
+both = success_counts.recorded_runs(archive, field=shown)
+learned = success_counts.beside_published_counts(both)
+pooled = success_counts.pooled_shares(learned, both)
+own_arm = learned[learned["arm"] == runs["arm"].iloc[0]]
+counts_told, pooled_told = "The paper has no such table to compare.", ""
+if judged:
+    counts_told = success_counts.counts_in_words(learned)
+    pooled_told = success_counts.pooled_in_words(pooled)
+glue("counts_told", counts_told)
+glue("pooled_told", pooled_told)
+
+# %% [markdown]
+# ## How many runs learn, here and in the paper?
+#
+# {glue:text}`counts_told` {glue:text}`pooled_told`
+#
+# A run *learned* if it ends more than 0.1 above the level without memory. The paper prints means and intervals over 20
+# simulations. The mean gives the sum of the 20 accuracies and the interval their sum of squares, and with these only
+# some numbers of learned runs are possible, however accuracies are distributed between the lowest and the highest that
+# any run had here.
+
+# %% mystnb={"figure": {"name": "fig-ablation-counts", "caption": "Runs of 20 that learned. Circles: recorded here; squares and the bar between them: fewest and most that the published mean and interval allow. Thin lines: exact 95 % intervals (Clopper and Pearson), for the paper from that of the fewest to that of the most. Where both are at zero or at 20, the intervals say how much 20 runs can."}, "image": {"alt": "Number of runs that learned, of eleven variants on three tasks, recorded and published, with exact intervals."}} tags=["hide-input"]
+count_figures.success_counts(own_arm) if judged else remark(counts_told)
+
+# %% tags=["hide-input"]
+pooled_summary = "Shares over all cells of a task and a kind of start"
+if judged:
+    pooled_text = success_counts.pooled_as_text(pooled)
+    shares_shown = folded(pooled_text, pooled_summary)
+else:
+    shares_shown = remark(counts_told)
+shares_shown
+
+# %% [markdown]
+# Tests of cells are exact (Fisher) and adjusted over all cells of both signs (Holm). In the folded table intervals are
+# of the share here less the published one, hold together at 95 % (Bonferroni), and reach over all counts that the paper
+# allows. With so few seeds they are wide, and one that holds zero does not show that shares agree.
+
+# %%
+download(learned, f"learned_{shown}.csv") if judged else remark(counts_told)
+
+# %% tags=["hide-input"]
+on_fields = pd.concat(
+    success_counts.recorded_runs(archive, field=name)
+    for name in PUBLISHED_FIELDS.values()
+)
+designs = seed_clusters.design_effects(on_fields)
+shared = seed_clusters.shared_outcomes(on_fields)
+glue("designs_told", seed_clusters.designs_in_words(designs, field=shown))
+for name, told in seed_clusters.correlations_in_words(shared).items():
+    glue(f"share_{name.split()[0]}", told)
+by_field = shared.pivot(index="field", columns="shared", values="correlation")
+assert (by_field.idxmax(axis=1) == "both").all()
+
+# %% [markdown]
+# ### Why do runs of one seed agree?
+#
+# Because they start alike: it takes the same input weights *and* the same recurrent weights. Runs of two cells that
+# share both succeed and fail together (correlation {glue:text}`share_both`, field by field). With the same input
+# weights alone, and W\* relabelled anew, the correlation is {glue:text}`share_input`; with the same W\* alone, in two
+# tasks, {glue:text}`share_recurrent`. Input weights here depend on seed and task, not on the variant, and all cells of
+# W\* of a seed share its draw: what decides is which inputs the units with strong self-connections get. So the cells
+# of W\* are nearly one experiment, seen several times ({glue:text}`designs_told`). The paper's simulations had no
+# seeds: its cells are independent.
+
+# %% tags=["hide-input"]
+folded(designs.round(2), "Design effects by field, task and start")
 
 # %% [markdown]
 # ## What each ingredient adds
@@ -324,10 +426,18 @@ for source in gain:
     starts = parts["start", source]
     cortical = starts.loc[["functional", "permuted"]].mean()
     gain[source] = cortical - starts.loc["orthogonal"]
+by_seed = seed_clusters.gains_by_seed(runs)
+ends = seed_clusters.simultaneous_intervals(
+    by_seed, rng=np.random.default_rng(0)
+)
+ends = ends[["difference", "difference_low", "difference_high"]]
+gain["here, with interval"] = [
+    with_interval(*row, digits=3) for row in ends.loc[gain.index].to_numpy()
+]
 gain.round(3)
 
 # %%
-known = gain.dropna()
+known = gain[["here", "published"]].dropna()
 glue("agree", int(((known["here"] > 0) == (known["published"] > 0)).sum()))
 glue("n_tasks", len(known))
 
@@ -336,7 +446,7 @@ glue("n_tasks", len(known))
 # :class: measurement
 # The last table is the gain of a functional start (W* and its relabelling W!, averaged) over an
 # orthogonal one. Its sign agrees with the published one in {glue:text}`agree` of {glue:text}`n_tasks`
-# tasks.
+# tasks. Intervals are over seeds, each with all its cells, and hold together at 95 %.
 # ```
 #
 # ```{admonition} Interpretation
@@ -383,9 +493,11 @@ pd.Series(agreement, name="rank correlation").round(2).to_frame()
 
 # %% tags=["scroll-output"]
 pd.set_option("display.max_rows", len(table))
-cells_as_text(table).assign(verdict=table["verdict"]).set_index(
-    ["metric", "task", "variant"]
-)
+texts = cells_as_text(table).assign(verdict=table["verdict"])
+if judged:
+    untestable = replication.untestable_by_mean(table)["untestable"]
+    texts["by mean"] = untestable.map({True: "untestable", False: ""})
+texts.set_index(["metric", "task", "variant"])
 
 # %%
 download(table, f"cells_{shown}_{relation}_{sign}.csv")
@@ -408,7 +520,9 @@ cells_of_runs(runs, values=["accuracy", "modularity"])
 #
 # - Every number above is computed from the archive when the page is built; `cortexrnn tables` prints the
 #   cells of any measure.
-# - Where runs succeed or fail as a whole, a mean over runs is a success rate.
+# - Where runs succeed or fail as a whole, a mean over runs is a success rate. How many published runs learned can
+#   mostly be recovered from means and intervals.
+# - Runs of one seed that start alike are nearly one run. What counts is the number of seeds.
 # - A difference between two cells tells of everything in which the two variants differ: start, strength of
 #   the penalty, self-connections.
 #

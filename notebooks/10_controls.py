@@ -31,13 +31,22 @@ import pandas as pd
 from scipy import stats
 
 from cortexrnn import load_archive, load_field
-from cortexrnn.evidence import control_tables, leaky_units, predictions
+from cortexrnn.evidence import (
+    control_tables,
+    dose_response,
+    leaky_units,
+    predictions,
+    single_runs,
+    units,
+)
 from cortexrnn.figures import controls as figures
+from cortexrnn.figures import dose_response as dose_figures
 from cortexrnn.figures.page import (
     banner,
     download,
     field_to_show,
     glue,
+    remark,
     rows_or,
     text_table,
 )
@@ -400,6 +409,182 @@ uncoupled[
 # :class: interpretation
 # W\* may help by units that remember by themselves. That networks which learned have such units does not show it, for
 # they also started with them; the controls of the start, below, take them away and give them to others.
+# ```
+#
+# ### One unit or two?
+#
+# Two units that prefer different cues tell two answers apart. So does one: its silence stands for the other answer.
+# Which of the two does a network need? The start of every recorded run is known, so the question can be put to single
+# runs. We take the conditions under D\* that have the self-connections of W\*, and call a unit *strong* if its
+# self-connection is above the needed $w$. The table gives the runs that learned by the number of strong units (4 means
+# four or more), with an exact 95 % interval that counts every seed once, because runs of a seed share their start.
+
+# %%
+starts = units.runs_with_features(archive, units.load_units(), fields=recorded)
+by_number = units.learned_by_count(starts)
+text_table(units.shares_as_text(by_number))
+
+# %% [markdown]
+# A strong unit is of use only if it hears a cue and if nothing wipes out what it heard. Its input weights, drawn for
+# every seed, decide both: all weights from the cues may be negative, and a negative weight from the fixation channel
+# inhibits the unit while it has to remember. What an uncoupled unit still knows at the end follows from the start alone,
+# without a parameter to choose. We call *separation* the distance between the last states of these units after two
+# trials that memory alone can tell apart, and a start *silent* if its separation is below the noise of one step.
+
+# %% mystnb={"figure": {"name": "fig-controls-separation", "caption": "One mark per run: its accuracy against the separation of its start, both known before it was trained. Shapes: fields. Blue: one strong unit; orange: two or more. Dotted: the noise of one step, below which a start is silent, and the accuracy that needs no memory. Accuracies lie at the top or at the bottom; silent starts hold most of those at the bottom."}, "image": {"alt": "Accuracy of runs over the separation of their starts, one panel per task, on a logarithmic axis."}}
+dose_figures.separation_and_accuracy(starts)
+
+# %%
+several = starts.assign(strong=starts["strong"].clip(upper=2))
+several = several[several["task"] != "one_choice"]  # nearly all learn there
+for (number, silent), cell in several.groupby(["strong", "silent"]):
+    name = f"{'silent' if silent else 'heard'}_{number}"
+    glue(name, f"{cell['learned'].sum()} of {len(cell)}")
+for name, cell in starts[starts["strong"] == 1].groupby("task"):
+    glue(f"one_strong_{name}", f"{cell['learned'].sum()} of {len(cell)}")
+lost = starts[(starts["strong"] > 1) & ~starts["learned"]]
+glue("lost_several", len(lost))
+glue("lost_several_silent", int(lost["silent"].sum()))
+rare = starts[(starts["task"] == "one_choice") & ~starts["learned"]]
+glue("lost_one_choice", len(rare))
+glue("lost_one_choice_seeds", len(rare[["field", "seed"]].drop_duplicates()))
+glue("lost_several_seeds", len(lost[["field", "seed"]].drop_duplicates()))
+download(starts, "single_runs.csv")
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# With one strong unit {glue:text}`one_strong_one_choice` runs learn in one-choice,
+# {glue:text}`one_strong_perceptual` in perceptual decision and {glue:text}`one_strong_go_nogo` in Go/NoGo, all fields
+# together. In the latter two, of runs with one strong unit {glue:text}`heard_1` learn where the start is not silent and
+# {glue:text}`silent_1` where it is; with two or more, {glue:text}`heard_2` and {glue:text}`silent_2`. With two or more
+# strong units {glue:text}`lost_several` runs of {glue:text}`lost_several_seeds` seeds did not learn;
+# {glue:text}`lost_several_silent` of them had a silent start.
+# ```
+#
+# Can single runs be predicted? A logistic model is fitted on two fields and tested on the third. The table gives the
+# area under its curve: the probability that it ranks a run that learned above one that did not (0.5 is chance). The
+# intervals count every seed once. The file below also has the areas on seeds that were left out of the same field; most
+# are lower, because runs that are ranked together then come from models with different intercepts.
+
+# %%
+areas = single_runs.out_of_sample(starts)
+text_table(single_runs.areas_as_text(areas, tested_on="another field"))
+
+# %%
+elsewhere = areas[
+    (areas["tested_on"] == "another field") & areas["area"].notna()
+]
+for name, cell in elsewhere.groupby("task"):
+    for model in ("number of strong units", "separation of uncoupled units"):
+        low, high = cell.loc[cell["model"] == model, "area"].agg(["min", "max"])
+        glue(f"area_{model.split()[0]}_{name}", f"{low:.2f} to {high:.2f}")
+download(areas, "prediction_of_runs.csv")
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# On a field that it has not seen, separation ranks runs with an area of
+# {glue:text}`area_separation_perceptual` in perceptual decision and {glue:text}`area_separation_go_nogo` in Go/NoGo, the
+# number of strong units with {glue:text}`area_number_perceptual` and {glue:text}`area_number_go_nogo`. In one-choice
+# {glue:text}`lost_one_choice` runs fail, of {glue:text}`lost_one_choice_seeds` seeds over all fields: too few to be
+# predicted ({glue:text}`area_separation_one_choice` and {glue:text}`area_number_one_choice`).
+# ```
+#
+# ```{admonition} Interpretation
+# :class: interpretation
+# One unit is enough if it hears a cue and keeps it: two are not needed. More strong units help, since one of them is
+# then more likely to be heard; among starts that are not silent they make a small difference.
+# ```
+#
+# ### The number alone, changed
+#
+# In recorded starts the number of strong units goes with everything else about a seed. An experiment changes it alone:
+# 0, 1, 2, 4 or 8 units have a self-connection of 0.95, all others none, in W\* and in orthogonal starts. The curves
+# follow from input weights that are positive or negative with equal chance, and were fixed before any of these runs
+# ([rules](../book/rules.md)).
+
+# %% mystnb={"figure": {"name": "fig-controls-dose", "caption": "Share of runs that learned against the number of strong self-connections, with exact 95 % intervals; marks: fields. Lines: the shares that were predicted if one unit that some cue excites is enough, and if two are needed that prefer different cues."}, "image": {"alt": "Shares of runs that learned over the number of strong self-connections, one row of panels per start, beside two predicted curves."}}
+response = dose_response.dose_response(archive, fields=recorded)
+dose_figures.dose_response(response) if len(response) else remark(
+    "These runs are not there yet."
+)
+
+# %%
+held = dose_response.compare_with_accounts(response)
+counted = pd.crosstab(
+    [held["account"], held["start"]],
+    held["outside"].replace("", "as predicted"),
+)
+rows_or(counted, "How many cells lie outside either curve will be shown here.")
+
+# %%
+weighed = dose_response.compare_accounts(response).set_index("start")
+rows_or(weighed.round(2), "So will the likelihood of the two accounts.")
+
+# %%
+dosed = units.runs_with_features(
+    archive,
+    units.load_units(),
+    fields=recorded,
+    conditions=[one.name for one in controls.AT_DOSE.values()],
+)
+own = units.learned_by_account(dosed)
+rows_or(own.round(2), "And what the input weights of single runs say.")
+
+# %%
+download(held, "dose_response.csv") if len(held) else None
+
+# %% [markdown]
+# The first table counts cells (start, number, task, field) in which more or fewer runs learned than an account predicts,
+# by an exact test with Holm's correction over all cells of the account. It takes the accounts at their word: where no
+# run can learn, one that does is outside. The second allows each account a share of runs that do what they should not,
+# its *lapse*, and gives the logarithm of the likelihood. The third asks of every run whether its own input weights let
+# it learn, by either account.
+#
+# ### What becomes of strong units
+#
+# Some runs of `W*D*` that did not learn, and as many that did, were trained again while their ten strongest units were
+# watched.
+
+# %%
+traces = units.load_traces()
+summary = units.trace_summary(traces)
+failed = summary[~summary["learned"]]
+glue("traced_failed", len(failed))
+glue("traced_silent", int(failed["silent_at_start"].sum()))
+fell_silent = ~failed["silent_at_start"] & failed["silent_from"].notna()
+glue("traced_later", int(fell_silent.sum()))
+glue("traced_by", f"{failed['silent_from'].max():.0f}")
+glue("traced_least", float(failed["end"].min()))
+glue("traced_learned", int(summary["learned"].sum()))
+heard = summary[summary["learned"]]
+glue("traced_learned_silent", int(heard["silent_at_start"].sum()))
+traced = traces[traces["field"] == shown]
+assert (failed["end"] > failed["task"].map(needed)).all()  # none of them dies
+
+# %% mystnb={"figure": {"name": "fig-controls-traces", "caption": "Self-connections while runs of W*D* fail (left) or learn (right), field of the tables; one line per unit that started above half the needed self-connection (dotted). Heavy: the unit tells apart what memory alone can, by more than the noise of one step. The strongest self-connections of failing runs hardly change; these units are silent."}, "image": {"alt": "Lines of self-connections over updates, failing runs beside runs that learned, one row per task."}}
+dose_figures.traces(traced, needed=needed) if len(traced) else remark(
+    f"No run of field {shown} was watched."
+)
+
+# %%
+download(summary, "traces.csv")
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# In none of {glue:text}`traced_failed` failing runs does the strongest self-connection die: the smallest ends at
+# {glue:text}`traced_least:.2f`. Its unit is silent: in {glue:text}`traced_silent` of them all ten units are silent from
+# the start, and {glue:text}`traced_later` fall silent later, the last at update {glue:text}`traced_by` of 400. Of
+# {glue:text}`traced_learned` runs that learned, {glue:text}`traced_learned_silent` started silent and found a way out.
+# ```
+#
+# ```{admonition} Interpretation
+# :class: interpretation
+# A unit whose last state is the same after all cues is of no use to the read-out, and the task gives its
+# self-connection hardly any gradient; the penalty spares self-connections. So nothing repairs it: failing networks keep
+# the self-connection that they would need and cannot use it.
 # ```
 #
 # ## How steep penalties are

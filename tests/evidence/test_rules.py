@@ -66,6 +66,7 @@ SAID = {
     r"two small fields, (\w+) and (\w+),": replication.DRAW_FIELDS,
     r"carries over to (\d+) neurons": str(FIELDS.set_index("field")["n_neurons"]["6_6_2"]),
     r"false discovery rate of (\d+) %": f"{100 * equivalence.FALSE_DISCOVERY_RATE:g}",
+    r"Not more than (\d+) % of the testable cells": f"{100 * replication.TOLERATED:g}",
     r"with a (\d+) % interval from the t distribution": f"{100 * LEVEL:g}",
     r"penalty gradient at the start and accuracy is at most (-[\d.]+\d)": (
         f"{predictions.ORDERING:g}"
@@ -96,7 +97,6 @@ SAID = {
 UNCHECKED = [
     r"Tables 2 and 3",  # of the paper
     r"A bound of 1 or -1",  # differences of accuracies and modularities lie between
-    r"Not more than 5 % of the testable cells",  # a tolerance, which no code applies
     r"chapters 6 and 7",
     r"\[Chapter 10\]\(\S+\)",
     r"\d_\d_\d",  # fields
