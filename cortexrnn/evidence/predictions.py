@@ -25,7 +25,7 @@ from cortexrnn.evidence.votes import (
     votes,
 )
 from cortexrnn.fields.inputs import arguments
-from cortexrnn.runs.controls import CONDITIONS
+from cortexrnn.runs.controls import AT_EQUAL_NORM_BASES, CONDITIONS, NORM_SHARES
 from cortexrnn.runs.labels import runs_of
 
 __all__ = [
@@ -368,10 +368,29 @@ def _further_predictions() -> Iterator[Prediction]:
         yield Prediction(claim=claim, condition=condition, against=against, **bounds)
 
 
+def _equal_norm_predictions() -> Iterator[Prediction]:
+    """List what was added before runs whose penalties leave weights of the same norm."""
+    for share in NORM_SHARES:
+        at = {base: f"{base} at norm {share:g}" for base in AT_EQUAL_NORM_BASES}
+        for claim, condition, against, bounds in (
+            ("geometry", "WD*C", "WDC", SAME | {"effect": ("WD*C", "WDC")}),
+            ("wiring", "WD*C", "WD*", SAME | {"effect": ("WD*C", "WD*")}),
+            ("wiring", "WD*C", "W", SAME | {"effect": ("WD*C", "W")}),
+            ("wiring", "WDC", "WD", SAME | CHECK),
+            ("function", "W*D*", "WD*", GAINED | CHECK),
+        ):
+            yield Prediction(claim=claim, condition=at[condition], against=at[against], **bounds)
+
+
 ORDERING = -0.6
 """Largest rank correlation that is predicted between the penalty gradient at the start and
 accuracy, over all conditions that start orthogonal."""
-PREDICTIONS = (*_predictions(), *_later_predictions(), *_further_predictions())
+PREDICTIONS = (
+    *_predictions(),
+    *_later_predictions(),
+    *_further_predictions(),
+    *_equal_norm_predictions(),
+)
 """Everything that was predicted, in the order in which it was."""
 
 

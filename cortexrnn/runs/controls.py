@@ -39,11 +39,13 @@ from cortexrnn.networks.variant import VARIANTS, Variant
 __all__ = [
     "AS_WRITTEN",
     "AT_DOSE",
+    "AT_EQUAL_NORM_BASES",
     "CONDITIONS",
     "CONTROLS",
     "DECIDING_FIELD",
     "DOSES",
     "GROUPS",
+    "NORM_SHARES",
     "PUBLISHED_VARIANTS",
     "Control",
     "read_conditions",
