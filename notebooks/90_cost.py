@@ -151,8 +151,6 @@ networks.set_index("what").round(2)
 #
 # - **The machine.** Processors differ by more than repetitions do, above all in their matrix products. A machine that
 #   is busy with something else is slower.
-# - **The code.** The file that ships was measured before the changes that the
-#   [engineering notes](../book/notes.md) list last; today's code takes less time.
 # - **The size.** Beyond the largest measured run, times are scaled, and memory is not considered.
 # - **The design.** Times are those of 10 epochs of 40 batches with 50 time steps; half the epochs take half the time.
 #

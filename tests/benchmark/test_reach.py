@@ -50,7 +50,8 @@ def test_operations_of_a_low_rank_are_those_that_it_makes(n, rank):
 def test_times_at_measured_sizes_are_those_measured(shipped):
     steps = shipped.table[(shipped.table["kind"] == "step") & (shipped.table["members"] == 1)]
     assert set(steps["what"]) >= {"plain", "direct", "emd"}
-    for row in steps.itertuples():
+    fewest = steps.groupby(["what", "device"])["threads"].transform("min")
+    for row in steps[steps["threads"] == fewest].itertuples():
         seconds = training_seconds(shipped.table, row.n_neurons, row.what, device=row.device)
         assert report.UPDATES < seconds / row.seconds < 1.02 * report.UPDATES
 
