@@ -34,6 +34,7 @@ from cortexrnn import load_archive, load_field
 from cortexrnn.evidence import (
     control_tables,
     dose_response,
+    judgement,
     leaky_units,
     predictions,
     single_runs,
@@ -130,14 +131,14 @@ text_table(differences.reset_index(["metric", "difference of"]))
 # 6_6_2, the field of the paper, only the controls that decide most are asked.
 
 # %%
-outcomes = predictions.outcomes(archive, fields=recorded)
-verdicts = predictions.verdicts_of_claims(outcomes)
+outcomes = judgement.outcomes(archive, fields=recorded)
+verdicts = judgement.verdicts_of_claims(outcomes)
 table = verdicts.set_index("claim")
 seeds = runs.groupby("field")["seed"].nunique()
 sides = ["against", "for", "open", "not run"]
 each = {}
 for name in recorded:
-    alone = predictions.verdicts_of_claims(outcomes[outcomes["field"] == name])
+    alone = judgement.verdicts_of_claims(outcomes[outcomes["field"] == name])
     asked = " (" + alone[sides].sum(axis=1).astype(str) + ")"
     each[f"{name}, {seeds[name]} seeds"] = list(alone["verdict"] + asked)
 text_table(table[["reading", "verdict"]].assign(**each))
@@ -154,7 +155,7 @@ text_table(table[["paper", "evidence", *sides]])
 # bounds of *same* and *lost* half and one and a half times as wide:
 
 # %%
-text_table(predictions.sensitivity(outcomes))
+text_table(judgement.sensitivity(outcomes))
 
 # %% [markdown]
 # What the first control of each claim did to accuracy, and for *topology* to modularity, field by field:

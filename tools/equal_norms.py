@@ -31,8 +31,9 @@ from cortexrnn.runs.controls import AT_EQUAL_NORM_BASES, NORM_SHARES, load_equal
 TARGET = Path("cortexrnn/data/equal_norms.csv")
 FIRST_SEED = 1000
 """Recorded runs have smaller seeds."""
-DECADES = 10.0 ** np.arange(-6, 4)
-"""Strengths that are tried first, until the least share is passed."""
+DECADES = 10.0 ** np.arange(-5.5, 4)
+"""Strengths that are tried first, until the least share is passed; half a decade away from all
+strengths of other conditions, whose runs these would else be."""
 N_REFINEMENTS, CLOSE = 4, 0.02
 """Further strengths between two of these, at most, and the share by which it may be missed."""
 LAMBDA = replace(PUBLISHED, name="published, plain lambda", plain_strength="lambda")
@@ -144,8 +145,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for base in AT_EQUAL_NORM_BASES
         for row in find_strengths(base, field, shares=NORM_SHARES, n_seeds=options.seeds)
     ]
-    others = load_equal_norms()
-    table = pd.concat([others[others["field"] != field.name], pd.DataFrame(rows)])
+    known = load_equal_norms()
+    others = known[known["field"] != field.name].to_dict("records")
+    table = pd.DataFrame([*others, *rows])
     with written_whole(options.out) as temporary:
         table.to_csv(temporary, index=False, float_format="%.4g")
     print(table[table["field"] == field.name].to_string(index=False))

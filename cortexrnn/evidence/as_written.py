@@ -14,8 +14,8 @@ import pandas as pd
 
 from cortexrnn.evidence.headline_effects import HEADLINES, MEAN, by_task, differences_on
 from cortexrnn.evidence.intervals import share_interval, t_interval, with_interval
+from cortexrnn.evidence.judgement import DIFFERENCE
 from cortexrnn.evidence.leaky_units import learned
-from cortexrnn.evidence.predictions import DIFFERENCE
 from cortexrnn.evidence.published import published_cells
 from cortexrnn.evidence.seed_clusters import simultaneous_intervals
 from cortexrnn.networks.specification import PUBLISHED

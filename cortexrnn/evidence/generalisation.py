@@ -9,6 +9,8 @@ few patterns, all of which occur in training.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -108,7 +110,7 @@ def gaps_by_condition(runs: pd.DataFrame) -> pd.DataFrame:
         low, high``, the mean with a 95 % t interval; ``learned`` runs and ``gap_learned``, their
         mean.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for names, cell in runs[~runs["diverged"]].groupby(CELL, sort=False):
         gap, low, high = t_interval(cell["gap"])
         chosen = cell.loc[cell["has_learned"], "gap"]
@@ -173,7 +175,8 @@ def at_equal_accuracy(runs: pd.DataFrame, *, within: float = EQUAL) -> pd.DataFr
 def _differences(runs: pd.DataFrame, metric: str, *, within: float | None) -> pd.DataFrame:
     """Paired differences of a metric, all of them or those of equal training accuracy."""
     check_seeds(runs, CELL)
-    rows, values = [], {}
+    rows: list[dict[str, Any]] = []
+    values = {}
     for key, one, two in paired_cells(runs):
         difference = one[metric] - two[metric]
         if within is not None:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cortexrnn.evidence.intervals import with_interval
-from cortexrnn.evidence.predictions import DIFFERENCE
+from cortexrnn.evidence.judgement import DIFFERENCE
 from cortexrnn.evidence.seed_clusters import simultaneous_intervals
 from cortexrnn.fields.inputs import arguments
 from cortexrnn.networks.specification import arm

@@ -3,7 +3,7 @@
 That a control does as well as its reference means something only where there is an effect to lose,
 or room for one: where both lie at chance, or both at the best there is, everything is the same.
 Predictions that were made later name that effect themselves. For earlier ones it is named here,
-when their outcomes were known; :func:`cortexrnn.evidence.predictions.sensitivity` shows the
+when their outcomes were known; :func:`cortexrnn.evidence.judgement.sensitivity` shows the
 verdicts with and without this later rule.
 """
 

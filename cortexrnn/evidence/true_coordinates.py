@@ -18,7 +18,7 @@ from scipy import stats
 from cortexrnn.evidence import headline_effects
 from cortexrnn.evidence.headline_effects import MEAN, Pair, differences_by_seed
 from cortexrnn.evidence.intervals import with_interval
-from cortexrnn.evidence.predictions import DIFFERENCE
+from cortexrnn.evidence.judgement import DIFFERENCE
 from cortexrnn.fields.inputs import arguments
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.runs.controls import CONDITIONS

@@ -6,7 +6,8 @@ import itertools
 
 import pandas as pd
 
-from cortexrnn.evidence.predictions import CLAIMS, verdicts_of_claims
+from cortexrnn.evidence.judgement import verdicts_of_claims
+from cortexrnn.evidence.predictions import CLAIMS
 from cortexrnn.evidence.votes import LATER_RULES
 from cortexrnn.runs.controls import CONDITIONS, FURTHER
 
@@ -30,7 +31,7 @@ def verdict_steps(outcomes: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     outcomes : DataFrame
-        Rows of :func:`cortexrnn.evidence.predictions.outcomes`, all of them.
+        Rows of :func:`cortexrnn.evidence.judgement.outcomes`, all of them.
 
     Returns
     -------

@@ -71,7 +71,7 @@ def claims(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`cortexrnn.evidence.predictions.outcomes`.
+        Rows of :func:`cortexrnn.evidence.judgement.outcomes`.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def predictions(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`cortexrnn.evidence.predictions.outcomes`, one metric.
+        Rows of :func:`cortexrnn.evidence.judgement.outcomes`, one metric.
 
     Returns
     -------

@@ -153,7 +153,7 @@ class Control:
 
     @property
     def strength(self) -> float:
-        """Strength of its penalty, in the unit that its protocol says."""
+        """Strength of its penalty in the unit of its protocol, where no field has its own."""
         return float(self._setting("strength", STRENGTH))
 
     @property

@@ -71,7 +71,7 @@ def differences(commit: str) -> Iterator[str]:
             yield difference(one)
 
 
-def readings(*, further: bool) -> Iterator[str]:
+def readings(*commits: str) -> Iterator[str]:
     """What either outcome of each prediction says of the reading of its claim."""
     for one in PREDICTIONS:
         known = ", ".join(one.known_on) or "no field"
@@ -81,7 +81,7 @@ def readings(*, further: bool) -> Iterator[str]:
         )
         if one.effect is not None:
             text += f"; keeps {' less '.join(one.effect)}"
-        if further == (commit_of(one) == FURTHER):
+        if commit_of(one) in commits:
             yield text
 
 
@@ -105,8 +105,8 @@ def _range(*, low: float, high: float) -> str:
 
 
 FIRST, SECOND, THIRD, LAST = "82799c642467", "0d335e5f2cc5", "060e9ce4e025", "098283e7e321"
-FURTHER = "da5aec68145b"
-FURTHER_GROUPS = {"diagonal", "true_coordinates", "dose", "corrected"}
+FURTHER, NORMS = "da5aec68145b", "d3dc3449c6dd"
+FURTHER_GROUPS = {"diagonal", "true_coordinates", "dose", "corrected", "equal_norm"}
 # Two of the first ones compared with something else and were replaced within minutes.
 IN_SECOND = {"WDC on a matched grid", "W at gradient 0.001"}
 IN_THIRD = {"self-connections of W* alone, NeuroGym", "W* shuffled off the diagonal, NeuroGym"}
@@ -116,7 +116,10 @@ def commit_of(one: Prediction) -> str:
     """The commit that first held what a prediction says of the difference."""
     if one.known_on:
         return LAST
-    if FURTHER_GROUPS & {CONDITIONS[name].group for name in (one.condition, one.against)}:
+    groups = {CONDITIONS[name].group for name in (one.condition, one.against)}
+    if "equal_norm" in groups:
+        return NORMS
+    if FURTHER_GROUPS & groups:
         return FURTHER
     return SECOND if one.condition in IN_SECOND else THIRD if one.condition in IN_THIRD else FIRST
 
@@ -153,7 +156,11 @@ HELD = {
     ),
     # The next two came when runs of 5_3_4 were known, the last one when all fields were.
     "readings": Held(
-        partial(readings, further=False), 51, LAST, "2026-11-25T04:35:16+00:00", "9b42a85271c07fc5"
+        partial(readings, FIRST, SECOND, THIRD, LAST),
+        51,
+        LAST,
+        "2026-11-25T04:35:16+00:00",
+        "9b42a85271c07fc5",
     ),
     "findings": Held(
         partial(findings, further=False),
@@ -169,7 +176,7 @@ HELD = {
         partial(differences, FURTHER), 21, FURTHER, "2026-11-27T22:23:17+00:00", "007aa4476802e2ed"
     ),
     "further readings": Held(
-        partial(readings, further=True),
+        partial(readings, FURTHER),
         21,
         FURTHER,
         "2026-11-27T22:23:17+00:00",
@@ -180,6 +187,12 @@ HELD = {
     ),
     "dose-response": Held(
         dose_response, 6, FURTHER, "2026-11-27T22:23:17+00:00", "e86a3c9fd3e83cf9"
+    ),
+    "at equal norm": Held(
+        partial(differences, NORMS), 10, NORMS, "2026-11-28T00:24:05+00:00", "e96fd77760233377"
+    ),
+    "readings at equal norm": Held(
+        partial(readings, NORMS), 10, NORMS, "2026-11-28T00:24:05+00:00", "26aabe2f27588a5c"
     ),
 }
 each = pytest.mark.parametrize("name", HELD)
@@ -208,9 +221,10 @@ def test_every_prediction_has_its_commit() -> None:
     assert {one.condition for one in PREDICTIONS} >= IN_SECOND | IN_THIRD
     times = {held.commit: held.time for held in HELD.values()}
     dates = [times[commit_of(one)] for one in PREDICTIONS]
-    assert len(dates) == 72
+    assert len(dates) == 82
     assert max(dates[:45]) < min(dates[45:51]), "later ones stand after all first ones"
-    assert max(dates[45:51]) < min(dates[51:]), "further ones stand after all later ones"
+    assert max(dates[45:51]) < min(dates[51:72]), "further ones stand after all later ones"
+    assert max(dates[51:72]) < min(dates[72:]), "those at equal norm were the last"
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +250,7 @@ def test_predictions_are_older_than_the_runs_of_their_controls(
     for one in judged:
         own = {name for name in (one.condition, one.against) if name in begun}
         assert own, f"{difference(one)} is about published variants alone"
-        if commit_of(one) == FURTHER:  # some are compared with controls that were known
+        if commit_of(one) in (FURTHER, NORMS):  # some are compared with controls that were known
             own = {name for name in own if CONDITIONS[name].group in FURTHER_GROUPS}
         times_begun = [begun[name] for name in own if not pd.isna(begun[name])]
         assert all(time > times[commit_of(one)] for time in times_begun), difference(one)

@@ -10,7 +10,14 @@ import pytest
 import torch
 
 from cortexrnn import load_field
-from cortexrnn.evidence import control_tables, kept_effects, leaky_units, predictions, votes
+from cortexrnn.evidence import (
+    control_tables,
+    judgement,
+    kept_effects,
+    leaky_units,
+    predictions,
+    votes,
+)
 from cortexrnn.evidence.intervals import t_interval
 from cortexrnn.evidence.predictions import PREDICTIONS, Prediction
 from cortexrnn.fields.sources.surrogate import surrogate_field
@@ -25,18 +32,21 @@ from cortexrnn.runs.archive import load_archive
 from cortexrnn.runs.controls import CONDITIONS, CONTROLS, Control
 from cortexrnn.runs.labels import as_published, labelled, runs_of, select
 from cortexrnn.runs.trained_weights import kept_weights
+from tests.conditions import somewhere
 from tools import penalty_gradients, replicate
 
 HASH = "0" * 64
-UNFINISHED = ("diagonal", "true_coordinates", "dose", "corrected")
-"""Groups whose runs are not all in the archive yet."""
+UNFINISHED = {field: controls.FURTHER for field in ("5_3_4", "5_6_8", "6_6_2")}
+"""Groups whose runs are not all in the archive yet, by field."""
 WAITING = {("W* that is penalised on the diagonal too", "6_6_2")}
 """Conditions of other groups, and fields, whose runs are not all in the archive yet."""
 
 
 def is_waiting(name, field=None):
-    """Whether the runs of a condition are still to come, on a field or anywhere."""
-    return CONDITIONS[name].group in UNFINISHED or (name, field) in WAITING
+    """Whether the runs of a condition are still to come, on a field or on all."""
+    group = CONDITIONS[name].group
+    fields = UNFINISHED if field is None else [field]
+    return all(group in UNFINISHED[one] for one in fields) or (name, field) in WAITING
 
 
 def runs(control, values, *, field="f", metric="accuracy"):
@@ -62,7 +72,7 @@ def runs(control, values, *, field="f", metric="accuracy"):
 def test_no_two_conditions_are_the_same_runs():
     owners = {}
     for condition in CONDITIONS.values():
-        for spec in condition.specs(field="f", field_hash=HASH):
+        for spec in condition.specs(field=somewhere(condition), field_hash=HASH):
             assert owners.setdefault(spec.identity, condition.name) == condition.name
 
 
@@ -70,6 +80,8 @@ def switched(control):
     """Give what is switched about a condition: about its variant, protocol and strength."""
     protocol = {k: v for k, v in vars(control.protocol).items() if v != vars(PUBLISHED)[k]}
     strengths = {k: v for k, v in control.settings if "strength" in k}
+    if control.strengths:
+        strengths["strength"] = control.strengths
     if {"strength_unit", "plain_strength"} & set(protocol):
         strengths = {}  # the number belongs to the unit
     protocol.pop("name", None)
@@ -116,7 +128,8 @@ def test_one_switch_of_the_corrected_protocol_touches_each_variant(base):
 @pytest.mark.parametrize("name", list(CONTROLS))
 def test_every_control_can_be_started_and_penalised(name):
     field = surrogate_field(24)
-    spec = next(CONTROLS[name].specs(field=field.name, field_hash=field.hash_without_events))
+    control = CONTROLS[name]
+    spec = next(control.specs(field=somewhere(control), field_hash=field.hash_without_events))
     start = initial_weights(spec, field)
     assert start.shape == (24, 24) and np.isfinite(start).all()
     penalty(
@@ -195,8 +208,8 @@ def test_recorded_runs_are_those_of_the_controls_and_of_the_paper(archive, field
 def test_arms_without_a_task_in_common_have_no_difference():
     one = runs(CONTROLS["W*D*"], {"one_choice": np.ones(20)})
     two = runs(CONTROLS["W* shuffled"], {"go_nogo": np.ones(20)})
-    assert predictions.paired_differences(one, two).shape == (0,)
-    assert predictions.paired_differences(one, one, task="go_nogo").shape == (0,)
+    assert judgement.paired_differences(one, two).shape == (0,)
+    assert judgement.paired_differences(one, one, task="go_nogo").shape == (0,)
 
 
 def test_differences_are_paired_by_seed_and_averaged_over_tasks():
@@ -205,9 +218,9 @@ def test_differences_are_paired_by_seed_and_averaged_over_tasks():
     luck = rng.normal(size=20)  # shared by both conditions, and larger than what tells them apart
     a = runs(one, {"one_choice": 5 + luck, "go_nogo": 7 - luck})
     b = runs(two, {"one_choice": luck, "go_nogo": -luck}).sample(frac=1, random_state=0)
-    both = predictions.paired_differences(a, b)
+    both = judgement.paired_differences(a, b)
     np.testing.assert_allclose(both, 6.0)
-    np.testing.assert_allclose(predictions.paired_differences(a, b, task="go_nogo"), 7.0)
+    np.testing.assert_allclose(judgement.paired_differences(a, b, task="go_nogo"), 7.0)
 
 
 def test_a_seed_with_a_diverged_run_has_no_difference():
@@ -215,8 +228,8 @@ def test_a_seed_with_a_diverged_run_has_no_difference():
     lost = np.where(values == 3, np.nan, values)
     a = runs(CONTROLS["W*D*"], {"one_choice": lost, "go_nogo": values})
     b = runs(CONTROLS["W* shuffled"], {"one_choice": values, "go_nogo": values})
-    assert len(predictions.paired_differences(a, b)) == 19
-    assert len(predictions.paired_differences(a, b, task="go_nogo")) == 20
+    assert len(judgement.paired_differences(a, b)) == 19
+    assert len(judgement.paired_differences(a, b, task="go_nogo")) == 20
 
 
 def test_outcomes_and_tables_come_from_the_runs():
@@ -228,7 +241,7 @@ def test_outcomes_and_tables_come_from_the_runs():
     )
     archive = pd.concat([whole, without])
     asked = [one for one in PREDICTIONS if one.metric == "accuracy" and not one.known_on]
-    table = predictions.outcomes(archive, fields=["f", "g"], predictions=asked)
+    table = judgement.outcomes(archive, fields=["f", "g"], predictions=asked)
     table = table.set_index(["condition", "against", "field"]).sort_index()
     row = table.loc[("W* without self-connections", "W*D*", "f")]
     assert (row["outcome"], row["says"], row["zero"]) == ("confirmed", "neither", "below")
@@ -276,7 +289,7 @@ def test_a_prediction_waits_for_all_tasks_it_is_about(missing):
         one for one in PREDICTIONS if (one.condition, one.against) == tuple(conditions)[::-1]
     ]
     asked = [mean, replace(mean, task="go_nogo"), replace(mean, task="perceptual")]
-    table = predictions.outcomes(pd.concat(made.values()), fields=["f"], predictions=asked)
+    table = judgement.outcomes(pd.concat(made.values()), fields=["f"], predictions=asked)
     assert list(table["outcome"]) == ["not run", "confirmed", "not run"]
 
 
@@ -292,7 +305,7 @@ def test_a_prediction_about_one_task_is_judged_by_that_task():
         one for one in PREDICTIONS if (one.condition, one.against) == tuple(conditions)[::-1]
     ]
     asked = [mean, replace(mean, task="go_nogo"), replace(mean, task="perceptual")]
-    table = predictions.outcomes(pd.concat(made), fields=["f"], predictions=asked)
+    table = judgement.outcomes(pd.concat(made), fields=["f"], predictions=asked)
     assert list(table["difference"]) == pytest.approx([-0.4 / 3, -0.4, 0.0])
 
 
@@ -366,7 +379,7 @@ def judged(claim, outcomes):
     ],
 )
 def test_a_claim_is_summed_up_from_what_its_predictions_say(outcomes, verdict):
-    table = predictions.verdicts_of_claims(judged("function", outcomes), rules=[])
+    table = judgement.verdicts_of_claims(judged("function", outcomes), rules=[])
     assert list(table["claim"]) == list(predictions.CLAIMS)
     row = table.set_index("claim").loc["function"]
     assert row["verdict"] == verdict
@@ -386,13 +399,13 @@ def test_one_counterexample_is_enough_against_a_universal_reading(rest):
         (votes.LATER_RULES, ("fact against", all_for)),
     ):
         for rows, verdict in zip((outcomes, outcomes[1:]), expected, strict=True):
-            table = predictions.verdicts_of_claims(judged("positive", rows), rules=rules)
+            table = judgement.verdicts_of_claims(judged("positive", rows), rules=rules)
             assert table.set_index("claim").loc["positive", "verdict"] == verdict
 
 
 def verdict_of(rows, **rules):
     """Verdict on the claim about function."""
-    table = predictions.verdicts_of_claims(rows, **rules)
+    table = judgement.verdicts_of_claims(rows, **rules)
     return table.set_index("claim").loc["function", "verdict"]
 
 
@@ -417,12 +430,12 @@ def test_two_conditions_that_are_compared_twice_count_once():
     assert verdict_of(rows) == "not supported"  # three of five
     twice = pd.concat([rows, rows.iloc[[3]].assign(says="against", said="against")])
     assert verdict_of(twice) == "not supported"
-    table = predictions.verdicts_of_claims(twice).set_index("claim").loc["function"]
+    table = judgement.verdicts_of_claims(twice).set_index("claim").loc["function"]
     assert table[["against", "open"]].tolist() == [3, 2]  # as it was first
-    table = predictions.verdicts_of_claims(twice, rules=["effects"]).set_index("claim")
+    table = judgement.verdicts_of_claims(twice, rules=["effects"]).set_index("claim")
     assert table.loc["function", ["against", "open"]].tolist() == [4, 2]
     other = twice.assign(task=[None] * 5 + ["go_nogo"])
-    table = predictions.verdicts_of_claims(other).set_index("claim").loc["function"]
+    table = judgement.verdicts_of_claims(other).set_index("claim").loc["function"]
     assert table["against"] == 4
 
 
@@ -431,7 +444,7 @@ def test_what_cannot_tell_or_was_withdrawn_is_counted_nowhere():
     assert verdict_of(rows) == "open"
     for says in ("cannot tell", "withdrawn"):
         changed = rows.assign(says=["against"] * 3 + [says])
-        table = predictions.verdicts_of_claims(changed).set_index("claim").loc["function"]
+        table = judgement.verdicts_of_claims(changed).set_index("claim").loc["function"]
         assert table["verdict"] == "not supported"
         assert table[["against", "for", "open", "not run"]].tolist() == [3, 0, 0, 0]
         assert table["cannot tell"] == (says == "cannot tell")
@@ -456,14 +469,14 @@ def test_same_says_nothing_where_there_is_no_effect_to_keep(reference, says):
         one for one in PREDICTIONS if one.condition == "scaled identity" and one.against == "W*D*"
     ]
     named = [replace(one, effect=("W*D*", "WD*"), known_on=()) for one in asked]
-    table = predictions.outcomes(pd.concat(made), fields=["f"], predictions=[*asked, *named])
+    table = judgement.outcomes(pd.concat(made), fields=["f"], predictions=[*asked, *named])
     assert table["outcome"].tolist() == ["confirmed"] * 4
     assert table["says"].tolist() == [says] * 4
     assert table["said"].tolist() == ["against"] * 2 + [says] * 2  # a later rule, or its own
     low = t_interval(reference - 0.55 + 2 * wiggle)[1]
     assert table["effect_low"].tolist() == pytest.approx([low] * 4)
     assert set(table["about"]) == {"W*D* less WD*"}
-    waiting = predictions.outcomes(pd.concat(made[:2]), fields=["f"], predictions=[*asked, *named])
+    waiting = judgement.outcomes(pd.concat(made[:2]), fields=["f"], predictions=[*asked, *named])
     assert waiting["outcome"].tolist() == ["not run"] * 4  # the effect is not known yet
 
 
@@ -472,7 +485,7 @@ def test_an_effect_that_is_never_run_on_a_field_is_not_awaited():
     made = [runs(CONDITIONS[name], dict.fromkeys(TASKS, np.full(20, 0.9)), field="6_6_2")
             for name in names]  # fmt: skip
     asked = [one for one in PREDICTIONS if (one.condition, one.against) == names][:1]
-    table = predictions.outcomes(pd.concat(made), fields=["6_6_2"], predictions=asked)
+    table = judgement.outcomes(pd.concat(made), fields=["6_6_2"], predictions=asked)
     assert not CONDITIONS["W*DC"].is_run_on("6_6_2")
     assert table[["outcome", "says", "said"]].values.tolist() == [
         ["confirmed", "cannot tell", "against"]
@@ -487,7 +500,7 @@ def test_a_network_that_diverged_remembers_nothing():
         for name, value in level.items()
     ]
     asked = [one for one in PREDICTIONS if one.condition == "scaled identity, positive"][:1]
-    table = predictions.outcomes(pd.concat(made), fields=["f"], predictions=asked)
+    table = judgement.outcomes(pd.concat(made), fields=["f"], predictions=asked)
     assert table["says"].tolist() == ["against"]
     without = np.mean(list(leaky_units.levels_without_memory().values()))
     assert table["effect_low"].item() == pytest.approx(0.95 - without, abs=0.01)
@@ -621,7 +634,7 @@ def test_verdicts_are_told_under_other_bounds(interval, bounds, expected):
         "field": "f",
     }
     row |= dict.fromkeys(("says", "said"), row_says(outcome))
-    table = predictions.sensitivity(pd.DataFrame([row]))
+    table = judgement.sensitivity(pd.DataFrame([row]))
     bounds = ["as judged", "none added", "half as wide", "1.5 times as wide"]
     rules = ["effects of any size", "pairs twice", "fewer than three", "as first stated"]
     assert set(table) == {*bounds, *rules}
@@ -630,13 +643,13 @@ def test_verdicts_are_told_under_other_bounds(interval, bounds, expected):
     fact = facts[expected[0]]
     assert table.loc["function", rules].tolist() == [fact, fact, expected[0], expected[0]]
     later = pd.DataFrame([row | {"known_on": ("5_3_4",)}])
-    assert predictions.sensitivity(later).loc["function", "none added"] == "not asked"
+    assert judgement.sensitivity(later).loc["function", "none added"] == "not asked"
     waiting = pd.DataFrame([row | dict.fromkeys(("outcome", "says", "said"), "not run")])
-    assert set(predictions.sensitivity(waiting).loc["function"]) == {"open"}
+    assert set(judgement.sensitivity(waiting).loc["function"]) == {"open"}
     gone = pd.DataFrame([row | dict.fromkeys(("outcome", "says", "said"), "withdrawn")])
-    assert set(predictions.sensitivity(gone).loc["function"]) == {"not asked"}
+    assert set(judgement.sensitivity(gone).loc["function"]) == {"not asked"}
     floor = pd.DataFrame([row | {"about": "a less b", "effect_low": 0.0, "says": "cannot tell"}])
-    assert set(predictions.sensitivity(floor).loc["function", bounds]) == {"open"}
+    assert set(judgement.sensitivity(floor).loc["function", bounds]) == {"open"}
 
 
 def row_says(outcome):
@@ -679,7 +692,7 @@ def test_penalty_gradients_tell_what_a_penalty_does_at_the_start():
     recorded = set(table.index.get_level_values("condition"))
     lacking = {name for name in named if not name.endswith("positive")} ^ recorded
     # The gradients of a group are written together, when its runs are.
-    assert {CONDITIONS[name].group for name in lacking} <= set(UNFINISHED)
+    assert {CONDITIONS[name].group for name in lacking} <= set(UNFINISHED["6_6_2"])
     assert not {CONDITIONS[name].group for name in recorded} & {
         CONDITIONS[name].group for name in lacking
     }
@@ -823,13 +836,13 @@ def test_accuracy_by_trials_and_transfer_are_set_against_the_paper_s_own_runs():
 def test_figures_show_every_prediction_and_control_that_was_run():
     archive = some_runs()
     asked = [one for one in PREDICTIONS if one.metric == "accuracy"]
-    outcomes = predictions.outcomes(archive, fields=["5_3_4"], predictions=asked)
+    outcomes = judgement.outcomes(archive, fields=["5_3_4"], predictions=asked)
     assert figures.claims(outcomes).axes[0].get_title(loc="left") == "5_3_4"
     run = outcomes[~outcomes["outcome"].isin(["not run", "withdrawn"])]
     (axes,) = figures.predictions(outcomes).axes
     assert len(axes.get_yticklabels()) == len(run) > 0
     one = [one for one in asked if one.condition == "scaled identity" and one.against == "W*D*"]
-    twice = predictions.outcomes(archive, fields=["5_6_8"], predictions=one)
+    twice = judgement.outcomes(archive, fields=["5_6_8"], predictions=one)
     assert twice["outcome"].tolist() == ["not run"] * 2
     twice = twice.assign(outcome=["open", "confirmed"], difference_low=-0.05, difference_high=0.12)
     (axes,) = figures.predictions(twice.assign(difference=0.05)).axes
