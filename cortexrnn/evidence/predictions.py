@@ -357,6 +357,17 @@ def _equal_norm_predictions() -> Iterator[Prediction]:
             yield Prediction(claim=claim, condition=at[condition], against=at[against], **bounds)
 
 
+def _relabelled_predictions() -> Iterator[Prediction]:
+    """List what was added before W* was relabelled under the penalty of all other starts."""
+    yield Prediction(
+        claim="structure",
+        condition="W* relabelled",
+        against="W*D*",
+        effect=("W*D*", "WD*"),
+        **SAME | CHECK,
+    )
+
+
 ORDERING = -0.6
 """Largest rank correlation that is predicted between the penalty gradient at the start and
 accuracy, over all conditions that start orthogonal."""
@@ -365,5 +376,6 @@ PREDICTIONS = (
     *_later_predictions(),
     *_further_predictions(),
     *_equal_norm_predictions(),
+    *_relabelled_predictions(),
 )
 """Everything that was predicted, in the order in which it was."""

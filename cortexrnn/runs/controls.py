@@ -334,7 +334,7 @@ def _starts() -> Iterator[Control]:
         self_connections="functional",
         deciding=True,
     )
-    yield _control("scaled identity", "WD*", group, start="identity")
+    yield _control("scaled identity", "WD*", group, start="identity", deciding=True)
     yield _control(
         "W* shuffled off the diagonal",
         "W*D*",
@@ -342,6 +342,7 @@ def _starts() -> Iterator[Control]:
         entries="off_diagonal_shuffled",
         deciding=True,
     )
+    yield _control("W* relabelled", "W!D*", group, deciding=True)
     yield _control("W* shuffled", "W*D*", group, entries="shuffled")
     yield _control("W* resampled", "W*D*", group, entries="resampled", deciding=True)
     yield _control("W* resampled off the diagonal", "W*D*", group, entries="off_diagonal_resampled")
