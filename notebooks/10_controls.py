@@ -22,7 +22,7 @@
 # and C\* communicability, direct and compared with the connectome ([chapter 3](03_priors.ipynb)). A *field* is a
 # recorded patch of cortex, a *condition* a variant or a control, and the *reference* of a control what it is compared with.
 #
-# *Needs:* [The ablation](06_ablation.ipynb), [three priors](03_priors.ipynb). *Time:* under a minute; nothing is
+# *Needs:* [The ablation](06_ablation.ipynb), [three priors](03_priors.ipynb). *Time:* about a minute; nothing is
 # trained on this page.
 
 # %% tags=["hide-input"]
@@ -159,7 +159,7 @@ effect_figures.effects_by_task(effects)
 # %% [markdown]
 # W\* under D\* gains much without C and little with it: what C already gives cannot be gained again. The last column
 # repeats the mean over tasks on other draws of trials, with two seeds each: the number of draws, the range of the
-# effect, and in how many draws it is positive.
+# effect, and in how many draws it is positive (*one*: there is no other draw).
 
 # %% tags=["hide-input"]
 gains = written.loc[
@@ -187,12 +187,12 @@ download(drawn, "effects_by_draw.csv")
 #
 # ### What carries it
 #
-# The second question: *what carries it?* For each claim there is a stricter reading: what would have to be true if the named
-# cause, and nothing simpler, carried the effect. The readings are ours, not the paper's. A reading that is *not
+# The second question: *what carries it?* For each claim there is a stricter reading: what would have to be true if the
+# named cause, and nothing simpler, carried the effect. The readings are ours, not the paper's. A reading that is *not
 # supported* takes nothing away from the finding; something simpler suffices for it.
 #
-# Predictions name a difference between two conditions and a range. A prediction is *confirmed* if the interval (95 %) of the
-# difference lies inside, *refuted* if it lies outside, *open* otherwise. The file of predictions, at the end of this
+# Predictions name a difference between two conditions and a range. A prediction is *confirmed* if the interval (95 %) of
+# the difference lies inside, *refuted* if it lies outside, *open* otherwise. The file of predictions, at the end of this
 # section, states what either outcome says *against* the reading or *for* it. The verdict is that of all fields
 # together; beside it is what each field says alone, with the number of predictions about it there in brackets. A
 # reading stays *open* while a prediction about it is not run on one of the fields. On 6_6_2, the field of the paper,
@@ -213,13 +213,14 @@ text_table(table[["reading", "verdict"]].assign(**each))
 
 # %% [markdown]
 # How did the verdicts come about? Rules changed when the first predictions had been judged, one prediction was
-# withdrawn, and others were added, before their runs. The table gives the verdict as first stated, the one of today, and
-# the steps that changed it.
+# withdrawn, and others were added, before their runs. The table gives the verdict as first stated, the one of today, how
+# many predictions still wait for their runs (a verdict stays open until then), and the steps that changed it.
 
 # %% tags=["hide-input"]
 steps = verdict_history.verdict_steps(outcomes)
 first, *_, last = verdict_history.STEPS
-text_table(steps[[first, last, "moved by"]].rename(columns={last: "today"}))
+today = steps[[first, last]].rename(columns={last: "today"})
+text_table(today.join(table["not run"]).join(steps["moved by"]))
 
 # %% tags=["hide-input"]
 meaning = pd.Series(verdict_history.STEPS, name="what it changed")
@@ -285,7 +286,7 @@ withdrawn = withdrawn.assign(reached=reached).pivot_table(
     "reached", ["difference of", "predicted", "withdrawn"], "field", "first"
 )
 withdrawn = withdrawn.reset_index(["predicted", "withdrawn"])
-withdrawn = withdrawn.rename(columns={"withdrawn": "why it was withdrawn"})
+withdrawn["why it was withdrawn"] = withdrawn.pop("withdrawn")
 text_table(withdrawn.rename_axis(columns=None))
 
 # %% tags=["hide-input"]
@@ -322,7 +323,8 @@ glue("n_waiting", len(waiting))
 # :class: measurement
 # {glue:text}`n_runs` runs of {glue:text}`n_controls` controls on {glue:text}`fields`. Counting a prediction once for
 # every field on which it is judged, {glue:text}`confirmed` are confirmed, {glue:text}`open` open, {glue:text}`refuted`
-# refuted, {glue:text}`withdrawn` withdrawn (tables above), and {glue:text}`not_run` not run; {glue:text}`n_waiting` wait for runs on other fields.
+# refuted, {glue:text}`withdrawn` withdrawn (tables above), and {glue:text}`not_run` not run; {glue:text}`n_waiting` wait
+# for runs on other fields.
 # ```
 #
 # ```{admonition} Fact
@@ -623,7 +625,9 @@ dosed = units.runs_with_features(
     conditions=[one.name for one in controls.AT_DOSE.values()],
 )
 own = units.learned_by_account(dosed)
-rows_or(own.round(2), "And what the input weights of single runs say.")
+folded(
+    own.round(2), "What the input weights of single runs say, by either account"
+)
 
 # %% tags=["hide-input"]
 for account, cells in held.groupby("account"):
@@ -833,7 +837,9 @@ chosen = [one for one in controls.CONTROLS.values() if one.group == "start"]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
 of_field = control_tables.differences_as_text(cells[cells["field"] == shown])
 keep = ["control", "task", "runs", "learned", "mean", "reference", "difference"]
-rows_or(of_field[keep].set_index(keep[:2]), not_run)
+folded(of_field[keep], f"Each control in every task, field {shown}") if len(
+    of_field
+) else remark(not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-start", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}} tags=["hide-input"]
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -951,7 +957,9 @@ glue("gain_dc", control_tables.differences_in_words(gain))
 chosen = [one for one in controls.CONTROLS.values() if one.group == "geometry"]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
 of_field = control_tables.differences_as_text(cells[cells["field"] == shown])
-rows_or(of_field[keep].set_index(keep[:2]), not_run)
+folded(of_field[keep], f"Each control in every task, field {shown}") if len(
+    of_field
+) else remark(not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-geometry", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}} tags=["hide-input"]
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -997,6 +1005,10 @@ folded(
 download(geometry, "true_coordinates.csv")
 
 # %% tags=["hide-input"]
+about_own = listed[listed["about"] == "WD*C on own coordinates less WDC"]
+about_own = about_own[about_own["outcome"] != "not run"]
+mute = f"{(about_own['says'] == 'cannot tell').sum()} of {len(about_own)}"
+glue("true_mute", mute if len(about_own) else "not run yet")
 in_mean = geometry[(geometry["task"] == "mean") & (geometry["seeds"] > 0)]
 beyond_zero = in_mean["difference_low"] * in_mean["difference_high"] > 0
 told = f"{beyond_zero.sum()} of {len(in_mean)}"
@@ -1007,7 +1019,8 @@ glue("true_told", told if len(in_mean) else "not run yet")
 # :class: measurement
 # Contrasts on true coordinates, mean over tasks, every field counted, whose interval excludes zero:
 # {glue:text}`true_told`. A contrast that holds zero shows no effect of geometry; it excludes one only as far as its
-# interval is short.
+# interval is short. Of the predictions about what `WD*C` on own coordinates gains over `WDC`, {glue:text}`true_mute`
+# cannot tell: there the gain is not surely larger than what *same* allows.
 # ```
 #
 # ### The shape of trained networks
@@ -1082,7 +1095,9 @@ download(
 chosen = [one for one in controls.CONTROLS.values() if one.group == "wiring"]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
 of_field = control_tables.differences_as_text(cells[cells["field"] == shown])
-rows_or(of_field[keep].set_index(keep[:2]), not_run)
+folded(of_field[keep], f"Each control in every task, field {shown}") if len(
+    of_field
+) else remark(not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-wiring", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}} tags=["hide-input"]
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -1138,7 +1153,9 @@ chosen = [
 ]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
 of_field = control_tables.differences_as_text(cells[cells["field"] == shown])
-rows_or(of_field[keep].set_index(keep[:2]), not_run)
+folded(of_field[keep], f"Each control in every task, field {shown}") if len(
+    of_field
+) else remark(not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-strength", "caption": "Accuracy of each control with its 95 % t interval, cut at 1; marks: fields. Short vertical line: its reference on the same field and seeds."}, "image": {"alt": "Mean accuracies of controls in three tasks beside those of their reference."}} tags=["hide-input"]
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -1293,7 +1310,9 @@ chosen = [
 ]
 cells = control_tables.beside_reference(archive, chosen, fields=recorded)
 of_field = control_tables.differences_as_text(cells[cells["field"] == shown])
-rows_or(of_field[keep].set_index(keep[:2]), not_run)
+folded(of_field[keep], f"Each control in every task, field {shown}") if len(
+    of_field
+) else remark(not_run)
 
 # %% mystnb={"figure": {"name": "fig-controls-cells-harder", "caption": "Accuracy of the four starts with long delays, few trials, and all trials, with 95 % t intervals; marks: fields. Short vertical line: W*, all else equal."}, "image": {"alt": "Mean accuracies of four starts in three tasks under harder conditions beside those of W*."}} tags=["hide-input"]
 figures.beside_reference(cells) if len(cells) else "not run yet"
@@ -1402,6 +1421,8 @@ download(verdicts, "claims.csv")
 
 # %%
 assert not runs["identity"].duplicated().any()
+in_mean = shares[shares["task"] == "mean"]
+assert (in_mean["share_high"].dropna() < 1).all()  # true D* does less
 for pair in (("W*D*", "WD*"), ("W*D*C*", "WD*C*")):
     gain = control_tables.compare_conditions(archive, *pair, fields=recorded)
     gain = gain.merge(least, on="field", suffixes=("", "_least"))
