@@ -1011,8 +1011,8 @@ mute = f"{(about_own['says'] == 'cannot tell').sum()} of {len(about_own)}"
 glue("true_mute", mute if len(about_own) else "not run yet")
 in_mean = geometry[(geometry["task"] == "mean") & (geometry["seeds"] > 0)]
 beyond_zero = in_mean["difference_low"] * in_mean["difference_high"] > 0
-told = f"{beyond_zero.sum()} of {len(in_mean)}"
-glue("true_told", told if len(in_mean) else "not run yet")
+excluding = f"{beyond_zero.sum()} of {len(in_mean)}"
+glue("true_told", excluding if len(in_mean) else "not run yet")
 
 # %% [markdown]
 # ```{admonition} Measurement

@@ -231,7 +231,7 @@ def in_words(table: pd.DataFrame, *, task: str = MEAN) -> str:
     -------
     str
         Such as ``"D* for D, with C: gone at gradient 0.17 on 5_3_4, 5_6_8; smaller at norm 0.5 on
-        5_3_4. C, with D: ..."``; ``"nowhere"`` without any, ``"not run yet"`` without runs.
+        5_3_4. C, with D: ..."``; ``"none"`` without any, ``"not run yet"`` without runs.
     """
     chosen = table[(table["task"] == task) & (table["conclusion"] != "")]
     if chosen.empty:
@@ -246,7 +246,7 @@ def in_words(table: pd.DataFrame, *, task: str = MEAN) -> str:
             if (conclusion, match) in cells.index
         ]
         texts += [f"{effect}: {'; '.join(parts)}"] if parts else []
-    return ". ".join(texts) or "nowhere"
+    return ". ".join(texts) or "none"
 
 
 def waiting(table: pd.DataFrame) -> str:

@@ -79,7 +79,7 @@ def test_conclusions_are_about_sides_of_zero_and_about_the_change(published, mat
     assert set(rows.loc[rows["match"] == second, "conclusion"]) == {conclusion}
     words = equal_norms.in_words(table)
     expected = f"{EFFECT}: {conclusion} at gradient 0.17 on 5_3_4"
-    assert words == ("nowhere" if conclusion == "the same" else expected)
+    assert words == ("none" if conclusion == "the same" else expected)
 
 
 def test_a_difference_that_is_merely_not_told_from_zero_is_no_other_conclusion():
