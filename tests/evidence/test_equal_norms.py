@@ -134,6 +134,14 @@ def test_what_has_no_runs_is_named_in_words():
 
 def test_every_match_with_runs_is_a_mark_of_its_own():
     table = table_of((0.9, 0.6), (0.8, 0.7))
+    whole = table_of((0.9, 0.6), (0.9, 0.6), (0.8, 0.7), (0.9, 0.9), (0.6, 0.9))
+    (legend,) = figures.effects_by_match(whole).legends
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == [*equal_norms.MATCHES, "single tasks"]
+    assert equal_norms.in_words(whole) == (
+        f"{EFFECT}: reversed at norm 0.8 on 5_3_4; gone at norm 0.5 on 5_3_4; "
+        "smaller at gradient 0.001 on 5_3_4"
+    )
     figure = figures.effects_by_match(table)
     assert_labelled(figure)
     (legend,) = figure.legends
