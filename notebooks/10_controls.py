@@ -241,7 +241,7 @@ folded(
 # half times as wide.
 
 # %% tags=["hide-input"]
-text_table(judgement.sensitivity(outcomes).drop(columns="as first stated"))
+text_table(judgement.sensitivity(outcomes))
 
 # %% tags=["hide-input"]
 outcomes["found"] = control_tables.differences_as_text(outcomes)["difference"]

@@ -173,7 +173,7 @@ def verdicts_of_claims(
     outcomes : DataFrame
         Rows of :func:`outcomes`.
     rules : collection of str
-        Which of the :data:`~cortexrnn.evidence.votes.LATER_RULES` to follow; none: as first stated.
+        Which of the :data:`~cortexrnn.evidence.votes.LATER_RULES` to follow.
 
     Returns
     -------
@@ -243,7 +243,7 @@ def sensitivity(outcomes: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Verdicts by claim: ``as judged``; without each of the later rules (see
         :data:`~cortexrnn.evidence.votes.LATER_RULES`), ``effects of any size``, ``pairs twice`` and
-        ``fewer than three``, and without all of them, ``as first stated``; ``none added``, without
+        ``fewer than three``, and without all of them, ``no later rule``; ``none added``, without
         predictions that were added when runs of another field were known; ``half as wide`` and
         ``1.5 times as wide``, with other bounds of what counts as same and as lost.
     """
@@ -252,7 +252,7 @@ def sensitivity(outcomes: pd.DataFrame) -> pd.DataFrame:
     for name, left_out in WITHOUT.items():
         ways[name] = (outcomes, tuple(rule for rule in every if rule != left_out))
     ways |= {
-        "as first stated": (outcomes, ()),
+        "no later rule": (outcomes, ()),
         "none added": (outcomes[outcomes["known_on"].map(len) == 0], every),
         "half as wide": (_with_bounds(outcomes, 0.5), every),
         "1.5 times as wide": (_with_bounds(outcomes, 1.5), every),

@@ -38,7 +38,7 @@ def votes(outcomes: pd.DataFrame, *, rules: Collection[str] = tuple(LATER_RULES)
     outcomes : DataFrame
         Rows of :func:`cortexrnn.evidence.judgement.outcomes`.
     rules : collection of str
-        Keys of :data:`LATER_RULES` to follow; none: as first stated.
+        Keys of :data:`LATER_RULES` to follow.
 
     Returns
     -------

@@ -342,7 +342,7 @@ def _starts() -> Iterator[Control]:
         entries="off_diagonal_shuffled",
         deciding=True,
     )
-    yield _control("W* relabelled", "W!D*", group, deciding=True)
+    yield _control("W* relabelled", "W!D*", group, deciding=True, against="W*D*")
     yield _control("W* shuffled", "W*D*", group, entries="shuffled")
     yield _control("W* resampled", "W*D*", group, entries="resampled", deciding=True)
     yield _control("W* resampled off the diagonal", "W*D*", group, entries="off_diagonal_resampled")

@@ -18,7 +18,16 @@ from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs.archive import load_archive
 from cortexrnn.runs.controls import DOSES, NORM_SHARES
 from cortexrnn.runs.labels import as_published, select
-from tests.evidence.test_held_beforehand import FIRST, FURTHER, HELD, LAST, NORMS, SECOND, THIRD
+from tests.evidence.test_held_beforehand import (
+    FIRST,
+    FURTHER,
+    HELD,
+    LAST,
+    NORMS,
+    RELABELLED,
+    SECOND,
+    THIRD,
+)
 from tests.test_promises import RULES, read, said, table
 
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -94,6 +103,7 @@ SAID = {
         *(day_of("at equal norm"), time_of(NORMS)),
         count_of("at equal norm"),
     ),
+    r"At ([\d:]+) one more was added, before W": time_of(RELABELLED),
     r"norm of the weights, or ([\d.]+) of it": f"{max(NORM_SHARES):g}",
     r"shuffled distances, .* values; (\d+) to (\d+) strong": (str(min(DOSES)), str(max(DOSES))),
     r"means over at least (\w+) draws lie on both": WORDS[replication.LEAST_DRAWS],

@@ -193,7 +193,7 @@ def test_a_plan_has_no_more_seeds_than_a_condition_has():
 
 # --- the design
 
-REQUIRED = {"start": 14, "geometry": 11, "wiring": 6, "strength": 31, "matched_gradient": 4,
+REQUIRED = {"start": 15, "geometry": 11, "wiring": 6, "strength": 31, "matched_gradient": 4,
             "positive": 6, "harder": 26, "environments": 4, "diagonal": 3,
             "true_coordinates": 4, "dose": 10, "equal_norm": 14, "corrected": 11}  # fmt: skip
 
