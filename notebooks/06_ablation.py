@@ -19,7 +19,7 @@
 # variants and three tasks. This chapter puts recorded runs of the same design beside it, cell by cell, by
 # [rules](../book/rules.md) that were fixed before the runs.
 #
-# *Needs:* [Eleven networks](05_networks.ipynb). *Time:* seconds; nothing is trained on this page.
+# *Needs:* [Eleven networks](05_networks.ipynb). *Time:* under a minute; nothing is trained on this page.
 
 # %% tags=["hide-input"]
 import numpy as np

@@ -19,7 +19,7 @@
 # chapter puts recorded runs beside the paper's Table 3. It shows which networks diverge and when, how many of the others
 # learn, and what becomes of an orthogonal start.
 #
-# *Needs:* [The ablation](06_ablation.ipynb). *Time:* seconds; nothing is trained on this page.
+# *Needs:* [The ablation](06_ablation.ipynb). *Time:* under a minute; nothing is trained on this page.
 
 # %% tags=["hide-input"]
 import numpy as np
@@ -116,7 +116,12 @@ summary = "Nothing is judged here: the paper has no such table."
 if judged:
     summary = replication.verdicts_in_words(table, own_draws=strict)
 glue("told", summary)
-replication.verdict_counts(table) if judged else "not judged"
+verdicts, n_untestable = "not judged", "none"
+if judged:
+    verdicts = replication.verdict_counts(table)
+    n_untestable = int(verdicts.loc["accuracy", "untestable by mean"])
+glue("n_untestable", n_untestable)
+verdicts
 
 # %% [markdown]
 # ```{admonition} Measurement
@@ -125,8 +130,9 @@ replication.verdict_counts(table) if judged else "not judged"
 # ```
 
 # %% [markdown]
-# Cells that are {term}`untestable by mean` are inconclusive whatever is true ([chapter 6](06_ablation.ipynb)). Most means
-# of accuracy are: each is a mixture of runs that succeed and runs that fail. What can be compared is how many succeed.
+# Cells that are {term}`untestable by mean` are inconclusive whatever is true ([chapter 6](06_ablation.ipynb)). In accuracy
+# these are {glue:text}`n_untestable`: their means average runs that succeed and runs that fail. What can be compared is
+# how many succeed.
 
 # %% tags=["hide-input"]
 both = success_counts.recorded_runs(archive, field=shown)

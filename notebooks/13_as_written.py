@@ -67,12 +67,13 @@ compared = [name for name in recorded if len(runs_of(archive, own, field=name))]
 glue("shown", shown)
 glue("answer", as_written.in_words(table, counts))
 
-# %% mystnb={"figure": {"name": "fig-as-written", "caption": "Accuracy of the eleven variants. Grey: published; orange: recorded, the protocol of the released code; blue: recorded, the protocol of the text. Marks: means over 20 simulations with 95 % t intervals; dots: single runs. Dotted lines separate variants that different details touch. Where a colour is missing, the runs were not made yet, or the paper has no such cell."}, "image": {"alt": "Three accuracies for each of eleven variants in three tasks."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-as-written", "caption": "Accuracy of the eleven variants. Grey: published; orange: recorded, the protocol of the released code; blue: recorded, the protocol of the text. Marks: means over 20 simulations with 95 % t intervals; dots: single runs. Dotted lines separate variants that different details touch. Where a colour is missing, the runs were not made yet, or the paper has no table of this field."}, "image": {"alt": "Three accuracies for each of eleven variants in three tasks."}} tags=["hide-input"]
 figures.three_tables(table, single)
 
 # %% [markdown]
-# How many of 20 runs {term}`learned`: in the paper (*published*, the numbers that fit its means and intervals,
-# [chapter 6](06_ablation.ipynb)), here under the protocol of the code (*recorded*) and of the text (*corrected*).
+# How many of 20 runs {term}`learned`, under the protocol of the code (*recorded*) and of the text (*corrected*), and on
+# field 6_6_2 also in the paper (*published*: the numbers that fit its means and intervals,
+# [chapter 6](06_ablation.ipynb)).
 
 # %% tags=["hide-input"]
 text_table(as_written.counts_as_text(counts, published=paper))

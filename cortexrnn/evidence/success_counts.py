@@ -355,13 +355,13 @@ def counts_in_words(counts: pd.DataFrame) -> str:
     apart = (counts["p_holm"] < SIGNIFICANT).sum()
     fit = {
         "a single number of learned runs": (width == 1).sum(),
-        "two numbers": (width == 2).sum(),
-        f"more, up to {width.max()}": (width > 2).sum(),
+        "two": (width == 2).sum(),
+        f"up to {width.max()}": (width > 2).sum(),
     }
-    ways = ", ".join(f"in {n} with {what}" for what, n in fit.items() if n)
+    ways = ", ".join(f"{what} in {n}" for what, n in fit.items() if n)
     return (
-        f"The published mean and interval of {len(counts)} cells agree {ways}. Our own number is "
-        f"one of these in {allowed}; it differs significantly in {apart or 'none'}."
+        f"In {len(counts)} published cells, mean and interval fit {ways}. Our own number is one of "
+        f"these in {allowed} cells; it differs significantly in {apart or 'none'}."
     )
 
 

@@ -195,15 +195,13 @@ def test_counts_are_summed_up_in_words():
         [one, one | {"most": 19, "learned": 15}, one | {"fewest": 12, "p_holm": 0.01, "learned": 4}]
     )
     assert counts_in_words(table) == (
-        "The published mean and interval of 3 cells agree in 1 with a single number of learned "
-        "runs, in 1 with two numbers, in 1 with more, up to 7. Our own number is one of these in "
-        "1; it differs significantly in 1."
+        "In 3 published cells, mean and interval fit a single number of learned runs in 1, two in "
+        "1, up to 7 in 1. Our own number is one of these in 1 cells; it differs significantly in 1."
     )
     table["p_holm"] = 1.0
     assert counts_in_words(table.head(2)) == (
-        "The published mean and interval of 2 cells agree in 1 with a single number of learned "
-        "runs, in 1 with two numbers. Our own number is one of these in 1; it differs "
-        "significantly in none."
+        "In 2 published cells, mean and interval fit a single number of learned runs in 1, two in "
+        "1. Our own number is one of these in 1 cells; it differs significantly in none."
     )
 
 
