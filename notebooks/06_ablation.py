@@ -124,9 +124,9 @@ for versions in sorted(set(runs["versions"])):
 # the training trials of the last epoch, as in the paper's Tables 2 and 3.
 # ```
 #
-# Two means are *equivalent* if their difference is shown to be below the margin of the metric, *different* if
+# Two means are *equivalent* if their difference is shown to be below the {term}`margin` of the metric, *different* if
 # it is shown not to be zero and not shown to be that small, and *inconclusive* otherwise, which is no
-# agreement. How much another draw of trials moves a mean is estimated from runs on several draws; without such
+# agreement. How much another {term}`draw of trials` moves a mean is estimated from runs on several draws; without such
 # runs this term is zero, which makes false differences more likely.
 
 # %%

@@ -105,8 +105,8 @@ text_table(as_written.switches().set_index("switch"))
 #
 # ## How much does each cell change?
 #
-# Means have 95 % t intervals. Changes are paired by seed. Their intervals hold together for all cells of the field,
-# since runs of one seed share trials and noise.
+# Means have 95 % t intervals. Changes are paired by seed. Their intervals hold together for all cells of the field
+# ({term}`simultaneous`), since runs of one seed share trials and noise.
 
 # %% tags=["hide-input"]
 folded(
@@ -140,8 +140,9 @@ download(effects, "as_written_effects.csv")
 # %% [markdown]
 # ## Does it matter where each neuron lies?
 #
-# Runs of the code cannot say, because there each unit has the coordinates of other neurons (*scrambled*). With each
-# unit at the position of its own neuron (*true*), four contrasts remove one thing each. Three compare `WD*C` with the
+# Runs of the code cannot say, because there each unit has the coordinates of other neurons
+# ({term}`scrambled <scrambled coordinates>`). With each unit at the position of its own neuron (*true*), four contrasts
+# remove one thing each. Three compare `WD*C` with the
 # same on a grid of equal mean distance, on random points with the same distances, and with the same distances in the
 # wrong places. The fourth removes the pairing of functional weights with positions: `W!D*C` less `W*D*C`.
 
