@@ -19,7 +19,7 @@
 # variants and three tasks. This chapter puts recorded runs of the same design beside it, cell by cell, by
 # [rules](../book/rules.md) that were fixed before the runs.
 #
-# *Needs:* [Eleven networks](05_networks.ipynb). *Time:* seconds; nothing is trained on this page.
+# *Needs:* [Eleven networks](05_networks.ipynb). *Time:* under a minute; nothing is trained on this page.
 
 # %% tags=["hide-input"]
 import numpy as np
@@ -90,7 +90,7 @@ glue("field", shown)
 banner(shown, runs=runs)
 
 # %% [markdown]
-# Every cell of the design must be there, every run once. Seeds per cell:
+# Every cell of the design has runs, and no run occurs twice. Seeds per cell:
 
 # %%
 cells = (
@@ -124,10 +124,10 @@ for versions in sorted(set(runs["versions"])):
 # the training trials of the last epoch, as in the paper's Tables 2 and 3.
 # ```
 #
-# Two means are *equivalent* if their difference is shown to be below the margin of the metric, *different* if
+# Two means are *equivalent* if their difference is shown to be below the {term}`margin` of the metric, *different* if
 # it is shown not to be zero and not shown to be that small, and *inconclusive* otherwise, which is no
-# agreement. How much another draw of trials moves a mean is estimated from runs on several draws; where there
-# are none yet, that part is left out, and differences are found too easily.
+# agreement. How much another {term}`draw of trials` moves a mean is estimated from runs on several draws; without such
+# runs this term is zero, which makes false differences more likely.
 
 # %%
 draws = replication.draw_variance(archive)
@@ -177,9 +177,8 @@ if len(apart):
 # {glue:text}`widest_rule:.3f`.
 # ```
 #
-# The verdicts follow the rule. What they would be with the variances of 6_6_2 itself is told below the figure. The
-# paper has these tables for field 6_6_2 alone: on any other field there is nothing to judge, and its means only stand
-# beside.
+# The verdicts follow the rule. The text below the figure also counts those that the variances of 6_6_2 itself would
+# give. The paper has these tables for field 6_6_2 alone, so that on any other field nothing is judged.
 
 # %%
 judged = shown == "6_6_2" and relation == "correlation"
@@ -200,7 +199,7 @@ table = table.sort_values(by, key=lambda names: names.map(order))
 metric = {name: table[table["metric"] == name] for name in MARGINS}
 level = leaky_units.levels_without_memory()
 
-# %% mystnb={"figure": {"name": "fig-ablation-accuracy", "caption": "Accuracy in the last epoch: mean and 95 % interval over the recorded runs of this page (circles), and as published for field 6_6_2 (squares, 20 simulations). Full circle: equivalent; empty: inconclusive; red cross: different. A single run has no interval, and one smaller than the mark is not seen. Dotted: what a network reaches without memory. Field and number of runs are told above."}, "image": {"alt": "Accuracy of eleven variants on three tasks, recorded and published, with intervals and verdicts."}}
+# %% mystnb={"figure": {"name": "fig-ablation-accuracy", "caption": "Accuracy in the last epoch: mean and 95 % interval over the recorded runs of this page (circles), and as published for field 6_6_2 (squares, 20 simulations). Full circle: equivalent; empty: inconclusive; red cross: different. A single run has no interval, and one smaller than the mark is not seen. Dotted: what a network reaches without memory. Field and number of runs: see above."}, "image": {"alt": "Accuracy of eleven variants on three tasks, recorded and published, with intervals and verdicts."}}
 figures.beside_published(metric["accuracy"], level=level)
 
 # %%
@@ -221,14 +220,14 @@ glue("told", summary)
 # With fewer than ten runs in a cell all are inconclusive by rule.
 # ```
 #
-# A cell is *untestable by mean* if its mean is known so poorly, here and in the paper together, that not even a
-# difference of zero would be shown to be within the margin; *by the paper's interval* if the published mean alone is
-# known too poorly, however many runs are added here. Such a cell is inconclusive whatever is true. These columns are
-# later than the rules and change no verdict. What such cells can be asked is how many of their runs learned: see
-# [below](#how-many-runs-learn-here-and-in-the-paper).
+# Some cells cannot be judged by their means. A cell is {term}`untestable by mean` if the two means together are known so
+# poorly that even a difference of zero would not be shown to be within the margin. It is untestable *by the paper's
+# interval* if the published mean alone is known that poorly, so that more runs here would not help. Such a cell is
+# inconclusive whatever is true. These two columns were added after the rules and change no verdict. Such cells can
+# still be compared by how many of their runs learned: see [below](#how-many-runs-learn-here-and-in-the-paper).
 #
-# Cells that are different. Where a cell was trained on several draws of trials as well, with ten seeds each, the least
-# and the largest mean over these draws say whether the draw alone can account for it.
+# The next table lists the cells that are different. Where such a cell was also trained on several draws of trials, with
+# ten seeds each, the least and the largest mean over these draws say whether the draw alone can account for it.
 
 # %%
 columns = ["metric", "variant", "task", "explanation", "mean"]
@@ -241,11 +240,11 @@ rows_or(explained, "No cell of this page was judged different.")
 # %% [markdown]
 # ### How good is the procedure?
 #
-# Recorded runs stand for the population of each cell of this arm, and the variance of the draw of trials is taken as
-# known. Both sides draw 20 runs, ours is moved by a known part of the margin, and all cells are judged together: how
-# often is which verdict given? Ours are drawn as they were made, by whole seeds, each with all its cells and metrics;
-# those of the paper, which had no seeds, by the run. What never happened in the recorded runs, a rare failure for
-# example, cannot happen here either.
+# A simulation says how often each verdict is given where the truth is known. The recorded runs of a cell are taken as
+# its population, and the variance of the draw of trials as known. Each side draws 20 runs, ours are moved by a known
+# part of the margin, and all cells are judged together. Our runs are drawn by whole seeds, each with all its cells and
+# metrics; those of the paper, whose simulations share no seeds, one by one. What never happened in the recorded runs,
+# such as a rare failure, cannot happen here either.
 
 # %%
 enough = runs.groupby(["variant", "task"])["accuracy"].count().max()
@@ -275,9 +274,9 @@ if simulated:
 glue("rates_told", rates_told)
 
 # %% [markdown]
-# `shift` is the true difference in margins. At 0 the share of *different* is that of false alarms; at 1, the
-# edge of the margin, the share of *equivalent* is false; beyond it *different* is the power. `different_low` and
-# `different_high` hold the middle 95 % of single tables. {glue:text}`rates_told`
+# `shift` is the true difference in margins. At 0, *different* is a false alarm; at 1, the edge of the margin,
+# *equivalent* is false; beyond it, the share of *different* is the power. The middle 95 % of single tables lie between
+# `different_low` and `different_high`. {glue:text}`rates_told`
 #
 # ## Runs succeed or fail as a whole
 
@@ -319,10 +318,9 @@ glue("mixed_told", text if judged else "")
 # :class: interpretation
 # Where the runs of a cell end at one level or the other, their mean measures the *share of runs that
 # succeed* and is no typical network; with few seeds it moves in large steps, and a t interval around it
-# says little. The verdicts rest on t tests all the same, since the paper prints no single runs. The simulation above
-# takes all cells together, mixed ones and others, and with twenty runs a mixed cell can hardly be shown to agree: its
-# accuracy is known too poorly. Published means that lie between the two levels may be such mixtures; what they hold
-# is the question of the next section.
+# says little. The verdicts rest on t tests all the same, since the paper prints no single runs. With twenty runs, a
+# mixed cell can hardly be shown to agree, because its mean is known too poorly. Published means between the two levels
+# may be such mixtures too. The next section asks how many runs learned in them.
 # ```
 
 # %% mystnb={"figure": {"name": "fig-ablation-curves", "caption": "Accuracy in every epoch. Thin lines: runs of this page; thick lines: their medians."}, "image": {"alt": "Learning curves of eleven variants on three tasks."}}
@@ -345,10 +343,10 @@ glue("pooled_told", pooled_told)
 #
 # {glue:text}`counts_told` {glue:text}`pooled_told`
 #
-# A run *learned* if it ends more than 0.1 above the level without memory. The paper prints means and intervals over 20
-# simulations. The mean gives the sum of the 20 accuracies and the interval their sum of squares, and with these only
-# some numbers of learned runs are possible, however accuracies are distributed between the lowest and the highest that
-# any run had here.
+# A run {term}`learned` if it ends more than 0.1 above the level without memory. The paper does not print how many did,
+# but its numbers nearly give it away: the mean is the sum of 20 accuracies, the interval gives their sum of squares, and
+# only some numbers of learned runs fit both. The only assumption is that no accuracy lies outside the range of all runs
+# recorded here.
 
 # %% mystnb={"figure": {"name": "fig-ablation-counts", "caption": "Runs of 20 that learned. Circles: recorded here; squares and the bar between them: fewest and most that the published mean and interval allow. Thin lines: exact 95 % intervals (Clopper and Pearson), for the paper from that of the fewest to that of the most. Where both are at zero or at 20, the intervals say how much 20 runs can."}, "image": {"alt": "Number of runs that learned, of eleven variants on three tasks, recorded and published, with exact intervals."}} tags=["hide-input"]
 count_figures.success_counts(own_arm) if judged else remark(counts_told)
@@ -363,9 +361,10 @@ else:
 shares_shown
 
 # %% [markdown]
-# Tests of cells are exact (Fisher) and adjusted over all cells of both signs (Holm). In the folded table intervals are
-# of the share here less the published one, hold together at 95 % (Bonferroni), and reach over all counts that the paper
-# allows. With so few seeds they are wide, and one that holds zero does not show that shares agree.
+# Cells are compared by Fisher's exact test, adjusted over all cells of both signs (Holm). The folded table pools the
+# cells of a task and a start. Its intervals are for the share here less the published one; they hold together at 95 %
+# (Bonferroni) and cover all numbers of learned runs that fit the paper. With 20 seeds they are wide: an interval that
+# contains zero does not show that the shares agree.
 
 # %%
 download(learned, f"learned_{shown}.csv") if judged else remark(counts_told)
@@ -386,13 +385,13 @@ assert (by_field.idxmax(axis=1) == "both").all()
 # %% [markdown]
 # ### Why do runs of one seed agree?
 #
-# Because they start alike: it takes the same input weights *and* the same recurrent weights. Runs of two cells that
-# share both succeed and fail together (correlation {glue:text}`share_both`, field by field). With the same input
-# weights alone, and W\* relabelled anew, the correlation is {glue:text}`share_input`; with the same W\* alone, in two
-# tasks, {glue:text}`share_recurrent`. Input weights here depend on seed and task, not on the variant, and all cells of
-# W\* of a seed share its draw: what decides is which inputs the units with strong self-connections get. So the cells
-# of W\* are nearly one experiment, seen several times ({glue:text}`designs_told`). The paper's simulations had no
-# seeds: its cells are independent.
+# Because they start alike. Here input weights depend on seed and task but not on the variant, and all cells of a seed
+# that start from W\* start from the same draw of it. On every field outcomes agree most where two cells share *both*
+# kinds of weights: their correlation within seeds is {glue:text}`share_both`. It is {glue:text}`share_input` where they
+# share the input weights alone, because W\* is relabelled anew, and {glue:text}`share_recurrent` where they share W\*
+# alone, in two tasks. So the cells of W\* are nearly one experiment, repeated: in {glue:text}`designs_told`
+# ({term}`design effect`). The paper's simulations share no seeds, and its cells are independent. Why a start decides so
+# much is a question of [chapter 10](10_controls.ipynb).
 
 # %% tags=["hide-input"]
 folded(designs.round(2), "Design effects by field, task and start")
@@ -523,7 +522,7 @@ cells_of_runs(runs, values=["accuracy", "modularity"])
 # - Where runs succeed or fail as a whole, a mean over runs is a success rate. How many published runs learned can
 #   mostly be recovered from means and intervals.
 # - Runs of one seed that start alike are nearly one run. What counts is the number of seeds.
-# - A difference between two cells tells of everything in which the two variants differ: start, strength of
+# - A difference between two cells reflects everything in which the two variants differ: start, strength of
 #   the penalty, self-connections.
 #
 # **What's next.** [Positive weights](07_positive.ipynb): the same design where recurrent weights may not

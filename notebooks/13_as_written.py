@@ -14,9 +14,9 @@
 # %% [markdown]
 # # If the code did what its text says
 #
-# The released code follows the text of the paper but for three details {cite}`shakiba2026,cortical_blueprint`. What
-# would the paper's table be without them? All eleven variants were trained under the `corrected` protocol, which does
-# what the text says, on the same trials and with the same seeds as under the `published` protocol.
+# The text of the paper and its released code differ in three details {cite}`shakiba2026,cortical_blueprint`. What would
+# the paper's table be without them? This chapter compares the eleven variants under two {term}`protocols <protocol>`:
+# `published` does what the code does, `corrected` what the text says. Both use the same trials and the same seeds.
 #
 # **Answer** (field {glue:text}`shown`). {glue:text}`answer`
 
@@ -61,13 +61,22 @@ rng = np.random.default_rng(0)
 table = as_written.beside_published(archive, field=shown, rng=rng)
 counts = as_written.learned_counts(archive, field=shown)
 single = as_written.single_runs(archive, field=shown)
+paper = as_written.published_range(archive, field=shown)
 own = CONTROLS["WD*C on own coordinates"]
 compared = [name for name in recorded if len(runs_of(archive, own, field=name))]
 glue("shown", shown)
 glue("answer", as_written.in_words(table, counts))
 
-# %% mystnb={"figure": {"name": "fig-as-written", "caption": "Accuracy of the eleven variants. Grey: published; orange: recorded, the protocol of the released code; blue: recorded, the protocol of the text. Marks: means over 20 simulations with 95 % t intervals; dots: single runs. Dotted lines part the variants that different switches touch. A side without marks was not run yet."}, "image": {"alt": "Three accuracies for each of eleven variants in three tasks."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-as-written", "caption": "Accuracy of the eleven variants. Grey: published; orange: recorded, the protocol of the released code; blue: recorded, the protocol of the text. Marks: means over 20 simulations with 95 % t intervals; dots: single runs. Dotted lines separate variants that different details touch. Where a colour is missing, the runs were not made yet, or the paper has no table of this field."}, "image": {"alt": "Three accuracies for each of eleven variants in three tasks."}} tags=["hide-input"]
 figures.three_tables(table, single)
+
+# %% [markdown]
+# How many of 20 runs {term}`learned`, under the protocol of the code (*recorded*) and of the text (*corrected*), and on
+# field 6_6_2 also in the paper (*published*: the numbers that fit its means and intervals,
+# [chapter 6](06_ablation.ipynb)).
+
+# %% tags=["hide-input"]
+text_table(as_written.counts_as_text(counts, published=paper))
 
 # %% tags=["hide-input"]
 banner(shown, runs=select(archive, field=shown))
@@ -77,29 +86,27 @@ banner(shown, runs=select(archive, field=shown))
 # soma positions, `D` of a grid. `C` multiplies the penalty by the network's own communicability, `C*` compares that
 # with the connectome.
 #
-# ## Every variant is touched by exactly one difference
+# ## Each variant is touched by exactly one detail
 #
-# The text makes D\* of soma positions. The released code reshapes the list of positions before it computes distances,
-# so that each unit gets coordinates of other neurons. The text gives every penalty the strength λ; the code leaves λ
-# out where there is no distance. And in the code positions are scaled to a cube of side one while the grid behind D is
-# not: its distances are several times larger, and its penalty is as much stronger
-# ([methods](../book/methods.md)).
+# 1. The text makes D\* of soma positions. The released code reshapes the list of positions before it computes distances,
+#    so that each unit gets coordinates of other neurons.
+# 2. The code scales positions to a cube of side one, but not the grid behind D. Distances on the grid are therefore
+#    several times larger, and the penalty is as much stronger.
+# 3. The text gives every penalty the strength λ. The code leaves λ out where there is no distance.
+#
+# [Methods](../book/methods.md) describe them in full.
 
 # %% tags=["hide-input"]
 text_table(as_written.switches().set_index("switch"))
 
 # %% [markdown]
-# Since each variant is touched by one difference alone, its `corrected` runs are also the runs in which nothing but that
-# difference was set right. With the grid scaled like the positions, D and D\* differ in arrangement more than in
-# strength.
+# Because a single detail touches each variant, its `corrected` runs show what that detail alone changes. With the grid
+# scaled like the positions, D and D\* differ in arrangement more than in strength.
 #
-# ## The table, three times
+# ## How much does each cell change?
 #
-# How many runs learned, under the protocol of the code (*recorded*) and of the text (*corrected*). A run has learned if
-# its accuracy is more than 0.1 above what needs no memory.
-
-# %% tags=["hide-input"]
-text_table(as_written.counts_as_text(counts))
+# Means have 95 % t intervals. Changes are paired by seed. Their intervals hold together for all cells of the field
+# ({term}`simultaneous`), since runs of one seed share trials and noise.
 
 # %% tags=["hide-input"]
 folded(
@@ -111,12 +118,9 @@ folded(
 download(table, "as_written_accuracy.csv")
 
 # %% [markdown]
-# Means have 95 % t intervals. Changes are paired by seed; their intervals hold together for all cells of the
-# field, since runs of one seed share trials and noise.
+# ## What remains of the effects?
 #
-# ## What remains of the effects
-#
-# Each effect is the difference of two variants under either protocol, on every field with controls. All intervals hold
+# Each effect is the difference of two variants, under either protocol, on every field with controls. All intervals hold
 # together.
 
 # %% tags=["hide-input"]
@@ -136,10 +140,11 @@ download(effects, "as_written_effects.csv")
 # %% [markdown]
 # ## Does it matter where each neuron lies?
 #
-# On scrambled coordinates nothing can be said about geometry. On true ones, `WD*C` is compared with four conditions
-# that lack one thing each: the arrangement (a grid with the same mean distance), the neurons' own arrangement (random
-# points with the same distances), any arrangement (the same distances in the wrong places), and the pairing of
-# functional weights with positions (`W!D*C` less `W*D*C`).
+# Runs of the code cannot say, because there each unit has the coordinates of other neurons
+# ({term}`scrambled <scrambled coordinates>`). With each unit at the position of its own neuron (*true*), four contrasts
+# remove one thing each. Three compare `WD*C` with the
+# same on a grid of equal mean distance, on random points with the same distances, and with the same distances in the
+# wrong places. The fourth removes the pairing of functional weights with positions: `W!D*C` less `W*D*C`.
 
 # %% mystnb={"figure": {"name": "fig-as-written-geometry", "caption": "Four contrasts on true coordinates, task by task and in the mean over tasks, with 95 % intervals that hold together. Right of zero: the condition named first is more accurate. A row without marks was not run yet."}, "image": {"alt": "Four contrasts on true coordinates in three tasks, one panel per field."}} tags=["hide-input"]
 contrasts = true_coordinates.contrasts(archive, fields=compared, rng=rng)
@@ -148,17 +153,17 @@ figures.effects_by_task(contrasts) if contrasts["seeds"].any() else remark(
 )
 
 # %% tags=["hide-input"]
+contrasts_text = true_coordinates.contrasts_as_text(contrasts).reset_index()
 folded(
-    true_coordinates.contrasts_as_text(contrasts).reset_index(),
-    "The four contrasts, field by field and task by task",
-)
+    contrasts_text, "The four contrasts, field by field and task by task"
+) if contrasts["seeds"].any() else remark("Nor is there a table of them.")
 
 # %% tags=["hide-input"]
 download(contrasts, "true_coordinates.csv")
 
 # %% [markdown]
-# Earlier runs say how much of the effect of scrambled coordinates true ones keep. The grid of these comparisons is not
-# scaled, or scaled to the scrambled distances.
+# How much of the effect of scrambled coordinates remains with true ones is known from earlier runs. In these
+# comparisons the grid is not scaled, or scaled to the scrambled distances.
 
 # %% tags=["hide-input"]
 before = true_coordinates.contrasts(
@@ -177,23 +182,22 @@ rows_or(
 # %% [markdown]
 # ```{admonition} Measurement
 # :class: measurement
-# What true coordinates keep of the gain that scrambled ones bring to `WD*C` over `WDC`, mean over tasks:
-# {glue:text}`shares`. Intervals of shares are those of Fieller; where the scrambled gain cannot be told from zero there
-# is none.
+# `WD*C` less `WDC`, mean over tasks: the gain with true coordinates as a share of the gain with scrambled ones is
+# {glue:text}`shares`. Intervals of shares are those of Fieller; none is given where the scrambled gain may be zero.
 # ```
 #
 # ## What else could explain it
 #
-# - Correcting the coordinates changes the penalty gradient at the start as well as the geometry. The contrasts on true
-#   coordinates hold the mean distance, or all distances, and so avoid this.
-# - Other details of the code are left as they are under both protocols: C\* compares with a connectome whose empty rows
-#   were lifted to 1e-10, and its term hardly depends on the weights ([chapter 3](03_priors.ipynb)).
+# - True coordinates change the {term}`penalty gradient` at the start as well as the geometry. The four contrasts avoid
+#   this: both sides have the same mean distance, or the same distances.
+# - Both protocols leave other details as the code has them: C\* compares with a connectome whose empty rows were lifted
+#   to 1e-10, and its term hardly depends on the weights ([chapter 3](03_priors.ipynb)).
 # - All fields are of one mouse, and all runs here share one draw of trials.
 #
 # ## Try it
 #
-# 1. Show another field: set `field = "5_3_4"` in the cell of parameters. The paper prints no such table, so that two of
-#    the three are left.
+# 1. Show another field: set `field = "5_3_4"` in the cell of parameters. The paper prints no table of that field, so
+#    that only two of the three sides remain.
 # 2. How different are the two D\*? Correlate the distances of both protocols on the surrogate field.
 #
 # ```{admonition} Solution
@@ -240,9 +244,9 @@ folded(pages["small_worldness"], "Small-worldness")
 folded(pages["assortativity"], "Assortativity")
 
 # %% [markdown]
-# **The same computation twice.** Four variants are, under the corrected protocol, what a control computed before: their
-# identity differs, since it holds all three switches, but the switches that differ do not touch them. Their runs have
-# to agree wherever arithmetic and library were the same.
+# **The same computation twice.** Four variants under the corrected protocol were computed before, as controls. Their
+# identity differs, since it holds all three switches, but the switches that differ do not touch these variants. Their
+# runs must agree wherever arithmetic and library were the same.
 
 # %% tags=["hide-input"]
 same = as_written.differences_from_same(archive, fields=compared)

@@ -12,12 +12,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from cortexrnn.evidence.equivalence import PUBLISHED_RUNS
 from cortexrnn.evidence.headline_effects import HEADLINES, MEAN, by_task, differences_on
 from cortexrnn.evidence.intervals import share_interval, t_interval, with_interval
 from cortexrnn.evidence.judgement import DIFFERENCE
 from cortexrnn.evidence.leaky_units import learned
 from cortexrnn.evidence.published import published_cells
 from cortexrnn.evidence.seed_clusters import simultaneous_intervals
+from cortexrnn.evidence.success_counts import accuracy_limits, published_counts, recorded_runs
 from cortexrnn.networks.specification import PUBLISHED
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS, Variant
@@ -35,6 +37,7 @@ __all__ = [
     "effects_on_both_sides",
     "in_words",
     "learned_counts",
+    "published_range",
     "same_computations",
     "single_runs",
     "switch_of",
@@ -238,24 +241,61 @@ def learned_counts(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def counts_as_text(counts: pd.DataFrame) -> pd.DataFrame:
-    """Write counts for a page: one row per variant, two columns per task.
+def published_range(runs: pd.DataFrame, *, field: str) -> pd.DataFrame:
+    """Say how many runs of every published cell can have learned.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of the archive.
+    field : str
+        Name of the field.
+
+    Returns
+    -------
+    DataFrame
+        Rows of :func:`cortexrnn.evidence.success_counts.published_counts` with free weights; none
+        for a field whose table the paper does not print.
+    """
+    is_printed = field == PAPER_FIELD
+    limits = accuracy_limits(recorded_runs(runs, field=field)) if is_printed else {}
+    counts = published_counts(limits).dropna()
+    return counts[counts["arm"] == "corr"]
+
+
+def counts_as_text(counts: pd.DataFrame, *, published: pd.DataFrame) -> pd.DataFrame:
+    """Write counts for a page: one row per variant, three columns per task.
 
     Parameters
     ----------
     counts : DataFrame
         Rows of :func:`learned_counts`.
+    published : DataFrame
+        Rows of :func:`published_range`.
 
     Returns
     -------
-    DataFrame, shape (variants, tasks x 2)
-        Such as ``"18 of 20"``; ``"not run yet"`` without runs.
+    DataFrame, shape (variants, tasks x 3)
+        Such as ``"18"``, with ``"of 10"`` where runs are not 20, or ``"15 to 18"`` where the
+        published numbers leave that open; ``"not run yet"`` and ``"not in the paper"`` without. A
+        side of which nothing is there has no column.
     """
-    texts = counts["learned"].astype(str) + " of " + counts["runs"].astype(str)
+    number = counts["learned"].astype(str)
+    full = counts["runs"] == PUBLISHED_RUNS
+    texts = number.where(full, number + " of " + counts["runs"].astype(str))
+    ends = published[["fewest", "most"]].astype(int).astype(str).to_numpy()
+    paper = published[["variant", "task"]].assign(
+        side="published", text=[" to ".join(dict.fromkeys(pair)) for pair in ends]
+    )
     keys = ["variant", "task", "side"]
-    wide = counts.assign(text=texts).set_index(keys)["text"].unstack(["task", "side"])
-    columns = pd.MultiIndex.from_product([list(TASKS), list(SIDES)])
-    wide = wide.reindex(index=list(VARIANTS), columns=columns).fillna("not run yet")
+    rows = pd.concat([paper, counts[keys].assign(text=texts)])
+    sides = [side for side in ("published", *SIDES) if side in set(rows["side"])]
+    columns = pd.MultiIndex.from_product([list(TASKS), sides])
+    wide = rows.set_index(keys)["text"].unstack(["task", "side"])
+    wide = wide.reindex(index=list(VARIANTS), columns=columns)
+    for column in wide:
+        missing = "not in the paper" if column[1] == "published" else "not run yet"
+        wide[column] = wide[column].fillna(missing)
     titles = {name: task.title for name, task in TASKS.items()}
     return wide.rename(columns=titles, level=0).rename_axis(index="variant")
 
@@ -404,7 +444,8 @@ def same_computations() -> dict[str, str]:
 
 def _computes_the_same(one: Control, two: Control) -> bool:
     """Whether two conditions differ only in switches that do not touch their variant."""
-    if (one.variant, one.settings, one.tasks) != (two.variant, two.settings, two.tasks):
+    sides = [(each.variant, each.settings, each.tasks, each.strengths) for each in (one, two)]
+    if sides[0] != sides[1]:
         return False
     touching = switch_of(one.variant)
     untouched = {name: getattr(PUBLISHED, name) for name in SWITCHES if name != touching}

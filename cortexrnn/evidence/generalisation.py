@@ -4,18 +4,20 @@ Training accuracy is the running mean over the updates of the last epoch, with n
 validation accuracy is taken afterwards, without noise, on other trials. A network that still
 improves, or that noise disturbs, therefore has a validation accuracy above its training accuracy,
 whatever it makes of new trials. And two of the three tasks have no new trials: their inputs are a
-few patterns, all of which occur in training.
+few patterns, all of which occur in training. Some runs were therefore trained again and evaluated
+on their training trials as well, after training, with noise and without.
 """
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cortexrnn.evidence.factor_tests import check_seeds
-from cortexrnn.evidence.intervals import t_interval
+from cortexrnn.evidence.intervals import t_interval, with_interval
 from cortexrnn.evidence.leaky_units import learned
 from cortexrnn.evidence.learning_speed import (
     CELL,
@@ -29,17 +31,38 @@ from cortexrnn.networks.tasks import TASKS
 
 __all__ = [
     "EQUAL",
+    "MEASURED",
+    "PARTS",
     "at_equal_accuracy",
     "count_gaps",
+    "effects_in_words",
     "gap_effects",
     "gaps_by_condition",
     "largest_sure",
+    "load_without_noise",
     "new_trials",
+    "parts_as_text",
     "with_gap",
+    "with_parts",
 ]
 
 EQUAL = 0.01
 """Training accuracies that differ by no more count as equal."""
+MEASURED = [
+    *("identity", "field", "task", "variant", "seed", "running_accuracy"),
+    *("noisy_accuracy", "training_accuracy", "validation_accuracy"),
+    *("noisy_cross_entropy", "training_cross_entropy", "validation_cross_entropy"),
+]
+"""Columns of :func:`load_without_noise`."""
+PARTS = {
+    "gap": ("validation_accuracy", "running_accuracy"),
+    "last_epoch": ("noisy_accuracy", "running_accuracy"),
+    "noise": ("training_accuracy", "noisy_accuracy"),
+    "trials": ("validation_accuracy", "training_accuracy"),
+}
+"""The gap that recorded runs have, and the three parts of which it is the sum: what the last epoch
+still changed, what noise takes away, and how validation trials differ from those of training. Each
+is the first column less the second."""
 
 
 def new_trials() -> pd.DataFrame:
@@ -240,3 +263,88 @@ def largest_sure(table: pd.DataFrame) -> float:
     """
     sure = (table["difference_low"] > 0) | (table["difference_high"] < 0)
     return float(table.loc[sure, "difference"].abs().max()) if sure.any() else 0.0
+
+
+def load_without_noise() -> pd.DataFrame:
+    """Read what some runs reach on their training trials after training, with noise and without.
+
+    Returns
+    -------
+    DataFrame
+        One row per run, recorded runs trained again: ``identity, field, task, variant, seed``;
+        ``running_accuracy``, the mean over the updates of the last epoch, which is what other
+        tables call training accuracy; then after training, with the weights that result,
+        ``noisy_accuracy`` (training trials, noise on the inputs), ``training_accuracy`` (training
+        trials), ``validation_accuracy``, and the same three as ``_cross_entropy`` (nats, without
+        penalty). Made by ``tools/training_without_noise.py``.
+    """
+    file = resources.files("cortexrnn") / "data" / "training_without_noise.csv"
+    with file.open(encoding="utf-8") as opened:
+        table: pd.DataFrame = pd.read_csv(opened)
+    return table
+
+
+def with_parts(measured: pd.DataFrame) -> pd.DataFrame:
+    """Part the gap of every run into what the last epoch, noise and new trials add.
+
+    Parameters
+    ----------
+    measured : DataFrame
+        Rows of :func:`load_without_noise`.
+
+    Returns
+    -------
+    DataFrame
+        The rows with ``has_learned`` and the columns of :data:`PARTS`.
+    """
+    known = pd.Series(False, index=measured.index)
+    for task, group in measured.groupby("task", sort=False):
+        known[group.index] = learned(str(task), group["running_accuracy"])
+    parts = {name: measured[one] - measured[two] for name, (one, two) in PARTS.items()}
+    return measured.assign(has_learned=known, **parts)
+
+
+def parts_as_text(parts: pd.DataFrame) -> pd.DataFrame:
+    """Write mean parts of the gap for a page.
+
+    Parameters
+    ----------
+    parts : DataFrame
+        Rows of :func:`with_parts`.
+
+    Returns
+    -------
+    DataFrame
+        One row per task, and for runs that learned and those that did not: ``runs``, and the
+        columns of :data:`PARTS` with the range over runs in brackets. Four digits.
+    """
+    rows = []
+    outcome = parts["has_learned"].map({True: "learned", False: "did not learn"})
+    for (task, ended), cell in parts.groupby(["task", outcome], sort=False):
+        row = {"task": TASKS[str(task)].title, "outcome": ended, "runs": len(cell)}
+        for name in PARTS:
+            ends = f"[{cell[name].min():z.4f},\u00a0{cell[name].max():z.4f}]"
+            row[name] = f"{cell[name].mean():z.4f} {ends}"
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["task", "outcome", "runs", *PARTS])
+
+
+def effects_in_words(table: pd.DataFrame) -> str:
+    """Write differences of a few pairs of variants with their intervals.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of :func:`gap_effects` of one task.
+
+    Returns
+    -------
+    str
+        Such as ``"0.0012 [-0.0003, 0.0027] (W*D*C less WD*C)"``, pairs joined by ``"; "``; ``"not
+        run yet"`` without rows.
+    """
+    texts = []
+    for row in table.to_dict("records"):
+        values = (row["difference"], row["difference_low"], row["difference_high"])
+        texts.append(f"{with_interval(*values, digits=4)} ({row['one']} less {row['two']})")
+    return "; ".join(texts) or "not run yet"

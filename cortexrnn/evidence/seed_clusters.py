@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from cortexrnn.evidence.leaky_units import learned
@@ -22,6 +22,7 @@ __all__ = [
     "correlations_in_words",
     "design_effects",
     "designs_in_words",
+    "effective_number",
     "gains_by_seed",
     "outcomes_by_seed",
     "shared_outcomes",
@@ -203,16 +204,53 @@ def gains_by_seed(runs: pd.DataFrame) -> pd.DataFrame:
     return gain.unstack("task")[list(dict.fromkeys(runs["task"]))]
 
 
+def effective_number(seeds: ArrayLike, *, correlation: float = 1.0) -> float:
+    """Count the independent runs that runs of shared seeds are worth.
+
+    Parameters
+    ----------
+    seeds : array_like, shape (n,)
+        Seed of every run.
+    correlation : float
+        Of two runs of one seed, see :func:`design_effects`. With 1, which supposes the most, runs
+        of a seed all say the same.
+
+    Returns
+    -------
+    float
+        n over the design effect 1 + (m - 1) r of Kish (1965), where m is the number of runs of a
+        seed, mean over runs: sum n_i^2 / sum n_i. With r = 1 it is the number of seeds where all
+        have equally many runs, and less where they do not; zero without runs.
+
+    Raises
+    ------
+    ValueError
+        If the correlation makes the design effect zero or less.
+    """
+    _, counts = np.unique(np.asarray(seeds), return_counts=True)
+    if not len(counts):
+        return 0.0
+    n_runs = counts.sum()
+    effect = 1 + ((counts**2).sum() / n_runs - 1) * correlation
+    if effect <= 0:
+        raise ValueError(
+            f"correlation is {correlation}: runs of a seed cannot differ from one another so much; "
+            "give that of design_effects"
+        )
+    return float(n_runs / effect)
+
+
 DESIGN = ["field", "task", "start", "cells", "seeds", "share", "correlation", "design_effect"]
 """Columns of :func:`design_effects`."""
 
 
 def design_effects(runs: pd.DataFrame) -> pd.DataFrame:
-    """How much less runs tell because cells share their seeds.
+    """How much less runs are worth because cells share their seeds.
 
     The design effect (Kish 1965) is the variance of the share of runs that learned, over all cells,
     by that of as many independent runs. It is 1 + (cells - 1) r with r the correlation within
-    seeds: pooled covariance of two cells by pooled variance.
+    seeds: pooled covariance of two cells by pooled variance. With this r, :func:`effective_number`
+    counts the independent runs that all of them are worth.
 
     Parameters
     ----------
@@ -298,7 +336,7 @@ def _shared(one: tuple[str, ...], two: tuple[str, ...], starts: Mapping[str, str
 
 
 def designs_in_words(designs: pd.DataFrame, *, field: str, start: str = "functional") -> str:
-    """Say what the cells of a start tell, counted in independent cells, task by task.
+    """Count the independent cells that the cells of a start are worth, task by task.
 
     Parameters
     ----------
@@ -310,16 +348,16 @@ def designs_in_words(designs: pd.DataFrame, *, field: str, start: str = "functio
     Returns
     -------
     str
-        Such as ``"perceptual: 6 cells tell as much as 1.1 independent ones"``, tasks with a
-        semicolon between; ``"not run yet"`` without rows.
+        Such as ``"perceptual, 6 cells count as 1.1 independent ones"``, tasks joined by
+        ``"; in "``; ``"not run yet"`` without rows.
     """
     chosen = designs[(designs["field"] == field) & (designs["start"] == start)]
-    texts = [
-        f"{row.task.replace('_', ' ')}: {row.cells} cells tell as much as "
-        f"{row.cells / row.design_effect:.1f} independent ones"
-        for row in chosen.itertuples()
-    ]
-    return "; ".join(texts) or "not run yet"
+    texts = []
+    for row in chosen.to_dict("records"):  # cells of one seed
+        n = effective_number([0] * row["cells"], correlation=row["correlation"])
+        task = row["task"].replace("_", " ")
+        texts.append(f"{task}, {row['cells']} cells count as {n:.1f} independent ones")
+    return "; in ".join(texts) or "not run yet"
 
 
 def correlations_in_words(shared: pd.DataFrame) -> dict[str, str]:
@@ -334,12 +372,11 @@ def correlations_in_words(shared: pd.DataFrame) -> dict[str, str]:
     -------
     dict of str to str
         For each entry of ``SHARED`` the least and largest correlation of any field, such as
-        ``"0.75 to 0.90"``; ``"not run yet"`` where there is none.
+        ``"0.75 to 0.90"``, or the one that there is; ``"not run yet"`` where there is none.
     """
     texts = {}
     for name in SHARED:
         values = shared.loc[shared["shared"] == name, "correlation"].to_numpy(dtype=float)
-        texts[name] = (
-            f"{values.min():z.2f} to {values.max():z.2f}" if len(values) else "not run yet"
-        )
+        ends = [f"{end:z.2f}" for end in sorted(values)]
+        texts[name] = " to ".join(dict.fromkeys([ends[0], ends[-1]])) if ends else "not run yet"
     return texts

@@ -30,6 +30,7 @@ __all__ = [
     "published_sign_differences",
     "sign_by_start",
     "sign_by_variant",
+    "sure_in_words",
 ]
 
 _BY_VARIANT = ["field", "task", "variant", "metric"]
@@ -246,3 +247,25 @@ def in_numbers(table: pd.DataFrame, beside: pd.DataFrame) -> dict[str, float]:
         "published": len(beside),
         "inside": int(beside["inside"].sum()),
     }
+
+
+def sure_in_words(numbers: dict[str, float]) -> str:
+    """Say in how many comparisons positive weights surely change accuracy.
+
+    Parameters
+    ----------
+    numbers : dict of str to float
+        What :func:`in_numbers` gives.
+
+    Returns
+    -------
+    str
+        Part of a sentence, with the largest such change where there is one.
+    """
+    below, above = numbers["below"], numbers["above"]
+    if not below and not above:
+        return f"accuracy is surely different in none of {numbers['comparisons']} comparisons"
+    return (
+        f"accuracy is surely lower in {below} and surely higher in {above} of "
+        f"{numbers['comparisons']} comparisons, by {numbers['largest']:.3f} at most"
+    )

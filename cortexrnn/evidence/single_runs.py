@@ -17,13 +17,13 @@ from scipy.special import expit
 from scipy.stats import mannwhitneyu, norm
 
 from cortexrnn.evidence.intervals import with_interval
+from cortexrnn.evidence.seed_clusters import effective_number
 
 __all__ = [
     "MODELS",
     "area_interval",
     "area_under_curve",
     "areas_as_text",
-    "effective_number",
     "fit_logistic",
     "out_of_sample",
 ]
@@ -85,7 +85,7 @@ def area_interval(
         Of :func:`area_under_curve`.
     n_positive, n_negative : float
         Their numbers; effective ones where runs are not independent, see
-        :func:`effective_number`.
+        :func:`cortexrnn.evidence.seed_clusters.effective_number`.
     level : float
         Coverage.
 
@@ -108,24 +108,6 @@ def area_interval(
     low = brentq(lambda a: area - a - half(a), 0, min(area, 1 - edge)) if area > edge else 0.0
     high = brentq(lambda a: a - area - half(a), max(area, edge), 1) if area < 1 - edge else 1.0
     return float(low), float(high)
-
-
-def effective_number(seeds: ArrayLike) -> float:
-    """Count the seeds that runs are worth, if runs of one seed say the same.
-
-    Parameters
-    ----------
-    seeds : array_like, shape (n,)
-        Seed of every run.
-
-    Returns
-    -------
-    float
-        (sum n)^2 / sum n^2 of the runs per seed (Kish 1965): the number of seeds where all have
-        equally many, less where they do not; zero without runs.
-    """
-    _, counts = np.unique(np.asarray(seeds), return_counts=True)
-    return float(counts.sum() ** 2 / (counts**2).sum()) if len(counts) else 0.0
 
 
 def fit_logistic(
@@ -186,9 +168,10 @@ def out_of_sample(
         One row per task, field, model and ``tested_on``: ``another field`` (fitted on all other
         fields together) or ``other seeds`` (fitted on this field, one seed left out at a time, all
         left-out runs together). ``runs, failures, seeds, failing_seeds``; ``area`` under the curve,
-        ``low`` and ``high`` (95 %, :func:`area_interval` with the :func:`effective_number` of seeds
-        among the runs that learned and among those that did not). NaN where a field has no
-        failures, or what a model is fitted on has none.
+        ``low`` and ``high`` (95 %, :func:`area_interval` with the
+        :func:`~cortexrnn.evidence.seed_clusters.effective_number` of runs that learned and of those
+        that did not, as if runs of a seed were all alike). NaN where a field has no failures, or
+        what a model is fitted on has none.
     """
     rows = []
     for task, of_task in table.groupby("task", sort=False):

@@ -353,21 +353,20 @@ def counts_in_words(counts: pd.DataFrame) -> str:
     share = counts["learned"] / counts["runs"] * PUBLISHED_RUNS
     allowed = ((share >= counts["fewest"]) & (share <= counts["most"])).sum()
     apart = (counts["p_holm"] < SIGNIFICANT).sum()
+    fit = {
+        "a single number of learned runs": (width == 1).sum(),
+        "two": (width == 2).sum(),
+        f"up to {width.max()}": (width > 2).sum(),
+    }
+    ways = ", ".join(f"{what} in {n}" for what, n in fit.items() if n)
     return (
-        f"Of {len(counts)} published cells {_allow((width == 1).sum())} one number of learned runs "
-        f"only, {_allow((width == 2).sum())} two and {(width > 2).sum()} more, at most "
-        f"{width.max()}. Our number is an allowed one in {allowed}; it differs significantly in "
-        f"{apart or 'none'}."
+        f"In {len(counts)} published cells, mean and interval fit {ways}. Our own number is one of "
+        f"these in {allowed} cells; it differs significantly in {apart or 'none'}."
     )
 
 
 SIGNIFICANT = 0.05
 """Level of the tests that words speak of."""
-
-
-def _allow(n: int) -> str:
-    """Give a number of cells with its verb."""
-    return f"{n} allow{'s' if n == 1 else ''}"
 
 
 def pooled_in_words(pooled: pd.DataFrame) -> str:
@@ -388,9 +387,9 @@ def pooled_in_words(pooled: pd.DataFrame) -> str:
         for name in ("difference", "independent")
     )
     return (
-        f"With seeds as clusters {clustered or 'none'} of {len(pooled)} shares "
-        f"{'differ' if clustered > 1 else 'differs'} from the published one, with all runs taken "
-        f"as independent {independent or 'none'}."
+        f"Pooled over the cells of a task and a start, {clustered or 'none'} of {len(pooled)} "
+        f"shares {'differ' if clustered > 1 else 'differs'} from the published one where seeds are "
+        f"clusters; if all runs were independent, {independent or 'none'} would."
     )
 
 

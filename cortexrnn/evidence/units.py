@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from cortexrnn.evidence.dose_response import ACCOUNTS
 from cortexrnn.evidence.intervals import share_interval, with_interval
 from cortexrnn.evidence.leaky_units import INPUT_NOISE, learned, needed_self_connection
-from cortexrnn.evidence.single_runs import effective_number
+from cortexrnn.evidence.seed_clusters import effective_number
 from cortexrnn.fields.field import Field
 from cortexrnn.networks.initial_weights import many_initial_weights
 from cortexrnn.networks.specification import RunSpec

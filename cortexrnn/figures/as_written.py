@@ -76,7 +76,8 @@ def three_tables(table: pd.DataFrame, runs: pd.DataFrame, *, label: str = "accur
         _separate(axes, cells.drop_duplicates("variant")["switch"].tolist())
     handles = [
         Line2D([], [], color=colour, marker=mark, label=name)
-        for colour, mark, name in SIDES.values()
+        for side, (colour, mark, name) in SIDES.items()
+        if table[side].notna().any()
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
@@ -85,7 +86,7 @@ def three_tables(table: pd.DataFrame, runs: pd.DataFrame, *, label: str = "accur
 def _dots(axes: Axes, runs: pd.DataFrame, names: list[str], shift: float, colour: str) -> None:
     """Draw every run."""
     place = runs["variant"].map(names.index).astype(float) + shift
-    axes.plot(runs["value"], place, ".", ms=3, color=colour, alpha=0.35, mew=0)
+    axes.plot(runs["value"], place, "o", ms=2.5, color=colour, alpha=0.4, mew=0)
 
 
 def _means(
@@ -139,6 +140,7 @@ def effects_by_task(table: pd.DataFrame, *, label: str = "difference in accuracy
     figure.set_size_inches(WIDTH, 1.5 + 0.62 * len(names))
     for field, axes in axes_of.items():
         axes.axvline(0, color="0.5", lw=1)
+        axes.locator_params(axis="x", nbins=3)
         cells = table[(table["field"] == field) & table["difference"].notna()]
         for number, (task, (colour, mark, _)) in enumerate(OF_TASK.items()):
             of_task = cells[cells["task"] == task]

@@ -103,12 +103,28 @@ def test_runs_that_learned_are_counted_with_exact_intervals():
     none = counts.loc[("corrected", "go_nogo")]
     assert (none["learned"], none["share_low"]) == (0, 0)
     assert none["share_high"] == pytest.approx(1 - 0.025 ** (1 / 20))
-    text = as_written.counts_as_text(counts.reset_index())
-    assert text.shape == (len(VARIANTS), 2 * len(TASKS))
-    assert text.loc["WD*C", ("Go/NoGo", "recorded")] == "20 of 20"
+    text = as_written.counts_as_text(
+        counts.reset_index(), published=as_written.published_range(archive, field="g")
+    )
+    assert text.shape == (len(VARIANTS), 2 * len(TASKS))  # the paper has no field of that name
+    assert text.loc["WD*C", ("Go/NoGo", "recorded")] == "20"
     assert text.loc["W", ("Go/NoGo", "corrected")] == "not run yet"
-    nothing = as_written.learned_counts(archive, field="g")
-    assert set(as_written.counts_as_text(nothing).to_numpy().ravel()) == {"not run yet"}
+
+
+def test_published_counts_stand_beside_ours():
+    counts = pd.DataFrame(
+        [("WD*C", "go_nogo", "recorded", 4, 10), ("W", "go_nogo", "recorded", 0, 20)],
+        columns=["variant", "task", "side", "learned", "runs"],
+    )
+    paper = pd.DataFrame(
+        [("corr", "WD*C", "go_nogo", 17, 19), ("corr", "W", "go_nogo", 0, 0)],
+        columns=["arm", "variant", "task", "fewest", "most"],
+    )
+    text = as_written.counts_as_text(counts, published=paper)["Go/NoGo"]
+    assert text.loc["WD*C"].tolist() == ["17 to 19", "4 of 10"]
+    assert text.loc["W"].tolist() == ["0", "0"]
+    assert set(text.loc["WD"]) == {"not in the paper", "not run yet"}
+    assert list(text.columns) == ["published", "recorded"]  # no column of what nobody ran
 
 
 def test_controls_that_compute_the_same_are_named():

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cortexrnn import load_archive
 from cortexrnn.evidence import generalisation as general
 from cortexrnn.evidence.learning_speed import KINDS
 
@@ -81,3 +82,57 @@ def test_differences_are_counted_by_where_their_interval_lies():
     }  # fmt: skip
     assert general.largest_sure(table) == 0.5
     assert general.largest_sure(table.iloc[2:]) == 0
+
+
+# --- trained again
+
+
+def test_parts_add_up_to_the_gap():
+    measured = pd.DataFrame(
+        {
+            "task": ["perceptual", "perceptual", "go_nogo"],
+            "running_accuracy": [0.85, 0.5, 1.0],
+            "noisy_accuracy": [0.88, 0.49, 1.0],
+            "training_accuracy": [0.90, 0.5, 1.0],
+            "validation_accuracy": [0.895, 0.48, 1.0],
+        }
+    )
+    table = general.with_parts(measured)
+    assert table["has_learned"].tolist() == [True, False, True]
+    assert table["gap"].iloc[0] == pytest.approx(0.045)
+    assert table["last_epoch"].iloc[0] == pytest.approx(0.03)
+    assert table["noise"].iloc[0] == pytest.approx(0.02)
+    assert table["trials"].iloc[0] == pytest.approx(-0.005)
+    total = table[["last_epoch", "noise", "trials"]].sum(axis=1)
+    np.testing.assert_allclose(total, table["gap"])
+    text = general.parts_as_text(table)
+    assert text["runs"].tolist() == [1, 1, 1]
+    assert text.loc[1, "outcome"] == "did not learn"
+    assert text.loc[1, "trials"] == "-0.0200 [-0.0200,\u00a0-0.0200]"
+    assert text.loc[2, "gap"] == "0.0000 [0.0000,\u00a00.0000]"
+
+
+def test_differences_are_written_with_their_interval():
+    table = pd.DataFrame(
+        [("W*D*C", "WD*C", 0.00123, -0.0004, 0.0028)],
+        columns=["one", "two", "difference", "difference_low", "difference_high"],
+    )
+    expected = "0.0012 [-0.0004,\u00a00.0028] (W*D*C less WD*C)"
+    assert general.effects_in_words(table) == expected
+    assert general.effects_in_words(table.head(0)) == "not run yet"
+
+
+def test_runs_trained_again_are_those_of_the_archive():
+    archive = load_archive().set_index("identity")
+    measured = general.load_without_noise()
+    assert list(measured.columns) == general.MEASURED
+    assert measured["identity"].is_unique
+    recorded = archive.loc[measured["identity"]].reset_index()
+    assert recorded["published"].all()
+    for name in ("field", "task", "variant", "seed"):
+        assert (measured[name] == recorded[name]).all()
+    for name, column in {
+        "validation_accuracy": "validation_accuracy",
+        "running_accuracy": "accuracy",
+    }.items():
+        np.testing.assert_allclose(measured[name], recorded[column], atol=1e-5)

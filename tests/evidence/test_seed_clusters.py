@@ -10,6 +10,7 @@ from cortexrnn.evidence.seed_clusters import (
     correlations_in_words,
     design_effects,
     designs_in_words,
+    effective_number,
     gains_by_seed,
     outcomes_by_seed,
     shared_outcomes,
@@ -234,9 +235,40 @@ def test_without_two_cells_there_is_no_correlation():
 
 def test_design_effects_are_said_in_words():
     table = cells(star=ONE, star_positive=ONE, relabelled=TWO, relabelled_positive=TWO)
-    expected = "go nogo: 2 cells tell as much as 1.0 independent ones"
+    expected = "go nogo, 2 cells count as 1.0 independent ones"
     assert designs_in_words(design_effects(table), field="f") == expected
     assert designs_in_words(design_effects(table), field="other") == "not run yet"
+
+
+def test_runs_of_a_seed_count_once_where_they_say_the_same():
+    assert effective_number([0, 1, 2]) == effective_number([0, 0, 1, 1, 2, 2]) == 3
+    assert effective_number([0, 0, 0, 1]) == pytest.approx(16 / 10)
+    assert effective_number([]) == 0
+
+
+def test_runs_of_a_seed_count_all_where_they_are_independent():
+    assert effective_number([0, 0, 1, 1, 2, 2], correlation=0) == 6
+    # Kish 1965, equal clusters of m: n / (1 + (m - 1) r).
+    assert effective_number(np.repeat(range(20), 6), correlation=0.4) == pytest.approx(120 / 3)
+    with pytest.raises(ValueError, match="correlation is -1"):
+        effective_number([0, 0], correlation=-1)
+
+
+def test_the_two_ways_to_count_seeds_are_one():
+    rng = np.random.default_rng(0)
+    shared = rng.normal(size=(40, 1))
+    outcomes = shared + rng.normal(size=(40, 3)) > 0
+    cells = ("W*D*", "W*D*C", "W*D*C*")
+    table = pd.DataFrame(
+        {"field": "f", "arm": "corr", "task": "go_nogo", "variant": variant, "seed": seed,
+         "accuracy": 0.9 if outcomes[seed, place] else 0.5}
+        for place, variant in enumerate(cells)
+        for seed in range(40)
+    )  # fmt: skip
+    row = design_effects(table).iloc[0]
+    independent = effective_number(table["seed"], correlation=row["correlation"])
+    assert 1.2 < row["design_effect"] < 3
+    assert independent == pytest.approx(len(table) / row["design_effect"])
 
 
 def test_gains_are_those_of_every_seed():
@@ -250,8 +282,8 @@ def test_gains_are_those_of_every_seed():
 
 def test_correlations_are_said_in_words():
     table = pd.DataFrame(
-        {"shared": ["both", "both", "input weights"], "correlation": [0.75, 0.9, -0.001]}
+        {"shared": ["both", "both", "input weights"], "correlation": [0.9, 0.75, -0.001]}
     )
     assert correlations_in_words(table) == {
-        "both": "0.75 to 0.90", "input weights": "0.00 to 0.00", "recurrent weights": "not run yet"
+        "both": "0.75 to 0.90", "input weights": "0.00", "recurrent weights": "not run yet"
     }  # fmt: skip

@@ -84,6 +84,13 @@ def test_numbers_of_the_page():
     assert (found["orthogonal"], found["lost"]) == (4, 4)
     assert (found["others"], found["others_lost"], found["comparisons"]) == (8, 0, 2)
     assert found["published"] == 2 and found["inside"] == int(beside["inside"].sum())
+    sure = sign.sure_in_words(found | {"below": 1, "above": 0, "largest": 0.0314})
+    assert sure == (
+        "accuracy is surely lower in 1 and surely higher in 0 of 2 comparisons, by 0.031 at most"
+    )
+    assert "higher in 1" in sign.sure_in_words(found | {"below": 0, "above": 1, "largest": 0.1})
+    none = sign.sure_in_words(found | {"below": 0, "above": 0})
+    assert none == "accuracy is surely different in none of 2 comparisons"
     within = beside["difference"].between(beside["published_low"], beside["published_high"])
     assert beside["inside"].equals(within)
     text = sign.count_by_start(sign.sign_by_start(MIXED, metrics=["accuracy"]))

@@ -11,7 +11,6 @@ from cortexrnn.evidence.single_runs import (
     area_interval,
     area_under_curve,
     areas_as_text,
-    effective_number,
     fit_logistic,
     out_of_sample,
 )
@@ -75,12 +74,6 @@ def test_the_interval_covers():
         low, high = area_interval(area_under_curve(scores, np.arange(20) < 14), 14, 6)
         hits += low <= truth <= high
     assert 0.92 < hits / 400 < 1
-
-
-def test_seeds_count_once_whatever_runs_they_have():
-    assert effective_number([0, 1, 2]) == effective_number([0, 0, 1, 1, 2, 2]) == 3
-    assert effective_number([0, 0, 0, 1]) == pytest.approx(16 / 10)
-    assert effective_number([]) == 0
 
 
 def data(n=200):

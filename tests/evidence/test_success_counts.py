@@ -195,11 +195,14 @@ def test_counts_are_summed_up_in_words():
         [one, one | {"most": 19, "learned": 15}, one | {"fewest": 12, "p_holm": 0.01, "learned": 4}]
     )
     assert counts_in_words(table) == (
-        "Of 3 published cells 1 allows one number of learned runs only, 1 allows two and 1 more, "
-        "at most 7. Our number is an allowed one in 1; it differs significantly in 1."
+        "In 3 published cells, mean and interval fit a single number of learned runs in 1, two in "
+        "1, up to 7 in 1. Our own number is one of these in 1 cells; it differs significantly in 1."
     )
     table["p_holm"] = 1.0
-    assert counts_in_words(table).endswith("in 1; it differs significantly in none.")
+    assert counts_in_words(table.head(2)) == (
+        "In 2 published cells, mean and interval fit a single number of learned runs in 1, two in "
+        "1. Our own number is one of these in 1 cells; it differs significantly in none."
+    )
 
 
 def test_pooled_shares_are_summed_up_in_words():
@@ -207,8 +210,8 @@ def test_pooled_shares_are_summed_up_in_words():
     row |= {"fewest": 0.908, "most": 0.95, "difference_low": -0.42, "difference_high": 0.14}
     row |= {"independent_low": -0.28, "independent_high": -0.002}
     assert pooled_in_words(pd.DataFrame([row, row | {"difference_high": -0.1}])) == (
-        "With seeds as clusters 1 of 2 shares differs from the published one, with all runs taken "
-        "as independent 2."
+        "Pooled over the cells of a task and a start, 1 of 2 shares differs from the published one "
+        "where seeds are clusters; if all runs were independent, 2 would."
     )
     texts = pooled_as_text(pd.DataFrame([row, row | {"most": 0.908}]))
     assert texts["published"].tolist() == ["0.91 to 0.95", "0.91"]
