@@ -62,7 +62,7 @@ def by_task(
         if (table := by_seed(cells, pair, field)) is not None
     }
     if not tables:
-        return pd.DataFrame(columns=["seeds", "difference", "low", "high"])
+        return pd.DataFrame(columns=statistics.COLUMNS)
     wide = pd.concat(tables, axis=1, names=["effect", "field", "task"])
     return statistics.together(wide)
 

@@ -43,7 +43,7 @@ def changes(cells: rows.Cells, field: str, metric: str) -> pd.DataFrame:
             if task in recorded and task in corrected:
                 columns[variant, task] = corrected[task] - recorded[task]
     if not columns:
-        return pd.DataFrame(columns=["seeds", "difference", "low", "high"])
+        return pd.DataFrame(columns=statistics.COLUMNS)
     return statistics.together(pd.concat(columns, axis=1))
 
 

@@ -34,13 +34,17 @@ def read(folder: Path) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True).drop_duplicates("identity")
 
 
-def named(rows: pd.DataFrame) -> pd.DataFrame:
-    """Add the name of the condition, and what the specification says of the paper's design."""
-    names = labelled(rows)
-    result = rows.reset_index(drop=True)
-    for column in ("label", "condition", "group"):
-        result[column] = names[column].to_numpy()
-    return result.assign(as_paper=[_is_of_paper(text) for text in result["specification"]])
+def named(rows: pd.DataFrame, labels: pd.Series | None = None) -> pd.DataFrame:
+    """Add the name of the condition, and whether a run is of the paper's design.
+
+    `labels` are the names by identity, as :func:`cortexrnn.runs.labels.labelled` gives them;
+    without them it is called.
+    """
+    if labels is None:
+        labels = labelled(rows).set_index("identity")["label"]
+    as_paper = [_is_of_paper(text) for text in rows["specification"]]
+    label = labels.reindex(rows["identity"]).to_numpy()
+    return rows.assign(label=label, as_paper=as_paper).reset_index(drop=True)
 
 
 def _is_of_paper(text: str) -> bool:

@@ -182,7 +182,11 @@ def fit(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def out_of_sample(table: pd.DataFrame, columns: Sequence[str]) -> dict[tuple, tuple[float, ...]]:
-    """Area under the curve for runs of another field, and of seeds that were left out."""
+    """Area under the curve for runs of another field, and of seeds that were left out.
+
+    Separations span orders of magnitude and enter by their square root.
+    """
+    table = table.assign(separation=table["separation"] ** 0.5)
     found = {}
     for task in rows.TASKS:
         of_task = table[table["task"] == task]

@@ -16,6 +16,10 @@ RESAMPLES = 30000
 fortieth of itself."""
 
 
+COLUMNS = ["seeds", "difference", "low", "high", "level"]
+"""Of simultaneous intervals; ``level`` is one less the coverage of each by itself."""
+
+
 def t_interval(values: ArrayLike, *, level: float = 0.95) -> tuple[float, float, float]:
     """Mean of what is there, and its interval from the t distribution."""
     known = np.asarray(values, dtype=float)
@@ -74,9 +78,8 @@ def together(table: pd.DataFrame, *, level: float = 0.95, seed: int = 1) -> pd.D
         mean, low, high = t_interval(values[:, k], level=1 - alpha)
         if n[k] > 1 and k not in scattered:
             low = high = mean
-        intervals.append((n[k], mean, low, high))
-    columns = ["seeds", "difference", "low", "high"]
-    return pd.DataFrame(intervals, index=table.columns, columns=columns)
+        intervals.append((n[k], mean, low, high, alpha))
+    return pd.DataFrame(intervals, index=table.columns, columns=COLUMNS)
 
 
 def _smallest_p(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
