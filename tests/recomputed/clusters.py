@@ -36,14 +36,14 @@ def design_effects(runs: pd.DataFrame) -> pd.DataFrame:
     for field, of_field in runs.groupby("field"):
         table = outcome_table(of_field)
         for task, start in itertools.product(rows.TASKS, ("functional", "orthogonal", "permuted")):
-            names = [
-                name for name in table if name[2] == task and start_of(name[1]) == start
-            ]
+            names = [name for name in table if name[2] == task and start_of(name[1]) == start]
             cells = table[names].loc[:, is_mixed(table[names])] if names else table[names]
             if cells.shape[1] >= 2:
                 effects = _two_ways(cells.to_numpy())
                 key = {"field": field, "task": task, "start": start, "cells": cells.shape[1]}
-                found.append({**key, "seeds": len(cells), "share": cells.to_numpy().mean()} | effects)
+                found.append(
+                    {**key, "seeds": len(cells), "share": cells.to_numpy().mean()} | effects
+                )
     return pd.DataFrame(found)
 
 
@@ -60,7 +60,7 @@ def _two_ways(cells: np.ndarray) -> dict[str, float]:
 def shared_outcomes(runs: pd.DataFrame) -> dict[tuple[str, str], tuple[int, float]]:
     """Number of pairs of mixed cells and their correlation, by what their runs share at the start.
 
-    Cells that start orthogonal are left out: what of their start depends on the seed is not said.
+    Cells that start orthogonal are left out.
     """
     found = {}
     chosen = runs[runs["variant"].map(start_of) != "orthogonal"]

@@ -65,7 +65,9 @@ class Differences:
         """Begin a theme."""
         self.kept = RECORD.setdefault(theme, [])
 
-    def numbers(self, what: str, mine: ArrayLike, given: ArrayLike, *, within: float = EXACT) -> None:
+    def numbers(
+        self, what: str, mine: ArrayLike, given: ArrayLike, *, within: float = EXACT
+    ) -> None:
         """Compare numbers; what is missing on one side has to be missing on the other."""
         one, two = (np.asarray(values, dtype=float).ravel() for values in (mine, given))
         assert one.shape == two.shape, what

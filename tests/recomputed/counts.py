@@ -147,9 +147,9 @@ def beside(runs: pd.DataFrame, bounds: dict[tuple[str, str, str], list[int]]) ->
 
 def pooled(table: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Shares of runs that learned over the cells of a task and a start, seeds being clusters."""
-    alike = (
-        table["learned"].isin([0]) & (table["fewest"] == 0) & (table["most"] == 0)
-    ) | ((table["learned"] == table["runs"]) & (table["fewest"] == N) & (table["most"] == N))
+    alike = (table["learned"].isin([0]) & (table["fewest"] == 0) & (table["most"] == 0)) | (
+        (table["learned"] == table["runs"]) & (table["fewest"] == N) & (table["most"] == N)
+    )
     mixed = table[~alike].assign(start=[start_of(variant) for variant in table[~alike]["variant"]])
     groups = list(mixed.groupby(["task", "start"]))
     found = [_one_pool(key, cells, runs, 1 - (1 - level) / len(groups)) for key, cells in groups]

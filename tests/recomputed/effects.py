@@ -1,4 +1,4 @@
-"""Headline effects by task and by draw of trials, contrasts on true coordinates, and their share."""
+"""Headline effects by task and by draw of trials, and contrasts on true coordinates."""
 
 from __future__ import annotations
 
@@ -127,7 +127,13 @@ def shares(
         for task in (MEAN, *rows.TASKS):
             both = pd.concat({"x": true[task], "y": scrambled[task]}, axis=1).dropna()
             x, y = both["x"].to_numpy(), both["y"].to_numpy()
-            found[field, task] = (len(both), y.mean(), x.mean(), x.mean() / y.mean(), *fieller(x, y))
+            found[field, task] = (
+                len(both),
+                y.mean(),
+                x.mean(),
+                x.mean() / y.mean(),
+                *fieller(x, y),
+            )
     return found
 
 
@@ -159,7 +165,6 @@ def fieller(above: np.ndarray, below: np.ndarray, *, level: float = 0.95) -> tup
 
 def status(cells: rows.Cells, pair: Pair, field: str) -> str:
     """Whether a contrast is recorded, or why not."""
-
 
     if by_seed(cells, pair, field) is not None:
         return "recorded"

@@ -77,7 +77,7 @@ def by_variant(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def published_sign(metric: str) -> dict[tuple[str, str], tuple[float, float, float]]:
-    """Table 3 less Table 2 with Welch's interval, where topology shows that runs did not diverge."""
+    """Table 3 less Table 2 with Welch's interval, of cells that did not diverge."""
     table = pd.read_csv(rows.DATA / "published" / "published_6_6_2.csv")
     topology = table[table["metric"] == "Modularity"].set_index(["arm", "variant", "task"])["mean"]
     mine = table[table["metric"] == metric].set_index(["arm", "variant", "task"])

@@ -97,9 +97,7 @@ def judged(
 ) -> dict[str, object]:
     """Judge one prediction on one field."""
     pair = (prediction.condition, prediction.against)
-    values, complete = paired(
-        cells, pair, field, metric=prediction.metric, task=prediction.task
-    )
+    values, complete = paired(cells, pair, field, metric=prediction.metric, task=prediction.task)
     mean, low, high = statistics.t_interval(values)
     outcome = compared(low, high, prediction.low, prediction.high) if complete else "not run"
     effect_low, state = _effect(filled, prediction, field)
@@ -275,9 +273,7 @@ def steps(
     found = {
         name: verdicts(part, predictions, universal, choices) for name, part, choices in changes
     }
-    return {
-        claim: {name: found[name][claim]["verdict"] for name in found} for claim in universal
-    }
+    return {claim: {name: found[name][claim]["verdict"] for name in found} for claim in universal}
 
 
 def sensitivity(
@@ -299,6 +295,4 @@ def sensitivity(
         name: verdicts(part, predictions, universal, choices)
         for name, (part, choices) in changes.items()
     }
-    return {
-        claim: {name: found[name][claim]["verdict"] for name in found} for claim in universal
-    }
+    return {claim: {name: found[name][claim]["verdict"] for name in found} for claim in universal}

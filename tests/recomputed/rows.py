@@ -120,7 +120,9 @@ def learned(runs: pd.DataFrame, accuracy: str = "accuracy") -> NDArray[np.bool_]
 
 def by_seed_and_task(runs: pd.DataFrame, metric: str = "accuracy") -> pd.DataFrame:
     """Values by seed (rows) and task (columns); what diverged has none."""
-    values = runs[metric].where(~runs["diverged"].astype(bool)) if metric != "diverged" else (
-        runs[metric].astype(float)
+    values = (
+        runs[metric].where(~runs["diverged"].astype(bool))
+        if metric != "diverged"
+        else (runs[metric].astype(float))
     )
     return runs.assign(value=values).pivot(index="seed", columns="task", values="value")

@@ -91,8 +91,8 @@ def _smallest_p(values: NDArray[np.float64], rng: np.random.Generator) -> NDArra
     residuals = np.where(there, values - np.nanmean(values, axis=0), 0.0)
     lengths = np.sqrt((residuals**2).sum(axis=0))
     n = there.sum(axis=0)
-    # One row of a random rotation, over the seeds that a column has: the mean of the rotated column,
-    # times the root of their number, is the product of the two.
+    # One row of a random rotation, over the seeds that a column has: the mean of the rotated
+    # column, times the root of their number, is the product of the two.
     rows = rng.normal(size=(RESAMPLES, n_seeds))
     root_mean = rows @ residuals / np.sqrt(rows**2 @ there)
     t = root_mean / np.sqrt((lengths**2 - root_mean**2) / (n - 1))

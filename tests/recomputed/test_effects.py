@@ -19,9 +19,7 @@ ENDS = ["difference_low", "difference_high"]
 KEY = ["effect", "field", "task"]
 
 
-def _together(
-    differences: Differences, what: str, mine: pd.DataFrame, given: pd.DataFrame
-) -> None:
+def _together(differences: Differences, what: str, mine: pd.DataFrame, given: pd.DataFrame) -> None:
     """Compare effects whose intervals hold together; both have the same rows."""
     assert set(mine.index) == set(given.index), what
     own = mine.reindex(given.index)
@@ -111,9 +109,7 @@ def test_paper_as_written(
     differences.intervals("corrected less recorded", own, changed[ENDS])
 
 
-def test_learned_counts(
-    archive: pd.DataFrame, cells: rows.Cells, differences: Differences
-) -> None:
+def test_learned_counts(archive: pd.DataFrame, cells: rows.Cells, differences: Differences) -> None:
     """Numbers that learned under either protocol."""
     for field in rows.FIELDS:
         given = as_written.learned_counts(archive, field=field)
@@ -124,9 +120,7 @@ def test_learned_counts(
         differences.numbers("learned", mine, given[names])
 
 
-def test_both_protocols(
-    archive: pd.DataFrame, cells: rows.Cells, differences: Differences
-) -> None:
+def test_both_protocols(archive: pd.DataFrame, cells: rows.Cells, differences: Differences) -> None:
     """Headline effects under both protocols, and computations that are the same."""
     given = as_written.effects_on_both_sides(
         archive, fields=rows.FIELDS, rng=np.random.default_rng(5)

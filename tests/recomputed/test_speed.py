@@ -83,9 +83,7 @@ def test_log_rank_is_the_usual_one(times: pd.DataFrame) -> None:
     assert checked > 20
 
 
-def test_gaps(
-    given: pd.DataFrame, of_both_signs: pd.DataFrame, differences: Differences
-) -> None:
+def test_gaps(given: pd.DataFrame, of_both_signs: pd.DataFrame, differences: Differences) -> None:
     """Validation less training accuracy by condition and between variants."""
     table, mine = generalisation.with_gap(given), gaps.gap(of_both_signs)
     own = mine.set_index("identity").reindex(table["identity"])

@@ -80,7 +80,10 @@ def test_traces(differences: Differences) -> None:
         differences.numbers(f"traces, {name}", own.reindex(table.index)[name], table[name])
 
 
-MODELS = {"number of strong units": ["strong"], "all of these": [*single_runs.MODELS["all of these"]]}
+MODELS = {
+    "number of strong units": ["strong"],
+    "all of these": [*single_runs.MODELS["all of these"]],
+}
 
 
 def test_out_of_sample(mine: pd.DataFrame, given: pd.DataFrame, differences: Differences) -> None:
