@@ -79,9 +79,10 @@ def likelihood(table: pd.DataFrame, way: str) -> tuple[float, float]:
 
     def minus(lapse: float) -> float:
         q = p * (1 - lapse) + (1 - p) * lapse
-        return -float((special.xlogy(k, q) + special.xlogy(n - k, 1 - q)).sum())
+        chances = special.xlogy(k, q) + special.xlogy(n - k, 1 - q)
+        return -float((np.log(special.comb(n, k)) + chances).sum())
 
-    grid = np.linspace(0, 1, 2001)[1:-1]
+    grid = np.linspace(0, 0.5, 1001)[1:-1]  # a lapse above one half would turn the account round
     best = grid[np.argmin([minus(lapse) for lapse in grid])]
     found = optimize.minimize_scalar(
         minus, bounds=(best - 6e-4, best + 6e-4), method="bounded", options={"xatol": 1e-12}
