@@ -203,11 +203,13 @@ def by_draw(
         difference = (one - two).dropna(how="all")  # index: field, task, seed; columns: draws
         for field, of_field in difference.groupby(level="field", sort=False):
             whole = of_field.dropna(axis=1, how="all").dropna()
-            per_task = whole.groupby(level="task").mean().reindex(list(TASKS))
-            if whole.shape[1] < 2 or per_task.isna().any(axis=None):
+            if whole.shape[1] < 2 or whole.empty:
                 continue
+            per_task = whole.groupby(level="task").mean().reindex(list(TASKS))
             seeds = int(whole.groupby(level="task").size().min())
-            means = pd.concat([per_task.mean().to_frame(MEAN).T, per_task])
+            # A field may have several draws of some tasks alone, and then no mean over tasks.
+            over_tasks = per_task.mean(skipna=False).to_frame(MEAN).T
+            means = pd.concat([over_tasks, per_task]).dropna()
             rows += [
                 _of_draws(values) | {"effect": name, "field": field, "task": task, "seeds": seeds}
                 for task, values in means.iterrows()

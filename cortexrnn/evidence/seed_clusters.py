@@ -294,7 +294,8 @@ def shared_outcomes(runs: pd.DataFrame) -> pd.DataFrame:
     Input weights depend on seed and task, W* on the seed, its relabelling on seed, variant and
     task. Cells of one task that start from W* share ``both``, as do those of one variant of W! with
     free and with positive weights. Other cells of a task share ``input weights`` alone, cells of
-    two tasks that start from W* their ``recurrent weights`` alone.
+    two tasks that start from W* their ``recurrent weights`` alone. Cells that start orthogonal are
+    left out.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
@@ -299,16 +300,16 @@ def pooled_shares(counts: pd.DataFrame, runs: pd.DataFrame, *, level: float = 0.
         own = own[[(row.arm, row.variant, task) for row in cells.itertuples()]]
         of_seeds = own.mean(axis=1)
         share, n_seeds = float(of_seeds.mean()), len(own)
-        single = float(own.var(ddof=1).sum() / n_seeds / own.shape[1] ** 2)
+        single = (own.var(ddof=1) / n_seeds / own.shape[1] ** 2).to_numpy()
         row = {"task": task, "start": start, "cells": len(cells), "share": share}
         for end in ("fewest", "most"):
             row[end] = float(cells[end].mean() / PUBLISHED_RUNS)
-        for name, variance in (
-            ("difference", float(of_seeds.var(ddof=1)) / n_seeds),
-            ("independent", single),
+        for name, own_parts in (
+            ("difference", np.array([of_seeds.var(ddof=1) / n_seeds])),
+            ("independent", single),  # one part for each cell, with degrees of freedom of its own
         ):
             ends = [
-                _welch(cells[end], share, variance, n_seeds, each) for end in ("most", "fewest")
+                _welch(cells[end], share, own_parts, n_seeds, each) for end in ("most", "fewest")
             ]
             row |= {f"{name}_low": ends[0][0], f"{name}_high": ends[1][1]}
         rows.append(row)
@@ -322,17 +323,24 @@ def _all_alike(counts: pd.DataFrame) -> pd.Series:
 
 
 def _welch(
-    published: pd.Series, share: float, variance: float, n_seeds: int, level: float
+    published: pd.Series,
+    share: float,
+    own_parts: NDArray[np.float64],
+    n_seeds: int,
+    level: float,
 ) -> tuple[float, float]:
-    """Interval of a share here less that of published counts, one for each cell."""
+    """Interval of a share here less that of published counts, one for each cell.
+
+    A variance is a sum of independent parts, each with the degrees of freedom of its runs.
+    """
     n_cells, p = len(published), published / PUBLISHED_RUNS
-    parts = p * (1 - p) / (PUBLISHED_RUNS - 1) / n_cells**2
-    total = variance + float(parts.sum())
+    parts = (p * (1 - p) / (PUBLISHED_RUNS - 1) / n_cells**2).to_numpy()
+    total = float(own_parts.sum() + parts.sum())
     difference = share - float(p.mean())
     if total == 0:
         return difference, difference
-    df = total**2 / (variance**2 / (n_seeds - 1) + float((parts**2).sum()) / (PUBLISHED_RUNS - 1))
-    half = float(np.sqrt(total) * stats.t.ppf((1 + level) / 2, df))
+    squares = (own_parts**2).sum() / (n_seeds - 1) + (parts**2).sum() / (PUBLISHED_RUNS - 1)
+    half = float(np.sqrt(total) * stats.t.ppf((1 + level) / 2, total**2 / squares))
     return difference - half, difference + half
 
 

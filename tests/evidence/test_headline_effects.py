@@ -128,6 +128,10 @@ def test_every_draw_of_trials_gives_one_difference():
         assert values == pytest.approx([-0.2, 0.1, 0.3])
     one_draw = archive[archive["data_seed"] == 0]
     assert headline_effects.by_draw(one_draw, fields=["f"]).empty
+    some = archive[(archive["data_seed"] == 0) | (archive["task"] != "go_nogo")]
+    table = headline_effects.by_draw(some, fields=["f"])
+    assert table["task"].tolist() == ["one_choice", "perceptual"], "and no mean over all three"
+    assert set(table["draws"]) == {3}
     lost = archive.assign(accuracy=archive["accuracy"].where(archive["seed"] == 0))
     assert set(headline_effects.by_draw(lost, fields=["f"])["seeds"]) == {1}
 
