@@ -184,7 +184,8 @@ def verdicts_of_claims(
         of those that speak share no arm. The verdict is ``not asked`` without any of these;
         ``not supported`` where none speaks for it and more than half of those that could speak
         against it do; ``supported`` where none speaks against it and more than half of those that
-        could speak for it do; else, and as long as one is not run, ``open``. Where the reading is
+        could speak for it do; else, and as long as one is not run, ``open``. What cannot tell
+        could not speak. Where the reading is
         universal, one that speaks against it is enough, and all have to speak for it. Where fewer
         than three of those that make a verdict share no arm, it is only a fact: ``fact against`` or
         ``fact for``.

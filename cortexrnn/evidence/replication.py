@@ -212,7 +212,7 @@ def verdicts_in_words(table: pd.DataFrame, *, own_draws: pd.DataFrame | None = N
     testable = len(table) - counts["both diverge"]
     share = counts["different"] / max(testable, 1)
     text = (
-        f"Of {testable} testable cells {counts['equivalent']} are equivalent to the published "
+        f"Of {testable} compared cells {counts['equivalent']} are equivalent to the published "
         f"ones, {counts['different']} different ({share:.1%}) and {counts['inconclusive']} "
         f"inconclusive; in {counts['both diverge']} more both sides diverge."
     )

@@ -350,7 +350,7 @@ def test_verdicts_in_words_count_what_the_table_has():
     names = ["equivalent"] * 5 + ["different"] * 2 + ["inconclusive"] + ["both diverge"] * 3
     table = pd.DataFrame({"verdict": names})
     sentence = replication.verdicts_in_words(table)
-    assert "Of 8 testable cells 5 are equivalent" in sentence
+    assert "Of 8 compared cells 5 are equivalent" in sentence
     assert "2 different (25.0%) and 1 inconclusive; in 3 more both sides diverge." in sentence
     other = replication.verdicts_in_words(table, own_draws=table.assign(verdict="inconclusive"))
     assert other.startswith(sentence)
