@@ -42,12 +42,7 @@ UNFINISHED = {
     "6_6_2": controls.FURTHER,
 }
 """Groups whose runs are not all in the archive yet, by field."""
-WAITING = {
-    ("W* that is penalised on the diagonal too", "6_6_2"),
-    ("scaled identity", "6_6_2"),
-    *(("W* relabelled", field) for field in UNFINISHED),
-    ("W* relabelled", None),
-}
+WAITING = {("W* that is penalised on the diagonal too", "6_6_2")}
 """Conditions of other groups, and fields, whose runs are not all in the archive yet."""
 
 
