@@ -369,7 +369,8 @@ def conditions(
 ) -> None:
     """List the conditions: the eleven variants of the paper, and the controls.
 
-    Strength is lambda, or with * the mean gradient per weight at the start.
+    Strength is lambda, or with * the mean gradient per weight at the start; some have one of their
+    own for each field.
     """
     if group is not None:
         one_of("group", group, ["published", *GROUPS])
@@ -388,7 +389,7 @@ def _described(one: Control) -> dict[str, str]:
         "name": one.name,
         "variant": one.variant.name,
         "sign": one.sign,
-        "strength": f"{one.strength:g}{scaled}",
+        "strength": "by field" if one.strengths else f"{one.strength:g}{scaled}",
         "settings": ", ".join(f"{name}={value}" for name, value in only.items()),
         "tasks": "the paper's" if one.tasks == PAPER_TASKS else _tasks_in_words(one),
         "against": one.against or "",

@@ -19,24 +19,33 @@
 # variants and three tasks. This chapter puts recorded runs of the same design beside it, cell by cell, by
 # [rules](../book/rules.md) that were fixed before the runs.
 #
-# *Needs:* [Eleven networks](05_networks.ipynb). *Time:* seconds; nothing is trained on this page.
+# *Needs:* [Eleven networks](05_networks.ipynb). *Time:* under a minute; nothing is trained on this page.
 
 # %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
 
 from cortexrnn import load_archive
-from cortexrnn.evidence import equivalence, leaky_units, replication
+from cortexrnn.evidence import (
+    equivalence,
+    leaky_units,
+    replication,
+    seed_clusters,
+    success_counts,
+)
 from cortexrnn.evidence.equivalence import MARGINS
-from cortexrnn.evidence.intervals import cells_as_text
-from cortexrnn.evidence.published import beside_published
+from cortexrnn.evidence.intervals import cells_as_text, with_interval
+from cortexrnn.evidence.published import PUBLISHED_FIELDS, beside_published
 from cortexrnn.figures import ablation as figures
+from cortexrnn.figures import success_counts as count_figures
 from cortexrnn.figures.page import (
     banner,
     cells_of_runs,
     download,
     field_to_show,
+    folded,
     glue,
+    remark,
     rows_or,
 )
 from cortexrnn.figures.parameters import settle
@@ -81,7 +90,7 @@ glue("field", shown)
 banner(shown, runs=runs)
 
 # %% [markdown]
-# Every cell of the design must be there, every run once. Seeds per cell:
+# Every cell of the design has runs, and no run occurs twice. Seeds per cell:
 
 # %%
 cells = (
@@ -115,10 +124,10 @@ for versions in sorted(set(runs["versions"])):
 # the training trials of the last epoch, as in the paper's Tables 2 and 3.
 # ```
 #
-# Two means are *equivalent* if their difference is shown to be below the margin of the metric, *different* if
+# Two means are *equivalent* if their difference is shown to be below the {term}`margin` of the metric, *different* if
 # it is shown not to be zero and not shown to be that small, and *inconclusive* otherwise, which is no
-# agreement. How much another draw of trials moves a mean is estimated from runs on several draws; where there
-# are none yet, that part is left out, and differences are found too easily.
+# agreement. How much another {term}`draw of trials` moves a mean is estimated from runs on several draws; without such
+# runs this term is zero, which makes false differences more likely.
 
 # %%
 draws = replication.draw_variance(archive)
@@ -168,9 +177,8 @@ if len(apart):
 # {glue:text}`widest_rule:.3f`.
 # ```
 #
-# The verdicts follow the rule. What they would be with the variances of 6_6_2 itself is told below the figure. The
-# paper has these tables for field 6_6_2 alone: on any other field there is nothing to judge, and its means only stand
-# beside.
+# The verdicts follow the rule. The text below the figure also counts those that the variances of 6_6_2 itself would
+# give. The paper has these tables for field 6_6_2 alone, so that on any other field nothing is judged.
 
 # %%
 judged = shown == "6_6_2" and relation == "correlation"
@@ -191,12 +199,11 @@ table = table.sort_values(by, key=lambda names: names.map(order))
 metric = {name: table[table["metric"] == name] for name in MARGINS}
 level = leaky_units.levels_without_memory()
 
-# %% mystnb={"figure": {"name": "fig-ablation-accuracy", "caption": "Accuracy in the last epoch: mean and 95 % interval over the recorded runs of this page (circles), and as published for field 6_6_2 (squares, 20 simulations). Full circle: equivalent; empty: inconclusive; red cross: different. A single run has no interval, and one smaller than the mark is not seen. Dotted: what a network reaches without memory. Field and number of runs are told above."}, "image": {"alt": "Accuracy of eleven variants on three tasks, recorded and published, with intervals and verdicts."}}
+# %% mystnb={"figure": {"name": "fig-ablation-accuracy", "caption": "Accuracy in the last epoch: mean and 95 % interval over the recorded runs of this page (circles), and as published for field 6_6_2 (squares, 20 simulations). Full circle: equivalent; empty: inconclusive; red cross: different. A single run has no interval, and one smaller than the mark is not seen. Dotted: what a network reaches without memory. Field and number of runs: see above."}, "image": {"alt": "Accuracy of eleven variants on three tasks, recorded and published, with intervals and verdicts."}}
 figures.beside_published(metric["accuracy"], level=level)
 
 # %%
-counts = pd.crosstab(table["metric"], table["verdict"], margins=True)
-counts = counts.reindex([*MARGINS, "All"]) if judged else "not judged"
+counts = replication.verdict_counts(table) if judged else "not judged"
 counts
 
 # %%
@@ -213,8 +220,14 @@ glue("told", summary)
 # With fewer than ten runs in a cell all are inconclusive by rule.
 # ```
 #
-# Cells that are different. Where a cell was trained on several draws of trials as well, with ten seeds each, the least
-# and the largest mean over these draws say whether the draw alone can account for it.
+# Some cells cannot be judged by their means. A cell is {term}`untestable by mean` if the two means together are known so
+# poorly that even a difference of zero would not be shown to be within the margin. It is untestable *by the paper's
+# interval* if the published mean alone is known that poorly, so that more runs here would not help. Such a cell is
+# inconclusive whatever is true. These two columns were added after the rules and change no verdict. Such cells can
+# still be compared by how many of their runs learned: see [below](#how-many-runs-learn-here-and-in-the-paper).
+#
+# The next table lists the cells that are different. Where such a cell was also trained on several draws of trials, with
+# ten seeds each, the least and the largest mean over these draws say whether the draw alone can account for it.
 
 # %%
 columns = ["metric", "variant", "task", "explanation", "mean"]
@@ -227,24 +240,43 @@ rows_or(explained, "No cell of this page was judged different.")
 # %% [markdown]
 # ### How good is the procedure?
 #
-# Recorded runs stand for the population of each cell of this arm, and the variance of the draw of trials is taken as
-# known. Both sides draw 20 runs, ours is moved by a known part of the margin, and all cells are judged together: how
-# often is which verdict given? What never happened in the recorded runs, a rare failure for example, cannot happen here
-# either.
+# A simulation says how often each verdict is given where the truth is known. The recorded runs of a cell are taken as
+# its population, and the variance of the draw of trials as known. Each side draws 20 runs, ours are moved by a known
+# part of the margin, and all cells are judged together. Our runs are drawn by whole seeds, each with all its cells and
+# metrics; those of the paper, whose simulations share no seeds, one by one. What never happened in the recorded runs,
+# such as a rare failure, cannot happen here either.
 
 # %%
 enough = runs.groupby(["variant", "task"])["accuracy"].count().max()
-if enough >= equivalence.LEAST_RUNS:
+simulated = enough >= equivalence.LEAST_RUNS
+if simulated:
     rates = replication.error_rates(
         runs, variance=variance, n_tables=60, rng=np.random.default_rng(0)
     )
-    print(rates.round(3).to_string(index=False))
+    told = ["shift", *equivalence.VERDICTS[:3]]
+    told += ["different_low", "different_high"]
+    print(rates[told].round(3).to_string(index=False))
 else:
     print(f"{enough} runs in a cell are too few to simulate from")
 
+# %% tags=["hide-input"]
+rates_told = "There are too few runs to say what whole seeds change."
+if simulated:
+    apart = replication.error_rates(
+        runs,
+        variance=variance,
+        shifts=(0.0, 2.0),
+        n_tables=60,
+        whole_seeds=False,
+        rng=np.random.default_rng(0),
+    )
+    rates_told = replication.clusters_in_words(rates, apart)
+glue("rates_told", rates_told)
+
 # %% [markdown]
-# `shift` is the true difference in margins. At 0 the share of *different* is that of false alarms; at 1, the
-# edge of the margin, the share of *equivalent* is false; beyond it *different* is the power.
+# `shift` is the true difference in margins. At 0, *different* is a false alarm; at 1, the edge of the margin,
+# *equivalent* is false; beyond it, the share of *different* is the power. The middle 95 % of single tables lie between
+# `different_low` and `different_high`. {glue:text}`rates_told`
 #
 # ## Runs succeed or fail as a whole
 
@@ -286,14 +318,83 @@ glue("mixed_told", text if judged else "")
 # :class: interpretation
 # Where the runs of a cell end at one level or the other, their mean measures the *share of runs that
 # succeed* and is no typical network; with few seeds it moves in large steps, and a t interval around it
-# says little. The verdicts rest on t tests all the same, since the paper prints no single runs. The simulation above
-# takes all cells together, mixed ones and others, and with twenty runs a mixed cell can hardly be shown to agree: its
-# accuracy is known too poorly. Published means that lie between the two levels may be such mixtures. From means and
-# intervals alone that cannot be told, which is why single runs are kept here.
+# says little. The verdicts rest on t tests all the same, since the paper prints no single runs. With twenty runs, a
+# mixed cell can hardly be shown to agree, because its mean is known too poorly. Published means between the two levels
+# may be such mixtures too. The next section asks how many runs learned in them.
 # ```
 
 # %% mystnb={"figure": {"name": "fig-ablation-curves", "caption": "Accuracy in every epoch. Thin lines: runs of this page; thick lines: their medians."}, "image": {"alt": "Learning curves of eleven variants on three tasks."}}
 figures.learning_curves(runs)
+
+# %% tags=["hide-input"]
+both = success_counts.recorded_runs(archive, field=shown)
+learned = success_counts.beside_published_counts(both)
+pooled = success_counts.pooled_shares(learned, both)
+own_arm = learned[learned["arm"] == runs["arm"].iloc[0]]
+counts_told, pooled_told = "The paper has no such table to compare.", ""
+if judged:
+    counts_told = success_counts.counts_in_words(learned)
+    pooled_told = success_counts.pooled_in_words(pooled)
+glue("counts_told", counts_told)
+glue("pooled_told", pooled_told)
+
+# %% [markdown]
+# ## How many runs learn, here and in the paper?
+#
+# {glue:text}`counts_told` {glue:text}`pooled_told`
+#
+# A run {term}`learned` if it ends more than 0.1 above the level without memory. The paper does not print how many did,
+# but its numbers nearly give it away: the mean is the sum of 20 accuracies, the interval gives their sum of squares, and
+# only some numbers of learned runs fit both. The only assumption is that no accuracy lies outside the range of all runs
+# recorded here.
+
+# %% mystnb={"figure": {"name": "fig-ablation-counts", "caption": "Runs of 20 that learned. Circles: recorded here; squares and the bar between them: fewest and most that the published mean and interval allow. Thin lines: exact 95 % intervals (Clopper and Pearson), for the paper from that of the fewest to that of the most. Where both are at zero or at 20, the intervals say how much 20 runs can."}, "image": {"alt": "Number of runs that learned, of eleven variants on three tasks, recorded and published, with exact intervals."}} tags=["hide-input"]
+count_figures.success_counts(own_arm) if judged else remark(counts_told)
+
+# %% tags=["hide-input"]
+pooled_summary = "Shares over all cells of a task and a kind of start"
+if judged:
+    pooled_text = success_counts.pooled_as_text(pooled)
+    shares_shown = folded(pooled_text, pooled_summary)
+else:
+    shares_shown = remark(counts_told)
+shares_shown
+
+# %% [markdown]
+# Cells are compared by Fisher's exact test, adjusted over all cells of both signs (Holm). The folded table pools the
+# cells of a task and a start. Its intervals are for the share here less the published one; they hold together at 95 %
+# (Bonferroni) and cover all numbers of learned runs that fit the paper. With 20 seeds they are wide: an interval that
+# contains zero does not show that the shares agree.
+
+# %%
+download(learned, f"learned_{shown}.csv") if judged else remark(counts_told)
+
+# %% tags=["hide-input"]
+on_fields = pd.concat(
+    success_counts.recorded_runs(archive, field=name)
+    for name in PUBLISHED_FIELDS.values()
+)
+designs = seed_clusters.design_effects(on_fields)
+shared = seed_clusters.shared_outcomes(on_fields)
+glue("designs_told", seed_clusters.designs_in_words(designs, field=shown))
+for name, told in seed_clusters.correlations_in_words(shared).items():
+    glue(f"share_{name.split()[0]}", told)
+by_field = shared.pivot(index="field", columns="shared", values="correlation")
+assert (by_field.idxmax(axis=1) == "both").all()
+
+# %% [markdown]
+# ### Why do runs of one seed agree?
+#
+# Because they start alike. Here input weights depend on seed and task but not on the variant, and all cells of a seed
+# that start from W\* start from the same draw of it. On every field outcomes agree most where two cells share *both*
+# kinds of weights: their correlation within seeds is {glue:text}`share_both`. It is {glue:text}`share_input` where they
+# share the input weights alone, because W\* is relabelled anew, and {glue:text}`share_recurrent` where they share W\*
+# alone, in two tasks. So the cells of W\* are nearly one experiment, repeated: in {glue:text}`designs_told`
+# ({term}`design effect`). The paper's simulations share no seeds, and its cells are independent. Why a start decides so
+# much is a question of [chapter 10](10_controls.ipynb).
+
+# %% tags=["hide-input"]
+folded(designs.round(2), "Design effects by field, task and start")
 
 # %% [markdown]
 # ## What each ingredient adds
@@ -324,10 +425,18 @@ for source in gain:
     starts = parts["start", source]
     cortical = starts.loc[["functional", "permuted"]].mean()
     gain[source] = cortical - starts.loc["orthogonal"]
+by_seed = seed_clusters.gains_by_seed(runs)
+ends = seed_clusters.simultaneous_intervals(
+    by_seed, rng=np.random.default_rng(0)
+)
+ends = ends[["difference", "difference_low", "difference_high"]]
+gain["here, with interval"] = [
+    with_interval(*row, digits=3) for row in ends.loc[gain.index].to_numpy()
+]
 gain.round(3)
 
 # %%
-known = gain.dropna()
+known = gain[["here", "published"]].dropna()
 glue("agree", int(((known["here"] > 0) == (known["published"] > 0)).sum()))
 glue("n_tasks", len(known))
 
@@ -336,7 +445,7 @@ glue("n_tasks", len(known))
 # :class: measurement
 # The last table is the gain of a functional start (W* and its relabelling W!, averaged) over an
 # orthogonal one. Its sign agrees with the published one in {glue:text}`agree` of {glue:text}`n_tasks`
-# tasks.
+# tasks. Intervals are over seeds, each with all its cells, and hold together at 95 %.
 # ```
 #
 # ```{admonition} Interpretation
@@ -383,9 +492,11 @@ pd.Series(agreement, name="rank correlation").round(2).to_frame()
 
 # %% tags=["scroll-output"]
 pd.set_option("display.max_rows", len(table))
-cells_as_text(table).assign(verdict=table["verdict"]).set_index(
-    ["metric", "task", "variant"]
-)
+texts = cells_as_text(table).assign(verdict=table["verdict"])
+if judged:
+    untestable = replication.untestable_by_mean(table)["untestable"]
+    texts["by mean"] = untestable.map({True: "untestable", False: ""})
+texts.set_index(["metric", "task", "variant"])
 
 # %%
 download(table, f"cells_{shown}_{relation}_{sign}.csv")
@@ -408,8 +519,10 @@ cells_of_runs(runs, values=["accuracy", "modularity"])
 #
 # - Every number above is computed from the archive when the page is built; `cortexrnn tables` prints the
 #   cells of any measure.
-# - Where runs succeed or fail as a whole, a mean over runs is a success rate.
-# - A difference between two cells tells of everything in which the two variants differ: start, strength of
+# - Where runs succeed or fail as a whole, a mean over runs is a success rate. How many published runs learned can
+#   mostly be recovered from means and intervals.
+# - Runs of one seed that start alike are nearly one run. What counts is the number of seeds.
+# - A difference between two cells reflects everything in which the two variants differ: start, strength of
 #   the penalty, self-connections.
 #
 # **What's next.** [Positive weights](07_positive.ipynb): the same design where recurrent weights may not

@@ -79,7 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         field = load_field(name)
         for one in CONDITIONS.values():
             further = one.group in ("harder", "environments") or one.sign == "positive"
-            if not further:  # whose penalties and starts are among the others
+            unknown = one.strengths and not one.is_run_on(name)
+            if not (further or unknown):  # further ones have penalties and starts of the others
                 rows.append({"field": name, "condition": one.name, **penalty_gradient(one, field)})
     pd.DataFrame(rows).to_csv(options.out, index=False, float_format="%.4g")
     print(f"{options.out}: {len(rows)} penalty gradients")

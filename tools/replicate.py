@@ -21,7 +21,7 @@ from cortexrnn.networks.specification import SIGNS, RunSpec, Sign
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs import experiment
-from cortexrnn.runs.controls import CONTROLS, DECIDING_FIELD, GROUPS
+from cortexrnn.runs.controls import CONTROLS, DECIDING_FIELD, FURTHER, GROUPS
 from cortexrnn.runs.plans import plan
 
 FUNCTIONAL = tuple(name for name, variant in VARIANTS.items() if variant.uses_function)
@@ -174,7 +174,7 @@ def _experiments() -> Iterator[Experiment | ControlExperiment]:
     for field in ("5_3_8", "4_7_2", "6_6_8", "5_7_6", "9_6_4"):
         yield Experiment(name=f"{field} correlation free", field=field, n_seeds=3)
     environments = ("environments",)  # with NeuroGym, whose requirements are its own
-    controls = tuple(group for group in GROUPS if group not in environments)
+    controls = tuple(group for group in GROUPS if group not in (*environments, *FURTHER))
     differing: dict[Sign, tuple[str, ...]] = {
         "free": ("W*D*C", "WD*C"),
         "positive": ("W!D*C", "W!D*C*"),
@@ -212,6 +212,8 @@ def _experiments() -> Iterator[Experiment | ControlExperiment]:
         yield ControlExperiment(name=f"{field} controls", field=field, groups=controls)
     for field in ("5_3_4", "5_6_8"):
         yield ControlExperiment(name=f"{field} environments", field=field, groups=environments)
+    for field in ("5_3_4", "5_6_8", DECIDING_FIELD):
+        yield ControlExperiment(name=f"{field} further controls", field=field, groups=FURTHER)
 
 
 EXPERIMENTS = {item.name: item for item in _experiments()}

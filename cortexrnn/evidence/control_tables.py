@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from cortexrnn.evidence.intervals import t_interval, with_interval
+from cortexrnn.evidence.judgement import DIFFERENCE, paired_differences
 from cortexrnn.evidence.leaky_units import learned
-from cortexrnn.evidence.predictions import CLAIMS, DIFFERENCE, paired_differences
+from cortexrnn.evidence.predictions import CLAIMS
 from cortexrnn.fields.inputs import arguments
 from cortexrnn.fields.inputs.arguments import one_of
 from cortexrnn.networks.specification import PRESETS, STRENGTH
@@ -374,7 +375,7 @@ def compare_conditions(
     -------
     DataFrame
         One row per field where both have runs: ``field, pairs, difference, difference_low,
-        difference_high``; see :func:`~cortexrnn.evidence.predictions.paired_differences`.
+        difference_high``; see :func:`~cortexrnn.evidence.judgement.paired_differences`.
 
     Raises
     ------

@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from cortexrnn.evidence.design import contexts
+from cortexrnn.evidence.design import contexts, levels
 from cortexrnn.evidence.effect_sizes import effect_size, finite_values
 from cortexrnn.fields.inputs import arguments
 from cortexrnn.runs.archive import METRICS
 
-__all__ = ["SIGNIFICANT", "agreement", "agreement_summary", "factor_effects"]
+__all__ = ["SIGNIFICANT", "agreement", "agreement_summary", "factor_effects", "omnibus"]
 
 SIGNIFICANT = 0.05
 """Level of all tests, as in the paper."""
@@ -137,6 +137,57 @@ def _context_rows(
         if tested:
             row["statistic"], row["p"] = rank_test(mann_whitney, [x, y])
         yield row
+
+
+def omnibus(
+    runs: pd.DataFrame, published: pd.DataFrame, *, metrics: Sequence[str] = METRICS
+) -> pd.DataFrame:
+    """Test every factor over all runs, whatever their other two factors, beside the printed test.
+
+    This is the first test of the authors' notebooks, and the only printed one that covers the
+    validation metrics. Its pools differ in more than the factor: those with W*, for example, have
+    no variant without a distance.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs of one field, arm, protocol and draw of trials.
+    published : DataFrame
+        Columns ``task, metric, factor, p``, the table ``"omnibus_6_6_2"`` of
+        :func:`cortexrnn.evidence.published.published_table`.
+    metrics : sequence of str
+        Columns of the archive.
+
+    Returns
+    -------
+    DataFrame
+        One row per task, metric and factor: ``n`` values, ``p`` by Kruskal-Wallis,
+        ``p_published``, and ``same``: whether both, or neither, are below 0.05. NaN where a level
+        has fewer than two values.
+
+    Raises
+    ------
+    ValueError
+        If runs are of several designs, a cell holds a seed twice, or a metric is unknown.
+    """
+    metrics = arguments.names("metrics", metrics)
+    check_design(runs, metrics)
+    design = levels()
+    rows = []
+    for task, task_runs in runs.groupby("task", sort=False):
+        for metric in metrics:
+            for factor in design:
+                level = task_runs["variant"].map(design[factor])
+                groups = [finite_values(part) for _, part in task_runs[metric].groupby(level)]
+                row = {"task": task, "metric": metric, "factor": factor}
+                row |= {"n": sum(map(len, groups)), "p": rank_test(stats.kruskal, groups)[1]}
+                rows.append(row)
+    table = pd.DataFrame(rows, columns=["task", "metric", "factor", "n", "p"])
+    table = table.merge(published, how="left", on=["task", "metric", "factor"],
+                        suffixes=("", "_published"), validate="one_to_one")  # fmt: skip
+    known = table["p"].notna() & table["p_published"].notna()
+    same = (table["p"] < SIGNIFICANT) == (table["p_published"] < SIGNIFICANT)
+    return table.assign(same=same.astype("boolean").where(known))
 
 
 def rank_test(test: Any, samples: Sequence[NDArray[np.float64]]) -> tuple[float, float]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from cortexrnn.evidence.effect_sizes import finite_values
 from cortexrnn.runs.archive import METRICS
@@ -15,6 +16,7 @@ __all__ = [
     "by_numerics",
     "cell_means",
     "cells_as_text",
+    "share_interval",
     "t_interval",
     "with_interval",
 ]
@@ -83,6 +85,34 @@ def bootstrap_interval(
         random_state=np.random.default_rng(seed),
     ).confidence_interval  # fmt: skip
     return mean, float(low), float(high)
+
+
+def share_interval(count: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
+    """Exact interval of a share (Clopper and Pearson 1934, Biometrika 26, 404-413).
+
+    Parameters
+    ----------
+    count, n : float
+        Number of successes and of independent trials, such as seeds. Where trials depend on each
+        other, give effective numbers, which need not be whole (Korn and Graubard 1998, Survey
+        Methodology 24, 193-201).
+    level : float
+        Least coverage.
+
+    Returns
+    -------
+    low, high : float
+        Never of zero width: all of 20 can be had with any chance above 0.83.
+
+    Raises
+    ------
+    ValueError
+        If there are no trials, or fewer than successes.
+    """
+    if not 0 <= count <= n or n <= 0:
+        raise ValueError(f"count is {count}, of {n} trials; give a number from 0 to n, n above 0")
+    low, high = proportion_confint(count, n, alpha=1 - level, method="beta")
+    return float(low), float(high)
 
 
 def cell_means(runs: pd.DataFrame, *, metric: str = "accuracy") -> pd.DataFrame:

@@ -1,35 +1,18 @@
-"""Predictions: what was expected of each control, and whether it was confirmed.
+"""Predictions: what was expected of each control, with the number that would refute it.
 
-Every :class:`Prediction` names the difference that it expects between two conditions and thereby
-the number that would refute it. Predictions are committed before the runs that decide them.
+Every :class:`Prediction` names the difference that it expects between two conditions. Predictions
+are committed before the runs that decide them; :mod:`cortexrnn.evidence.judgement` judges them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from dataclasses import fields as dataclass_fields
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
+from cortexrnn.runs.controls import AT_EQUAL_NORM_BASES, CONDITIONS, NORM_SHARES
 
-from cortexrnn.evidence.intervals import t_interval
-from cortexrnn.fields.inputs import arguments
-from cortexrnn.runs.controls import CONDITIONS
-from cortexrnn.runs.labels import runs_of
-
-__all__ = [
-    "CLAIMS",
-    "PREDICTIONS",
-    "Claim",
-    "Prediction",
-    "outcomes",
-    "paired_differences",
-    "sensitivity",
-    "verdicts_of_claims",
-]
+__all__ = ["CLAIMS", "PREDICTIONS", "Claim", "Prediction"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +39,11 @@ class Prediction:
         What the outcome then says of the reading of the claim.
     known_on : tuple of str
         Fields whose first runs were known when it was made; it is not judged there.
+    effect : tuple of str, optional
+        Two conditions whose difference the prediction says is kept. Where that difference is too
+        small to be told from none, *same* means nothing, and the outcome says nothing.
+    withdrawn : str
+        Why it is no longer judged; empty for all others.
     """
 
     claim: str
@@ -68,6 +56,8 @@ class Prediction:
     if_confirmed: str = "against"
     if_refuted: str = "for"
     known_on: tuple[str, ...] = ()
+    effect: tuple[str, str] | None = None
+    withdrawn: str = ""
 
     def judge(self, low: float, high: float) -> str:
         """Compare an interval with the bounds.
@@ -180,6 +170,12 @@ CLAIMS = {
         "others.",
         finding=("W*, NeuroGym", "orthogonal, NeuroGym"),
     ),
+    "memory": Claim(
+        paper="Not a claim of the paper: why W* helps, as this book explains it.",
+        evidence="What single units can remember, and the controls of the start.",
+        reading="Under D*, the number of strong self-connections decides whether a network learns.",
+        finding=("W* with 8 strong self-connections", "W* with 0 strong self-connections"),
+    ),
 }
 """Claims by key, in the order of the book."""
 SAME: dict[str, Any] = {"low": -0.1, "high": 0.1}
@@ -188,6 +184,8 @@ LOST: dict[str, Any] = {"low": -1.0, "high": -0.2}
 """Bounds of a gain that is for the larger part lost."""
 AT_LEAST: dict[str, Any] = {"low": -0.1, "high": 1.0}
 """Bounds of an accuracy that is the same or higher."""
+GAINED: dict[str, Any] = {"low": 0.1, "high": 1.0}
+"""Bounds of an accuracy that is clearly higher."""
 ONE_WAY: dict[str, Any] = {"if_refuted": "neither"}
 """For predictions whose failure speaks neither way."""
 NEEDED: dict[str, Any] = {"if_confirmed": "neither"}
@@ -200,6 +198,14 @@ CHECK: dict[str, Any] = {"if_confirmed": "neither", "if_refuted": "neither"}
 """For predictions that check the design alone."""
 
 
+ILL_POSED = (
+    "It was meant to ask whether the gain of W* goes when its self-connections are lost, but a "
+    "penalty on self-connections does not remove them. What it meant is asked of starts that are "
+    "so penalised, further down."
+)
+"""Why a prediction was withdrawn, after its runs were known on 5_3_4 and 5_6_8."""
+
+
 def _predictions() -> Iterator[Prediction]:
     """List what is expected, claim by claim."""
     in_go_nogo = LOST | {"task": "go_nogo"}
@@ -210,7 +216,12 @@ def _predictions() -> Iterator[Prediction]:
         ("function", "self-connections of W* alone", "W*D*", SAME),
         ("function", "orthogonal with the self-connections of W*", "W*D*", SAME),
         ("function", "scaled identity", "W*D*", SAME),
-        ("function", "W* that is penalised on the diagonal too", "W*D*", LOST | NEEDED),
+        (
+            "function",
+            "W* that is penalised on the diagonal too",
+            "W*D*",
+            LOST | NEEDED | {"withdrawn": ILL_POSED},
+        ),
         ("structure", "W* shuffled off the diagonal", "W*D*", SAME),
         ("structure", "W* resampled off the diagonal", "W*D*", SAME),
         ("structure", "W* shuffled", "W*D*", LOST | CHECK),
@@ -284,191 +295,87 @@ def _later_predictions() -> Iterator[Prediction]:
         )
 
 
-ORDERING = -0.6
-"""Largest rank correlation that is predicted between the penalty gradient at the start and
-accuracy, over all conditions that start orthogonal."""
-PREDICTIONS = (*_predictions(), *_later_predictions())
-"""Everything that was predicted, in the order in which it was."""
+def _further_predictions() -> Iterator[Prediction]:
+    """List what was added when all controls before had been read, before any of these was run."""
+    own, diagonal = "WD*C on own coordinates", "penalised on the diagonal too"
+    geometry = SAME | {"effect": (own, "WDC")}
+    function = AT_LEAST | {"effect": (f"W* that is {diagonal}", f"orthogonal, {diagonal}")}
+    none, one, two, eight = (f"with {count}" for count in ("0", "1", "2", "8"))
+    many = "strong self-connections"
+    for claim, condition, against, bounds in (
+        (
+            "function",
+            f"self-connections of W* alone, {diagonal}",
+            f"W* that is {diagonal}",
+            function,
+        ),
+        ("function", f"scaled identity, {diagonal}", f"W* that is {diagonal}", function),
+        ("geometry", "WDC on a grid matched to own coordinates", own, geometry),
+        ("geometry", "WD*C on random points with own distances", own, geometry),
+        ("geometry", "WD*C on shuffled own distances", own, geometry),
+        (
+            "geometry",
+            "WD*C on shuffled distances",
+            "WD*C",
+            SAME | {"effect": ("WD*C", "WDC")},
+        ),
+        ("geometry", "W!D*C, corrected", "W*D*C, corrected", SAME),
+        ("geometry", "W!D*C*, corrected", "W*D*C*, corrected", SAME),
+        ("geometry", "WD*C, corrected", "WDC, corrected", SAME),
+        ("geometry", "WDC, corrected", "WDC", AT_LEAST | CHECK),
+        ("geometry", "WD, corrected", "WD", AT_LEAST | CHECK),
+        ("function", "W*D*C*, corrected", "WD*C*, corrected", GAINED | CHECK),
+        ("memory", f"W* {none} {many}", "W*D*", LOST | CONTRARY),
+        ("memory", f"orthogonal {none} {many}", "W*D*", LOST | CHECK),
+        ("memory", f"W* {eight} {many}", "W*D*", AT_LEAST | CONTRARY),
+        ("memory", f"orthogonal {eight} {many}", "W*D*", AT_LEAST | CONTRARY),
+        ("memory", f"W* {one} {many[:-1]}", f"W* {none} {many}", GAINED | CONTRARY),
+        (
+            "memory",
+            f"orthogonal {one} {many[:-1]}",
+            f"orthogonal {none} {many}",
+            GAINED | CONTRARY,
+        ),
+        ("memory", f"W* {two} {many}", f"W* {eight} {many}", SAME | CONTRARY),
+        ("memory", f"orthogonal {two} {many}", f"orthogonal {eight} {many}", SAME | CONTRARY),
+        ("memory", f"orthogonal {two} {many}", f"W* {two} {many}", AT_LEAST | CONTRARY),
+    ):
+        yield Prediction(claim=claim, condition=condition, against=against, **bounds)
 
 
-def paired_differences(
-    one: pd.DataFrame, two: pd.DataFrame, *, metric: str = "accuracy", task: str | None = None
-) -> NDArray[np.float64]:
-    """Subtract runs of equal task and seed, averaged over tasks.
-
-    Runs of one seed share trials, input noise and the draw of functional weights. A seed counts
-    if all its tasks are there on both sides. A diverged run has no value, and its seed none.
-
-    Parameters
-    ----------
-    one, two : DataFrame
-        Runs of two conditions on one field.
-    metric : str
-        Column of the archive.
-    task : str, optional
-        One task only.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        One less two for every seed both have.
-    """
-    tables = []
-    for runs in (one, two):
-        chosen = runs if task is None else runs[runs["task"] == task]
-        tables.append(chosen.pivot_table(index="seed", columns="task", values=metric))
-    shared = tables[0].columns.intersection(tables[1].columns)
-    if shared.empty:
-        return np.empty(0)
-    difference = tables[0][shared] - tables[1][shared]
-    values: NDArray[np.float64] = difference.dropna().mean(axis=1).to_numpy()
-    return values
+def _equal_norm_predictions() -> Iterator[Prediction]:
+    """List what was added before runs whose penalties leave weights of the same norm."""
+    for share in NORM_SHARES:
+        at = {base: f"{base} at norm {share:g}" for base in AT_EQUAL_NORM_BASES}
+        for claim, condition, against, bounds in (
+            ("geometry", "WD*C", "WDC", SAME | {"effect": ("WD*C", "WDC")}),
+            ("wiring", "WD*C", "WD*", SAME | {"effect": ("WD*C", "WD*")}),
+            ("wiring", "WD*C", "W", SAME | {"effect": ("WD*C", "W")}),
+            ("wiring", "WDC", "WD", SAME | CHECK),
+            ("function", "W*D*", "WD*", GAINED | CHECK),
+        ):
+            yield Prediction(claim=claim, condition=at[condition], against=at[against], **bounds)
 
 
-DIFFERENCE = ["difference", "difference_low", "difference_high"]
-"""Columns of a difference and the ends of its interval in the tables of this module."""
-
-
-def outcomes(
-    runs: pd.DataFrame,
-    *,
-    fields: Sequence[str],
-    predictions: Sequence[Prediction] = PREDICTIONS,
-) -> pd.DataFrame:
-    """Judge every prediction on every field.
-
-    Parameters
-    ----------
-    runs : DataFrame
-        Runs of the archive.
-    fields : sequence of str
-        Names of the fields.
-    predictions : sequence of Prediction
-        Predictions to judge.
-
-    Returns
-    -------
-    DataFrame
-        One row per prediction and field on which it is judged: its attributes, and ``field, pairs,
-        difference, difference_low, difference_high, zero, outcome, says``. The interval lies
-        ``"above"`` or ``"below"`` zero, or zero ``"inside"``. A prediction is ``"not run"`` while
-        a condition lacks runs of a task that it is about. It ``says`` something against the reading
-        of its claim, for it, or neither.
-    """
-    fields = arguments.names("fields", fields)
-    rows = []
-    for prediction in predictions:
-        task = prediction.task
-        for field in filter(prediction.asked_on, fields):
-            pair = [CONDITIONS[name] for name in (prediction.condition, prediction.against)]
-            cells = [runs_of(runs, condition, field=field) for condition in pair]
-            asked = {task} if task else set(dict(pair[0].tasks)) & set(dict(pair[1].tasks))
-            complete = all(asked <= set(cell["task"]) for cell in cells)
-            values = paired_differences(*cells, metric=prediction.metric, task=task)
-            mean, low, high = t_interval(values)
-            outcome = prediction.judge(low, high) if complete else "not run"
-            rows.append(
-                vars(prediction)
-                | {
-                    "field": field,
-                    "pairs": len(values),
-                    "difference": mean,
-                    "difference_low": low,
-                    "difference_high": high,
-                    "zero": "above" if low > 0 else "below" if high < 0 else "inside",
-                    "outcome": outcome,
-                    "says": _says(prediction, outcome),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def _says(prediction: Prediction, outcome: str) -> str:
-    """Say what an outcome means for the reading of the claim; open and not run mean nothing yet."""
-    meanings = {"confirmed": prediction.if_confirmed, "refuted": prediction.if_refuted}
-    return meanings.get(outcome, outcome)
-
-
-def verdicts_of_claims(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Sum up the outcomes of the predictions claim by claim.
-
-    Parameters
-    ----------
-    outcomes : DataFrame
-        Rows of :func:`outcomes`.
-
-    Returns
-    -------
-    DataFrame
-        One row per claim: ``claim, paper, evidence, reading, against, for, open, not run,
-        verdict``: how many predictions say something against the reading or for it, are open or
-        not run, of those that can say anything of it. The verdict is ``not asked`` without any of
-        these; ``not supported`` where none speaks for it and more than half of those that could
-        speak against it do; ``supported`` where none speaks against it and more than half of those
-        that could speak for it do; else, and as long as one is not run, ``open``. Where the reading
-        is universal, one that speaks against it is enough, and all have to speak for it.
-    """
-    rows = []
-    for key, claim in CLAIMS.items():
-        asked = outcomes[outcomes["claim"] == key]
-        could = asked[["if_confirmed", "if_refuted"]]
-        asked = asked[(could != "neither").any(axis=1)]
-        tally = asked["says"].value_counts()
-        counts = {name: int(tally.get(name, 0)) for name in ("against", "for", "open", "not run")}
-        verdict = "open" if len(asked) else "not asked"
-        if claim.universal and counts["against"]:
-            verdict = "not supported"
-        elif not counts["not run"]:
-            for side, other, name in (
-                ("against", "for", "not supported"),
-                ("for", "against", "supported"),
-            ):
-                able = (could == side).any(axis=1).sum()
-                enough = counts[side] == able if claim.universal else counts[side] > able / 2
-                if enough and able and not counts[other]:
-                    verdict = name
-        texts = {"paper": claim.paper, "evidence": claim.evidence, "reading": claim.reading}
-        rows.append({"claim": key, **texts, **counts, "verdict": verdict})
-    return pd.DataFrame(rows)
-
-
-def sensitivity(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Show how sensitive the verdicts are to our choices about the predictions.
-
-    Parameters
-    ----------
-    outcomes : DataFrame
-        Rows of :func:`outcomes`.
-
-    Returns
-    -------
-    DataFrame
-        Verdicts by claim: ``as stated``; ``none added``, without predictions that were added when
-        runs of another field were known; ``half as wide`` and ``1.5 times as wide``, with other
-        bounds of what counts as same and as lost.
-    """
-    ways = {
-        "as stated": outcomes,
-        "none added": outcomes[outcomes["known_on"].map(len) == 0],
-        "half as wide": _with_bounds(outcomes, 0.5),
-        "1.5 times as wide": _with_bounds(outcomes, 1.5),
-    }
-    return pd.DataFrame(
-        {name: verdicts_of_claims(way).set_index("claim")["verdict"] for name, way in ways.items()}
+def _relabelled_predictions() -> Iterator[Prediction]:
+    """List what was added before W* was relabelled under the penalty of all other starts."""
+    yield Prediction(
+        claim="structure",
+        condition="W* relabelled",
+        against="W*D*",
+        effect=("W*D*", "WD*"),
+        **SAME | CHECK,
     )
 
 
-def _with_bounds(outcomes: pd.DataFrame, factor: float) -> pd.DataFrame:
-    """Judge again with all bounds multiplied, except 1 and -1, which exclude nothing."""
-    names = [field.name for field in dataclass_fields(Prediction)]
-    judged, says = [], []
-    for row in outcomes.to_dict("records"):
-        stated = Prediction(**{name: row[name] for name in names})
-        low, high = (x if abs(x) == 1.0 else factor * x for x in (stated.low, stated.high))
-        outcome = row["outcome"]
-        if outcome != "not run":
-            changed = replace(stated, low=low, high=high)
-            outcome = changed.judge(row["difference_low"], row["difference_high"])
-        judged.append(outcome)
-        says.append(_says(stated, outcome))
-    return outcomes.assign(outcome=judged, says=says)
+ORDERING = -0.6
+"""Largest rank correlation that is predicted between the penalty gradient at the start and
+accuracy, over all conditions that start orthogonal."""
+PREDICTIONS = (
+    *_predictions(),
+    *_later_predictions(),
+    *_further_predictions(),
+    *_equal_norm_predictions(),
+    *_relabelled_predictions(),
+)
+"""Everything that was predicted, in the order in which it was."""

@@ -208,8 +208,9 @@ def published_table(name: str = "published_6_6_2") -> pd.DataFrame:
 
     Parameters
     ----------
-    name : {"published_6_6_2", "effects_6_6_2", "groups"}
-        Means and intervals of field 6_6_2; factor effects; pooled comparisons.
+    name : {"published_6_6_2", "effects_6_6_2", "groups", "omnibus_6_6_2", "runs_6_6_2"}
+        Means and intervals of field 6_6_2; factor effects; pooled comparisons; Kruskal-Wallis tests
+        of each factor over all runs; the 20 single runs of one cell that are printed.
 
     Returns
     -------

@@ -1,7 +1,8 @@
-"""How a measure of structure goes with accuracy: over all runs, and within variants."""
+"""How measures of a run go together: with accuracy, and each with each."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,9 +12,10 @@ from scipy.stats import rankdata
 
 from cortexrnn.fields.inputs import arguments
 from cortexrnn.networks.specification import random_stream
+from cortexrnn.runs.archive import METRICS
 from cortexrnn.runs.trained_weights import COURSE
 
-__all__ = ["rank_correlations"]
+__all__ = ["metric_dependence", "rank_correlations"]
 
 RESAMPLES = 2000
 """Resamples behind an interval."""
@@ -60,6 +62,61 @@ def rank_correlations(runs: pd.DataFrame, *, metrics: Sequence[str] = COURSE) ->
     return pd.DataFrame(rows)
 
 
+def metric_dependence(
+    runs: pd.DataFrame, published: pd.DataFrame, *, metrics: Sequence[str] = METRICS
+) -> pd.DataFrame:
+    """Correlate the ranks of every two metrics over the runs of one cell, here and in the paper.
+
+    Parameters
+    ----------
+    runs, published : DataFrame
+        Runs of one condition on one task, one a row, with the metrics as columns. Those that
+        diverged are left out.
+    metrics : sequence of str
+        Columns of both.
+
+    Returns
+    -------
+    DataFrame
+        One row per pair of metrics ``first, second``: ``correlation`` and ``published``
+        (Spearman), and ``p``, how often runs exchanged at random between the two sides give some
+        pair of metrics a difference as large as this one. It is adjusted for all pairs, and exact
+        if both sides are draws of one distribution. ``detectable``, the same for all: a difference
+        that chance alone exceeds in 5 %; smaller ones cannot be told from none. NaN where a metric
+        does not vary; no rows where a side has fewer than three runs.
+    """
+    metrics = arguments.names("metrics", metrics, least=2)
+    sides = [table[metrics].dropna().to_numpy(dtype=float) for table in (runs, published)]
+    columns = ["first", "second", "correlation", "published", "p", "detectable"]
+    if min(map(len, sides)) < 3:
+        return pd.DataFrame(columns=columns)
+    n = len(sides[0])
+    every = np.concatenate(sides)
+    rng = random_stream(0, "metric dependence")
+    orders = [np.arange(len(every)), *(rng.permutation(len(every)) for _ in range(RESAMPLES))]
+    shuffled = every[np.array(orders)]
+    here, there = _matrices(shuffled[:, :n]), _matrices(shuffled[:, n:])
+    difference = np.abs(here - there)
+    largest = np.nan_to_num(difference[1:]).max(axis=1) + 1e-9  # equal ones differ by rounding
+    beyond = (largest[:, None] >= difference[0]).sum(axis=0)
+    p = np.where(np.isnan(difference[0]), np.nan, (1 + beyond) / (1 + RESAMPLES))
+    pairs = list(itertools.combinations(metrics, 2))
+    values = zip(here[0], there[0], p, strict=True)
+    detectable = float(np.quantile(largest, 0.95))
+    rows = [(*pair, *row, detectable) for pair, row in zip(pairs, values, strict=True)]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _matrices(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rank correlations of all pairs of columns (resamples, runs, metrics), pair by pair."""
+    ranks = rankdata(values, axis=1)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    products = np.einsum("bni,bnj->bij", ranks, ranks)
+    i, j = np.array(list(itertools.combinations(range(values.shape[-1]), 2))).T
+    sums = np.stack([products[:, i, j], products[:, i, i], products[:, j, j]], axis=1)
+    return _ratio(sums)
+
+
 def _correlations(
     cells: list[NDArray[np.float64]], rng: np.random.Generator
 ) -> dict[str, NDArray[np.float64]]:
@@ -91,7 +148,7 @@ def _moments(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _ratio(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     """Correlation from sums of products; NaN where one of the two does not vary."""
     spread = np.sqrt(sums[:, 1] * sums[:, 2])
-    nothing = np.full(len(sums), np.nan)
+    nothing = np.full_like(spread, np.nan)
     ratio: NDArray[np.float64] = np.divide(sums[:, 0], spread, out=nothing, where=spread > 0)
     return ratio
 

@@ -6,7 +6,6 @@ are constants here and in :mod:`cortexrnn.evidence.equivalence`.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from cortexrnn.evidence.equivalence import (
+    FALSE_DISCOVERY_RATE,
     LEAST_RUNS,
     MARGINS,
     PUBLISHED_RUNS,
@@ -29,12 +29,15 @@ from cortexrnn.networks.tasks import TASKS
 from cortexrnn.runs.labels import as_published, select
 
 __all__ = [
+    "clusters_in_words",
     "compare_cells",
     "compare_with_published",
     "draw_variance",
     "error_rates",
     "explained",
+    "untestable_by_mean",
     "variances",
+    "verdict_counts",
     "verdicts_in_words",
 ]
 
@@ -209,7 +212,7 @@ def verdicts_in_words(table: pd.DataFrame, *, own_draws: pd.DataFrame | None = N
     testable = len(table) - counts["both diverge"]
     share = counts["different"] / max(testable, 1)
     text = (
-        f"Of {testable} testable cells {counts['equivalent']} are equivalent to the published "
+        f"Of {testable} compared cells {counts['equivalent']} are equivalent to the published "
         f"ones, {counts['different']} different ({share:.1%}) and {counts['inconclusive']} "
         f"inconclusive; in {counts['both diverge']} more both sides diverge."
     )
@@ -298,6 +301,61 @@ def compare_cells(runs: pd.DataFrame, *, variance: Mapping[tuple[str, str], floa
     return table.assign(verdict=verdicts(table))
 
 
+def untestable_by_mean(table: pd.DataFrame) -> pd.DataFrame:
+    """Mark cells that could not be shown to be equivalent if their means were equal.
+
+    Means are known so poorly there that a difference of zero would not pass the test of equivalence
+    at 5 %, which the adjustment for many cells can only make stricter. This was not part of the
+    rules, and changes no verdict.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of :func:`compare_cells`.
+
+    Returns
+    -------
+    DataFrame of bool
+        For every row whether it is ``untestable``, and whether it is so ``by_paper``: by the
+        published interval alone, however many runs are added here. Both are False for cells that
+        are not compared by their mean.
+    """
+    compared = table["p_equivalent"].notna()
+    both = stats.t.sf(table["margin"] / table["error"], table["df"])
+    paper = stats.t.sf(table["margin"] / table["published_error"], PUBLISHED_RUNS - 1)
+    return pd.DataFrame(
+        {
+            "untestable": compared & (both > FALSE_DISCOVERY_RATE),
+            "by_paper": compared & (paper > FALSE_DISCOVERY_RATE),
+        }
+    )
+
+
+def verdict_counts(table: pd.DataFrame) -> pd.DataFrame:
+    """Count verdicts by metric, and cells that no mean can test.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of :func:`compare_cells`.
+
+    Returns
+    -------
+    DataFrame
+        One row per metric and one for all; a column for every verdict that occurs, ``All``, and
+        the columns of :func:`untestable_by_mean` in words.
+    """
+    counts = pd.crosstab(table["metric"], table["verdict"], margins=True)
+    marks = untestable_by_mean(table).groupby(table["metric"]).sum()
+    marks.loc["All"] = marks.sum()
+    marks.columns = ["untestable by mean", "by the paper's interval"]
+    return counts.join(marks).reindex([*dict.fromkeys(table["metric"]), "All"])
+
+
+TOLERATED = 0.05
+"""Share of testable cells that may be different, by the rules."""
+
+
 def error_rates(
     runs: pd.DataFrame,
     *,
@@ -305,6 +363,7 @@ def error_rates(
     shifts: Sequence[float] = (0.0, 0.5, 1.0, 2.0, 4.0),
     n_runs: int = PUBLISHED_RUNS,
     n_tables: int = 200,
+    whole_seeds: bool = True,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Estimate by simulation how often the procedure gives each verdict.
@@ -327,6 +386,10 @@ def error_rates(
         Runs of a cell on each side.
     n_tables : int
         Simulated tables for each shift.
+    whole_seeds : bool
+        Whether runs are drawn as they are made: ours by the seed, with all its cells and metrics;
+        those of the paper, which had no seeds, by the run, with all its metrics. Otherwise each
+        metric of each cell is drawn by itself.
     rng : numpy.random.Generator
         Source of all draws.
 
@@ -334,7 +397,9 @@ def error_rates(
     -------
     DataFrame
         One row per shift with the share of cells that are ``equivalent``, ``different`` and
-        ``inconclusive``, over all tables; ``cells`` and ``tables`` say how many.
+        ``inconclusive``, over all tables; for each verdict the ends of the middle 95 % of single
+        tables, such as ``different_low, different_high``; ``too_many``, the share of tables in
+        which more than 5 % of cells are different; ``cells`` and ``tables`` say how many.
 
     Raises
     ------
@@ -342,44 +407,109 @@ def error_rates(
         If no cell has enough runs.
     """
     shifts = arguments.numbers("shifts", shifts)
-    pools: list[NDArray[np.float64]] = []
-    margins: list[float] = []
-    draws: list[float] = []
-    for (_, _, task), cell in runs.groupby(["arm", "variant", "task"], sort=False):
-        for metric in MARGINS:
-            values = cell[metric].dropna().to_numpy()
-            if len(values) >= LEAST_RUNS:
-                pools.append(values)
-                margins.append(MARGINS[metric])
-                draws.append(variance[metric, task])
-    if not pools:
-        raise ValueError(f"no cell has {LEAST_RUNS} runs with a value; give more seeds")
-    margin, draw = np.array(margins), np.array(draws)
-    sizes = np.array([len(pool) for pool in pools])
-    padded = np.stack([np.resize(pool, sizes.max()) for pool in pools])
-
-    def side() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        chosen = (rng.random((n_runs, len(pools))) * sizes).astype(int)
-        sample = padded[np.arange(len(pools)), chosen]
-        mean = sample.mean(axis=0) + rng.normal(size=len(pools)) * np.sqrt(draw)
-        return mean, stats.sem(sample, axis=0)
+    pool = _pool(runs)
+    margin = np.array([MARGINS[metric] for *_, metric in pool.columns])
+    draw = np.array([variance[metric, task] for _, _, task, metric in pool.columns])
+    values, apart = pool.to_numpy(), np.arange(pool.shape[1])
+    by_run = pd.factorize(pool.columns.droplevel(-1))[0]
+    draws = [np.zeros_like(apart), by_run] if whole_seeds else [apart, apart]
 
     rows = []
     for shift in shifts:
-        counts: Counter[str] = Counter()
-        for _ in range(n_tables):
-            (own, own_error), (theirs, published_error) = side(), side()
+        shares = np.empty((n_tables, 3))
+        for i in range(n_tables):
+            (own, own_error, n_own), (theirs, published_error, _) = (
+                _side(values, groups, n_runs=n_runs, draw=draw, rng=rng) for groups in draws
+            )
             results = tests(
                 own + shift * margin - theirs,
                 own_error=own_error,
-                own_runs=n_runs,
+                own_runs=n_own,
                 published_error=np.hypot(published_error, ROUNDING),
                 draw=draw,
                 margin=margin,
             )
             table = pd.DataFrame(results).assign(published_diverged=False, runs=1, diverged=0)
-            counts.update(verdicts(table).tolist())
-        total = n_tables * len(pools)
-        shares = {name: counts[name] / total for name in VERDICTS[:3]}
-        rows.append({"shift": shift, **shares, "cells": len(pools), "tables": n_tables})
+            found = verdicts(table)
+            shares[i] = [(found == name).mean() for name in VERDICTS[:3]]
+        row: dict[str, float] = {"shift": shift}
+        row |= dict(zip(VERDICTS, shares.mean(axis=0), strict=False))
+        for name, share in zip(VERDICTS, shares.T, strict=False):
+            row[f"{name}_low"], row[f"{name}_high"] = np.quantile(share, [0.025, 0.975])
+        row["too_many"] = float((shares[:, VERDICTS.index("different")] > TOLERATED).mean())
+        rows.append(row | {"cells": len(apart), "tables": n_tables})
     return pd.DataFrame(rows)
+
+
+def clusters_in_words(whole: pd.DataFrame, apart: pd.DataFrame, *, shift: float = 2.0) -> str:
+    """Say what it changes that whole seeds are drawn.
+
+    Parameters
+    ----------
+    whole, apart : DataFrame
+        Rows of :func:`error_rates` with whole seeds and without, of the same runs; both with the
+        shift 0.
+    shift : float
+        True difference, in margins, at which power is compared.
+
+    Returns
+    -------
+    str
+        Two sentences.
+
+    Raises
+    ------
+    ValueError
+        If either lacks a shift.
+    """
+    rows = []
+    for table in (whole, apart):
+        by_shift = table.set_index("shift")
+        if missing := sorted({0.0, shift} - set(by_shift.index)):
+            raise ValueError(f"rates lack the shift {missing[0]}; simulate it too")
+        rows += [by_shift.loc[0.0], by_shift.loc[shift]]
+    alarms, power, alarms_apart, power_apart = rows
+    widths = [row["different_high"] - row["different_low"] for row in (power, power_apart)]
+    return (
+        f"If runs were independent, false alarms would be {alarms_apart['different']:.1%} instead "
+        f"of {alarms['different']:.1%} and power at a shift of {shift:g} "
+        f"{power_apart['different']:.1%} instead of {power['different']:.1%}. Shared seeds move "
+        f"many cells of a table together: the middle 95 % of tables then span "
+        f"{100 * widths[0]:.1f} percentage points of power instead of {100 * widths[1]:.1f}."
+    )
+
+
+def _pool(runs: pd.DataFrame) -> pd.DataFrame:
+    """Values by seed (rows) and by arm, variant, task and metric (columns) with enough of them."""
+    parts = {
+        cell: one.set_index("seed")[list(MARGINS)]
+        for cell, one in runs.groupby(["arm", "variant", "task"], sort=False)
+    }
+    pool = pd.concat(parts, axis=1) if parts else pd.DataFrame()
+    pool = pool.loc[:, pool.count() >= LEAST_RUNS]
+    if pool.empty:
+        raise ValueError(f"no cell has {LEAST_RUNS} runs with a value; give more seeds")
+    return pool
+
+
+def _side(
+    values: NDArray[np.float64],
+    groups: NDArray[np.int64],
+    *,
+    n_runs: int,
+    draw: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Draw one side of a table: means, their errors, and numbers of values.
+
+    Columns of one group get the same rows; what is missing there is missing in the sample.
+    """
+    chosen = rng.integers(len(values), size=(n_runs, groups.max() + 1))[:, groups]
+    sample = values[chosen, np.arange(len(groups))]
+    present = ~np.isnan(sample)
+    n = present.sum(axis=0)
+    mean = np.where(present, sample, 0.0).sum(axis=0) / np.maximum(n, 1)
+    squares = np.where(present, sample - mean, 0.0) ** 2
+    error = np.sqrt(squares.sum(axis=0) / np.maximum(n * (n - 1), 1))
+    error[n < LEAST_RUNS] = np.nan  # not compared by its mean
+    return mean + rng.normal(size=len(groups)) * np.sqrt(draw), error, n

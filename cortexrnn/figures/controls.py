@@ -32,7 +32,12 @@ __all__ = [
     "two_ways",
 ]
 
-OUTCOMES = {"confirmed": palette[0], "open": "0.35", "refuted": palette[3]}
+OUTCOMES = {
+    "confirmed": palette[0],
+    "open": "0.35",
+    "refuted": palette[3],
+    "withdrawn": "0.75",
+}
 """Colours of the outcomes of predictions."""
 
 SAYS = {
@@ -40,9 +45,13 @@ SAYS = {
     "for": palette[2],
     "neither": "0.55",
     "open": "0.85",
+    "cannot tell": "white",
     "not run": "white",
 }
 """Colours of what predictions say of the reading of their claim; unlike those of outcomes."""
+
+HATCHES = {"cannot tell": "////"}
+"""What tells those of one colour apart."""
 
 TOP = 1.0
 """Where intervals are cut: no accuracy, and no modularity, is higher."""
@@ -57,10 +66,12 @@ MARKS = "os^D"
 def claims(table: pd.DataFrame) -> Figure:
     """Count what predictions say of the reading of each claim, one bar for each and field.
 
+    Those that were withdrawn are left out.
+
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`cortexrnn.evidence.predictions.outcomes`.
+        Rows of :func:`cortexrnn.evidence.judgement.outcomes`.
 
     Returns
     -------
@@ -80,16 +91,17 @@ def claims(table: pd.DataFrame) -> Figure:
         counts = counts.reindex(index=names, columns=list(SAYS), fill_value=0)
         left = np.zeros(len(names))
         for says, colour in SAYS.items():
-            axes.barh(names, counts[says], left=left, color=colour, edgecolor="0.4", lw=0.5)
+            axes.barh(names, counts[says], left=left, color=colour, edgecolor="0.4", lw=0.5,
+                      hatch=HATCHES.get(says))  # fmt: skip
             left += counts[says].to_numpy()
     panels[0].invert_yaxis()  # of all, which share it
     panels[len(fields) // 2].set_xlabel("predictions")
-    names = ["against the reading", "for it", *list(SAYS)[2:]]
+    labels = {"against": "against the reading", "for": "for it"}
     handles = [
-        Patch(fc=colour, ec="0.4", label=name)
-        for name, colour in zip(names, SAYS.values(), strict=True)
+        Patch(fc=colour, ec="0.4", hatch=HATCHES.get(says), label=labels.get(says, says))
+        for says, colour in SAYS.items()
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 
 
@@ -99,19 +111,20 @@ def predictions(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Rows of :func:`cortexrnn.evidence.predictions.outcomes`, one metric.
+        Rows of :func:`cortexrnn.evidence.judgement.outcomes`, one metric.
 
     Returns
     -------
     Figure
-        One row per prediction; bars: predicted; marks: fields, in the colour of the outcome.
+        One row per prediction; bars: predicted; marks: fields, in the colour of the outcome, empty
+        where the effect that it is about is not surely there.
 
     Raises
     ------
     ValueError
         If there is no row with runs, or rows are of several metrics.
     """
-    table = table[table["outcome"] != "not run"]
+    table = table[(table["outcome"] != "not run") & table["difference"].notna()]
     _expect(table, "predictions with runs")
     if table["metric"].nunique() != 1:
         raise ValueError("table: expected predictions about one metric")
@@ -135,29 +148,40 @@ def predictions(table: pd.DataFrame) -> Figure:
             number - (len(fields) - 1) / 2
         )
         for outcome in on_field["outcome"].unique():
-            chosen = on_field["outcome"] == outcome
             colour = OUTCOMES[outcome]
-            axes.hlines(
-                place[chosen],
-                on_field["difference_low"][chosen],
-                on_field["difference_high"][chosen],
-                color=colour,
-                lw=2,
-            )
-            points(axes, on_field["difference"][chosen], place[chosen], mark=MARKS[number],
-                   face=colour, edge=colour, size=5)  # fmt: skip
+            of_outcome = on_field["outcome"] == outcome
+            ends = on_field.loc[of_outcome, ["difference_low", "difference_high"]]
+            axes.hlines(place[of_outcome], *ends.to_numpy().T, color=colour, lw=2)
+            for tells in (True, False):
+                chosen = of_outcome & ((on_field["says"] != "cannot tell") == tells)
+                points(axes, on_field["difference"][chosen], place[chosen], mark=MARKS[number],
+                       face=colour if tells else "white", edge=colour, size=5)  # fmt: skip
     axes.axvline(0, color="0.5", lw=1)
     axes.set_yticks(range(len(rows)), rows, fontsize="small")
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlim(-reach, reach)
     axes.set_xlabel(f"difference in {table['metric'].iloc[0]}")
-    handles = [
-        *(Line2D([], [], color="0.35", marker=MARKS[k], label=f) for k, f in enumerate(fields)),
-        *(Patch(color=colour, label=name) for name, colour in OUTCOMES.items()),
-        Patch(color="0.92", label="predicted"),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 5))
+    handles = _handles_of_outcomes(table, fields)
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
     return figure
+
+
+def _handles_of_outcomes(table: pd.DataFrame, fields: Sequence[str]) -> list[Line2D | Patch]:
+    """Explain marks, colours and bars of predictions, and what is rare only where it occurs."""
+    handles: list[Line2D | Patch] = [
+        Line2D([], [], color="0.35", marker=MARKS[k], label=f) for k, f in enumerate(fields)
+    ]
+    handles += [
+        Patch(color=colour, label=name)
+        for name, colour in OUTCOMES.items()
+        if name != "withdrawn" or name in set(table["outcome"])
+    ]
+    handles.append(Patch(color="0.92", label="predicted"))
+    if "cannot tell" in set(table["says"]):
+        handles.append(
+            Line2D([], [], color="0.35", mfc="white", ls="", marker="o", label="cannot tell")
+        )
+    return handles
 
 
 def beside_reference(

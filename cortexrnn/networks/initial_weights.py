@@ -161,6 +161,18 @@ class _Draws:
         self, variant: Variant, *, task: str, relation: Relation, seed: int
     ) -> NDArray[np.float64]:
         """Make the start of a variant, which may be one that was remembered."""
+        weights = self._kind(variant, task=task, relation=relation, seed=seed)
+        if variant.strong_self_connections is None:
+            return weights
+        rng = random_stream(seed, "strong self-connections")
+        return priors.with_strong_self_connections(
+            weights, variant.strong_self_connections, rng=rng
+        )
+
+    def _kind(
+        self, variant: Variant, *, task: str, relation: Relation, seed: int
+    ) -> NDArray[np.float64]:
+        """Make the start of a variant but for strong self-connections."""
         if variant.start == "functional" or variant.start == "permuted":
             weights = self._functional(relation=relation, seed=seed)
             if variant.start == "permuted":

@@ -40,6 +40,7 @@ from cortexrnn.networks.specification import (
 from cortexrnn.networks.variant import Distance, Variant
 
 __all__ = [
+    "RANDOM_DISTANCES",
     "GradientSizes",
     "Penalty",
     "gradient_sizes",
@@ -47,6 +48,10 @@ __all__ = [
     "penalty_of",
     "unit_distances",
 ]
+
+
+RANDOM_DISTANCES: tuple[Distance, ...] = ("random", "matched", "shuffled", "clusters")
+"""Distances that are drawn anew for every seed."""
 
 
 def unit_distances(
@@ -67,7 +72,7 @@ def unit_distances(
     protocol : Protocol
         Switches ``coordinates`` and ``grid_scale``.
     rng : numpy.random.Generator, optional
-        Needed for random points and clusters only.
+        Needed for :data:`RANDOM_DISTANCES` only.
 
     Returns
     -------
@@ -77,12 +82,12 @@ def unit_distances(
     Raises
     ------
     ValueError
-        If random points are asked for without `rng`.
+        If random distances are asked for without `rng`.
     """
     if variant.distance is None:
         return None
-    if variant.distance in ("random", "matched", "clusters") and rng is None:
-        raise ValueError(f"{variant.name}: random points need rng, a numpy Generator")
+    if variant.distance in RANDOM_DISTANCES and rng is None:
+        raise ValueError(f"{variant.name}: random distances need rng, a numpy Generator")
     soma = priors.distances(priors.scaled_positions(field, coordinates=protocol.coordinates))
     result = _distances(variant.distance, field, soma, protocol.grid_scale, rng)
     if variant.self_distance == "mean":
@@ -107,6 +112,8 @@ def _distances(
         grid = priors.distances(points)
         return _to_mean_of(soma, grid) if grid_scale == "matched" else grid
     assert rng is not None  # the caller has checked
+    if kind == "shuffled":
+        return priors.shuffled_distances(soma, rng=rng)
     if kind == "clusters":
         points = priors.clustered_points(field.n_neurons, rng=rng)
         return _to_mean_of(soma, priors.distances(points))
@@ -291,7 +298,7 @@ def penalty(
         all zero, there is no strength in units of it and the penalty's is infinite or NaN: a run
         with it diverges in its first epoch.
     rng : numpy.random.Generator, optional
-        Needed for random points, clusters and a penalty of one's own only.
+        Needed for :data:`RANDOM_DISTANCES` and a penalty of one's own only.
 
     Returns
     -------

@@ -30,9 +30,11 @@ __all__ = [
     "permuted_weights",
     "resampled_weights",
     "scaled_positions",
+    "shuffled_distances",
     "shuffled_weights",
     "spectral_radius",
     "usable_relation",
+    "with_strong_self_connections",
 ]
 
 MEAN_WEIGHT = 0.1
@@ -438,6 +440,65 @@ def matched_distances(
     result = np.zeros_like(distances)
     result[upper] = ranked
     return result + result.T
+
+
+def shuffled_distances(
+    distances: NDArray[np.float64], *, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Exchange distances between pairs at random, geometry without anything but its values.
+
+    Parameters
+    ----------
+    distances : ndarray, shape (N, N)
+        Symmetric, zero on the diagonal.
+    rng : numpy.random.Generator
+        Source of the exchange.
+
+    Returns
+    -------
+    ndarray, shape (N, N)
+        Symmetric, zero on the diagonal, with the same values; no longer Euclidean, and without
+        clusters.
+    """
+    upper = np.triu_indices(len(distances), k=1)
+    result = np.zeros_like(distances)
+    result[upper] = rng.permutation(distances[upper])
+    return result + result.T
+
+
+def with_strong_self_connections(
+    weights: NDArray[np.float64], count: int, *, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Give a number of units a strong self-connection and all others none.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (N, N)
+        Recurrent weights.
+    count : int
+        How many units.
+    rng : numpy.random.Generator
+        Source of the choice; from equal sources the units of a smaller number are among those of a
+        larger one.
+
+    Returns
+    -------
+    ndarray, shape (N, N)
+        The same weights off the diagonal; on it :data:`SPECTRAL_RADIUS` or 0.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer units.
+    """
+    n_units = len(weights)
+    if count > n_units:
+        raise ValueError(f"strong_self_connections is {count}, and the field has {n_units} neurons")
+    diagonal = np.zeros(n_units)
+    diagonal[rng.permutation(n_units)[:count]] = SPECTRAL_RADIUS
+    result = weights.copy()
+    np.fill_diagonal(result, diagonal)
+    return result
 
 
 def clustered_points(n_points: int, *, rng: np.random.Generator) -> NDArray[np.float64]:

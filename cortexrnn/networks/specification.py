@@ -19,7 +19,7 @@ import numpy as np
 
 from cortexrnn.fields.field import Relation
 from cortexrnn.fields.inputs import arguments
-from cortexrnn.fields.inputs.arguments import one_of
+from cortexrnn.fields.inputs.arguments import one_of, whole_number
 from cortexrnn.networks.code_digest import DefinitionError
 from cortexrnn.networks.custom_penalty import PENALTIES, CustomPenalty
 from cortexrnn.networks.neurogym import find_task
@@ -151,17 +151,6 @@ def protocol_name(protocol: Protocol) -> str:
     return next(alike, protocol.name)
 
 
-def _whole(owner: Any, name: str, *, least: int) -> int:
-    """Read a whole number; equal numbers are one specification, whatever their type."""
-    value = getattr(owner, name)
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        expected = "a positive whole number" if least else "a whole number >= 0"
-        raise ValueError(f"{name} must be {expected}, not {arguments.shown(value)}")
-    if value >= arguments.SEED_LIMIT:
-        raise ValueError(f"{name} must be less than 2**63, not {arguments.shown(value)}")
-    return int(value)
-
-
 def _number(owner: Any, name: str) -> float:
     """Read a number that is finite and not negative."""
     value = getattr(owner, name)
@@ -202,7 +191,9 @@ class Preset:
 
     def __post_init__(self) -> None:
         for size in fields(self):
-            object.__setattr__(self, size.name, _whole(self, size.name, least=1))
+            object.__setattr__(
+                self, size.name, whole_number(size.name, getattr(self, size.name), least=1)
+            )
 
 
 PRESETS: dict[PresetName, Preset] = {
@@ -216,6 +207,7 @@ LATER_SWITCHES: tuple[tuple[str, str, Any], ...] = (
     ("variant", "entries", "kept"),
     ("variant", "scaling", "standard"),
     ("variant", "self_distance", "zero"),
+    ("variant", "strong_self_connections", None),
     ("variant", "penalty", None),
     ("protocol", "strength_unit", "lambda"),
     ("", "first_task", None),
@@ -318,13 +310,13 @@ class RunSpec:
         one_of("sign", self.sign, SIGNS)
         one_of("dtype", self.dtype, get_args(FloatFormat))
         for name in ("n_train", "n_validation", "epochs", "batch_size"):
-            object.__setattr__(self, name, _whole(self, name, least=1))
+            object.__setattr__(self, name, whole_number(name, getattr(self, name), least=1))
         for name in ("seed", "data_seed"):
-            object.__setattr__(self, name, _whole(self, name, least=0))
+            object.__setattr__(self, name, whole_number(name, getattr(self, name)))
         for name in ("learning_rate", "input_noise", "strength", "emd_strength"):
             object.__setattr__(self, name, _number(self, name))
         if self.communicability_rank is not None:
-            rank = _whole(self, "communicability_rank", least=1)
+            rank = whole_number("communicability_rank", self.communicability_rank, least=1)
             has_own = self.variant.communicability in ("direct", "emd")
             object.__setattr__(self, "communicability_rank", rank if has_own else None)
 

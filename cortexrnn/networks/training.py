@@ -27,13 +27,26 @@ from cortexrnn.fields.field import Field
 from cortexrnn.networks import initial_weights, input_noise
 from cortexrnn.networks.device import processor_settings, resolve_device
 from cortexrnn.networks.ensemble import RNNEnsemble
-from cortexrnn.networks.penalties import Penalty, PreparedPenalty, penalty_of
+from cortexrnn.networks.penalties import (
+    RANDOM_DISTANCES,
+    Penalty,
+    PreparedPenalty,
+    penalty_of,
+)
 from cortexrnn.networks.products import Preference, prefer
 from cortexrnn.networks.specification import RunSpec, random_stream, task_of
 from cortexrnn.networks.tasks import Task
 from cortexrnn.networks.variant import VARIANTS
 
-__all__ = ["NUMERICS", "Result", "rehearse", "together", "train"]
+__all__ = [
+    "NUMERICS",
+    "Parameters",
+    "Result",
+    "initial_input_weights",
+    "rehearse",
+    "together",
+    "train",
+]
 
 NUMERICS = 6
 """Version of the arithmetic of training and topology. It changes whenever their bits do:
@@ -63,6 +76,10 @@ COMMON = (
 )
 """What members of one ensemble have in common, besides the task."""
 TRAINING_METRICS = ("accuracy", "loss", "validation_accuracy", "validation_loss")
+Parameters = dict[str, NDArray[np.floating]]
+"""Parameters of one network by name, see :class:`Result`."""
+OnUpdate = Callable[[RunSpec, int, float, Callable[[], Parameters]], None]
+"""What is told of updates, see :func:`train`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -115,6 +132,7 @@ def train(
     products: Preference = None,
     progress: bool | Callable[[int, int], None] = True,
     watch: Callable[[RunSpec, int, NDArray[np.floating]], None] | None = None,
+    watch_updates: OnUpdate | None = None,
 ) -> list[Result]:
     """Train runs; those that share task, trials and optimiser as one ensemble.
 
@@ -135,6 +153,11 @@ def train(
         Called after every epoch for every network that has not diverged, with its specification,
         the epoch (counted from 1) and a copy of its recurrent weights, shape (N, N). Watching
         changes no number.
+    watch_updates : callable, optional
+        The same within epochs: called after every update for every network that had not diverged
+        when the epoch began, with its specification, the number of updates so far, the accuracy on
+        the batch before the update, and a function that copies the parameters as they then are, by
+        the names of :class:`Result`. First tasks are not watched.
 
     Returns
     -------
@@ -160,7 +183,7 @@ def train(
             task = bar.add_task(escape(f"{first.task}, {n_runs} runs"), total=first.epochs)
             return partial(bar.advance, task)
 
-        return _train_alike(specs, field, where, ticket, watch)
+        return _train_alike(specs, field, where, ticket, watch, watch_updates)
 
 
 def rehearse(specs: Sequence[RunSpec], field: Field, *, draw: bool = True) -> None:
@@ -235,16 +258,16 @@ def _train_alike(
     field: Field,
     device: torch.device,
     ticket: Callable[[RunSpec, int], Callable[[], None]],
-    watch: Callable[[RunSpec, int, NDArray[np.floating]], None] | None,
+    watch: Callable[[RunSpec, int, NDArray[np.floating]], None] | None = None,
+    watch_updates: OnUpdate | None = None,
 ) -> list[Result]:
     """Train together what has task, trials and optimiser in common; results in order."""
     results: dict[int, Result] = {}
     for members in together(specs):
         group = [specs[i] for i in members]
         on_epoch = ticket(group[0], len(group))
-        results.update(
-            zip(members, _train_group(group, field, device, on_epoch, watch), strict=True)
-        )
+        trained = _train_group(group, field, device, on_epoch, watch, watch_updates)
+        results.update(zip(members, trained, strict=True))
     return [results[i] for i in range(len(specs))]
 
 
@@ -279,6 +302,7 @@ def _train_group(
     device: torch.device,
     on_epoch: Callable[[], None],
     watch: Callable[[RunSpec, int, NDArray[np.floating]], None] | None,
+    watch_updates: OnUpdate | None,
 ) -> list[Result]:
     """Train runs that share task, trials and optimiser."""
     started = time.perf_counter()
@@ -286,7 +310,7 @@ def _train_group(
     task = task_of(first)
     ensemble = _build(specs, field, task, device)
     trials = _trials(first, task, device)
-    with closing(_Fit(specs, ensemble, trials[0], trials[1])) as fit:
+    with closing(_Fit(specs, ensemble, trials[0], trials[1], watch_updates)) as fit:
         for epoch in range(1, first.epochs + 1):
             fit.epoch(epoch)
             on_epoch()
@@ -324,7 +348,7 @@ def _build(specs: Sequence[RunSpec], field: Field, task: Task, device: torch.dev
             spec.emd_strength,
             spec.communicability_rank,
         )
-        own_points = variant.distance in ("random", "matched", "clusters")
+        own_points = variant.distance in RANDOM_DISTANCES
         own_scale = spec.protocol.strength_unit == "gradient"
         own_penalty = variant.penalty is not None
         if own_points or own_scale or own_penalty or variant.communicability == "frozen":
@@ -348,7 +372,7 @@ def _starts(
 ) -> Iterator[NDArray[np.floating]]:
     """Recurrent weights (N, N) before training, those of the first task where there is one."""
     first_runs = [one for spec in specs for one in _before(spec)]
-    learned = iter(_train_alike(first_runs, field, device, lambda *_: lambda: None, None))
+    learned = iter(_train_alike(first_runs, field, device, lambda *_: lambda: None))
     drawn = initial_weights.many_initial_weights(
         [spec for spec in specs if spec.first_task is None], field
     )
@@ -363,12 +387,35 @@ def _before(spec: RunSpec) -> list[RunSpec]:
     return [replace(spec, task=spec.first_task, first_task=None, task_settings=())]
 
 
+def initial_input_weights(spec: RunSpec, n_neurons: int) -> NDArray[np.float64]:
+    """Input weights before training, which depend on task and seed alone.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        The run.
+    n_neurons : int
+        Number of units N.
+
+    Returns
+    -------
+    ndarray, shape (I, N)
+        Weights from the I channels of the task, as :func:`train` starts from.
+    """
+    return _glorot_uniform((task_of(spec).n_channels, n_neurons), _outer_stream(spec))
+
+
+def _outer_stream(spec: RunSpec) -> np.random.Generator:
+    """Source of the weights of input and read-out, in this order."""
+    return random_stream(spec.seed, "input and output weights", spec.task)
+
+
 def _member(
     spec: RunSpec, recurrent: NDArray[np.floating], size: tuple[int, int, int]
 ) -> dict[str, NDArray[np.float64]]:
     """Make initial parameters; all but the recurrent ones depend on task and seed alone."""
     n_channels, n_neurons, n_classes = size
-    rng = random_stream(spec.seed, "input and output weights", spec.task)
+    rng = _outer_stream(spec)
     return {
         "input": _glorot_uniform((n_channels, n_neurons), rng),
         "recurrent": recurrent.astype(np.float64),
@@ -409,8 +456,10 @@ class _Fit:
         ensemble: RNNEnsemble,
         inputs: Tensor,
         targets: Tensor,
+        watch_updates: OnUpdate | None = None,
     ) -> None:
         self.specs, self.ensemble = specs, ensemble
+        self._watch_updates = watch_updates
         self.inputs, self.targets = inputs, targets
         self.active = list(range(len(specs)))
         self.diverged: dict[int, int] = {}
@@ -462,7 +511,8 @@ class _Fit:
     def _updates(self) -> Tensor:
         """Update on every batch; accuracy and loss before each update, shape (batches, 2, M).
 
-        Nothing here asks the device for a value, so that the host can run ahead of it.
+        Nothing here asks the device for a value, so that the host can run ahead of it, unless
+        updates are watched.
         """
         values = self.inputs.new_empty(len(self._batches), 2, len(self.active))
         for row, batch in zip(values, self._batches, strict=True):
@@ -471,6 +521,12 @@ class _Fit:
             )
             row[0].copy_(accuracy)
             row[1].copy_(loss)
+            if self._watch_updates is not None:
+                for position, i in enumerate(self.active):
+                    copy = partial(self._network, position)
+                    self._watch_updates(
+                        self.specs[i], self.ensemble.n_steps, float(accuracy[position]), copy
+                    )
         return values
 
     def _noisy(self, inputs: Tensor) -> Tensor:

@@ -10,13 +10,13 @@ import re
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypedDict, TypeVar, Unpack, get_args
 
-from cortexrnn.fields.inputs.arguments import one_of
+from cortexrnn.fields.inputs.arguments import one_of, whole_number
 from cortexrnn.networks.custom_penalty import CustomPenalty, find_penalty
 
 __all__ = ["VARIANTS", "Variant", "control"]
 
 Start = Literal["orthogonal", "functional", "permuted", "identity", "lognormal", "uniform"]
-Distance = Literal[None, "grid", "soma", "random", "matched", "clusters"]
+Distance = Literal[None, "grid", "soma", "random", "matched", "shuffled", "clusters"]
 Communicability = Literal[None, "direct", "emd", "frozen"]
 SelfConnections = Literal["kept", "removed", "only", "functional"]
 Entries = Literal[
@@ -56,6 +56,7 @@ class Switches(TypedDict, total=False):
     entries: Entries
     scaling: Scaling
     self_distance: SelfDistance
+    strong_self_connections: int | None
     penalty: CustomPenalty | str | None
 
 
@@ -73,9 +74,10 @@ class Variant:
         Orthogonal matrix (W), functional weights (W*), functional weights with neurons
         relabelled at random (W!); as controls the identity and matrices of independent lognormal
         or uniform entries, scaled to the spectral radius of functional weights.
-    distance : {None, "grid", "soma", "random", "matched", "clusters"}
+    distance : {None, "grid", "soma", "random", "matched", "shuffled", "clusters"}
         Nothing, the grid (D), the soma positions (D*); as controls uniform random points, random
-        points whose distances have the very values of D*, or three clusters of points.
+        points whose distances have the very values of D*, the values of D* exchanged at random
+        between pairs, which leaves no geometry, or three clusters of points.
     communicability : {None, "direct", "emd", "frozen"}
         Nothing, the network's own communicability (C), its distance to that of the
         connectome (C*), or that of the initial weights held fixed (control).
@@ -93,6 +95,10 @@ class Variant:
     self_distance : {"zero", "mean"}
         Distance of a unit to itself: zero, or the mean over all pairs, so that the penalty
         reaches self-connections as well (control).
+    strong_self_connections : int, optional
+        How many units, chosen at random, have a self-connection of the spectral radius of
+        functional weights; all others then have none, and nothing is scaled (control). The first k
+        units chosen for a seed are the same whatever the start, the task and the number.
     penalty : CustomPenalty or str, optional
         A penalty of one's own, or the name of a registered one, in place of the penalty that
         follows from distance and communicability, which are then None.
@@ -110,11 +116,15 @@ class Variant:
     entries: Entries = "kept"
     scaling: Scaling = "standard"
     self_distance: SelfDistance = "zero"
+    strong_self_connections: int | None = None
     penalty: CustomPenalty | None = None
 
     def __post_init__(self) -> None:
         for switch, choices in CHOICES.items():
             one_of(switch, getattr(self, switch), choices)
+        if self.strong_self_connections is not None:
+            count = whole_number("strong_self_connections", self.strong_self_connections)
+            object.__setattr__(self, "strong_self_connections", count)
         if self.penalty is not None:
             object.__setattr__(self, "penalty", find_penalty(self.penalty))
         # Equal variants have equal names, from which, for one, the permutation is drawn.
@@ -151,6 +161,12 @@ class Variant:
                 "self_connections",
                 "gives another start the diagonal of functional weights, which this one has; "
                 "choose a base with W",
+            ),
+            (
+                self.strong_self_connections is not None and self.self_connections != "kept",
+                "strong_self_connections",
+                f"replaces all self-connections, and self_connections={self.self_connections!r} "
+                "changes them as well; choose one of the two",
             ),
             (
                 self.entries != "kept" and not from_function,

@@ -12,12 +12,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from importlib import resources
 from typing import Any
+
+import pandas as pd
 
 from cortexrnn.fields.field import Relation
 from cortexrnn.fields.inputs.arguments import one_of
 from cortexrnn.networks.neurogym import GYM_TASKS
 from cortexrnn.networks.specification import (
+    CORRECTED,
     EMD_STRENGTH,
     PRESETS,
     PUBLISHED,
@@ -33,10 +37,15 @@ from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS, Variant
 
 __all__ = [
+    "AS_WRITTEN",
+    "AT_DOSE",
+    "AT_EQUAL_NORM_BASES",
     "CONDITIONS",
     "CONTROLS",
     "DECIDING_FIELD",
+    "DOSES",
     "GROUPS",
+    "NORM_SHARES",
     "PUBLISHED_VARIANTS",
     "Control",
     "read_conditions",
@@ -48,6 +57,10 @@ PLAIN_LAMBDA = Protocol(name="published, plain lambda", plain_strength="lambda")
 """The plain penalty follows lambda like all others; the rest is as published."""
 MATCHED_GRID = Protocol(name="published, matched grid", grid_scale="matched")
 """The grid has the mean distance of D*; the rest is as published."""
+OWN_MATCHED_GRID = Protocol(
+    name="published, grid matched to own coordinates", coordinates="soma", grid_scale="matched"
+)
+"""The grid has the mean distance of D* on own coordinates; the rest is as published."""
 MATCHED_GRADIENT = Protocol(name="published, equal pull", strength_unit="gradient")
 """Strength is the mean gradient per weight at the start; the rest is as published. The name is the
 one that recorded runs have."""
@@ -105,6 +118,8 @@ class Control:
         Name of the condition that it is compared with; default: none.
     start : str, optional
         Which of ``FURTHER_STARTS`` it has, for those that meet further tasks.
+    strengths : tuple of (str, float)
+        Strength of its penalty by field, where it was found for each field; it is run on no other.
     """
 
     name: str
@@ -118,6 +133,7 @@ class Control:
     deciding: bool = False
     against: str | None = None
     start: str | None = None
+    strengths: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "condition", self.condition or self.name)
@@ -137,13 +153,22 @@ class Control:
 
     @property
     def strength(self) -> float:
-        """Strength of its penalty, in the unit that its protocol says."""
+        """Strength of its penalty in the unit of its protocol, where no field has its own."""
         return float(self._setting("strength", STRENGTH))
 
     @property
     def emd_strength(self) -> float:
         """Strength of its communicability distance."""
         return float(self._setting("emd_strength", EMD_STRENGTH))
+
+    def _strength_on(self, field: str) -> float:
+        known = dict(self.strengths)
+        if field not in known:
+            raise ValueError(
+                f"the strength of {self.name!r} was found for {', '.join(known)}, and not for "
+                f"{field!r}; find it with python -m tools.equal_norms --field {field}"
+            )
+        return known[field]
 
     @property
     def first_task(self) -> str | None:
@@ -178,8 +203,11 @@ class Control:
         Returns
         -------
         bool
-            On the paper's own field the deciding and the published ones alone, elsewhere all.
+            On the paper's own field the deciding and the published ones alone, elsewhere all whose
+            strength is known there.
         """
+        if self.strengths and field not in dict(self.strengths):
+            return False
         return field != DECIDING_FIELD or self.deciding or self.group == "published"
 
     def specs(
@@ -207,7 +235,15 @@ class Control:
         ------
         RunSpec
             One for each task and seed.
+
+        Raises
+        ------
+        ValueError
+            If its strength was found for each field, and not for this one.
         """
+        settings = dict(self.settings)
+        if self.strengths:
+            settings["strength"] = self._strength_on(field)
         sizes = {name: getattr(preset, name) for name in ("epochs", "n_train", "n_validation")}
         chosen = range(self.n_seeds) if seeds is None else list(seeds)
         for task, task_settings in self.tasks:
@@ -220,9 +256,14 @@ class Control:
                     task=task,
                     task_settings=task_settings,
                     seed=seed,
-                    **(sizes | dict(self.settings)),
+                    **(sizes | settings),
                 )
 
+
+DIAGONAL, TRUE_COORDINATES, DOSE, TEXT = "diagonal", "true_coordinates", "dose", "corrected"
+EQUAL_NORM = "equal_norm"
+FURTHER = (DIAGONAL, TRUE_COORDINATES, DOSE, TEXT, EQUAL_NORM)
+"""Groups of the controls that were added when all others had been run."""
 
 GROUPS = {
     "start": "What of functional weights makes networks learn?",
@@ -233,6 +274,11 @@ GROUPS = {
     "positive": "Is a cortical start needed for positive weights?",
     "harder": "Does anything beyond self-connections help when tasks ask for more?",
     "environments": "And on tasks of other laboratories?",
+    DIAGONAL: "Does W* need its other weights where self-connections are penalised as well?",
+    TRUE_COORDINATES: "Does it matter where each neuron lies, on true coordinates?",
+    DOSE: "How many strong self-connections does a network need?",
+    EQUAL_NORM: "Do D* and C help where penalties leave weights of the same norm?",
+    TEXT: "What would the table be if the code did what the text says?",
 }
 """Questions by group of controls."""
 
@@ -288,7 +334,7 @@ def _starts() -> Iterator[Control]:
         self_connections="functional",
         deciding=True,
     )
-    yield _control("scaled identity", "WD*", group, start="identity")
+    yield _control("scaled identity", "WD*", group, start="identity", deciding=True)
     yield _control(
         "W* shuffled off the diagonal",
         "W*D*",
@@ -296,6 +342,7 @@ def _starts() -> Iterator[Control]:
         entries="off_diagonal_shuffled",
         deciding=True,
     )
+    yield _control("W* relabelled", "W!D*", group, deciding=True, against="W*D*")
     yield _control("W* shuffled", "W*D*", group, entries="shuffled")
     yield _control("W* resampled", "W*D*", group, entries="resampled", deciding=True)
     yield _control("W* resampled off the diagonal", "W*D*", group, entries="off_diagonal_resampled")
@@ -311,7 +358,13 @@ def _starts() -> Iterator[Control]:
         against=sttc,
         self_connections="removed",
     )
-    yield _control("W* that is penalised on the diagonal too", "W*D*", group, self_distance="mean")
+    yield _control(
+        "W* that is penalised on the diagonal too",
+        "W*D*",
+        group,
+        self_distance="mean",
+        deciding=True,
+    )
 
 
 def _geometries() -> Iterator[Control]:
@@ -529,6 +582,145 @@ def _environments() -> Iterator[Control]:
         yield _further(start, "NeuroGym", "environments", tasks=tasks)
 
 
+def _diagonals() -> Iterator[Control]:
+    """List starts whose self-connections the distance penalty reaches too.
+
+    Penalising self-connections does not remove them. What it asks is whether W* is then more than
+    its self-connections.
+    """
+    too = "penalised on the diagonal too"
+    shared: dict[str, Any] = {"group": DIAGONAL, "self_distance": "mean", "deciding": True}
+    against = f"W* that is {too}"
+    yield _control(
+        f"self-connections of W* alone, {too}",
+        "W*D*",
+        self_connections="only",
+        against=against,
+        **shared,
+    )
+    yield _control(f"scaled identity, {too}", "WD*", start="identity", against=against, **shared)
+    yield _control(f"orthogonal, {too}", "WD*", against=against, **shared)
+
+
+def _true_coordinates() -> Iterator[Control]:
+    """List what `WD*C` on own coordinates is compared with, and distances without geometry."""
+    shared: dict[str, Any] = {"group": TRUE_COORDINATES, "deciding": True}
+    own = shared | {"against": "WD*C on own coordinates"}
+    yield _control(
+        "WDC on a grid matched to own coordinates", "WDC", protocol=OWN_MATCHED_GRID, **own
+    )
+    yield _control(
+        "WD*C on random points with own distances",
+        "WD*C",
+        protocol=OWN_COORDINATES,
+        distance="matched",
+        **own,
+    )
+    yield _control(
+        "WD*C on shuffled own distances",
+        "WD*C",
+        protocol=OWN_COORDINATES,
+        distance="shuffled",
+        **own,
+    )
+    yield _control("WD*C on shuffled distances", "WD*C", distance="shuffled", **shared)
+
+
+DOSES = (0, 1, 2, 4, 8)
+"""Numbers of strong self-connections that are tried."""
+
+
+def _dose(start: str, base: str, count: int) -> Control:
+    """Make a start with that many strong self-connections and no others."""
+    plural = "" if count == 1 else "s"
+    return _control(
+        f"{start} with {count} strong self-connection{plural}",
+        base,
+        DOSE,
+        deciding=True,
+        strong_self_connections=count,
+    )
+
+
+AT_DOSE = {
+    (start, count): _dose(start, base, count)
+    for start, base in (("W*", "W*D*"), ("orthogonal", "WD*"))
+    for count in DOSES
+}
+"""By start and number of strong self-connections: the dose-response experiment. All else about W*
+and the orthogonal start is equal within a seed, and so are the units that are chosen."""
+
+
+def _doses() -> Iterator[Control]:
+    """List the dose-response experiment."""
+    yield from AT_DOSE.values()
+
+
+AS_WRITTEN = {
+    base: Control(
+        name=f"{base}, corrected",
+        variant=variant,
+        group=TEXT,
+        protocol=CORRECTED,
+        deciding=True,
+        against=base,
+    )
+    for base, variant in VARIANTS.items()
+}
+"""By variant: the same under the protocol that does what the text of the paper says. Each variant
+is touched by one switch of the protocol only: those with D* by the coordinates, those with D by the
+scale of the grid, and W by the strength of its penalty."""
+
+
+def _as_written() -> Iterator[Control]:
+    """List the eleven variants under the corrected protocol."""
+    yield from AS_WRITTEN.values()
+
+
+NORM_SHARES = (0.5, 0.8)
+"""Shares of the norm of weights that penalties are scaled to leave."""
+AT_EQUAL_NORM_BASES = ("W", "WD", "WD*", "WDC", "WD*C", "W*D*", "W*D*C")
+"""Variants whose penalties are scaled to leave the same norm."""
+
+
+def load_equal_norms() -> pd.DataFrame:
+    """Read the strengths at which penalties leave the same share of the norm of weights.
+
+    Returns
+    -------
+    DataFrame
+        ``field, variant, share, strength, found``: the share of the L1 norm of the weights between
+        units that training with the penalty should leave, of what training without it leaves; the
+        strength; and the share that was found with it. Made by ``tools/equal_norms.py`` with seeds
+        that no recorded run has.
+    """
+    file = resources.files("cortexrnn") / "data" / "equal_norms.csv"
+    with file.open(encoding="utf-8") as opened:
+        table: pd.DataFrame = pd.read_csv(opened)
+    return table
+
+
+def _equal_norms() -> Iterator[Control]:
+    """List variants whose penalties leave the same norm: a match at the end, not at the start.
+
+    Equal gradients at the start fix neither how a penalty is spread over weights nor its size
+    beside the gradient of the task, which is what counts under Adam.
+    """
+    table = load_equal_norms()
+    for share in NORM_SHARES:
+        for base in AT_EQUAL_NORM_BASES:
+            rows = table[(table["variant"] == base) & (table["share"] == share)]
+            yield Control(
+                name=f"{base} at norm {share:g}",
+                variant=VARIANTS.get(base, Variant.parse(base)),
+                group=EQUAL_NORM,
+                protocol=PLAIN_LAMBDA if base == "W" else PUBLISHED,
+                deciding=True,
+                against=base,
+                strengths=tuple(zip(rows["field"], rows["strength"], strict=True)),
+            )
+
+
 def _published() -> Iterator[Control]:
     """List the eleven variants, free and positive, to compare with."""
     for name, variant in VARIANTS.items():
@@ -556,6 +748,11 @@ CONTROLS = {
         _positives,
         _harder,
         _environments,
+        _diagonals,
+        _true_coordinates,
+        _doses,
+        _as_written,
+        _equal_norms,
     )
     for one in make()
 }

@@ -131,7 +131,8 @@ def _arms() -> dict[tuple[str, str, str], Control]:
     return {
         (_content(json.loads(json.dumps(spec.resolved()))), one.relation, one.sign): one
         for one in CONDITIONS.values()
-        for spec in one.specs(field="", field_hash="", seeds=[0])
+        for field in dict(one.strengths) or [""]
+        for spec in one.specs(field=field, field_hash="", seeds=[0])
     }
 
 

@@ -15,9 +15,11 @@ import pandas as pd
 import pytest
 
 from cortexrnn.evidence import equivalence, predictions, published, replication, reproduction
+from cortexrnn.evidence.dose_response import predicted_share
 from cortexrnn.evidence.predictions import PREDICTIONS, Prediction
+from cortexrnn.networks.tasks import TASKS
 from cortexrnn.runs.archive import SCHEMA, load_archive
-from cortexrnn.runs.controls import CONDITIONS
+from cortexrnn.runs.controls import CONDITIONS, DOSES
 from cortexrnn.runs.labels import labelled, runs_of
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +52,18 @@ def later_bounds() -> Iterator[str]:
     yield f"at least: {_range(**predictions.AT_LEAST)}"
 
 
+def further_bounds() -> Iterator[str]:
+    yield f"gained: {_range(**predictions.GAINED)}"
+
+
+def dose_response() -> Iterator[str]:
+    """Which share of runs learns with that many strong self-connections, by two accounts."""
+    for needed in ("one unit", "two units"):
+        for task in TASKS:
+            shares = [predicted_share(task, count, needed=needed) for count in DOSES]
+            yield f"{task}, {needed}: {', '.join(f'{share:.6g}' for share in shares)}"
+
+
 def differences(commit: str) -> Iterator[str]:
     """What was predicted first in one commit."""
     for one in PREDICTIONS:
@@ -57,21 +71,26 @@ def differences(commit: str) -> Iterator[str]:
             yield difference(one)
 
 
-def readings() -> Iterator[str]:
+def readings(*commits: str) -> Iterator[str]:
     """What either outcome of each prediction says of the reading of its claim."""
     for one in PREDICTIONS:
         known = ", ".join(one.known_on) or "no field"
-        yield (
+        text = (
             f"{difference(one)}; confirmed {one.if_confirmed}, refuted {one.if_refuted}; "
             f"known on {known}"
         )
+        if one.effect is not None:
+            text += f"; keeps {' less '.join(one.effect)}"
+        if commit_of(one) in commits:
+            yield text
 
 
-def findings() -> Iterator[str]:
+def findings(*, further: bool) -> Iterator[str]:
     """Which difference each claim is about; no verdict depends on it."""
     for key, claim in predictions.CLAIMS.items():
         kind = "universal" if claim.universal else "not universal"
-        yield f"{key}: {' less '.join(claim.finding)}, {claim.metric}, {kind}"
+        if further == (key == "memory"):
+            yield f"{key}: {' less '.join(claim.finding)}, {claim.metric}, {kind}"
 
 
 def difference(one: Prediction) -> str:
@@ -86,6 +105,8 @@ def _range(*, low: float, high: float) -> str:
 
 
 FIRST, SECOND, THIRD, LAST = "82799c642467", "0d335e5f2cc5", "060e9ce4e025", "098283e7e321"
+FURTHER, NORMS, RELABELLED = "da5aec68145b", "d3dc3449c6dd", "44dd5f70bba3"
+FURTHER_GROUPS = {"diagonal", "true_coordinates", "dose", "corrected", "equal_norm"}
 # Two of the first ones compared with something else and were replaced within minutes.
 IN_SECOND = {"WDC on a matched grid", "W at gradient 0.001"}
 IN_THIRD = {"self-connections of W* alone, NeuroGym", "W* shuffled off the diagonal, NeuroGym"}
@@ -95,6 +116,13 @@ def commit_of(one: Prediction) -> str:
     """The commit that first held what a prediction says of the difference."""
     if one.known_on:
         return LAST
+    groups = {CONDITIONS[name].group for name in (one.condition, one.against)}
+    if one.condition == "W* relabelled":
+        return RELABELLED
+    if "equal_norm" in groups:
+        return NORMS
+    if FURTHER_GROUPS & groups:
+        return FURTHER
     return SECOND if one.condition in IN_SECOND else THIRD if one.condition in IN_THIRD else FIRST
 
 
@@ -129,8 +157,52 @@ HELD = {
         partial(differences, LAST), 6, LAST, "2026-11-25T04:35:16+00:00", "fb5d9e6ba75f5648"
     ),
     # The next two came when runs of 5_3_4 were known, the last one when all fields were.
-    "readings": Held(readings, 51, LAST, "2026-11-25T04:35:16+00:00", "9b42a85271c07fc5"),
-    "findings": Held(findings, 7, "b019551d688d", "2026-11-26T18:17:04+00:00", "c04090f6aed1673e"),
+    "readings": Held(
+        partial(readings, FIRST, SECOND, THIRD, LAST),
+        51,
+        LAST,
+        "2026-11-25T04:35:16+00:00",
+        "9b42a85271c07fc5",
+    ),
+    "findings": Held(
+        partial(findings, further=False),
+        7,
+        "b019551d688d",
+        "2026-11-26T18:17:04+00:00",
+        "c04090f6aed1673e",
+    ),
+    "further bounds": Held(
+        further_bounds, 1, FURTHER, "2026-11-27T22:23:17+00:00", "f8990f7c8488adfb"
+    ),
+    "further": Held(
+        partial(differences, FURTHER), 21, FURTHER, "2026-11-27T22:23:17+00:00", "007aa4476802e2ed"
+    ),
+    "further readings": Held(
+        partial(readings, FURTHER),
+        21,
+        FURTHER,
+        "2026-11-27T22:23:17+00:00",
+        "53133efc0bc3059c",
+    ),
+    "further findings": Held(
+        partial(findings, further=True), 1, FURTHER, "2026-11-27T22:23:17+00:00", "18f10a1584acbd77"
+    ),
+    "dose-response": Held(
+        dose_response, 6, FURTHER, "2026-11-27T22:23:17+00:00", "e86a3c9fd3e83cf9"
+    ),
+    "at equal norm": Held(
+        partial(differences, NORMS), 10, NORMS, "2026-11-28T00:24:05+00:00", "e96fd77760233377"
+    ),
+    "readings at equal norm": Held(
+        partial(readings, NORMS), 10, NORMS, "2026-11-28T00:24:05+00:00", "26aabe2f27588a5c"
+    ),
+    "relabelled": Held(
+        partial(readings, RELABELLED),
+        1,
+        RELABELLED,
+        "2026-11-28T02:24:41+00:00",
+        "c14e691149eef851",
+    ),
 }
 each = pytest.mark.parametrize("name", HELD)
 
@@ -158,8 +230,10 @@ def test_every_prediction_has_its_commit() -> None:
     assert {one.condition for one in PREDICTIONS} >= IN_SECOND | IN_THIRD
     times = {held.commit: held.time for held in HELD.values()}
     dates = [times[commit_of(one)] for one in PREDICTIONS]
-    assert len(dates) == 51
-    assert max(dates[:45]) < min(dates[45:]), "later ones stand after all first ones"
+    assert len(dates) == 83
+    assert max(dates[:45]) < min(dates[45:51]), "later ones stand after all first ones"
+    assert max(dates[45:51]) < min(dates[51:72]), "further ones stand after all later ones"
+    assert max(dates[51:72]) < min(dates[72:82]) <= max(dates[72:82]) < dates[82]
 
 
 @pytest.fixture(scope="module")
@@ -183,9 +257,14 @@ def test_predictions_are_older_than_the_runs_of_their_controls(
         if CONDITIONS[name].group != "published":  # those had been run before, and are no news
             begun[name] = runs_of(archive, CONDITIONS[name], field=field)["begun"].min()
     for one in judged:
-        own = [begun[name] for name in (one.condition, one.against) if name in begun]
+        own = {name for name in (one.condition, one.against) if name in begun}
         assert own, f"{difference(one)} is about published variants alone"
-        assert min(own) > times[commit_of(one)], difference(one)
+        if commit_of(one) in (FURTHER, NORMS):  # some are compared with controls that were known
+            own = {name for name in own if CONDITIONS[name].group in FURTHER_GROUPS}
+        if commit_of(one) == RELABELLED:
+            own = {one.condition}
+        times_begun = [begun[name] for name in own if not pd.isna(begun[name])]
+        assert all(time > times[commit_of(one)] for time in times_begun), difference(one)
 
 
 def test_the_rules_are_older_than_all_runs_but_those_that_they_name(archive: pd.DataFrame) -> None:

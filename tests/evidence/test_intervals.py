@@ -9,6 +9,7 @@ from cortexrnn.evidence.intervals import (
     bootstrap_interval,
     cell_means,
     cells_as_text,
+    share_interval,
     t_interval,
     with_interval,
 )
@@ -119,6 +120,33 @@ def test_cells_stand_beside_the_published_ones():
 def test_positive_cells_find_the_papers_name_of_their_arm():
     (cell,) = beside_published(runs(arm="corr+sign", variant="W*D*C")).to_dict("records")
     assert cell["published"] == 0.91
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 20), (1, 20), (10, 20), (20, 20), (3, 7)])
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_intervals_of_shares_are_exact_and_have_a_width(count, n, level):
+    low, high = share_interval(count, n, level=level)
+    expected = stats.binomtest(count, n).proportion_ci(level, method="exact")
+    assert (low, high) == pytest.approx((expected.low, expected.high))
+    assert low < high
+
+
+def test_the_interval_of_a_share_is_that_of_the_textbook():
+    # Clopper and Pearson 1934, as Agresti and Coull 1998 quote it: none of n, one-sided tail 0.025.
+    assert share_interval(0, 20)[1] == pytest.approx(1 - 0.025 ** (1 / 20))
+
+
+def test_an_interval_of_effective_numbers_lies_between_its_neighbours():
+    ends = [share_interval(n / 2, n) for n in (4, 4.5, 5)]
+    assert ends[0][0] < ends[1][0] < ends[2][0]
+    low, high = share_interval(3.5, 3.5)
+    assert (low, high) == (pytest.approx(0.025 ** (1 / 3.5)), 1.0)
+
+
+@pytest.mark.parametrize(("count", "n"), [(3, 2), (0, 0), (-1, 5), (np.nan, 5), (1, np.nan)])
+def test_impossible_counts_are_refused(count, n):
+    with pytest.raises(ValueError, match=r"count is .*; give a number from 0 to n"):
+        share_interval(count, n)
 
 
 def test_an_unknown_metric_is_refused():

@@ -7,16 +7,24 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from cortexrnn import load_field
-from cortexrnn.evidence import control_tables, leaky_units, predictions
+from cortexrnn.evidence import (
+    control_tables,
+    judgement,
+    kept_effects,
+    leaky_units,
+    predictions,
+    votes,
+)
 from cortexrnn.evidence.intervals import t_interval
 from cortexrnn.evidence.predictions import PREDICTIONS, Prediction
 from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.figures import controls as figures
 from cortexrnn.networks.initial_weights import initial_weights
 from cortexrnn.networks.penalties import penalty
-from cortexrnn.networks.specification import PUBLISHED
+from cortexrnn.networks.specification import CORRECTED, PUBLISHED
 from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS, Variant
 from cortexrnn.runs import controls
@@ -24,9 +32,25 @@ from cortexrnn.runs.archive import load_archive
 from cortexrnn.runs.controls import CONDITIONS, CONTROLS, Control
 from cortexrnn.runs.labels import as_published, labelled, runs_of, select
 from cortexrnn.runs.trained_weights import kept_weights
+from tests.conditions import somewhere
 from tools import penalty_gradients, replicate
 
 HASH = "0" * 64
+UNFINISHED = {
+    "5_3_4": (controls.EQUAL_NORM,),
+    "5_6_8": controls.FURTHER,
+    "6_6_2": controls.FURTHER,
+}
+"""Groups whose runs are not all in the archive yet, by field."""
+WAITING = {("W* that is penalised on the diagonal too", "6_6_2")}
+"""Conditions of other groups, and fields, whose runs are not all in the archive yet."""
+
+
+def is_waiting(name, field=None):
+    """Whether the runs of a condition are still to come, on a field or on all."""
+    group = CONDITIONS[name].group
+    fields = UNFINISHED if field is None else [field]
+    return all(group in UNFINISHED[one] for one in fields) or (name, field) in WAITING
 
 
 def runs(control, values, *, field="f", metric="accuracy"):
@@ -52,33 +76,67 @@ def runs(control, values, *, field="f", metric="accuracy"):
 def test_no_two_conditions_are_the_same_runs():
     owners = {}
     for condition in CONDITIONS.values():
-        for spec in condition.specs(field="f", field_hash=HASH):
+        for spec in condition.specs(field=somewhere(condition), field_hash=HASH):
             assert owners.setdefault(spec.identity, condition.name) == condition.name
 
 
-@pytest.mark.parametrize("name", list(CONTROLS))
+def switched(control):
+    """Give what is switched about a condition: about its variant, protocol and strength."""
+    protocol = {k: v for k, v in vars(control.protocol).items() if v != vars(PUBLISHED)[k]}
+    strengths = {k: v for k, v in control.settings if "strength" in k}
+    if control.strengths:
+        strengths["strength"] = control.strengths
+    if {"strength_unit", "plain_strength"} & set(protocol):
+        strengths = {}  # the number belongs to the unit
+    protocol.pop("name", None)
+    return set((control.variant.switches | protocol | strengths).items())
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, one in CONTROLS.items() if one.group != controls.TEXT]
+)
 def test_a_control_differs_from_its_reference_in_one_thing(name):
     control = CONTROLS[name]
-    if control.group in ("start", "positive"):  # all under the same penalty
-        assert control.variant.base in ("W*D*", "WD*")
-    switches = set(control.variant.switches)
-    if len(switches) > 1:
-        switches.discard("scaling")  # which says how the other switch is carried out
-    protocol = {k for k, v in vars(control.protocol).items() if v != vars(PUBLISHED)[k]} - {"name"}
-    strengths = {k for k, _ in control.settings if "strength" in k}
-    if protocol & {"strength_unit", "plain_strength"}:
-        strengths = set()  # the number belongs to the unit
+    if control.group in ("start", "positive", "diagonal", "dose"):  # all under the same penalty
+        assert control.variant.distance == "soma" and control.variant.communicability is None
+    changed = switched(control)
+    if control.group in ("diagonal", "true_coordinates"):  # what their reference has as well
+        changed -= switched(control.reference)
+    changed = {switch for switch, _ in changed}
+    if len(changed) > 1:
+        changed.discard("scaling")  # which says how the other switch is carried out
     missing_cells = ("W*D*", "W*DC", "W*D*, positive", "W* made of STTC alone")
-    if name in missing_cells or control.group in ("harder", "environments"):
-        assert len(switches | protocol | strengths) <= 1
+    if control.group in ("harder", "environments") or name in missing_cells:
+        assert len(changed) <= 1
+    elif name == "orthogonal, penalised on the diagonal too":
+        assert not changed and control.reference.variant.start == "functional"
+    elif name == "W* relabelled":
+        relabelled = Variant.parse("W!D*")
+        assert control.variant == relabelled and control.reference.variant == Variant.parse("W*D*")
     else:
-        assert len(switches | protocol | strengths) == 1
+        assert len(changed) == 1
+
+
+@pytest.mark.parametrize("base", list(VARIANTS))
+def test_one_switch_of_the_corrected_protocol_touches_each_variant(base):
+    distance = VARIANTS[base].distance
+    one = {"soma": "coordinates", "grid": "grid_scale", None: "plain_strength"}[distance]
+    alone = replace(PUBLISHED, **{one: getattr(CORRECTED, one)})
+    weights = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 24, 24)))
+    field = surrogate_field(24)
+    as_written, switched, published = (
+        penalty(base, field, protocol=protocol)(weights)
+        for protocol in (CORRECTED, alone, PUBLISHED)
+    )
+    assert as_written == switched != published
+    assert CONTROLS[f"{base}, corrected"].protocol == CORRECTED
 
 
 @pytest.mark.parametrize("name", list(CONTROLS))
 def test_every_control_can_be_started_and_penalised(name):
     field = surrogate_field(24)
-    spec = next(CONTROLS[name].specs(field=field.name, field_hash=field.hash_without_events))
+    control = CONTROLS[name]
+    spec = next(control.specs(field=somewhere(control), field_hash=field.hash_without_events))
     start = initial_weights(spec, field)
     assert start.shape == (24, 24) and np.isfinite(start).all()
     penalty(
@@ -142,21 +200,23 @@ def test_recorded_runs_are_those_of_the_controls_and_of_the_paper(archive, field
     runs = archive[archive["field"] == field]
     field_hash = json.loads(runs["specification"].iloc[0])["field_hash"]
     designed = {
-        spec.identity
+        condition.name: {
+            spec.identity for spec in condition.specs(field=field, field_hash=field_hash)
+        }
         for condition in CONDITIONS.values()
-        if condition.group == "published" or condition.deciding or field != controls.DECIDING_FIELD
-        for spec in condition.specs(field=field, field_hash=field_hash)
+        if condition.is_run_on(field)
     }
     recorded, papers = set(runs["identity"]), set(as_published(runs)["identity"])
-    assert designed <= recorded
-    assert recorded - designed <= papers
+    lacking = {name for name, own in designed.items() if not own <= recorded}
+    assert lacking == {name for name in designed if is_waiting(name, field)}
+    assert recorded - set().union(*designed.values()) <= papers
 
 
 def test_arms_without_a_task_in_common_have_no_difference():
     one = runs(CONTROLS["W*D*"], {"one_choice": np.ones(20)})
     two = runs(CONTROLS["W* shuffled"], {"go_nogo": np.ones(20)})
-    assert predictions.paired_differences(one, two).shape == (0,)
-    assert predictions.paired_differences(one, one, task="go_nogo").shape == (0,)
+    assert judgement.paired_differences(one, two).shape == (0,)
+    assert judgement.paired_differences(one, one, task="go_nogo").shape == (0,)
 
 
 def test_differences_are_paired_by_seed_and_averaged_over_tasks():
@@ -165,9 +225,9 @@ def test_differences_are_paired_by_seed_and_averaged_over_tasks():
     luck = rng.normal(size=20)  # shared by both conditions, and larger than what tells them apart
     a = runs(one, {"one_choice": 5 + luck, "go_nogo": 7 - luck})
     b = runs(two, {"one_choice": luck, "go_nogo": -luck}).sample(frac=1, random_state=0)
-    both = predictions.paired_differences(a, b)
+    both = judgement.paired_differences(a, b)
     np.testing.assert_allclose(both, 6.0)
-    np.testing.assert_allclose(predictions.paired_differences(a, b, task="go_nogo"), 7.0)
+    np.testing.assert_allclose(judgement.paired_differences(a, b, task="go_nogo"), 7.0)
 
 
 def test_a_seed_with_a_diverged_run_has_no_difference():
@@ -175,8 +235,8 @@ def test_a_seed_with_a_diverged_run_has_no_difference():
     lost = np.where(values == 3, np.nan, values)
     a = runs(CONTROLS["W*D*"], {"one_choice": lost, "go_nogo": values})
     b = runs(CONTROLS["W* shuffled"], {"one_choice": values, "go_nogo": values})
-    assert len(predictions.paired_differences(a, b)) == 19
-    assert len(predictions.paired_differences(a, b, task="go_nogo")) == 20
+    assert len(judgement.paired_differences(a, b)) == 19
+    assert len(judgement.paired_differences(a, b, task="go_nogo")) == 20
 
 
 def test_outcomes_and_tables_come_from_the_runs():
@@ -188,13 +248,14 @@ def test_outcomes_and_tables_come_from_the_runs():
     )
     archive = pd.concat([whole, without])
     asked = [one for one in PREDICTIONS if one.metric == "accuracy" and not one.known_on]
-    table = predictions.outcomes(archive, fields=["f", "g"], predictions=asked)
-    table = table.set_index(["condition", "field"])
-    row = table.loc[("W* without self-connections", "f")]
+    table = judgement.outcomes(archive, fields=["f", "g"], predictions=asked)
+    table = table.set_index(["condition", "against", "field"]).sort_index()
+    row = table.loc[("W* without self-connections", "W*D*", "f")]
     assert (row["outcome"], row["says"], row["zero"]) == ("confirmed", "neither", "below")
     assert row["difference"] == pytest.approx(-0.4, abs=0.02)
-    assert table.loc[("W* without self-connections", "g"), "outcome"] == "not run"
-    assert tuple(table.loc[("W* shuffled", "f"), ["outcome", "says"]]) == ("not run", "not run")
+    assert table.loc[("W* without self-connections", "W*D*", "g"), "outcome"] == "not run"
+    row = table.loc[("W* shuffled", "W*D*", "f")]
+    assert tuple(row[["outcome", "says"]]) == ("not run", "not run")
     cells = control_tables.beside_reference(archive, CONTROLS.values(), fields=["f", "g"])
     assert len(cells) == 6
     own = cells[cells["control"] == "W*D*"]  # whose reference has no runs here
@@ -235,7 +296,7 @@ def test_a_prediction_waits_for_all_tasks_it_is_about(missing):
         one for one in PREDICTIONS if (one.condition, one.against) == tuple(conditions)[::-1]
     ]
     asked = [mean, replace(mean, task="go_nogo"), replace(mean, task="perceptual")]
-    table = predictions.outcomes(pd.concat(made.values()), fields=["f"], predictions=asked)
+    table = judgement.outcomes(pd.concat(made.values()), fields=["f"], predictions=asked)
     assert list(table["outcome"]) == ["not run", "confirmed", "not run"]
 
 
@@ -251,7 +312,7 @@ def test_a_prediction_about_one_task_is_judged_by_that_task():
         one for one in PREDICTIONS if (one.condition, one.against) == tuple(conditions)[::-1]
     ]
     asked = [mean, replace(mean, task="go_nogo"), replace(mean, task="perceptual")]
-    table = predictions.outcomes(pd.concat(made), fields=["f"], predictions=asked)
+    table = judgement.outcomes(pd.concat(made), fields=["f"], predictions=asked)
     assert list(table["difference"]) == pytest.approx([-0.4 / 3, -0.4, 0.0])
 
 
@@ -289,13 +350,15 @@ NEEDED = ("neither", "for")
 
 def judged(claim, outcomes):
     """Make rows of outcomes from what each prediction would say and what became of it."""
-    columns = ["claim", "if_confirmed", "if_refuted", "outcome", "says"]
+    named = {"claim": claim, "metric": "accuracy", "task": None, "field": "f"}
+    columns = [*named, "condition", "against", "if_confirmed", "if_refuted"]
     rows = []
-    for (confirmed, refuted), outcome in outcomes:
+    for number, ((confirmed, refuted), outcome) in enumerate(outcomes):
         says = {"confirmed": confirmed, "refuted": refuted}.get(outcome, outcome)
-        row = {"claim": claim, "if_confirmed": confirmed, "if_refuted": refuted}
-        rows.append(row | {"outcome": outcome, "says": says})
-    return pd.DataFrame(rows, columns=columns)
+        row = {"if_confirmed": confirmed, "if_refuted": refuted, "outcome": outcome}
+        arms = {"condition": f"a{number}", "against": f"b{number}"}  # no arm is shared
+        rows.append(named | arms | row | {"says": says, "said": says})
+    return pd.DataFrame(rows, columns=[*columns, "outcome", "says", "said"])
 
 
 @pytest.mark.parametrize(
@@ -323,7 +386,7 @@ def judged(claim, outcomes):
     ],
 )
 def test_a_claim_is_summed_up_from_what_its_predictions_say(outcomes, verdict):
-    table = predictions.verdicts_of_claims(judged("function", outcomes))
+    table = judgement.verdicts_of_claims(judged("function", outcomes), rules=[])
     assert list(table["claim"]) == list(predictions.CLAIMS)
     row = table.set_index("claim").loc["function"]
     assert row["verdict"] == verdict
@@ -336,11 +399,132 @@ def test_a_claim_is_summed_up_from_what_its_predictions_say(outcomes, verdict):
 @pytest.mark.parametrize("rest", ["open", "not run", "confirmed"])
 def test_one_counterexample_is_enough_against_a_universal_reading(rest):
     outcomes = [(AGAINST, "confirmed"), (FOR, rest), (FOR, "confirmed"), (FOR, "confirmed")]
-    table = predictions.verdicts_of_claims(judged("positive", outcomes)).set_index("claim")
     assert predictions.CLAIMS["positive"].universal
-    assert table.loc["positive", "verdict"] == "not supported"
-    table = predictions.verdicts_of_claims(judged("positive", outcomes[1:])).set_index("claim")
-    assert table.loc["positive", "verdict"] == ("supported" if rest == "confirmed" else "open")
+    all_for = "supported" if rest == "confirmed" else "open"
+    for rules, expected in (
+        ([], ("not supported", all_for)),
+        (votes.LATER_RULES, ("fact against", all_for)),
+    ):
+        for rows, verdict in zip((outcomes, outcomes[1:]), expected, strict=True):
+            table = judgement.verdicts_of_claims(judged("positive", rows), rules=rules)
+            assert table.set_index("claim").loc["positive", "verdict"] == verdict
+
+
+def verdict_of(rows, **rules):
+    """Verdict on the claim about function."""
+    table = judgement.verdicts_of_claims(rows, **rules)
+    return table.set_index("claim").loc["function", "verdict"]
+
+
+def test_fewer_than_three_predictions_without_a_common_arm_make_a_fact():
+    rows = judged("function", [(AGAINST, "confirmed")] * 4)
+    assert verdict_of(rows) == "not supported"
+    assert verdict_of(rows.head(2)) == "fact against"
+    assert verdict_of(judged("function", [(FOR, "confirmed")] * 2)) == "fact for"
+    one_reference = rows.assign(against="W*D*")
+    assert votes.apart(one_reference) == 1
+    assert verdict_of(one_reference) == "fact against"
+    assert verdict_of(one_reference, rules=["effects", "pairs once"]) == "not supported"
+    chain = rows.assign(condition=["a", "b", "c", "d"], against=["b", "c", "d", "e"])
+    assert votes.apart(chain) == 2  # a-b and c-d, or b-c and d-e
+    on_two_fields = pd.concat([rows.head(2), rows.head(2).assign(field="g")], ignore_index=True)
+    assert votes.apart(on_two_fields) == 2
+    assert verdict_of(on_two_fields) == "fact against"
+
+
+def test_two_conditions_that_are_compared_twice_count_once():
+    rows = judged("function", [(AGAINST, "confirmed")] * 3 + [(AGAINST, "open")] * 2)
+    assert verdict_of(rows) == "not supported"  # three of five
+    twice = pd.concat([rows, rows.iloc[[3]].assign(says="against", said="against")])
+    assert verdict_of(twice) == "not supported"
+    table = judgement.verdicts_of_claims(twice).set_index("claim").loc["function"]
+    assert table[["against", "open"]].tolist() == [3, 2]  # as it was first
+    table = judgement.verdicts_of_claims(twice, rules=["effects"]).set_index("claim")
+    assert table.loc["function", ["against", "open"]].tolist() == [4, 2]
+    other = twice.assign(task=[None] * 5 + ["go_nogo"])
+    table = judgement.verdicts_of_claims(other).set_index("claim").loc["function"]
+    assert table["against"] == 4
+
+
+def test_what_cannot_tell_or_was_withdrawn_is_counted_nowhere():
+    rows = judged("function", [(AGAINST, "confirmed")] * 3 + [(AGAINST, "refuted")])
+    assert verdict_of(rows) == "open"
+    for says in ("cannot tell", "withdrawn"):
+        changed = rows.assign(says=["against"] * 3 + [says])
+        table = judgement.verdicts_of_claims(changed).set_index("claim").loc["function"]
+        assert table["verdict"] == "not supported"
+        assert table[["against", "for", "open", "not run"]].tolist() == [3, 0, 0, 0]
+        assert table["cannot tell"] == (says == "cannot tell")
+    floor = rows.assign(says="cannot tell")
+    assert verdict_of(floor) == "open"
+    assert verdict_of(floor, rules=["pairs once"]) == "open"  # as said: one is for the reading
+    with pytest.raises(ValueError, match="effect"):
+        votes.votes(rows, rules=["effect"])
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"), [(0.95, "against"), (0.65, "cannot tell"), (0.5, "cannot tell")]
+)
+def test_same_says_nothing_where_there_is_no_effect_to_keep(reference, says):
+    wiggle = np.linspace(-0.03, 0.03, 20)
+    level = {"W*D*": reference, "scaled identity": reference, "WD*": 0.55}
+    made = [
+        runs(CONDITIONS[name], {task: value + sign * wiggle for task in TASKS})
+        for sign, (name, value) in zip([1, 1, -1], level.items(), strict=True)
+    ]
+    asked = [
+        one for one in PREDICTIONS if one.condition == "scaled identity" and one.against == "W*D*"
+    ]
+    named = [replace(one, effect=("W*D*", "WD*"), known_on=()) for one in asked]
+    table = judgement.outcomes(pd.concat(made), fields=["f"], predictions=[*asked, *named])
+    assert table["outcome"].tolist() == ["confirmed"] * 4
+    assert table["says"].tolist() == [says] * 4
+    assert table["said"].tolist() == ["against"] * 2 + [says] * 2  # a later rule, or its own
+    low = t_interval(reference - 0.55 + 2 * wiggle)[1]
+    assert table["effect_low"].tolist() == pytest.approx([low] * 4)
+    assert set(table["about"]) == {"W*D* less WD*"}
+    waiting = judgement.outcomes(pd.concat(made[:2]), fields=["f"], predictions=[*asked, *named])
+    assert waiting["outcome"].tolist() == ["not run"] * 4  # the effect is not known yet
+
+
+def test_an_effect_that_is_never_run_on_a_field_is_not_awaited():
+    names = ("W*D*C on own coordinates", "W*D*C")
+    made = [runs(CONDITIONS[name], dict.fromkeys(TASKS, np.full(20, 0.9)), field="6_6_2")
+            for name in names]  # fmt: skip
+    asked = [one for one in PREDICTIONS if (one.condition, one.against) == names][:1]
+    table = judgement.outcomes(pd.concat(made), fields=["6_6_2"], predictions=asked)
+    assert not CONDITIONS["W*DC"].is_run_on("6_6_2")
+    assert table[["outcome", "says", "said"]].values.tolist() == [
+        ["confirmed", "cannot tell", "against"]
+    ]
+
+
+def test_a_network_that_diverged_remembers_nothing():
+    wiggle = np.linspace(-0.01, 0.01, 20)
+    level = {"W*D*, positive": 0.95, "scaled identity, positive": 0.95, "WD*, positive": np.nan}
+    made = [
+        runs(CONDITIONS[name], {task: value + wiggle for task in TASKS})
+        for name, value in level.items()
+    ]
+    asked = [one for one in PREDICTIONS if one.condition == "scaled identity, positive"][:1]
+    table = judgement.outcomes(pd.concat(made), fields=["f"], predictions=asked)
+    assert table["says"].tolist() == ["against"]
+    without = np.mean(list(leaky_units.levels_without_memory().values()))
+    assert table["effect_low"].item() == pytest.approx(0.95 - without, abs=0.01)
+
+
+def test_effects_are_those_of_predictions_that_say_something_of_their_reading():
+    bearing = {
+        (one.condition, one.against, one.metric)
+        for one in PREDICTIONS
+        if one.effect is None
+        and not one.withdrawn
+        and (one.if_confirmed, one.if_refuted) != NEITHER
+        and one.low in (-0.1, -0.15)
+    }
+    assert set(kept_effects.EFFECTS) == bearing
+    for effect in kept_effects.EFFECTS.values():
+        assert set(effect) <= set(CONDITIONS)
 
 
 def test_findings_are_told_where_both_conditions_have_runs():
@@ -359,7 +543,10 @@ def test_findings_are_told_where_both_conditions_have_runs():
 def test_findings_of_the_archive_are_differences_of_published_variants():
     archive = load_archive()
     table = control_tables.findings(archive, fields=["5_3_4", "6_6_2"])
-    assert set(table["claim"]) == set(predictions.CLAIMS)
+    waiting = {
+        key for key, claim in predictions.CLAIMS.items() if any(map(is_waiting, claim.finding))
+    }
+    assert set(table["claim"]) == set(predictions.CLAIMS) - waiting
     finding = table.set_index(["claim", "field"]).loc[("topology", "6_6_2")]
     mean = select(archive, field="6_6_2").groupby("variant")["modularity"].mean()
     assert finding["difference"] == pytest.approx(mean["WD*C"] - mean["W"])
@@ -449,15 +636,32 @@ def test_verdicts_are_told_under_other_bounds(interval, bounds, expected):
         "difference_low": interval[0],
         "difference_high": interval[1],
         "outcome": outcome,
-        "says": {"confirmed": "against", "refuted": "for"}.get(outcome, outcome),
+        "about": "",
+        "effect_low": np.nan,
+        "field": "f",
     }
-    table = predictions.sensitivity(pd.DataFrame([row]))
-    assert list(table) == ["as stated", "none added", "half as wide", "1.5 times as wide"]
-    assert table.loc["function"].tolist() == expected
+    row |= dict.fromkeys(("says", "said"), row_says(outcome))
+    table = judgement.sensitivity(pd.DataFrame([row]))
+    bounds = ["as judged", "none added", "half as wide", "1.5 times as wide"]
+    rules = ["effects of any size", "pairs twice", "fewer than three", "no later rule"]
+    assert set(table) == {*bounds, *rules}
+    facts = {"not supported": "fact against", "supported": "fact for", "open": "open"}
+    assert table.loc["function", bounds].tolist() == [facts[one] for one in expected]
+    fact = facts[expected[0]]
+    assert table.loc["function", rules].tolist() == [fact, fact, expected[0], expected[0]]
     later = pd.DataFrame([row | {"known_on": ("5_3_4",)}])
-    assert predictions.sensitivity(later).loc["function", "none added"] == "not asked"
-    waiting = pd.DataFrame([row | {"outcome": "not run", "says": "not run"}])
-    assert set(predictions.sensitivity(waiting).loc["function"]) == {"open"}
+    assert judgement.sensitivity(later).loc["function", "none added"] == "not asked"
+    waiting = pd.DataFrame([row | dict.fromkeys(("outcome", "says", "said"), "not run")])
+    assert set(judgement.sensitivity(waiting).loc["function"]) == {"open"}
+    gone = pd.DataFrame([row | dict.fromkeys(("outcome", "says", "said"), "withdrawn")])
+    assert set(judgement.sensitivity(gone).loc["function"]) == {"not asked"}
+    floor = pd.DataFrame([row | {"about": "a less b", "effect_low": 0.0, "says": "cannot tell"}])
+    assert set(judgement.sensitivity(floor).loc["function", bounds]) == {"open"}
+
+
+def row_says(outcome):
+    """What an outcome of a prediction against a reading says."""
+    return {"confirmed": "against", "refuted": "for"}.get(outcome, outcome)
 
 
 def test_predictions_say_what_their_outcome_means():
@@ -492,9 +696,8 @@ def test_the_field_of_the_paper_is_asked_only_what_is_run_there():
 def test_penalty_gradients_tell_what_a_penalty_does_at_the_start():
     table = control_tables.load_penalty_gradients().set_index(["field", "condition"])
     named = [one.name for one in CONDITIONS.values() if one.group not in ("harder", "environments")]
-    assert set(table.index.get_level_values("condition")) == {
-        name for name in named if not name.endswith("positive")
-    }
+    recorded = set(table.index.get_level_values("condition"))
+    assert recorded == {name for name in named if not name.endswith("positive")}
     for field in ("5_3_4", "5_6_8", "6_6_2"):
         assert table.loc[(field, "W"), "gradient"] == 1.0
         assert table.loc[(field, "W at lambda 0.3"), "gradient"] == pytest.approx(0.3)
@@ -635,13 +838,13 @@ def test_accuracy_by_trials_and_transfer_are_set_against_the_paper_s_own_runs():
 def test_figures_show_every_prediction_and_control_that_was_run():
     archive = some_runs()
     asked = [one for one in PREDICTIONS if one.metric == "accuracy"]
-    outcomes = predictions.outcomes(archive, fields=["5_3_4"], predictions=asked)
+    outcomes = judgement.outcomes(archive, fields=["5_3_4"], predictions=asked)
     assert figures.claims(outcomes).axes[0].get_title(loc="left") == "5_3_4"
-    run = outcomes[outcomes["outcome"] != "not run"]
+    run = outcomes[~outcomes["outcome"].isin(["not run", "withdrawn"])]
     (axes,) = figures.predictions(outcomes).axes
     assert len(axes.get_yticklabels()) == len(run) > 0
     one = [one for one in asked if one.condition == "scaled identity" and one.against == "W*D*"]
-    twice = predictions.outcomes(archive, fields=["5_6_8"], predictions=one)
+    twice = judgement.outcomes(archive, fields=["5_6_8"], predictions=one)
     assert twice["outcome"].tolist() == ["not run"] * 2
     twice = twice.assign(outcome=["open", "confirmed"], difference_low=-0.05, difference_high=0.12)
     (axes,) = figures.predictions(twice.assign(difference=0.05)).axes
@@ -656,6 +859,38 @@ def test_figures_show_every_prediction_and_control_that_was_run():
     for draw in (figures.claims, figures.predictions, figures.beside_reference):
         with pytest.raises(ValueError, match="at least one"):
             draw(outcomes.head(0))
+
+
+def drawn_outcomes():
+    """Outcomes of three predictions on one field: one that says something, and two that do not."""
+    names = ["scaled identity", "WD on a matched grid", "W* that is penalised on the diagonal too"]
+    rows = pd.DataFrame({"condition": names, "against": "W*D*", "claim": "function", "field": "f"})
+    rows = rows.assign(task=None, metric="accuracy", low=-0.1, high=0.1)
+    rows = rows.assign(difference=0.0, difference_low=-0.05, difference_high=0.05)
+    says = ["against", "cannot tell", "withdrawn"]
+    return rows.assign(outcome=["confirmed", "confirmed", "withdrawn"], says=says)
+
+
+def legend_of(figure):
+    """What the legend of a figure explains."""
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_figures_show_what_says_nothing_and_count_it_as_such():
+    outcomes = drawn_outcomes()
+    shown = figures.predictions(outcomes)
+    assert {"cannot tell", "withdrawn"} <= set(legend_of(shown))
+    faces = [line.get_markerfacecolor() for line in shown.axes[0].lines if line.get_marker() == "o"]
+    assert faces.count("white") == 1
+    (axes,) = figures.claims(outcomes).axes
+    widths = [bar.get_width() for bar in axes.patches]
+    assert sorted(widths) == [0, 0, 0, 0, 1, 1]  # one against, one that cannot tell
+    assert "withdrawn" not in legend_of(figures.claims(outcomes))
+    plain = figures.predictions(outcomes.head(1))
+    assert not {"cannot tell", "withdrawn"} & set(legend_of(plain))
+    not_run = outcomes.assign(difference=np.nan)
+    with pytest.raises(ValueError, match="at least one"):
+        figures.predictions(not_run)
 
 
 def test_the_figures_of_the_theory():

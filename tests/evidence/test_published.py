@@ -11,7 +11,7 @@ from cortexrnn.networks.tasks import TASKS
 from cortexrnn.networks.variant import VARIANTS
 from cortexrnn.runs.archive import METRICS, ArchiveError
 
-NAMES = ["published_6_6_2", "effects_6_6_2", "groups"]
+NAMES = ["published_6_6_2", "effects_6_6_2", "groups", "omnibus_6_6_2", "runs_6_6_2"]
 WORDS = {  # typed once more, so that a slip in the package is seen
     "accuracy": "Accuracy",
     "loss": "Loss",
@@ -39,14 +39,17 @@ def test_the_table_of_means_is_complete():
     assert set(table["metric"]) == set(METRICS) - {
         *("loss", "validation_accuracy", "validation_loss")
     }
-    with pytest.raises(ArchiveError, match="choose one of effects_6_6_2, groups, published_6_6_2"):
+    with pytest.raises(
+        ArchiveError, match="choose one of effects_6_6_2, groups, omnibus_6_6_2, pub"
+    ):
         published.published_table("table_9")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_only_names_are_translated(name):
     table, words = published.published_table(name), printed(name)
-    assert set(table["task"]) == set(TASKS)
+    # Single runs are printed of one task alone.
+    assert set(table["task"]) == ({"one_choice"} if name == "runs_6_6_2" else set(TASKS))
     assert table["metric"].map(WORDS).tolist() == words["metric"].tolist()
     numbers = words.select_dtypes("number")
     pd.testing.assert_frame_equal(table[numbers.columns], numbers)

@@ -350,7 +350,7 @@ def test_verdicts_in_words_count_what_the_table_has():
     names = ["equivalent"] * 5 + ["different"] * 2 + ["inconclusive"] + ["both diverge"] * 3
     table = pd.DataFrame({"verdict": names})
     sentence = replication.verdicts_in_words(table)
-    assert "Of 8 testable cells 5 are equivalent" in sentence
+    assert "Of 8 compared cells 5 are equivalent" in sentence
     assert "2 different (25.0%) and 1 inconclusive; in 3 more both sides diverge." in sentence
     other = replication.verdicts_in_words(table, own_draws=table.assign(verdict="inconclusive"))
     assert other.startswith(sentence)
@@ -457,6 +457,100 @@ def test_rates_are_told_from_no_difference_to_four_margins():
     )
     assert rates["shift"].tolist() == [0.0, 0.5, 1.0, 2.0, 4.0]
     assert set(rates["cells"]) == {5}
+
+
+def clustered(*, n_cells=11):
+    """Cells whose runs fail in the same seeds, in accuracy and in nothing else."""
+    values = [0.95] * 14 + [0.5] * 6
+    parts = [cell(values, variant=name) for name in list(VARIANTS)[:n_cells]]
+    runs = pd.concat(parts, ignore_index=True)
+    runs[[name for name in MARGINS if name != "accuracy"]] = np.nan
+    return runs
+
+
+def test_whole_seeds_move_all_their_cells_together():
+    # The share of verdicts is the same on average, and scatters more from table to table.
+    options = {"variance": NO_DRAWS, "shifts": (4.0,), "n_tables": 100}
+    whole, apart = (
+        error_rates(clustered(), whole_seeds=way, rng=np.random.default_rng(0), **options).iloc[0]
+        for way in (True, False)
+    )
+    assert whole["different"] == pytest.approx(apart["different"], abs=0.12)
+    widths = [row["different_high"] - row["different_low"] for row in (whole, apart)]
+    assert widths[0] > 1.2 * widths[1]
+
+
+def test_metrics_of_a_run_are_drawn_together_on_both_sides():
+    # Modularity is accuracy in units of its margin, so that both always get the same verdict.
+    runs = cell([0.95] * 14 + [0.5] * 6)
+    runs[list(MARGINS)] = np.nan
+    values = np.random.default_rng(1).normal(size=20)
+    for metric in ("accuracy", "modularity"):
+        runs[metric] = MARGINS[metric] * values
+    options = {"variance": NO_DRAWS, "shifts": (0.6,), "n_tables": 60}
+    whole, apart = (
+        error_rates(runs, whole_seeds=way, rng=np.random.default_rng(0), **options).iloc[0]
+        for way in (True, False)
+    )
+    assert 0.1 < whole["different"] < 0.9
+    assert whole["too_many"] == pytest.approx(whole["different"])
+    assert apart["too_many"] > whole["too_many"]
+
+
+def test_what_whole_seeds_change_is_said_in_words():
+    low = {"shift": 0.0, "different": 0.001, "different_low": 0.0, "different_high": 0.01}
+    high = {"shift": 2.0, "different": 0.9, "different_low": 0.85, "different_high": 0.94}
+    whole = pd.DataFrame([low, high])
+    apart = pd.DataFrame([low, high | {"different": 0.904, "different_low": 0.875}])
+    assert replication.clusters_in_words(whole, apart) == (
+        "If runs were independent, false alarms would be 0.1% instead of 0.1% and power at a shift "
+        "of 2 90.4% instead of 90.0%. Shared seeds move many cells of a table together: the middle "
+        "95 % of tables then span 9.0 percentage points of power instead of 6.5."
+    )
+    with pytest.raises(ValueError, match=r"rates lack the shift 2\.0"):
+        replication.clusters_in_words(whole, apart.head(1))
+
+
+def test_runs_without_a_value_are_drawn_too():
+    values = [0.8] * 12 + [np.nan] * 8  # of twenty that are drawn, twelve have a value, or ten
+    rates = error_rates(
+        cell(values), variance=NO_DRAWS, shifts=(0.0,), n_tables=200, rng=np.random.default_rng(0)
+    )
+    expected = stats.binom(20, 0.6).sf(equivalence.LEAST_RUNS - 1) ** 2
+    assert rates["equivalent"].item() == pytest.approx(expected, abs=0.1)
+    assert rates["inconclusive"].item() == pytest.approx(1 - expected, abs=0.1)
+
+
+# --- cells that cannot be equivalent
+
+
+def test_cells_are_untestable_where_equal_means_would_not_pass():
+    cells = published_cells().query("arm == 'corr' and metric == 'accuracy'")
+    runs = pd.concat(
+        [
+            cell(paper.published + np.tile([-0.2, 0.2], 10) * (paper.variant == "WD"),
+                 variant=paper.variant, task=paper.task)
+            for paper in cells.itertuples()
+        ]
+    )  # fmt: skip
+    table = compare_cells(runs, variance=NO_DRAWS)
+    marks = replication.untestable_by_mean(table)[table["metric"] == "accuracy"]
+    table = table[table["metric"] == "accuracy"]
+    # Ten intervals of the paper reach further than 0.05 by a one-sided t test.
+    half = (table["published_high"] - table["published_low"]) / 2
+    assert marks["by_paper"].sum() == 10
+    assert half[marks["by_paper"]].min() > half[~marks["by_paper"]].max()
+    assert (table.loc[marks["by_paper"], "difference"].abs() < 1e-9).all()
+    assert set(table.loc[marks["by_paper"], "verdict"]) == {"inconclusive"}
+    # Runs of our own that scatter do the same.
+    assert set(table.loc[marks["untestable"] & ~marks["by_paper"], "variant"]) == {"WD"}
+    assert marks.loc[marks["by_paper"], "untestable"].all()
+    counts = replication.verdict_counts(table)
+    assert counts.index.tolist() == ["accuracy", "All"]
+    assert (counts["untestable by mean"] == marks["untestable"].sum()).all()
+    assert (counts["by the paper's interval"] == 10).all()
+    assert (counts["All"] == len(table)).all()
+    assert counts.loc["accuracy", "inconclusive"] == (table["verdict"] == "inconclusive").sum()
 
 
 def test_rates_need_runs():

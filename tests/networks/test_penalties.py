@@ -1,6 +1,7 @@
 """Variants, controls, initial weights and penalties."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.networks import penalties, priors, specification
 from cortexrnn.networks.communicability import empirical_communicability
 from cortexrnn.networks.initial_weights import initial_weights
-from cortexrnn.networks.penalties import Penalty, gradient_sizes, penalty
+from cortexrnn.networks.penalties import Penalty, gradient_sizes, penalty, penalty_of
 from cortexrnn.networks.specification import CORRECTED, PUBLISHED, Protocol, RunSpec
 from cortexrnn.networks.variant import VARIANTS, Variant, control
 
@@ -313,6 +314,33 @@ def test_an_orthogonal_start_may_be_scaled_so_that_clipping_keeps_it_stable(fiel
     np.testing.assert_allclose(scaled / scaled[0, 0], plain / plain[0, 0])
 
 
+@pytest.mark.parametrize("base", ["W*D*", "WD*"])
+def test_the_number_of_strong_self_connections_is_all_that_differs(field, base):
+    before = changed_start(field, base)
+    chosen = []
+    for count in (0, 1, 2, 8, 40):
+        variant = control(base, strong_self_connections=count)
+        after = initial_weights(spec(field, variant), field)
+        np.testing.assert_array_equal(after[OFF], before[OFF])
+        diagonal = np.diag(after)
+        assert set(diagonal) <= {0.0, 0.95} and (diagonal > 0).sum() == count
+        chosen.append(set(np.flatnonzero(diagonal)))
+        other = initial_weights(spec(field, variant, task="perceptual"), field)
+        np.testing.assert_array_equal(np.diag(other), diagonal)
+    assert all(few < more for few, more in itertools.pairwise(chosen))
+    same = [
+        np.diag(changed_start(field, other, strong_self_connections=2)) for other in ("W*D*", "WD*")
+    ]
+    np.testing.assert_array_equal(*same)
+    another = np.diag(changed_start(field, base, strong_self_connections=2, seed=1))
+    assert not np.array_equal(another, same[0])
+
+
+def test_more_strong_self_connections_than_units_are_refused(field):
+    with pytest.raises(ValueError, match="strong_self_connections is 41, and the field has 40 neu"):
+        changed_start(field, strong_self_connections=41)
+
+
 def distances(field, base, protocol=PUBLISHED, **switches):
     rng = np.random.default_rng(0)
     return penalties.unit_distances(control(base, **switches), field, protocol=protocol, rng=rng)
@@ -326,6 +354,21 @@ def test_matched_points_have_the_distances_of_the_somata_in_another_order(field)
     np.testing.assert_array_equal(np.sort(matched), np.sort(soma))
     np.testing.assert_array_equal(matched.argsort(), random.argsort())
     assert abs(np.corrcoef(matched, soma)[0, 1]) < 0.2
+
+
+def test_shuffled_distances_are_the_same_values_between_other_pairs(field):
+    soma, shuffled = (distances(field, "WD*", distance=what) for what in ("soma", "shuffled"))
+    np.testing.assert_array_equal(shuffled, shuffled.T)
+    assert not np.diag(shuffled).any()
+    upper = np.triu_indices(40, 1)
+    np.testing.assert_array_equal(np.sort(shuffled[upper]), np.sort(soma[upper]))
+    assert abs(np.corrcoef(shuffled[upper], soma[upper])[0, 1]) < 0.2
+    by_seed = [
+        penalty_of(spec(field, control("WD*", distance="shuffled"), seed=seed), field, soma)
+        for seed in (0, 0, 1)
+    ]
+    assert torch.equal(by_seed[0].distance, by_seed[1].distance)
+    assert not torch.equal(by_seed[0].distance, by_seed[2].distance)
 
 
 def test_artificial_clusters_are_three_and_as_far_as_the_somata_on_average(field):
@@ -420,6 +463,12 @@ def test_gradients_of_self_connections_are_told_from_the_rest():
         (lambda: control("W*D*", self_connections="functional"), "which this one has"),
         (lambda: control("W*D*", scaling="none"), "nothing is; set entries or self_connections"),
         (lambda: control("W*D*", scaling="positive_part"), "is for orthogonal weights"),
+        (
+            lambda: control("W*D*", strong_self_connections=2, self_connections="only"),
+            "replaces all self-connections, and self_connections='only' changes them as well",
+        ),
+        (lambda: control("W*D*", strong_self_connections=-1), "must be a whole number >= 0"),
+        (lambda: control("W*D*", strong_self_connections=1.5), "must be a whole number >= 0"),
     ],
 )
 def test_unknown_variants_and_switches_are_refused(call, message):

@@ -94,6 +94,17 @@ def changed(weights, one):
 
 def start(one, field):
     """Recurrent weights before training."""
+    weights = start_of_kind(one, field)
+    count = one.variant.strong_self_connections
+    if count is not None:
+        chosen = stream(one.seed, "strong self-connections").permutation(field.n_neurons)[:count]
+        weights = weights * ~np.eye(field.n_neurons, dtype=bool)
+        weights[chosen, chosen] = 0.95
+    return weights
+
+
+def start_of_kind(one, field):
+    """Recurrent weights before training, but for strong self-connections."""
     n, variant = field.n_neurons, one.variant
     if one.first_task is not None:
         before = replace(one, task=one.first_task, first_task=None, task_settings=())
@@ -163,6 +174,10 @@ def distances(one, field):
         corners = np.eye(3)[np.arange(n) % 3] / np.sqrt(2)  # a triangle of side 1
         lengths = apart(corners + 0.2 * (rng.random((n, 3)) - 0.5))
         lengths = lengths * soma[off].mean() / lengths[off].mean()
+    elif kind == "shuffled":
+        upper = np.triu_indices(n, 1)
+        lengths = np.zeros((n, n))
+        lengths[upper] = lengths.T[upper] = rng.permutation(soma[upper])
     else:
         lengths = apart(rng.random((n, 3)))
         if kind == "matched":
@@ -365,6 +380,10 @@ BY_GRADIENT = Protocol(name="equal gradient", strength_unit="gradient")
         ("WD*C", {"distance": "random"}, {}),
         ("WD*", {"distance": "matched"}, {}),
         ("WD*C", {"distance": "clusters"}, {}),
+        ("WD*C", {"distance": "shuffled"}, {"protocol": OWN}),
+        ("WD*", {"strong_self_connections": 2}, {}),
+        ("W*D*", {"strong_self_connections": 0}, {}),
+        ("W!D*C", {"strong_self_connections": 3}, {"sign": "positive"}),
         ("W*D*C", {"communicability": "frozen"}, {}),
         ("W*D*C", {}, {"protocol": OWN}),
         ("W", {}, {"protocol": LAMBDA}),

@@ -85,7 +85,15 @@ def test_what_a_type_checker_knows_is_what_there_is():
     assert set(PRESETS) == set(get_args(PresetName))
     assert {*ARMS} == {(relation, sign) for relation in RELATIONS for sign in SIGNS}
     switches = [f.name for f in fields(Variant) if f.name != "base"]
-    assert list(Switches.__annotations__) == switches == [*CHOICES, "penalty"]
+    assert (
+        list(Switches.__annotations__)
+        == switches
+        == [
+            *CHOICES,
+            "strong_self_connections",
+            "penalty",
+        ]
+    )
 
 
 def test_the_floating_point_format_keeps_its_name_in_what_is_stored():
@@ -105,6 +113,7 @@ def test_the_identity_stays_what_it_was():
         ("W*D*C", {"variant": {"entries": "shuffled"}}),
         ("W*D*C", {"variant": {"self_distance": "mean"}}),
         ("WD*C", {"variant": {"scaling": "positive_part"}}),
+        ("WD*C", {"variant": {"strong_self_connections": 0}}),
         ("W*D*C", {"protocol": {"strength_unit": "gradient"}}),
         ("W*D*C", {"first_task": "go_nogo"}),
         ("W*D*C*", {"communicability_rank": 16}),
@@ -116,7 +125,8 @@ def test_switches_that_came_later_change_the_identity_where_they_are_used(base, 
     new = {k: v if k in own else replace(getattr(plain, k), **v) for k, v in changes.items()}
     changed = replace(plain, **new)
     assert changed.identity != plain.identity
-    for name in ("entries", "self_distance", "scaling", "strength_unit", *own):
+    switches = ("entries", "self_distance", "scaling", "strong_self_connections", "strength_unit")
+    for name in (*switches, *own):
         used = any(name in ((k,) if k in own else v) for k, v in changes.items())
         assert (name in str(changed.resolved())) == used
 

@@ -20,7 +20,7 @@ from cortexrnn.networks.initial_weights import initial_weights
 from cortexrnn.networks.penalties import Penalty, penalty
 from cortexrnn.networks.specification import PUBLISHED, Protocol, RunSpec
 from cortexrnn.networks.tasks import TASKS
-from cortexrnn.networks.training import train
+from cortexrnn.networks.training import initial_input_weights, train
 from cortexrnn.networks.variant import VARIANTS, Variant, control
 from tests.networks.test_penalties import tiny_penalty
 
@@ -564,6 +564,39 @@ def test_watching_shows_every_epoch_and_changes_no_number(field):
         np.testing.assert_array_equal(watched_weights[one.spec, 2], one.weights["recurrent"])
         assert (watched_weights[one.spec, 1] != watched_weights[one.spec, 2]).any()
     assert len(watched_weights) == 4
+
+
+def test_watching_updates_shows_every_one_and_changes_no_number(field):
+    specs = [spec(field), spec(field, "WD*", seed=1)]
+    seen = {}
+
+    def look(one, update, accuracy, parameters):
+        seen[one, update] = (accuracy, parameters() if update in (1, 2) else None)
+
+    ends = {}
+    watched = train(
+        specs, field, progress=False, watch_updates=look,
+        watch=lambda one, epoch, weights: ends.update({(one, epoch): weights}),
+    )  # fmt: skip
+    n_batches = -(-specs[0].n_train // specs[0].batch_size)
+    assert {update for _, update in seen} == set(range(1, n_batches * specs[0].epochs + 1))
+    for one, alone in zip(watched, train(specs, field, progress=False), strict=True):
+        assert (one.metrics, one.history) == (alone.metrics, alone.history)
+        np.testing.assert_array_equal(one.weights["recurrent"], alone.weights["recurrent"])
+        first, second = (seen[one.spec, update][1] for update in (1, 2))
+        assert set(first) == set(one.weights)
+        start = initial_input_weights(one.spec, field.n_neurons)
+        assert 0 < np.abs(first["input"] - start).max() < 1.01 * one.spec.learning_rate
+        assert (first["recurrent"] != second["recurrent"]).any()
+        sizes = [min(128, one.spec.n_train - 128 * i) for i in range(n_batches)]
+        accuracies = [seen[one.spec, update][0] for update in range(1, n_batches + 1)]
+        assert np.average(accuracies, weights=sizes) == pytest.approx(one.history["accuracy"][0])
+
+
+def test_input_weights_are_those_that_training_starts_from(field):
+    one = spec(field, seed=2)
+    member = training._member(one, initial_weights(one, field), (3, field.n_neurons, 2))
+    np.testing.assert_array_equal(initial_input_weights(one, field.n_neurons), member["input"])
 
 
 def test_a_first_task_leaves_its_recurrent_weights_as_the_start(field):

@@ -55,17 +55,18 @@ def archive():
 @pytest.mark.parametrize("name", list(CONDITIONS))
 def test_runs_of_a_condition_bear_its_name(name):
     one = CONDITIONS[name]
-    runs = labelled(
-        pd.DataFrame(row(s) for s in one.specs(field="f", field_hash="a" * 64, seeds=[0, 3]))
-    )
+    strengths = dict(one.strengths) or {"f": one.strength}
+    for field, strength in strengths.items():
+        specs = one.specs(field=field, field_hash="a" * 64, seeds=[0, 3])
+        runs = labelled(pd.DataFrame(map(row, specs)))
+        assert len(runs_of(runs, one, field=field)) == len(runs) == 2 * len(one.tasks)
+        assert set(runs["strength"]) == {strength}
     assert set(runs["label"]) == {name}
     assert set(runs["condition"]) == {one.condition}
     assert set(runs["group"]) == {one.group}
     assert set(runs["published"]) == {one.group == "published"}
-    assert set(runs["strength"]) == {one.strength}
     assert set(runs["emd_strength"]) == {one.emd_strength}
     assert set(runs["first_task"]) == {one.first_task or ""}
-    assert len(runs_of(runs, one, field="f")) == 2 * len(one.tasks)
 
 
 def test_a_condition_is_the_same_whatever_the_arm():
@@ -73,6 +74,7 @@ def test_a_condition_is_the_same_whatever_the_arm():
     for one in CONDITIONS.values():
         content = (one.variant, one.protocol, one.tasks)
         content += tuple(s for s in one.settings if s[0] not in ("relation", "sign"))
+        content += one.strengths
         names.setdefault(content, set()).add(one.condition)
     assert all(len(contents) == 1 for contents in names.values())
     assert len({contents for (contents,) in names.values()}) == len(names)
@@ -97,10 +99,17 @@ def test_a_condition_is_the_same_whatever_the_arm():
         ),
         (
             {"protocol": CORRECTED, "relation": "precision"},
-            "W*D*C [corrected protocol]",
+            "W*D*C, corrected",
             "",
-            "W*D*C [corrected protocol], precision",
+            "W*D*C, corrected, precision",
         ),
+        (
+            {"protocol": CORRECTED, "epochs": 2},
+            "W*D*C [corrected protocol, epochs=2]",
+            "",
+            "W*D*C [corrected protocol, epochs=2]",
+        ),
+        ({"protocol": CORRECTED}, "W*D*C, corrected", "corrected", "W*D*C, corrected"),
     ],
 )
 def test_labels_tell_runs_apart_that_have_one_variant(changed, condition, group, shown):
@@ -184,8 +193,9 @@ def test_a_plan_has_no_more_seeds_than_a_condition_has():
 
 # --- the design
 
-REQUIRED = {"start": 14, "geometry": 11, "wiring": 6, "strength": 31, "matched_gradient": 4,
-            "positive": 6, "harder": 26, "environments": 4}  # fmt: skip
+REQUIRED = {"start": 15, "geometry": 11, "wiring": 6, "strength": 31, "matched_gradient": 4,
+            "positive": 6, "harder": 26, "environments": 4, "diagonal": 3,
+            "true_coordinates": 4, "dose": 10, "equal_norm": 14, "corrected": 11}  # fmt: skip
 
 
 def test_groups_have_as_many_controls_as_were_run():

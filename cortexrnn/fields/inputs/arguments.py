@@ -176,6 +176,36 @@ def plain_number(value: Any, *, whole: bool) -> int | float:
     return number
 
 
+def whole_number(what: str, value: Any, *, least: int = 0) -> int:
+    """Read a whole number; equal numbers are one, whatever their type.
+
+    Parameters
+    ----------
+    what : str
+        What it counts, for the message.
+    value : int
+        A number of Python or numpy.
+    least : int
+        The smallest that is allowed, 0 or 1.
+
+    Returns
+    -------
+    int
+        The number.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or too small or large.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        expected = "a positive whole number" if least else "a whole number >= 0"
+        raise ValueError(f"{what} must be {expected}, not {shown(value)}")
+    if value >= SEED_LIMIT:
+        raise ValueError(f"{what} must be less than 2**63, not {shown(value)}")
+    return int(value)
+
+
 def one_of(what: str, value: Any, choices: Iterable[Choice]) -> Choice:
     """Refuse a value that is not among the choices.
 
