@@ -42,15 +42,13 @@ UNFINISHED = {
     "6_6_2": controls.FURTHER,
 }
 """Groups whose runs are not all in the archive yet, by field."""
-WAITING = {("W* that is penalised on the diagonal too", "6_6_2")}
-"""Conditions of other groups, and fields, whose runs are not all in the archive yet."""
 
 
 def is_waiting(name, field=None):
     """Whether the runs of a condition are still to come, on a field or on all."""
     group = CONDITIONS[name].group
     fields = UNFINISHED if field is None else [field]
-    return all(group in UNFINISHED[one] for one in fields) or (name, field) in WAITING
+    return all(group in UNFINISHED[one] for one in fields)
 
 
 def runs(control, values, *, field="f", metric="accuracy"):
