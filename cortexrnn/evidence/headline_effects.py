@@ -38,7 +38,7 @@ FUNCTION: dict[str, Pair] = {
     "W*, under D* and C*": ("W*D*C*", "WD*C*"),
     "W*, under D* and C": ("W*D*C", "WD*C"),
 }
-"""Gains of W* over an orthogonal start: without direct C, and with it."""
+"""Gains of W* over an orthogonal start, without direct C and with it."""
 HEADLINES: dict[str, Pair] = {
     **FUNCTION,
     "W! for W*": ("W!D*C*", "W*D*C*"),

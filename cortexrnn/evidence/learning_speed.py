@@ -53,7 +53,7 @@ KINDS = {
     "C for none": ("C", "c", "nan"),
     "C* for none": ("C", "c*", "nan"),
 }
-"""Comparisons of the paper: factor, level of the first variant, level of its counterpart."""
+"""What the paper compares, as factor, level of the first variant and level of its counterpart."""
 CELL = ["field", "sign", "variant", "task"]
 """Columns that name a condition on a task."""
 COMPARISON = ["field", "sign", "task", "kind", "one", "two"]

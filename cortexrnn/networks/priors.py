@@ -484,7 +484,7 @@ def with_strong_self_connections(
     Returns
     -------
     ndarray, shape (N, N)
-        The same weights off the diagonal; on it :data:`SPECTRAL_RADIUS` or 0.
+        The same weights off the diagonal; on it the spectral radius of all starts, 0.95, or 0.
 
     Raises
     ------
