@@ -688,7 +688,7 @@ glue("traced_learned_silent", int(heard["silent_at_start"].sum()))
 traced = traces[traces["field"] == shown]
 assert (failed["end"] > failed["task"].map(needed)).all()  # none of them dies
 
-# %% mystnb={"figure": {"name": "fig-controls-traces", "caption": "Self-connections while runs of W*D* fail (left) or learn (right), field of the tables; one line per unit that started above half the needed self-connection (dotted). Heavy: the unit tells apart what memory alone can, by more than the noise of one step. The strongest self-connections of failing runs hardly change; these units are silent."}, "image": {"alt": "Lines of self-connections over updates, failing runs beside runs that learned, one row per task."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-controls-traces", "caption": "Self-connections while runs of W\\*D\\* fail (left) or learn (right), field of the tables; one line per unit that started above half the needed self-connection (dotted). Heavy: the unit tells apart what memory alone can, by more than the noise of one step. The strongest self-connections of failing runs hardly change; these units are silent."}, "image": {"alt": "Lines of self-connections over updates, failing runs beside runs that learned, one row per task."}} tags=["hide-input"]
 dose_figures.traces(traced, needed=needed) if len(traced) else remark(
     f"No run of field {shown} was watched."
 )
