@@ -286,7 +286,7 @@ def sensitivity(
         "effects of any size": (table, Choices(effects="own")),
         "pairs twice": (table, Choices(pairs_once=False)),
         "fewer than three": (table, Choices(three_apart=False)),
-        "as first stated": (table, STATED),
+        "no later rule": (table, STATED),
         "none added": (early, Choices()),
         "half as wide": (table, Choices(factor=0.5)),
         "1.5 times as wide": (table, Choices(factor=1.5)),

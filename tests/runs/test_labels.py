@@ -25,6 +25,7 @@ from cortexrnn.runs.controls import (
 )
 from cortexrnn.runs.labels import LABELS, labelled, runs_of
 from cortexrnn.runs.plans import plan_conditions
+from tests.conditions import UNFINISHED
 
 TINY = Preset(n_seeds=1, epochs=1, n_train=256, n_validation=128)
 
@@ -150,7 +151,8 @@ def test_one_filter_gives_the_published_runs_of_a_variant(archive):
 def test_every_recorded_run_has_a_label(archive):
     assert list(archive.columns[-len(LABELS) :]) == list(LABELS)
     assert (archive["condition"] != "").all() and archive["label"].notna().all()
-    assert set(archive["group"]) == {"published", "", *GROUPS}
+    awaited = set.intersection(*map(set, UNFINISHED.values()))
+    assert set(archive["group"]) == {"published", "", *GROUPS} - awaited
     others = archive[archive["group"] == ""]
     assert (others["settings"] != "").all(), "what belongs to no group differs in something"
 
