@@ -54,8 +54,11 @@ archive = load_archive()
 shown, recorded = field_to_show(
     archive,
     field,
-    runs_on=lambda name: select(archive, field=name),
-    what="the paper's size, correlation, free",
+    runs_on=lambda name: runs_of(
+        archive, CONTROLS["WD*C, corrected"], field=name
+    ),
+    what="the protocol of the text",
+    otherwise="Field {field} was not run under the protocol of the text; this is {shown}.",
 )
 rng = np.random.default_rng(0)
 table = as_written.beside_published(archive, field=shown, rng=rng)
@@ -63,7 +66,8 @@ counts = as_written.learned_counts(archive, field=shown)
 single = as_written.single_runs(archive, field=shown)
 paper = as_written.published_range(archive, field=shown)
 own = CONTROLS["WD*C on own coordinates"]
-compared = [name for name in recorded if len(runs_of(archive, own, field=name))]
+fields = dict.fromkeys(archive["field"])
+compared = [name for name in fields if len(runs_of(archive, own, field=name))]
 glue("shown", shown)
 glue("answer", as_written.in_words(table, counts))
 
