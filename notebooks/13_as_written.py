@@ -60,6 +60,8 @@ shown, recorded = field_to_show(
     what="the protocol of the text",
     otherwise="Field {field} was not run under the protocol of the text; this is {shown}.",
 )
+
+# %% tags=["hide-input"]
 rng = np.random.default_rng(0)
 table = as_written.beside_published(archive, field=shown, rng=rng)
 counts = as_written.learned_counts(archive, field=shown)
