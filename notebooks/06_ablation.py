@@ -17,7 +17,7 @@
 # **Claim.** Networks whose weights start from the activity of cortex gain most, its real geometry comes
 # second, and communicability helps selectively {cite}`shakiba2026`. The evidence is a table of eleven
 # variants and three tasks. This chapter puts recorded runs of the same design beside it, cell by cell, by
-# [rules](../book/rules.md) that were fixed before the runs.
+# [rules](../book/rules.md) that were fixed before all but a few of the runs.
 #
 # *Needs:* [Eleven networks](05_networks.ipynb). *Time:* under a minute; nothing is trained on this page.
 

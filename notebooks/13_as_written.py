@@ -106,8 +106,9 @@ banner(shown, runs=select(archive, field=shown))
 text_table(as_written.switches().set_index("switch"))
 
 # %% [markdown]
-# Because a single detail touches each variant, its `corrected` runs show what that detail alone changes. With the grid
-# scaled like the positions, D and D\* differ in arrangement more than in strength.
+# Because a single detail touches each variant, its `corrected` runs show what that detail alone changes. An effect that
+# compares D\* with D is touched by two of them. With the grid scaled like the positions, D and D\* differ in
+# arrangement more than in strength.
 #
 # ## How much does each cell change?
 #
@@ -139,6 +140,16 @@ folded(
 # %% mystnb={"figure": {"name": "fig-as-written-effects", "caption": "The effects under the protocol of the text, task by task and in the mean over tasks, field by field, with 95 % intervals that hold together. Without such runs: those under the protocol of the code."}, "image": {"alt": "Effects of start, distance and communicability in three tasks, one panel per field."}} tags=["hide-input"]
 corrected = effects[effects["side"] == "corrected"]
 figures.effects_by_task(corrected if len(corrected) else effects)
+
+# %% tags=["hide-input"]
+glue("moved", as_written.effects_in_words(effects))
+
+# %% [markdown]
+# ```{admonition} Measurement
+# :class: measurement
+# Effects that are surely there under one protocol and not under the other (mean over tasks; first as the code does,
+# then as the text says): {glue:text}`moved`
+# ```
 
 # %% tags=["hide-input"]
 download(effects, "as_written_effects.csv")

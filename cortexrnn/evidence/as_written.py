@@ -34,6 +34,7 @@ __all__ = [
     "counts_as_text",
     "differences_from_same",
     "effects_as_text",
+    "effects_in_words",
     "effects_on_both_sides",
     "in_words",
     "learned_counts",
@@ -358,7 +359,7 @@ def in_words(table: pd.DataFrame, counts: pd.DataFrame) -> str:
     return (
         f"Of {len(both)} cells (a variant on a task), accuracy is surely higher in {up} and surely "
         f"lower in {down} where the code does what the text says. The largest change is "
-        f"{largest['difference']:+.2f}, `{largest['variant']}` in "
+        f"{largest['difference']:+.2f}, {largest['variant']} in "
         f"{TASKS[largest['task']].title}. Under the text's protocol {learned_in['corrected']} "
         f"learn, under the code's {learned_in['recorded']}."
     )
@@ -421,6 +422,39 @@ def effects_as_text(table: pd.DataFrame, *, task: str = MEAN, digits: int = 2) -
     chosen = chosen.assign(text=[with_interval(*row, digits=digits) for row in values])
     wide = chosen.pivot_table("text", ["effect", "field"], "side", aggfunc="first", sort=False)
     return wide.reindex(columns=list(SIDES)).fillna("not run yet").rename_axis(columns=None)
+
+
+def effects_in_words(table: pd.DataFrame) -> str:
+    """Name the effects that are surely there under one protocol and not under the other.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of :func:`effects_on_both_sides`; the means over tasks are taken.
+
+    Returns
+    -------
+    str
+        Each such effect with its intervals, field by field; that there is none, or that the other
+        protocol was not run.
+    """
+    means = table[(table["task"] == MEAN) & table["difference"].notna()]
+    sure = (means["difference_low"] > 0) | (means["difference_high"] < 0)
+    texts = effects_as_text(means)
+    by_side = means.assign(sure=sure).pivot(
+        index=["field", "effect"], columns="side", values="sure"
+    )
+    both = by_side.reindex(columns=list(SIDES)).dropna()
+    if both.empty:
+        return "No effect was measured under both protocols yet."
+    sentences = []
+    for field, cells in both.groupby(level="field", sort=False):
+        moved = cells.index[cells["recorded"] != cells["corrected"]].get_level_values("effect")
+        pairs = [(name, *texts.loc[(name, field)]) for name in texts.index.unique("effect")
+                 if name in moved]  # fmt: skip
+        told = "; ".join(f"“{name}” is {code} and {text}" for name, code, text in pairs)
+        sentences.append(f"On field {field} {told or 'no effect is there under one alone'}.")
+    return " ".join(sentences)
 
 
 def same_computations() -> dict[str, str]:

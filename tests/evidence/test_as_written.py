@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from cortexrnn.evidence import as_written
+from cortexrnn.evidence.intervals import with_interval
 from cortexrnn.evidence.published import published_table
 from cortexrnn.fields.sources.surrogate import surrogate_field
 from cortexrnn.figures import as_written as figures
@@ -211,7 +212,7 @@ def test_the_answer_is_made_of_the_table():
     assert 0 < n_learned < 120
     assert as_written.in_words(table, counts) == (
         "Of 6 cells (a variant on a task), accuracy is surely higher in 3 and surely lower in 3 "
-        "where the code does what the text says. The largest change is +0.35, `WD*C` in One-choice "
+        "where the code does what the text says. The largest change is +0.35, WD*C in One-choice "
         f"inference. Under the text's protocol 60 of 120 runs learn, under the code's {n_learned} "
         "of 120 runs."
     )
@@ -243,3 +244,17 @@ def test_effects_are_measured_under_both_protocols():
     only = as_written.effects_as_text(table[table["side"] == "recorded"])
     assert only["corrected"].tolist() == ["not run yet"]
     assert as_written.effects_as_text(table.head(0)).empty
+
+
+def test_effects_that_are_there_under_one_protocol_alone_are_named():
+    levels = {"WD*C": 0.9, "WDC": 0.5, "WD*C, corrected": 0.8, "WDC, corrected": 0.8}
+    runs = pd.concat(made(name, level=level) for name, level in levels.items())
+    table = as_written.effects_on_both_sides(runs, fields=["6_6_2"], rng=np.random.default_rng(0))
+    code, text = (with_interval(one, one, one, digits=2) for one in (0.4, 0.0))
+    expected = f"On field 6_6_2 “D* for D, with C” is {code} and {text}."
+    assert as_written.effects_in_words(table) == expected
+    kept = pd.concat([runs[runs["label"] != "WDC, corrected"], made("WDC, corrected", level=0.5)])
+    table = as_written.effects_on_both_sides(kept, fields=["6_6_2"], rng=np.random.default_rng(0))
+    assert "no effect is there under one alone" in as_written.effects_in_words(table)
+    only = as_written.effects_in_words(table[table["side"] == "recorded"])
+    assert only == "No effect was measured under both protocols yet."
